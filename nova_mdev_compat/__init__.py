@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep live migrations of instances with mediated devices on compatible hosts.
+
+Data flows through the package in this order::
+
+    libvirt, sysfs, nova.conf   collector/nodedev.py sysfs.py nova_types.py
+      -> facts                  identity.py, collector/parents.py
+      -> rules                  rules/
+      -> traits                 pattern.py, traits.py, collector/publication.py
+      -> Placement              placement.py, collector/publisher.py
+      -> filter                 decision.py, filters.py
+"""

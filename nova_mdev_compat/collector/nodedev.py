@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only module that talks to libvirt, over a read-only connection."""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import dataclasses
+from typing import TypeVar
+
+import libvirt
+
+from nova_mdev_compat.collector import xml
+from nova_mdev_compat import exceptions
+
+_Parsed = TypeVar('_Parsed')
+
+_GONE = (libvirt.VIR_ERR_NO_NODE_DEVICE, libvirt.VIR_ERR_NO_DOMAIN)
+
+
+class LibvirtError(exceptions.Failure):
+    """libvirt does not answer, or refuses."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HostDevices:
+    """What libvirt knows of a host.
+
+    :ivar hostname: libvirt's own name of the host
+    :ivar parents: devices that can create mdevs
+    :ivar mdevs: existing mdevs, defined or active
+    :ivar used: UUIDs of the mdevs that running domains have
+    """
+
+    hostname: str
+    parents: tuple[xml.ParentDevice, ...]
+    mdevs: tuple[xml.Mdev, ...]
+    used: frozenset[str]
+
+
+def read(uri: str) -> HostDevices:
+    """Return what libvirt knows of this host.
+
+    :param uri: connection URI, ``qemu:///system``
+    :raises LibvirtError: no connection, or it broke
+    :raises xml.DeviceError: a description that cannot be used
+    """
+    # Without a handler libvirt prints every error to stderr as well.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    try:
+        with contextlib.closing(libvirt.openReadOnly(uri)) as connection:
+            return _read(connection)
+    except libvirt.libvirtError as exc:
+        raise LibvirtError(
+            f'libvirt at {uri}: {exc.get_error_message()}: see '
+            '[collector]libvirt_uri and whether the daemon runs') from exc
+
+
+def _read(connection: libvirt.virConnect) -> HostDevices:
+    parents = _devices(
+        connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES,
+        xml.parse_parent)
+    mdevs = _devices(
+        connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV,
+        xml.parse_mdev)
+    used: set[str] = set()
+    running = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
+    for domain in connection.listAllDomains(running):
+        with _gone_is_fine():
+            used |= xml.parse_domain(domain.name(), domain.XMLDesc())
+    return HostDevices(connection.getHostname(), tuple(parents),
+                       tuple(mdevs), frozenset(used))
+
+
+def _devices(connection: libvirt.virConnect, capability: int,
+             parse: Callable[[str, str], _Parsed]) -> list[_Parsed]:
+    found = []
+    for device in connection.listAllDevices(capability):
+        with _gone_is_fine():
+            found.append(parse(device.name(), device.XMLDesc()))
+    return found
+
+
+@contextlib.contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    """Let a device or domain vanish between the list and its description."""
+    try:
+        yield
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() not in _GONE:
+            raise

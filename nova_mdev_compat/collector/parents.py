@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was read, put together: this host's parents and their facts."""
+
+from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+
+from nova_mdev_compat.collector import nova_types
+from nova_mdev_compat.collector import xml
+from nova_mdev_compat import identity as ident
+
+
+@dataclasses.dataclass(frozen=True)
+class Parent:
+    """A parent as it is to be published.
+
+    :ivar name: libvirt's name; after the host's it names the provider
+    :ivar parent_id: canonical parent id
+    :ivar offered: mdev types that the device has to offer, raw
+    :ivar target_type: the type that Nova uses here, raw; None where Nova
+        uses none, or one that the device does not offer
+    :ivar device_api: device API of the target type, ``vfio-pci``
+    :ivar in_use: other types that running domains still use here, raw
+    :ivar facts: raw values by fact name
+    """
+
+    name: str
+    parent_id: str
+    offered: tuple[str, ...]
+    target_type: str | None
+    device_api: str
+    in_use: frozenset[str]
+    facts: Mapping[str, str]
+
+    def target(self) -> ident.Identity | None:
+        """Return the parent in its role as a target."""
+        if self.target_type is None:
+            return None
+        return ident.Identity.of(self.parent_id, self.target_type, self.facts)
+
+
+def build(devices: Iterable[xml.ParentDevice], mdevs: Iterable[xml.Mdev],
+          used: frozenset[str], types: nova_types.NovaTypes,
+          facts_of: Callable[[xml.ParentDevice], Mapping[str, str]],
+          subsystem_of: Callable[[xml.ParentDevice], str | None],
+          ) -> tuple[Parent, ...]:
+    """Return this host's parents, by name.
+
+    An mdev that no running domain uses counts as nothing: Nova never
+    deletes mdevs.
+
+    :param used: UUIDs of mdevs that running domains have
+    :param facts_of: reads a device's facts
+    :param subsystem_of: reads the subsystem of a device without PCI ids
+    :raises xml.DeviceError: a device that cannot be identified, or two
+        names that are one in a trait
+    """
+    in_use: dict[str, set[str]] = {}
+    for mdev in mdevs:
+        if mdev.uuid in used:
+            in_use.setdefault(mdev.parent, set()).add(mdev.type)
+    parents = []
+    for device in sorted(devices, key=lambda item: item.name):
+        target = types.type_of(device.name, device.address)
+        if target not in device.types:
+            target = None
+        parents.append(Parent(
+            name=device.name,
+            parent_id=_parent_id(device, subsystem_of),
+            offered=tuple(sorted(device.types)),
+            target_type=target,
+            device_api=device.types.get(target or '', xml.VFIO_PCI),
+            in_use=frozenset(in_use.get(device.name, set()) - {target}),
+            facts=dict(facts_of(device))))
+    _check_names(parents)
+    return tuple(parents)
+
+
+def _parent_id(device: xml.ParentDevice,
+               subsystem_of: Callable[[xml.ParentDevice], str | None]) -> str:
+    try:
+        if device.vendor is not None and device.product is not None:
+            return ident.pci_parent(device.vendor, device.product)
+        subsystem = subsystem_of(device)
+        if subsystem is None:
+            raise xml.DeviceError(
+                f'node device {device.name}: neither PCI ids nor a subsystem '
+                'in sysfs to know it by')
+        return ident.subsystem_parent(subsystem)
+    except ident.IdentityError as exc:
+        raise xml.DeviceError(f'node device {device.name}: {exc}') from exc
+
+
+def _check_names(parents: Iterable[Parent]) -> None:
+    """Refuse two raw names that would be one in a trait.
+
+    :raises xml.DeviceError: there are two, or one that no trait can carry
+    """
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for parent in parents:
+        for kind, raw in _names(parent):
+            try:
+                key = (kind, ident.canonical(raw))
+            except ident.IdentityError as exc:
+                raise xml.DeviceError(
+                    f'node device {parent.name}: {kind}: {exc}') from exc
+            first, owner = seen.setdefault(key, (raw, parent.name))
+            if first != raw:
+                raise xml.DeviceError(
+                    f'node device {parent.name}: {kind} {raw!r} and {kind} '
+                    f'{first!r} of node device {owner} are both {key[1]} in '
+                    'a trait')
+
+
+def _names(parent: Parent) -> list[tuple[str, str]]:
+    served = set(parent.in_use)
+    if parent.target_type is not None:
+        served.add(parent.target_type)
+    names = [('mdev type', mdev_type) for mdev_type in sorted(served)]
+    names += [(f'fact {name}', value)
+              for name, value in sorted(parent.facts.items())]
+    return names

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host's providers are to say, and why. Pure.
+
+Where all parents of a host accept the same, its root provider carries their
+accept patterns and the filter needs to look no further. Where they do not,
+the root carries none, and every parent carries CUSTOM_MDEV_MIXED: "ask me,
+not my root". So one query for (root or MIXED) finds whoever speaks.
+"""
+
+from collections.abc import Iterable, Mapping
+import dataclasses
+
+from nova_mdev_compat.collector import parents as par
+from nova_mdev_compat.collector import xml
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import evaluation
+from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
+
+#: Traits that must exist in Placement before anybody may ask for them.
+ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
+
+
+class PublicationError(exceptions.BadInput):
+    """Something that cannot be said in traits; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ParentTraits:
+    """What one parent is and accepts.
+
+    :ivar identity: trait names that say what it is
+    :ivar accepts: accept patterns by trait name
+    :ivar outcomes: what each rule said; empty where no rule was asked
+    :ivar note: why it accepts nothing, or why no rule was asked
+    """
+
+    parent: par.Parent
+    identity: frozenset[str]
+    accepts: Mapping[str, pat.Pattern]
+    outcomes: tuple[evaluation.Outcome, ...] = ()
+    note: str = ''
+
+    @property
+    def all_traits(self) -> frozenset[str]:
+        return self.identity | frozenset(self.accepts)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostTraits:
+    """What a host's providers are to say.
+
+    :ivar root: trait names for the root provider
+    :ivar parents: trait names by libvirt device name
+    :ivar mixed: the parents speak for themselves
+    """
+
+    root: frozenset[str]
+    parents: Mapping[str, frozenset[str]]
+    mixed: bool
+
+
+def describe(parent: par.Parent, rules: model.RuleSet) -> ParentTraits:
+    """Return what one parent is and, by the rules, accepts.
+
+    :raises PublicationError: a name or pattern that no trait can carry
+    """
+    try:
+        identity = frozenset(_identity_traits(parent))
+        target = parent.target()
+        if target is None:
+            return ParentTraits(parent, identity, {}, note=(
+                'Nova uses no mdev type that this device offers'))
+        if parent.device_api != xml.VFIO_PCI:
+            floor = pat.Pattern(target.parent, target.type)
+            return ParentTraits(
+                parent, identity, {traits.encode_pattern(floor): floor},
+                note=f'device API {parent.device_api} needs no check')
+        return _by_rules(parent, identity, target, rules)
+    except (ident.IdentityError, traits.TraitError,
+            evaluation.EvaluationError) as exc:
+        raise PublicationError(f'node device {parent.name}: {exc}') from exc
+
+
+def _by_rules(parent: par.Parent, identity: frozenset[str],
+              target: ident.Identity, rules: model.RuleSet) -> ParentTraits:
+    vendor = ident.vendor_of(target.parent)
+    outcomes = evaluation.evaluate(rules.for_vendor(vendor), target)
+    accepts: dict[str, pat.Pattern] = {}
+    for outcome in outcomes:
+        accepts.update(outcome.patterns)
+    note = '' if outcomes else f'no rule file speaks for vendor {vendor}'
+    if outcomes and not accepts:
+        note = 'no rule applies to this device'
+    return ParentTraits(parent, identity, accepts, outcomes, note)
+
+
+def _identity_traits(parent: par.Parent) -> Iterable[str]:
+    yield traits.SCHEMA
+    yield traits.encode_value(traits.PARENT, parent.parent_id)
+    if parent.target_type is not None:
+        yield traits.encode_value(traits.TYPE,
+                                  ident.canonical(parent.target_type))
+    for mdev_type in parent.in_use:
+        yield traits.encode_value(traits.INUSE, ident.canonical(mdev_type))
+    for name, value in ident.canonical_facts(parent.facts):
+        yield traits.encode_fact(name, value)
+
+
+def combine(parents: Iterable[ParentTraits],
+            silent: Iterable[str] = ()) -> HostTraits:
+    """Return what root and parents are to say.
+
+    :param parents: those that have a provider
+    :param silent: other devices of the host with a provider, libvirt names:
+        ghosts, which accept nothing
+    """
+    parents, silent = list(parents), list(silent)
+    # Of different types, too: the filter takes an mdev of a type for
+    # accepted by a root that serves that type.
+    voices = {(item.parent.target_type, frozenset(item.accepts))
+              for item in parents}
+    mixed = len(voices) + bool(silent) > 1
+    own = {item.parent.name: item.all_traits | (
+        {traits.MIXED} if mixed else frozenset()) for item in parents}
+    union = frozenset().union(*(item.all_traits for item in parents))
+    root = {traits.SCHEMA, traits.HOST} | {
+        name for name in union if _on_root(name, mixed)}
+    return HostTraits(frozenset(root), {
+        **own, **{name: frozenset({traits.SCHEMA}) for name in silent}}, mixed)
+
+
+def _on_root(name: str, mixed: bool) -> bool:
+    if name.startswith(traits.ACCEPT):
+        return not mixed
+    return name.startswith((traits.TYPE, traits.PARENT))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What --dry-run prints: what would be published, and why."""
+
+import json
+from typing import Any
+
+import prettytable
+
+from nova_mdev_compat.collector import host as collector_host
+from nova_mdev_compat.collector import publication
+
+#: Of the JSON; its shape is described in the operator's guide.
+SCHEMA_VERSION = '1.0'
+
+
+def as_json(host: collector_host.Host) -> str:
+    """Return everything known about a host, for programs."""
+    combined = publication.combine(host.parents)
+    document = {
+        'schema_version': SCHEMA_VERSION,
+        'host': host.name,
+        'mixed': combined.mixed,
+        'root_traits': sorted(combined.root),
+        'parents': [
+            {**_parent(item),
+             'traits': sorted(combined.parents[item.parent.name])}
+            for item in host.parents],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _parent(item: publication.ParentTraits) -> dict[str, Any]:
+    parent = item.parent
+    return {
+        'name': parent.name,
+        'parent_id': parent.parent_id,
+        'offered_types': list(parent.offered),
+        'target_type': parent.target_type,
+        'device_api': parent.device_api,
+        'in_use_types': sorted(parent.in_use),
+        'facts': dict(sorted(parent.facts.items())),
+        'accepts': sorted(item.accepts),
+        'rules': [{'name': outcome.rule.name, 'source': outcome.rule.source,
+                   'accepts': sorted(outcome.patterns),
+                   'skipped_because': list(map(str, outcome.reasons))}
+                  for outcome in item.outcomes],
+        'note': item.note,
+    }
+
+
+def as_table(host: collector_host.Host) -> str:
+    """Return a table of a host's parents, for people."""
+    if not host.parents:
+        return (f'{host.name}: libvirt knows no device that can create mdevs '
+                '(virsh nodedev-list --cap mdev_types).')
+    table = prettytable.PrettyTable(
+        ['Device', 'Is', 'Accepts', 'Because of'], align='l', hrules=1)
+    for item in host.parents:
+        table.add_row([item.parent.name, '\n'.join(_identity(item)),
+                       '\n'.join(sorted(item.accepts)) or 'nothing',
+                       '\n'.join(_because(item))])
+    combined = publication.combine(host.parents)
+    speaks = ('each device speaks for itself' if combined.mixed else
+              'the host speaks for its devices')
+    return f'{table}\n{host.name}: {speaks}.'
+
+
+def _identity(item: publication.ParentTraits) -> list[str]:
+    parent = item.parent
+    lines = [f'device: {parent.parent_id}',
+             f'type: {parent.target_type or "none"}']
+    lines += [f'still in use: {name}' for name in sorted(parent.in_use)]
+    return lines + [f'{name}: {value}'
+                    for name, value in sorted(parent.facts.items())]
+
+
+def _because(item: publication.ParentTraits) -> list[str]:
+    lines = [item.note] if item.note else []
+    for outcome in item.outcomes:
+        if outcome.reasons:
+            why = ', '.join(map(str, outcome.reasons))
+            lines.append(f'not {outcome.rule.name!r}: {why}')
+        else:
+            lines.append(f'{outcome.rule.name!r}')
+    return lines

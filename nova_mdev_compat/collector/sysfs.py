@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts that only sysfs has; every path derives from one root.
+
+The kernel documents these files in Documentation/ABI/testing: sysfs-bus-pci
+(``subsystem_vendor``, ``subsystem_device``, ``driver``) and
+sysfs-module (``/sys/module/<module>/version``, only where a module declares
+a version: vendors' modules do, those of the kernel's tree do not).
+"""
+
+import errno
+import pathlib
+
+from nova_mdev_compat.collector import xml
+from nova_mdev_compat import exceptions
+
+#: What a device that vanishes in the middle of a read looks like.
+_GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
+
+
+class SysfsError(exceptions.Failure):
+    """A file that is there and cannot be read."""
+
+
+class Sysfs:
+    """A tree laid out as ``/sys``.
+
+    :param root: where the tree is
+    """
+
+    def __init__(self, root: str):
+        self.root = pathlib.Path(root)
+
+    def facts(self, device: xml.ParentDevice) -> dict[str, str]:
+        """Return a parent's facts: module, driver, subsystem.
+
+        A fact whose file is not there is left out.
+
+        :raises SysfsError: a file is there and cannot be read
+        """
+        path = self.path(device)
+        module = device.driver or self._link(path / 'driver')
+        facts = {
+            'module': module,
+            'driver': self._driver_version(path, module),
+            'subsystem': self._subsystem_ids(path),
+        }
+        return {name: value for name, value in facts.items() if value}
+
+    def subsystem(self, device: xml.ParentDevice) -> str | None:
+        """Return the name of the subsystem that a device belongs to."""
+        return self._link(self.path(device) / 'subsystem')
+
+    def path(self, device: xml.ParentDevice) -> pathlib.Path:
+        """Return where a device's files are."""
+        if device.path:
+            return self.root / device.path.removeprefix('/sys/')
+        return self.root / 'bus/pci/devices' / (device.address or device.name)
+
+    def _driver_version(self, path: pathlib.Path,
+                        driver: str | None) -> str | None:
+        module = self._link(path / 'driver/module') or driver
+        if not module:
+            return None
+        # A driver's name may have dashes, a module's directory never has.
+        return self._text(
+            self.root / 'module' / module.replace('-', '_') / 'version')
+
+    def _subsystem_ids(self, path: pathlib.Path) -> str | None:
+        vendor = self._text(path / 'subsystem_vendor')
+        device = self._text(path / 'subsystem_device')
+        if not vendor or not device:
+            return None
+        return f'{vendor.removeprefix("0x")}:{device.removeprefix("0x")}'
+
+    def _text(self, path: pathlib.Path) -> str | None:
+        try:
+            return path.read_text('utf-8', 'replace').strip()
+        except OSError as exc:
+            return _missing(path, exc)
+
+    def _link(self, path: pathlib.Path) -> str | None:
+        try:
+            return path.readlink().name
+        except OSError as exc:
+            return _missing(path, exc)
+
+
+def _missing(path: pathlib.Path, exc: OSError) -> None:
+    """Treat a file that is not there as a fact that is not known."""
+    if exc.errno not in _GONE:
+        raise SysfsError(f'{path}: {exc.strerror}') from exc

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[devices] and [mdev_<type>]: Nova's own options, read from nova.conf.
+
+They are Nova's (``nova/conf/devices.py``): they are read here, documented
+there, and therefore in no sample file of ours.
+"""
+
+from oslo_config import cfg
+
+from nova_mdev_compat.collector import nova_types
+
+ENABLED = cfg.ListOpt('enabled_mdev_types', default=[],
+                      deprecated_name='enabled_vgpu_types')
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    conf.register_opt(ENABLED, group='devices')
+
+
+def read(conf: cfg.ConfigOpts) -> nova_types.NovaTypes:
+    """Return Nova's choice of one mdev type for each parent.
+
+    :raises nova_types.NovaTypesError: one address for two types
+    """
+    addresses = {}
+    for mdev_type in conf.devices.enabled_mdev_types:
+        group = f'mdev_{mdev_type}'
+        conf.register_opt(
+            cfg.ListOpt('device_addresses', default=[],
+                        deprecated_group=f'vgpu_{mdev_type}'), group=group)
+        addresses[mdev_type] = conf[group].device_addresses
+    return nova_types.assign(conf.devices.enabled_mdev_types, addresses)

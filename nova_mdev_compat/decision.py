@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a source's identities to the allocation candidates that are left.
+
+Pure: what to ask Placement, and what its answers mean. Nova pairs an
+instance's mdevs with the target's by type name only
+(``LibvirtDriver.check_can_live_migrate_destination``), so whatever target
+parent serves a type must accept every source of that type.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import collections
+import dataclasses
+from typing import Any
+from urllib import parse
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import traits
+
+#: Longest query string that is sent; servers refuse lines of 8 kB.
+MAX_QUERY = 4000
+
+Candidate = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A parent that some of the instance's mdevs sit on.
+
+    :ivar amount: how many
+    :ivar identities: one for each type that the parent serves or has in
+        use; with more than one, the mdevs' own type is not known
+    """
+
+    amount: int
+    identities: frozenset[ident.Identity]
+
+
+def by_type(sources: Iterable[Source]) -> dict[str, list[ident.Identity]]:
+    """Return the distinct source identities of each mdev type."""
+    found: dict[str, set[ident.Identity]] = collections.defaultdict(set)
+    for source in sources:
+        for identity in source.identities:
+            found[identity.type].add(identity)
+    return {mdev_type: sorted(found[mdev_type], key=str)
+            for mdev_type in sorted(found)}
+
+
+def matching(patterns: Mapping[str, pat.Pattern],
+             source: ident.Identity) -> frozenset[str]:
+    """Return the traits whose patterns accept a source."""
+    return frozenset(name for name, pattern in patterns.items()
+                     if pattern.judge(source))
+
+
+def queries(mdev_type: str, accepting: Sequence[Collection[str]],
+            tree: str | None = None) -> list[list[str]]:
+    """Return queries for the providers that speak and accept all sources.
+
+    :param accepting: for each source, the traits that accept it
+    :param tree: UUID of the only host that matters
+    :returns: query strings of GET /resource_providers; the answers of an
+        inner list are to be united, those of the outer list intersected
+    """
+    tail = [('required', f'in:{traits.HOST},{traits.MIXED}'),
+            ('required', traits.TYPE + mdev_type)]
+    if tree:
+        tail.append(('in_tree', tree))
+    whole = _query([*map(_any_of, accepting), *tail])
+    if len(whole) <= MAX_QUERY:
+        return [[whole]]
+    room = MAX_QUERY - len(_query([_any_of(()), *tail]))
+    return [[_query([_any_of(some), *tail]) for some in _chunks(names, room)]
+            for names in accepting]
+
+
+def _any_of(names: Iterable[str]) -> tuple[str, str]:
+    return 'required', 'in:' + ','.join(sorted(names))
+
+
+def _query(parameters: Iterable[tuple[str, str]]) -> str:
+    return parse.urlencode(list(parameters), safe=':,')
+
+
+def _chunks(names: Iterable[str], room: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    used = 0
+    for name in sorted(names):
+        if chunk and used + len(name) + 1 > room:
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(name)
+        used += len(name) + 1
+    yield chunk
+
+
+@dataclasses.dataclass(frozen=True)
+class Acceptors:
+    """Who accepts all sources of one type.
+
+    :ivar roots: UUIDs of hosts, whichever of their parents it is
+    :ivar parents: UUIDs of parents of hosts whose parents differ
+    :ivar parent_roots: UUIDs of the hosts of those parents
+    """
+
+    roots: frozenset[str] = frozenset()
+    parents: frozenset[str] = frozenset()
+    parent_roots: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> 'Acceptors':
+        """Sort providers into roots and parents.
+
+        :param pairs: UUID of a provider, and of the root of its tree
+        """
+        pairs = set(pairs)
+        parents = {(uuid, root) for uuid, root in pairs if uuid != root}
+        return cls(frozenset(uuid for uuid, root in pairs if uuid == root),
+                   frozenset(uuid for uuid, _ in parents),
+                   frozenset(root for _, root in parents))
+
+
+class Decision:
+    """Which candidates of a host are left.
+
+    :param sources: parents of the instance's mdevs
+    :param acceptors: by mdev type
+    :param classes: resource classes of mdevs
+    """
+
+    def __init__(self, sources: Sequence[Source],
+                 acceptors: Mapping[str, Acceptors],
+                 classes: frozenset[str]):
+        self._acceptors = acceptors
+        self._classes = classes
+        self._wanted: collections.Counter[str] | None = collections.Counter()
+        for source in sources:
+            if len(source.identities) != 1:
+                self._wanted = None  # Nova alone knows their types
+                break
+            (identity,) = source.identities
+            self._wanted[identity.type] += source.amount
+        self._only = (next(iter(acceptors.values()))
+                      if len(acceptors) == 1 else None)
+
+    def remaining(self, root: str,
+                  candidates: list[Candidate]) -> list[Candidate]:
+        """Return the candidates of a host that every parent in it accepts.
+
+        :param root: UUID of the host's root provider
+        """
+        only = self._only
+        if only is None:
+            return [item for item in candidates if self._fits(root, item)]
+        if root in only.roots:
+            return candidates
+        if root not in only.parent_roots:
+            return []
+        return [item for item in candidates
+                if only.parents.issuperset(mdev_amounts(item, self._classes))]
+
+    def _fits(self, root: str, candidate: Candidate) -> bool:
+        found: collections.Counter[str] = collections.Counter()
+        for uuid, amount in mdev_amounts(candidate, self._classes).items():
+            mdev_type = self._type_of(root, uuid)
+            if mdev_type is None:
+                return False
+            found[mdev_type] += amount
+        return self._wanted is None or found == self._wanted
+
+    def _type_of(self, root: str, uuid: str) -> str | None:
+        """Return the type for which a parent accepts the sources."""
+        for mdev_type, acceptors in self._acceptors.items():
+            if uuid in acceptors.parents or root in acceptors.roots:
+                return mdev_type
+        return None
+
+
+def mdev_amounts(candidate: Candidate,
+                 classes: frozenset[str]) -> dict[str, int]:
+    """Return how many mdevs a candidate takes from each provider."""
+    return amounts({uuid: item['resources'] for uuid, item
+                    in candidate['allocations'].items()}, classes)
+
+
+def amounts(allocations: Mapping[str, Mapping[str, int]],
+            classes: frozenset[str]) -> dict[str, int]:
+    """Return how many mdevs are allocated, by provider.
+
+    :param allocations: amounts by resource class, by provider UUID
+    """
+    return {uuid: sum(resources[name] for name in classes & resources.keys())
+            for uuid, resources in allocations.items()
+            if not classes.isdisjoint(resources)}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parent of a mediated device is: parent id, mdev type, facts.
+
+Everything here is in canonical form, because that is all that a trait name
+can carry: upper case letters, digits and single underscores.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import re
+
+#: Facts whose values are compared as versions; all others are tokens.
+VERSION_FACTS = frozenset({'driver', 'kernel'})
+
+_FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
+_PCI_ID = re.compile(r'[0-9A-F]{4}')
+_PCI_PARENT = re.compile(r'[0-9A-F]{4}_[0-9A-F]{4}')
+_NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
+
+
+class IdentityError(ValueError):
+    """A name or value that no trait can carry; the message names it."""
+
+
+def canonical(text: str) -> str:
+    """Return text as a trait can carry it.
+
+    ``nvidia-558`` becomes ``NVIDIA_558``, ``535.54.03`` ``535_54_03``.
+
+    :raises IdentityError: nothing is left of the text
+    """
+    result = _NOT_CANONICAL.sub('_', text.upper()).strip('_')
+    if not result:
+        raise IdentityError(
+            f'{text!r} has no letter or digit that a trait could carry')
+    return result
+
+
+def fact_name(text: str) -> str:
+    """Return text if it is a fact's name: lower case letters and digits.
+
+    :raises IdentityError: it is not
+    """
+    if not _FACT_NAME.fullmatch(text):
+        raise IdentityError(
+            f'{text!r} is not a fact name: lower case letters and digits, '
+            'a letter first')
+    return text
+
+
+def pci_parent(vendor: str, product: str) -> str:
+    """Return the parent id of a PCI device, ``10DE_2235``.
+
+    :param vendor: four hexadecimal digits, ``0x`` before them or not
+    :param product: likewise
+    :raises IdentityError: they are not
+    """
+    ids = [text.lower().removeprefix('0x').upper()
+           for text in (vendor, product)]
+    for text in ids:
+        if not _PCI_ID.fullmatch(text):
+            raise IdentityError(f'{text!r} is not a PCI id of four digits')
+    return '_'.join(ids)
+
+
+def subsystem_parent(subsystem: str) -> str:
+    """Return the parent id of a device without PCI ids, ``MTTY``.
+
+    :raises IdentityError: the name could be taken for PCI ids or a wildcard
+    """
+    parent = canonical(subsystem)
+    if _PCI_PARENT.fullmatch(parent) or parent.split('_')[-1] == 'ANY':
+        raise IdentityError(
+            f'subsystem {subsystem!r} cannot be told from a PCI id or from '
+            'the word ANY in a trait')
+    return parent
+
+
+def vendor_of(parent: str) -> str:
+    """Return whose rules speak for a parent id: ``10DE``, or ``MTTY``."""
+    return parent.split('_')[0] if _PCI_PARENT.fullmatch(parent) else parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """A parent in its role as the home of one mdev type.
+
+    :ivar parent: parent id, ``10DE_2235``, or a subsystem, ``MTTY``
+    :ivar type: mdev type, ``NVIDIA_558``
+    :ivar facts: pairs of fact name and canonical value
+    """
+
+    parent: str
+    type: str
+    facts: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, parent: str, mdev_type: str,
+           facts: Mapping[str, str] | None = None) -> 'Identity':
+        """Build an identity from a parent id and raw type and fact values.
+
+        :raises IdentityError: a name or value that no trait can carry
+        """
+        return cls(parent, canonical(mdev_type), canonical_facts(facts or {}))
+
+    def fact(self, name: str) -> str | None:
+        """Return the canonical value of a fact, None where it is missing."""
+        return dict(self.facts).get(name)
+
+    def __str__(self) -> str:
+        facts = [f'{name}={display(name, value)}'
+                 for name, value in sorted(self.facts)]
+        return ' '.join([display_parent(self.parent), self.type, *facts])
+
+
+def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return facts in canonical form.
+
+    :raises IdentityError: a name or value that no trait can carry
+    """
+    pairs = set()
+    for name, value in facts.items():
+        try:
+            pairs.add((fact_name(name), canonical(value)))
+        except IdentityError as exc:
+            raise IdentityError(f'fact {name}: {exc}') from exc
+    return frozenset(pairs)
+
+
+def display(name: str, value: str) -> str:
+    """Return a canonical fact value as people write it."""
+    return value.replace('_', '.') if name in VERSION_FACTS else value
+
+
+def display_parent(parent: str) -> str:
+    """Return a canonical parent id as people write it, ``10de:2235``."""
+    return parent.replace('_', ':').lower()

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only HTTP seam: Placement, for the collector, filter and commands.
+
+Requests go through a callable, because nova-scheduler has a client of its
+own (its credentials, sessions and retries) and everybody else comes with a
+keystoneauth adapter.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+import dataclasses
+from typing import Any, Protocol
+from urllib import parse
+
+from keystoneauth1 import exceptions as ks_exceptions
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import traits
+
+#: any-traits queries, ``required=in:A,B``, repeatable (Yoga).
+MICROVERSION = '1.39'
+
+
+class PlacementError(exceptions.Failure):
+    """Placement does not answer, or refuses; the message says what to do."""
+
+
+class Conflict(PlacementError):
+    """Somebody else changed the provider meanwhile."""
+
+
+class NotFound(PlacementError):
+    """The provider is gone."""
+
+
+class Response(Protocol):
+    status_code: int
+
+    def json(self) -> Any: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+#: Takes method, URL and JSON body; returns the response of any status.
+Send = Callable[[str, str, Any], Response]
+
+
+@dataclasses.dataclass(frozen=True)
+class Provider:
+    """A resource provider.
+
+    :ivar root: UUID of the root of its tree
+    """
+
+    uuid: str
+    name: str
+    generation: int
+    root: str
+
+    @property
+    def is_root(self) -> bool:
+        return self.uuid == self.root
+
+
+class Placement:
+    """What the project asks of Placement, one method for each question.
+
+    Every method raises PlacementError.
+    """
+
+    def __init__(self, send: Send):
+        self._send = send
+
+    def providers(self, **query: str) -> list[Provider]:
+        """Return the providers that a query finds.
+
+        :param query: parameters of GET /resource_providers
+        """
+        return self.providers_at(parse.urlencode(query))
+
+    def providers_at(self, query: str) -> list[Provider]:
+        """Return the providers that an encoded query finds."""
+        body = self._get(f'/resource_providers?{query}')
+        return [Provider(item['uuid'], item['name'], item['generation'],
+                         item['root_provider_uuid'])
+                for item in body['resource_providers']]
+
+    def provider_traits(self, uuid: str) -> tuple[frozenset[str], int]:
+        """Return a provider's traits and its generation."""
+        body = self._get(f'/resource_providers/{uuid}/traits')
+        return (frozenset(body['traits']),
+                body['resource_provider_generation'])
+
+    def set_provider_traits(self, uuid: str, names: Iterable[str],
+                            generation: int) -> None:
+        """Give a provider exactly these traits.
+
+        :raises Conflict: its generation is another by now
+        :raises NotFound: it is gone
+        """
+        self._request('PUT', f'/resource_providers/{uuid}/traits', {
+            'traits': sorted(names),
+            'resource_provider_generation': generation})
+
+    def accept_traits(self) -> frozenset[str]:
+        """Return the accept patterns that any provider carries."""
+        return self._trait_names(traits.ACCEPT, '&associated=true')
+
+    def our_traits(self) -> frozenset[str]:
+        """Return all traits of ours that exist, carried or not."""
+        return self._trait_names(traits.PREFIX)
+
+    def create_traits(self, names: Collection[str]) -> None:
+        """Make these traits exist."""
+        for name in sorted(names):
+            self._request('PUT', f'/traits/{name}')
+
+    def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
+        """Return a consumer's resources by class, by provider UUID."""
+        body = self._get(f'/allocations/{consumer}')
+        return {uuid: item['resources']
+                for uuid, item in body['allocations'].items()}
+
+    def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
+        body = self._get(f'/traits?name=startswith:{prefix}{more}')
+        return frozenset(body['traits'])
+
+    def _get(self, url: str) -> Any:
+        response = self._request('GET', url)
+        try:
+            return response.json()
+        except ValueError as exc:
+            raise PlacementError(
+                f'Placement: GET {_short(url)}: the answer is not JSON; is '
+                'something else listening at its endpoint?') from exc
+
+    def _request(self, method: str, url: str, body: Any = None) -> Response:
+        try:
+            response = self._send(method, url, body)
+        except ks_exceptions.ClientException as exc:
+            raise PlacementError(
+                f'Placement does not answer: {exc}; see the [placement] '
+                'section and the service itself') from exc
+        if response.status_code < 300:
+            return response
+        raise _error(response, f'{method} {_short(url)}')
+
+
+def _error(response: Response, what: str) -> PlacementError:
+    status = response.status_code
+    text = f'Placement: {what}: {status} {_detail(response)}'
+    if status == 409:
+        return Conflict(text)
+    if status == 404:
+        return NotFound(text)
+    if status in (401, 403):
+        text += ('; the user in [placement] needs the role that Placement\'s '
+                 'policy asks for (service, or admin)')
+    if status == 406:
+        text += f'; microversion {MICROVERSION} (Yoga) is needed'
+    return PlacementError(text)
+
+
+def _detail(response: Response) -> str:
+    try:
+        return ' '.join(response.json()['errors'][0]['detail'].split())[:300]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ' '.join(response.text.split())[:300]
+
+
+def _short(url: str) -> str:
+    return url if len(url) < 200 else url[:200] + '…'

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rule and this host's own parent make accept patterns.
+
+Rules only ever allow: a parent's patterns are the union of what its
+vendor's rules give, and what no pattern takes is refused.
+"""
+
+from collections.abc import Iterable, Iterator
+import dataclasses
+import itertools
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
+from nova_mdev_compat import verdict
+
+#: Patterns that one rule may give for one parent; lists multiply.
+MAX_PATTERNS = 64
+
+
+class EvaluationError(ValueError):
+    """A rule that cannot be expressed in traits; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one rule says for one parent.
+
+    :ivar patterns: accept patterns by trait name; none where it is skipped
+    :ivar reasons: why it gives none
+    """
+
+    rule: model.Rule
+    patterns: dict[str, pat.Pattern]
+    reasons: tuple[verdict.Reason, ...] = ()
+
+
+def evaluate(rules: Iterable[model.Rule],
+             own: ident.Identity) -> tuple[Outcome, ...]:
+    """Return what each rule says for a parent, in the rules' order.
+
+    :param own: the parent in its role as a target
+    :raises EvaluationError: a pattern that no trait can carry, or too many
+    """
+    return tuple(_outcome(rule, own) for rule in rules)
+
+
+def _outcome(rule: model.Rule, own: ident.Identity) -> Outcome:
+    reasons = tuple(_target_reasons(rule.target, own))
+    if reasons:
+        return Outcome(rule, {}, reasons)
+    missing = _missing(rule.accepts, own)
+    if missing:
+        return Outcome(rule, {}, tuple(
+            verdict.Reason(verdict.Cause.MISSING,
+                           f'{name} of this parent is unknown')
+            for name in missing))
+    found = [one for one in _patterns(rule, own) if not one.is_empty()]
+    if not found:
+        return Outcome(rule, {}, (verdict.Reason(
+            verdict.Cause.FACT, 'its conditions leave nothing'),))
+    return Outcome(rule, {_encode(rule, one): one for one in found})
+
+
+def _target_reasons(target: model.Target,
+                    own: ident.Identity) -> Iterator[verdict.Reason]:
+    if target.products is not None and own.parent not in target.products:
+        yield verdict.Reason(
+            verdict.Cause.PARENT, 'it does not speak for device '
+            f'{ident.display_parent(own.parent)}')
+    if target.types is not None and own.type not in target.types:
+        yield verdict.Reason(verdict.Cause.TYPE,
+                             f'it does not speak for type {own.type}')
+    for name, alternatives in target.facts.items():
+        yield from _first_failure(name, alternatives, own)
+
+
+def _first_failure(name: str, alternatives: model.Alternatives,
+                   own: ident.Identity) -> list[verdict.Reason]:
+    """Return why no alternative holds; nothing where one does."""
+    failures = []
+    for operands in alternatives:
+        conditions = [pat.Condition(name, operand.op, operand.value)
+                      for operand in operands]
+        reasons = [one.reason(own) for one in conditions]
+        if not any(reasons):
+            return []
+        failures += [reason for reason in reasons if reason]
+    return failures
+
+
+def _missing(accepts: model.Accepts, own: ident.Identity) -> list[str]:
+    return sorted(
+        name for name, alternatives in accepts.facts.items()
+        if own.fact(name) is None
+        and any(operand.value == model.SAME
+                for operands in alternatives for operand in operands))
+
+
+def _patterns(rule: model.Rule, own: ident.Identity) -> Iterator[pat.Pattern]:
+    accepts = rule.accepts
+    facts = [[[_condition(name, operand, own) for operand in operands]
+              for operands in alternatives]
+             for name, alternatives in sorted(accepts.facts.items())]
+    combinations = list(itertools.islice(
+        itertools.product(accepts.products, accepts.types, *facts),
+        MAX_PATTERNS + 1))
+    if len(combinations) > MAX_PATTERNS:
+        raise EvaluationError(
+            f'rule {rule}: its lists make more than {MAX_PATTERNS} accept '
+            'patterns; split the rule or use at_least and at_most')
+    for product, mdev_type, *conditions in combinations:
+        yield pat.Pattern(_parent(product, own), _type(mdev_type, own),
+                          tuple(itertools.chain.from_iterable(conditions)))
+
+
+def _condition(name: str, operand: model.Operand,
+               own: ident.Identity) -> pat.Condition:
+    value = operand.value
+    if value == model.SAME:
+        value = own.fact(name) or ''  # _missing has seen to it
+    return pat.Condition(name, operand.op, value)
+
+
+def _parent(product: str, own: ident.Identity) -> str:
+    if product == model.SAME:
+        return own.parent
+    if product == model.ANY:
+        vendor = ident.vendor_of(own.parent)
+        return vendor if vendor == own.parent else f'{vendor}_{pat.ANY}'
+    return product
+
+
+def _type(mdev_type: str, own: ident.Identity) -> str:
+    if mdev_type == model.SAME:
+        return own.type
+    return pat.ANY if mdev_type == model.ANY else mdev_type
+
+
+def _encode(rule: model.Rule, pattern: pat.Pattern) -> str:
+    try:
+        return traits.encode_pattern(pattern)
+    except traits.TraitError as exc:
+        raise EvaluationError(f'rule {rule}: {exc}') from exc

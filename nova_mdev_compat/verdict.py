@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer to "may this mdev move there", with its reasons in words."""
+
+import dataclasses
+import enum
+
+
+class Kind(enum.Enum):
+    COMPATIBLE = 'compatible'
+    INCOMPATIBLE = 'incompatible'
+    UNKNOWN = 'unknown'
+
+
+class Cause(enum.Enum):
+    """What a reason is about."""
+
+    PARENT = 'parent'
+    TYPE = 'type'
+    FACT = 'fact'
+    MISSING = 'missing'
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why a verdict is not 'compatible'.
+
+    :ivar cause: what it is about
+    :ivar text: one clause in an operator's words
+    """
+
+    cause: Cause
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    kind: Kind
+    reasons: tuple[Reason, ...] = ()
+
+    @classmethod
+    def from_reasons(cls, reasons: tuple[Reason, ...]) -> 'Verdict':
+        """Return what reasons amount to.
+
+        None at all is compatible; a contradiction is incompatible; where
+        all that stands against it is missing data, unknown.
+        """
+        if not reasons:
+            return cls(Kind.COMPATIBLE)
+        if all(reason.cause is Cause.MISSING for reason in reasons):
+            return cls(Kind.UNKNOWN, reasons)
+        return cls(Kind.INCOMPATIBLE, reasons)
+
+    def __bool__(self) -> bool:
+        return self.kind is Kind.COMPATIBLE
+
+    def __str__(self) -> str:
+        return ', '.join(str(reason) for reason in self.reasons)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Order of canonical versions, drivers' and kernels' alike.
+
+Not packaging.version: a kernel release (``5_14_0_427_EL9_X86_64``) is no
+PEP 440 version, and separators are gone once a value was in a trait name.
+"""
+
+import re
+
+_PART = re.compile(r'[0-9]+|[A-Z]+')
+_PRERELEASE = frozenset({'ALPHA', 'BETA', 'DEV', 'PRE', 'RC'})
+
+Key = tuple[tuple[int, int, str], ...]
+
+
+def key(version: str) -> Key:
+    """Return a sort key: 550_9 < 550_54_14 < 550_127_5, 6_1_RC1 < 6_1.
+
+    Numbers compare as numbers and are newer than words; a version that goes
+    on is newer than one that has ended, unless it goes on with a
+    pre-release word; zeros at the end do not count.
+
+    :param version: a canonical value
+    """
+    parts: list[tuple[int, int, str]] = []
+    for part in _PART.findall(version):
+        if part.isdigit():
+            parts.append((2, int(part), ''))
+        else:
+            parts.append((-1 if part in _PRERELEASE else 1, 0, part))
+    while parts and parts[-1] == (2, 0, ''):
+        parts.pop()
+    return (*parts, (0, 0, ''))
+
+
+def is_version(text: str) -> bool:
+    """Tell whether a canonical value starts as a version does."""
+    return text[:1].isdigit()
