@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud in one process: Nova, Placement, and a collector on every host.
+
+Nothing that decides is mocked. Nova's API, conductor, scheduler and computes
+are real, on Nova's own fake of libvirt; Placement is real, on SQLite; the
+collector reads libvirt's test driver through the real library.
+"""
+
+import pathlib
+import sys
+import textwrap
+from unittest import mock
+
+import fixtures
+from nova.compute import manager as compute_manager
+from nova.conf import devices as nova_devices
+from nova.tests.functional.api import client
+from nova.tests.functional.libvirt import base as libvirt_base
+from nova.tests.functional.libvirt import test_vgpu
+
+from nova_mdev_compat.cmd import collector
+from nova_mdev_compat import filters as our_filters
+from nova_mdev_compat import traits
+from tests.functional import fakehost
+
+IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
+RULES = pathlib.Path(__file__).parents[2] / 'etc/nova-mdev-compat/rules.d'
+FILTER = 'nova_mdev_compat.filters.MdevCompatFilter'
+
+#: Old drivers may move to new ones, within the same product and type.
+UPGRADE_RULES = """
+schema_version: "1.0"
+vendor: "10de"
+rules:
+  - name: driver up to ours
+    accepts:
+      facts: {driver: {at_least: "535", at_most: same}}
+"""
+
+
+class WheelMixin:
+    """Lets Nova's tests run from its wheel."""
+
+    def setUp(self):
+        # They look for etc/nova/api-paste.ini beside the package, where a
+        # checkout has it; the wheel installs it below the prefix.
+        test_vgpu.CONF.set_default('state_path', sys.prefix)
+        super().setUp()
+
+
+class MdevCompatTestCase(WheelMixin, libvirt_base.LibvirtMigrationMixin,
+                         test_vgpu.VGPUTestBase):
+    """Starts hosts, lets collectors publish, moves instances."""
+
+    FAKE_LIBVIRT_VERSION = 8006000
+    FAKE_QEMU_VERSION = 8001000
+    WITH_FILTER = True
+
+    def setUp(self):
+        super().setUp()
+        self.boards = {}
+        self.mdev_types = {}
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        self.rules = self.directory / 'rules.d'
+        self.rules.mkdir()
+        self.flavor = self._create_flavor(extra_spec={'resources:VGPU': '1'})
+        self.requests = self._count_requests()
+        self.lookups = self._count_lookups()
+        self.checked = self._record_destination_checks()
+
+    def _setup_scheduler_service(self):
+        if self.WITH_FILTER:
+            self.flags(group='filter_scheduler', available_filters=[
+                'nova.scheduler.filters.all_filters', FILTER])
+            self.ADDITIONAL_FILTERS = ['MdevCompatFilter']
+        self.flags(cache_ttl=0, group='mdev_compat')
+        return super()._setup_scheduler_service()
+
+    # What is counted
+
+    def _count_requests(self):
+        """Return a list that takes the URLs that the filter asks for."""
+        urls, original = [], our_filters._send
+
+        def counting(method, url, body):
+            urls.append(url)
+            return original(method, url, body)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_mdev_compat.filters._send', counting))
+        for host_filter in self._our_filters():
+            host_filter._placement._send = counting
+        return urls
+
+    def _our_filters(self):
+        host_manager = self.scheduler.manager.host_manager
+        return [item for item in host_manager.enabled_filters
+                if isinstance(item, our_filters.MdevCompatFilter)]
+
+    def _count_lookups(self):
+        """Return a list of instances looked up in the database."""
+        found, original = [], our_filters._live_migration
+
+        def counting(spec_obj):
+            found.append(spec_obj.instance_uuid)
+            return original(spec_obj)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_mdev_compat.filters._live_migration', counting))
+        return found
+
+    def _record_destination_checks(self):
+        """Return a list that takes hosts on which Nova runs its own check."""
+        hosts = []
+        original = compute_manager.ComputeManager
+        original = original.check_can_live_migrate_destination
+
+        def recording(manager, *args, **kwargs):
+            hosts.append(manager.host)
+            return original(manager, *args, **kwargs)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.compute.manager.ComputeManager.'
+            'check_can_live_migrate_destination', recording))
+        return hosts
+
+    # Hosts
+
+    def start_host(self, name, *boards, types=None, collect=True):
+        """Start nova-compute on a host with boards, and its collector.
+
+        :param types: mdev type by slot; the default is nvidia-11 on all
+        """
+        self.boards[name] = boards
+        self.mdev_types[name] = types or {}
+        self._configure_types(name)
+        self.start_compute_with_vgpu(name, fakehost.pci_info(boards))
+        if collect:
+            self.collect(name)
+        return self.computes[name]
+
+    def _configure_types(self, name):
+        types = self.mdev_types[name]
+        self.flags(group='devices', enabled_mdev_types=(
+            sorted(set(types.values())) or ['nvidia-11']))
+        nova_devices.register_dynamic_opts(test_vgpu.CONF)
+        for mdev_type in ('nvidia-11', 'nvidia-12'):
+            if mdev_type in test_vgpu.CONF.devices.enabled_mdev_types:
+                self.flags(group=f'mdev_{mdev_type}', device_addresses=[
+                    board.address for board in self.boards[name]
+                    if types.get(board.slot) == mdev_type])
+
+    def collect(self, name, connection=None):
+        """Run the collector once, as on that host.
+
+        :param connection: what libvirt shows; default: what Nova sees
+        """
+        conf = collector.new_config()
+        conf(['--once', '--config-file',
+              str(self.write_config(name, connection))])
+        with mock.patch.object(collector.LOG, 'info'):
+            return collector.run(conf)
+
+    def write_config(self, name, connection=None):
+        """Write a host's node file, sysfs and configuration."""
+        home = self.directory / name
+        (home / 'sys').mkdir(parents=True, exist_ok=True)
+        fakehost.write_node_file(
+            home / 'node.xml',
+            connection or self.computes[name].driver._host.get_connection())
+        fakehost.write_sysfs(home / 'sys', self.boards[name])
+        types = self.mdev_types[name]
+        groups = ''.join(
+            f'[mdev_{mdev_type}]\ndevice_addresses = ' + ','.join(
+                board.address for board in self.boards[name]
+                if types.get(board.slot) == mdev_type) + '\n'
+            for mdev_type in sorted(set(types.values())))
+        path = home / 'collector.conf'
+        path.write_text(textwrap.dedent(f"""\
+            [collector]
+            libvirt_uri = test://{home}/node.xml
+            sysfs_root = {home}/sys
+            hypervisor_hostname = {name}
+            rules_dirs = {RULES},{self.rules},{home}/rules.d
+            [placement]
+            auth_type = admin_token
+            endpoint = {self.placement_fixture.endpoint}
+            token = admin
+            [devices]
+            enabled_mdev_types = {','.join(
+                sorted(set(types.values())) or ['nvidia-11'])}
+            """) + groups)
+        return path
+
+    def write_rules(self, text, host=None, name='nvidia.yaml'):
+        """Put a rule file on all hosts, or on one."""
+        directory = self.directory / host / 'rules.d' if host else self.rules
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+
+    # Instances
+
+    def boot(self, host, flavor=None):
+        """Boot an instance on a host and forget what that cost."""
+        server = self._create_server(
+            image_uuid=IMAGE, flavor_id=flavor or self.flavor,
+            networks='auto', host=host)
+        self.forget()
+        return server
+
+    def forget(self):
+        for record in (self.requests, self.lookups, self.checked):
+            record.clear()
+
+    def migrate(self, server, host=None):
+        """Live-migrate an instance; return the name of its new host."""
+        self.forget()
+        self._live_migrate(server, 'completed', host=host)
+        return self.host_of(server)
+
+    def assert_no_valid_host(self, server, host=None):
+        """Live-migrate an instance, which must find no host.
+
+        It stays active on its source, with its allocations unchanged.
+        """
+        self.forget()
+        source = self.host_of(server)
+        before = self._get_allocations_by_server_uuid(server['id'])
+        error = self.assertRaises(
+            client.OpenStackApiException, self._live_migrate, server,
+            'error', host=host)
+        self.assertIn('NoValidHost', str(error))
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual(source, self.host_of(server))
+        after = self._get_allocations_by_server_uuid(server['id'])
+        self.assertEqual(
+            {uuid: item['resources'] for uuid, item in before.items()},
+            {uuid: item['resources'] for uuid, item in after.items()})
+
+    def host_of(self, server):
+        return self.admin_api.get_server(
+            server['id'])['OS-EXT-SRV-ATTR:host']
+
+    def devices_of(self, server, resource_class='VGPU'):
+        """Return how many mdevs an instance has from each device."""
+        allocations = self._get_allocations_by_server_uuid(server['id'])
+        return {
+            self._get_resource_provider_by_uuid(uuid)['name']:
+                item['resources'][resource_class]
+            for uuid, item in allocations.items()
+            if resource_class in item['resources']}
+
+    def provider(self, host, slot):
+        """Return the UUID of a board's provider."""
+        return self._get_provider_uuid_by_name(
+            f'{host}_pci_0000_81_{slot:02x}_0')
+
+    def our_traits(self, uuid):
+        return {name for name in self._get_provider_traits(uuid)
+                if traits.is_ours(name)}
+
+    def _migrate_stub(self, domain, destination, params, flags):
+        """Finish the fake domain's migration, wherever it goes."""
+        migration = self.admin_api.api_get(
+            f'/os-migrations?instance_uuid={domain.UUIDString()}'
+            ).body['migrations'][0]
+        target = self.computes[migration['dest_compute']].driver
+        target._host.get_connection().createXML(
+            params['destination_xml'], 'unused')
+        domain.complete_job()
