@@ -15,6 +15,7 @@ VERSION_FACTS = frozenset({'driver', 'kernel'})
 _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
 _PCI_ID = re.compile(r'[0-9A-F]{4}')
 _PCI_PARENT = re.compile(r'[0-9A-F]{4}_[0-9A-F]{4}')
+_PCI_DISPLAY = re.compile(r'[0-9A-F]{4}_([0-9A-F]{4}|ANY)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
 
 
@@ -134,4 +135,5 @@ def display(name: str, value: str) -> str:
 
 def display_parent(parent: str) -> str:
     """Return a canonical parent id as people write it, ``10de:2235``."""
-    return parent.replace('_', ':').lower()
+    separator = ':' if _PCI_DISPLAY.fullmatch(parent) else '_'
+    return parent.replace('_', separator).lower()

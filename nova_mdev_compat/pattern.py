@@ -34,6 +34,7 @@ OPS: dict[Op, Callable[[versions.Key, versions.Key], bool]] = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
 }
+_EQUAL = frozenset({Op.GE, Op.LE, Op.EQ, Op.IS})
 _ORDER = {op: index for index, op in enumerate(Op)}
 
 
@@ -51,17 +52,26 @@ class Condition:
     value: str
 
     def holds(self, found: str) -> bool:
-        """Tell whether a canonical value satisfies the condition."""
-        if self.op is Op.IS:
-            return found == self.value
+        """Tell whether a canonical value satisfies the condition.
+
+        A value that is no version has no place in the order of versions:
+        whatever it may mean (N_A), it equals itself and nothing else.
+        """
+        if self.op is Op.IS or not (versions.is_version(found)
+                                    and versions.is_version(self.value)):
+            return self.op in _EQUAL and found == self.value
         return OPS[self.op](versions.key(found), versions.key(self.value))
 
-    def reason(self, source: ident.Identity) -> verdict.Reason | None:
-        """Return why a source does not satisfy it, None where it does."""
-        found = source.fact(self.fact)
+    def reason(self, device: ident.Identity,
+               who: str = 'the source') -> verdict.Reason | None:
+        """Return why a device does not satisfy it, None where it does.
+
+        :param who: what to call the device
+        """
+        found = device.fact(self.fact)
         if found is None:
             return verdict.Reason(
-                verdict.Cause.MISSING, f'{self.fact} of the source is unknown')
+                verdict.Cause.MISSING, f'{self.fact} of {who} is unknown')
         if self.holds(found):
             return None
         return verdict.Reason(

@@ -146,9 +146,12 @@ class Description:
     def identities(self) -> frozenset[ident.Identity]:
         """Return the provider's identities, one for each of its types.
 
-        None where a collector has not published, or not all of it.
+        None where a collector has not published, or not all of it, or where
+        a fact has two values: nobody could say which one is true.
         """
         if not self.managed or len(self.parents) != 1 or self.unreadable:
+            return frozenset()
+        if len(dict(self.facts)) != len(self.facts):
             return frozenset()
         (parent,) = self.parents
         return frozenset(ident.Identity(parent, mdev_type, self.facts)

@@ -14,11 +14,11 @@ Key = tuple[tuple[int, int, str], ...]
 
 
 def key(version: str) -> Key:
-    """Return a sort key: 550_9 < 550_54_14 < 550_127_5, 6_1_RC1 < 6_1.
+    """Return a sort key: 550_9 < 550_54_14 < 550_127_5, 6_1_0_RC1 < 6_1.
 
     Numbers compare as numbers and are newer than words; a version that goes
     on is newer than one that has ended, unless it goes on with a
-    pre-release word; zeros at the end do not count.
+    pre-release word; zeros that no number follows do not count.
 
     :param version: a canonical value
     """
@@ -27,10 +27,15 @@ def key(version: str) -> Key:
         if part.isdigit():
             parts.append((2, int(part), ''))
         else:
+            _drop_zeros(parts)
             parts.append((-1 if part in _PRERELEASE else 1, 0, part))
+    _drop_zeros(parts)
+    return (*parts, (0, 0, ''))
+
+
+def _drop_zeros(parts: list[tuple[int, int, str]]) -> None:
     while parts and parts[-1] == (2, 0, ''):
         parts.pop()
-    return (*parts, (0, 0, ''))
 
 
 def is_version(text: str) -> bool:

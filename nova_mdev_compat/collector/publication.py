@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host's providers are to say, and why. Pure.
 
-Where all parents of a host accept the same, its root provider carries their
-accept patterns and the filter needs to look no further. Where they do not,
-the root carries none, and every parent carries CUSTOM_MDEV_MIXED: "ask me,
-not my root". So one query for (root or MIXED) finds whoever speaks.
+Where all parents of a host are of one kind and accept the same, its root
+provider says it for them and the filter needs to look no further. Where they
+are not, the root says nothing but that it is managed, and every parent
+carries CUSTOM_MDEV_MIXED: "ask me, not my root". So one query for (host or
+MIXED) finds whoever speaks.
+
+The root must not carry the types of parents that differ: Placement would
+take ``trait:CUSTOM_MDEV_TYPE_X=required`` of a flavor for satisfied by the
+root, whichever parent the vGPU comes from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +26,9 @@ from nova_mdev_compat import traits
 
 #: Traits that must exist in Placement before anybody may ask for them.
 ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
+
+#: What a root says for its parents.
+_FOR_ALL = (traits.PARENT, traits.TYPE, traits.ACCEPT)
 
 
 class PublicationError(exceptions.BadInput):
@@ -54,7 +62,7 @@ class HostTraits:
 
     :ivar root: trait names for the root provider
     :ivar parents: trait names by libvirt device name
-    :ivar mixed: the parents speak for themselves
+    :ivar mixed: each parent speaks for itself
     """
 
     root: frozenset[str]
@@ -118,21 +126,15 @@ def combine(parents: Iterable[ParentTraits],
         ghosts, which accept nothing
     """
     parents, silent = list(parents), list(silent)
-    # Of different types, too: the filter takes an mdev of a type for
-    # accepted by a root that serves that type.
-    voices = {(item.parent.target_type, frozenset(item.accepts))
-              for item in parents}
+    voices = {(item.parent.parent_id, item.parent.target_type,
+               frozenset(item.accepts)) for item in parents}
     mixed = len(voices) + bool(silent) > 1
     own = {item.parent.name: item.all_traits | (
         {traits.MIXED} if mixed else frozenset()) for item in parents}
-    union = frozenset().union(*(item.all_traits for item in parents))
-    root = {traits.SCHEMA, traits.HOST} | {
-        name for name in union if _on_root(name, mixed)}
+    root = {traits.SCHEMA, traits.HOST}
+    if not mixed:
+        root.update(name for item in parents for name in item.all_traits
+                    if name.startswith(_FOR_ALL))
     return HostTraits(frozenset(root), {
         **own, **{name: frozenset({traits.SCHEMA}) for name in silent}}, mixed)
 
-
-def _on_root(name: str, mixed: bool) -> bool:
-    if name.startswith(traits.ACCEPT):
-        return not mixed
-    return name.startswith((traits.TYPE, traits.PARENT))

@@ -53,7 +53,8 @@ class Sysfs:
     def path(self, device: xml.ParentDevice) -> pathlib.Path:
         """Return where a device's files are."""
         if device.path:
-            return self.root / device.path.removeprefix('/sys/')
+            # Never absolute: it would lead out of the root.
+            return self.root / device.path.removeprefix('/sys').lstrip('/')
         return self.root / 'bus/pci/devices' / (device.address or device.name)
 
     def _driver_version(self, path: pathlib.Path,
@@ -76,16 +77,18 @@ class Sysfs:
         try:
             return path.read_text('utf-8', 'replace').strip()
         except OSError as exc:
-            return _missing(path, exc)
+            _check_gone(path, exc)
+            return None
 
     def _link(self, path: pathlib.Path) -> str | None:
         try:
             return path.readlink().name
         except OSError as exc:
-            return _missing(path, exc)
+            _check_gone(path, exc)
+            return None
 
 
-def _missing(path: pathlib.Path, exc: OSError) -> None:
+def _check_gone(path: pathlib.Path, exc: OSError) -> None:
     """Treat a file that is not there as a fact that is not known."""
     if exc.errno not in _GONE:
         raise SysfsError(f'{path}: {exc.strerror}') from exc

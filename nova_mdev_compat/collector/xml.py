@@ -79,7 +79,8 @@ def _types(name: str, device: etree._Element) -> dict[str, str]:
         mdev_type = item.get('id')
         if not mdev_type:
             raise DeviceError(f'node device {name}: an mdev type without id')
-        types[mdev_type] = item.findtext('deviceAPI', VFIO_PCI)
+        # Without a word on it the stricter reading: vfio-pci is checked.
+        types[mdev_type] = item.findtext('deviceAPI', '').strip() or VFIO_PCI
     return types
 
 
@@ -137,7 +138,8 @@ def _parse(what: str, text: str) -> etree._Element:
     try:
         root = etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as exc:
-        raise DeviceError(f'{what}: its XML is broken: {exc}') from exc
+        why = ' '.join(str(exc).split())
+        raise DeviceError(f'{what}: its XML is broken: {why}') from exc
     if root.getroottree().docinfo.doctype:
         raise DeviceError(f'{what}: its XML has a document type')
     return root

@@ -8,6 +8,7 @@ vendor's rules give, and what no pattern takes is refused.
 from collections.abc import Iterable, Iterator
 import dataclasses
 import itertools
+from typing import Any
 
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
@@ -83,7 +84,7 @@ def _first_failure(name: str, alternatives: model.Alternatives,
     for operands in alternatives:
         conditions = [pat.Condition(name, operand.op, operand.value)
                       for operand in operands]
-        reasons = [one.reason(own) for one in conditions]
+        reasons = [one.reason(own, 'this parent') for one in conditions]
         if not any(reasons):
             return []
         failures += [reason for reason in reasons if reason]
@@ -103,9 +104,9 @@ def _patterns(rule: model.Rule, own: ident.Identity) -> Iterator[pat.Pattern]:
     facts = [[[_condition(name, operand, own) for operand in operands]
               for operands in alternatives]
              for name, alternatives in sorted(accepts.facts.items())]
+    lists: list[Any] = [accepts.products, accepts.types, *facts]
     combinations = list(itertools.islice(
-        itertools.product(accepts.products, accepts.types, *facts),
-        MAX_PATTERNS + 1))
+        itertools.product(*lists), MAX_PATTERNS + 1))
     if len(combinations) > MAX_PATTERNS:
         raise EvaluationError(
             f'rule {rule}: its lists make more than {MAX_PATTERNS} accept '

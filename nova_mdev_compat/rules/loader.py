@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only reader of rule files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 import pathlib
 from typing import Any
-
-import jsonschema
 
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
@@ -17,7 +15,7 @@ from nova_mdev_compat import versions
 
 _OPERATORS = {'at_least': pat.Op.GE, 'above': pat.Op.GT,
               'at_most': pat.Op.LE, 'below': pat.Op.LT}
-_VALIDATOR = jsonschema.Draft202012Validator(schema.RULE_FILE)
+_RESERVED = frozenset({ident.canonical(model.SAME), pat.ANY})
 
 
 class RuleError(exceptions.BadInput):
@@ -51,12 +49,18 @@ def load(directories: Iterable[str]) -> model.RuleSet:
 
 def _files(directory: pathlib.Path) -> dict[str, pathlib.Path]:
     try:
-        return {path.name: path for path in directory.iterdir()
-                if path.suffix == '.yaml'}
+        # Editors' lock files start with a dot.
+        paths = [path for path in directory.iterdir()
+                 if not path.name.startswith('.')]
     except FileNotFoundError:
         return {}
     except OSError as exc:
         raise RuleError(f'{directory}: {exc.strerror}') from exc
+    for path in paths:
+        if path.suffix == '.yml':
+            # Passing over it would leave its vendor to milder rules.
+            raise RuleError(f'{path}: name it {path.stem}.yaml')
+    return {path.name: path for path in paths if path.suffix == '.yaml'}
 
 
 def load_file(path: pathlib.Path) -> tuple[str, tuple[model.Rule, ...]]:
@@ -89,30 +93,37 @@ class _Reader:
         for index, item in enumerate(data['rules']):
             rules.append(self._rule(vendor, item, ('rules', index)))
             if item['name'] in [rule.name for rule in rules[:-1]]:
-                raise self._error(('rules', index, 'name'),
-                                  'an earlier rule has this name')
+                raise self._error(
+                    ('rules', index, 'name'),
+                    'an earlier rule has this name; give each its own')
         return vendor, tuple(rules)
 
     def _validate(self) -> None:
-        error = jsonschema.exceptions.best_match(
-            _VALIDATOR.iter_errors(self.doc.data))
-        if error is not None:
-            raise self._error(tuple(error.absolute_path), _explain(error))
+        # A key that is missing may only be misspelt: that is said first.
+        found = [(fault.missing, self._mark(fault.path, fault.unknown), fault)
+                 for fault in schema.faults(self.doc.data)]
+        if found:
+            *_, first = min(found, key=lambda item: item[:2])
+            raise self._error(first.path, first.message, first.unknown)
 
     def _vendor(self, text: str) -> str:
         if text == model.EVERY_VENDOR:
             return text
         try:
-            vendor = ident.canonical(text)
             # The same reserved words as for a parent without PCI ids.
-            return ident.vendor_of(ident.subsystem_parent(vendor))
-        except ident.IdentityError as exc:
-            raise self._error(('vendor',), str(exc)) from exc
+            vendor = ident.subsystem_parent(text)
+        except ident.IdentityError:
+            vendor = ''
+        if not vendor or vendor.startswith('0X'):
+            raise self._error(('vendor',), (
+                'must be a PCI vendor id, "10de", the subsystem of devices '
+                f'without PCI ids, "mtty", or "*", not {text!r}'))
+        return vendor
 
     def _rule(self, vendor: str, item: Mapping[str, Any],
               path: document.Path) -> model.Rule:
         target, accepts = item.get('target', {}), item['accepts']
-        line, _ = self.doc.mark(path)
+        line, _ = self._mark(path)
         return model.Rule(
             name=item['name'], source=f'{self.path}:{line}',
             target=model.Target(
@@ -146,17 +157,38 @@ class _Reader:
         if isinstance(value, str):
             return [value]
         try:
-            return [ident.pci_parent(vendor, item) for item in value]
+            products = [ident.pci_parent(vendor, item) for item in value]
         except ident.IdentityError as exc:
             raise self._error(
                 path, "product ids need a 'vendor' of four hexadecimal "
                 'digits') from exc
+        self._once(products, value, path)
+        return products
 
     def _types(self, value: Any, path: document.Path) -> list[str]:
         if isinstance(value, str):
             return [value]
-        return [self._canonical(item, (*path, index))
-                for index, item in enumerate(value)]
+        types = [self._type(item, (*path, index))
+                 for index, item in enumerate(value)]
+        self._once(types, value, path)
+        return types
+
+    def _type(self, text: str, path: document.Path) -> str:
+        mdev_type = self._canonical(text, path)
+        if mdev_type in _RESERVED:
+            raise self._error(path, (
+                f'{text!r} is no mdev type; same and any stand alone, '
+                'without a list, and only in accepts'))
+        return mdev_type
+
+    def _once(self, canonical: Sequence[Any], raw: Sequence[str],
+              path: document.Path) -> None:
+        seen = set()
+        for index, item in enumerate(canonical):
+            if item in seen:
+                raise self._error((*path, index),
+                                  f'{raw[index]!r} stands here twice')
+            seen.add(item)
 
     def _facts(self, where: Mapping[str, Any], path: document.Path,
                same: bool) -> dict[str, model.Alternatives]:
@@ -166,7 +198,7 @@ class _Reader:
             try:
                 ident.fact_name(name)
             except ident.IdentityError as exc:
-                raise self._error(here, str(exc)) from exc
+                raise self._error(here, str(exc), key=True) from exc
             facts[name] = self._alternatives(name, value, here, same)
         return facts
 
@@ -174,18 +206,26 @@ class _Reader:
                       same: bool) -> model.Alternatives:
         if isinstance(value, dict):
             return (self._range(value, path, same),)
-        items = value if isinstance(value, list) else [value]
         op = pat.Op.EQ if name in ident.VERSION_FACTS else pat.Op.IS
-        return tuple((self._operand(op, item, path, same),) for item in items)
+        if isinstance(value, str):
+            return ((self._operand(op, value, path, same),),)
+        return tuple((operand,) for operand
+                     in self._operands(op, value, path, same))
+
+    def _operands(self, op: pat.Op, values: Sequence[str],
+                  path: document.Path, same: bool) -> list[model.Operand]:
+        operands = [self._operand(op, item, (*path, index), same)
+                    for index, item in enumerate(values)]
+        self._once(operands, values, path)
+        return operands
 
     def _range(self, value: Mapping[str, Any], path: document.Path,
                same: bool) -> tuple[model.Operand, ...]:
         operands = [
             self._operand(op, value[key], (*path, key), same)
             for key, op in _OPERATORS.items() if key in value]
-        operands += [
-            self._operand(pat.Op.NE, item, (*path, 'except', index), same)
-            for index, item in enumerate(value.get('except', []))]
+        operands += self._operands(pat.Op.NE, value.get('except', []),
+                                   (*path, 'except'), same)
         self._possible(operands, path)
         return tuple(operands)
 
@@ -195,17 +235,25 @@ class _Reader:
                         for operand in operands
                         if operand.value != model.SAME)
         if pat.Pattern('X', 'X', literal).is_empty():
-            raise self._error(path, 'nothing is in this range')
+            raise self._error(path, 'no version is in this range')
 
     def _operand(self, op: pat.Op, text: str, path: document.Path,
                  same: bool) -> model.Operand:
         if text == model.SAME:
             if not same:
-                raise self._error(path, "'same' means nothing in a target")
+                raise self._error(
+                    path, "'same' means nothing in a target, which is what "
+                    'accepts is compared with; write a value')
             return model.Operand(op, model.SAME)
         value = self._canonical(text, path)
+        if value in _RESERVED:
+            raise self._error(
+                path, f'{text!r} is no value; write same, in lower case, for '
+                'the own value, and leave a fact out to take any')
         if op in pat.OPS and not versions.is_version(value):
-            raise self._error(path, f'{text!r} is not a version')
+            raise self._error(
+                path, f'{text!r} is not a version, which starts with a '
+                'digit; facts that are no versions have no ranges')
         return model.Operand(op, value)
 
     def _canonical(self, text: str, path: document.Path) -> str:
@@ -214,10 +262,14 @@ class _Reader:
         except ident.IdentityError as exc:
             raise self._error(path, str(exc)) from exc
 
-    def _error(self, path: document.Path, message: str) -> RuleError:
-        line, column = self.doc.mark(path)
+    def _error(self, path: document.Path, message: str,
+               key: bool = False) -> RuleError:
+        line, column = self._mark(path, key)
         return RuleError(f'{self.path}:{line}:{column}: '
                          f'{self._whereabouts(path)}{message}')
+
+    def _mark(self, path: document.Path, key: bool = False) -> document.Mark:
+        return (self.doc.keys if key else self.doc.marks)[path]
 
     def _whereabouts(self, path: document.Path) -> str:
         """Return the rule's name and the key, as far as there are any."""
@@ -225,35 +277,15 @@ class _Reader:
         if len(path) > 1 and path[0] == 'rules':
             words.append(self._rule_name(path[1]))
             path = path[2:]
-        if path:
-            words.append('.'.join(str(item) for item in path))
+        keys = [item for item in path if isinstance(item, str)]
+        if keys:
+            words.append('.'.join(keys))
+        if path and isinstance(path[-1], int):
+            words[-1] += f' entry {path[-1] + 1}'
         return ''.join(f'{word}: ' for word in words)
 
     def _rule_name(self, index: Any) -> str:
         rule = self.doc.data['rules'][index]
         name = rule.get('name') if isinstance(rule, dict) else None
-        return f'rule {name!r}' if name else f'rule {index + 1}'
-
-
-def _explain(error: jsonschema.ValidationError) -> str:
-    """Return what is wrong and what would be right."""
-    value = error.instance
-    if isinstance(value, document.Unquoted):
-        return f'put quotes around {value}'
-    if error.validator == 'additionalProperties':
-        allowed = sorted(error.schema.get('properties', {}))
-        unknown = sorted(set(value) - set(allowed))
-        return f'unknown key {unknown[0]!r}; known: {", ".join(allowed)}'
-    if error.validator == 'required':
-        missing = [key for key in error.validator_value if key not in value]
-        return f'key {missing[0]!r} is missing'
-    if error.validator == 'enum':
-        return f'must be {" or ".join(map(repr, error.validator_value))}'
-    if error.validator == 'oneOf':
-        return f'{_kind(value)} is not allowed here'
-    return error.message
-
-
-def _kind(value: Any) -> str:
-    names = {dict: 'a mapping', list: 'a list', str: repr(value)}
-    return names.get(type(value), 'nothing')
+        return (f'rule {name!r}' if isinstance(name, str) and name
+                else f'rule {index + 1}')

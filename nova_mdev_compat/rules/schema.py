@@ -1,51 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rule file looks like, as JSON Schema (draft 2020-12).
 
-Versions are ``MAJOR.MINOR``; a file of another major version is refused.
+Versions are ``MAJOR.MINOR``; a file of another version is refused. Every
+description completes the sentence "must be …".
 """
+
+from collections.abc import Iterator
+import dataclasses
+from typing import Any
+
+import jsonschema
+
+from nova_mdev_compat.rules import document
 
 VERSION = '1.0'
 
-_TEXT = {'type': 'string', 'minLength': 1, 'maxLength': 200}
-_TEXTS = {'type': 'array', 'items': _TEXT, 'minItems': 1, 'uniqueItems': True}
-_PRODUCTS = {
-    'type': 'array', 'minItems': 1, 'uniqueItems': True,
-    'items': {'type': 'string', 'pattern': '^[0-9A-Fa-f]{4}$'}}
+_TEXT = {'description': 'text of 1 to 200 characters',
+         'type': 'string', 'minLength': 1, 'maxLength': 200}
+_RANGE = {
+    'minProperties': 1, 'additionalProperties': False,
+    'properties': {
+        'at_least': _TEXT, 'above': _TEXT, 'at_most': _TEXT, 'below': _TEXT,
+        'except': {'description': 'a list of texts',
+                   'type': 'array', 'items': _TEXT, 'minItems': 1}}}
+# JSON Schema's keywords speak for one kind of value each, so that one object
+# can say what text, list and mapping must be like. oneOf would say the same
+# and leave nobody any the wiser.
 _CONDITION = {
-    'oneOf': [
-        _TEXT,
-        _TEXTS,
-        {'type': 'object', 'minProperties': 1, 'additionalProperties': False,
-         'properties': {
-             'at_least': _TEXT, 'above': _TEXT, 'at_most': _TEXT,
-             'below': _TEXT, 'except': _TEXTS}}]}
+    **_TEXT, 'items': _TEXT, 'minItems': 1, **_RANGE,
+    'description': 'text, a list of texts, or a range of at_least, above, '
+                   'at_most, below and except',
+    'type': ['string', 'array', 'object']}
 # Fact names are checked by the loader, which has the better message.
-_FACTS = {'type': 'object', 'additionalProperties': _CONDITION}
+_FACTS = {'description': 'a mapping of fact names',
+          'type': 'object', 'additionalProperties': _CONDITION}
+_PRODUCTS = {
+    'description': 'a list of product ids', 'type': 'array', 'minItems': 1,
+    'items': {'description': 'four hexadecimal digits, "2235"',
+              'type': 'string', 'pattern': '^[0-9A-Fa-f]{4}$'}}
+_TYPES = {'description': 'a list of mdev types',
+          'type': 'array', 'items': _TEXT, 'minItems': 1}
 
 
-def _or_words(values: dict, *words: str) -> dict:
-    return {'oneOf': [{'enum': list(words)}, values]}
+def _or_words(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, 'description': f'same, any or {values["description"]}',
+            'type': ['string', 'array'], 'pattern': '^(same|any)$'}
 
 
 RULE_FILE = {
     '$schema': 'https://json-schema.org/draft/2020-12/schema',
+    'description': 'a mapping with schema_version, vendor and rules',
     'type': 'object', 'additionalProperties': False,
     'required': ['schema_version', 'vendor', 'rules'],
     'properties': {
-        'schema_version': {'enum': [VERSION]},
+        'schema_version': {'description': f'"{VERSION}"', 'type': 'string',
+                           'enum': [VERSION]},
         'vendor': _TEXT,
-        'rules': {'type': 'array', 'minItems': 1, 'maxItems': 1000, 'items': {
-            'type': 'object', 'additionalProperties': False,
-            'required': ['name', 'accepts'],
-            'properties': {
-                'name': _TEXT,
-                'target': {
-                    'type': 'object', 'additionalProperties': False,
-                    'properties': {'product': _PRODUCTS, 'type': _TEXTS,
-                                   'facts': _FACTS}},
-                'accepts': {
-                    'type': 'object', 'additionalProperties': False,
-                    'properties': {
-                        'product': _or_words(_PRODUCTS, 'same', 'any'),
-                        'type': _or_words(_TEXTS, 'same', 'any'),
-                        'facts': _FACTS}}}}}}}
+        'rules': {
+            'description': 'a list of 1 to 1000 rules',
+            'type': 'array', 'minItems': 1, 'maxItems': 1000, 'items': {
+                'description': 'a mapping with name and accepts',
+                'type': 'object', 'additionalProperties': False,
+                'required': ['name', 'accepts'],
+                'properties': {
+                    'name': _TEXT,
+                    'target': {
+                        'description': 'a mapping of product, type and facts',
+                        'type': 'object', 'additionalProperties': False,
+                        'properties': {'product': _PRODUCTS, 'type': _TYPES,
+                                       'facts': _FACTS}},
+                    'accepts': {
+                        'description': 'a mapping of product, type and facts',
+                        'type': 'object', 'additionalProperties': False,
+                        'properties': {'product': _or_words(_PRODUCTS),
+                                       'type': _or_words(_TYPES),
+                                       'facts': _FACTS}}}}}}}
+_VALIDATOR = jsonschema.Draft202012Validator(RULE_FILE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something that the schema does not allow.
+
+    :ivar path: where
+    :ivar message: what is wrong and what would be right
+    :ivar unknown: it is the key itself, which nobody knows
+    :ivar missing: it is a key that is not there
+    """
+
+    path: document.Path
+    message: str
+    unknown: bool = False
+    missing: bool = False
+
+
+def faults(data: Any) -> Iterator[Fault]:
+    """Return what is wrong with a document's data."""
+    return map(_fault, _VALIDATOR.iter_errors(data))
+
+
+def _fault(error: jsonschema.ValidationError) -> Fault:
+    path, value = tuple(error.absolute_path), error.instance
+    if error.validator == 'additionalProperties':
+        known = error.schema['properties']
+        key = next(key for key in value if key not in known)
+        return Fault((*path, key), 'unknown key; known: '
+                     f'{", ".join(sorted(known))}', unknown=True)
+    if error.validator == 'required':
+        key = next(key for key in error.validator_value if key not in value)
+        return Fault(path, f'key {key!r} is missing', missing=True)
+    return Fault(path, _explain(value, error.schema))
+
+
+def _explain(value: Any, schema: dict[str, Any]) -> str:
+    right = schema['description']
+    if not isinstance(value, document.Unquoted):
+        return f'must be {right}, not {_kind(value)}'
+    if value.is_empty:
+        return f'there is no value; it must be {right}'
+    if 'string' in schema['type'] and value.text in schema.get(
+            'enum', [value.text]):
+        return f'put quotes around {value}'
+    return f'must be {right}, not {value}'
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value) if len(value) < 200 else f'{len(value)} characters'
+    kind = 'list' if isinstance(value, list) else 'mapping'
+    return f'a {kind} of {len(value)}' if value else f'an empty {kind}'

@@ -12,6 +12,8 @@ import pathlib
 
 from nova.tests.fixtures import libvirt as fakelibvirt
 
+RUNNING = fakelibvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
+
 
 @dataclasses.dataclass
 class Board:
@@ -56,7 +58,8 @@ def write_node_file(path, connection):
                in connection.pci_info.devices.values()]
     devices += [_mdev_xml(name, connection.mdev_info.devices[name])
                 for name in connection.mdev_info.devices]
-    domains = [_domain_xml(domain) for domain in connection.listAllDomains(0)]
+    domains = [_domain_xml(domain) for domain
+               in connection.listAllDomains(RUNNING)]
     path.write_text('<node>\n' + '\n'.join(domains + devices) + '\n</node>\n')
 
 
