@@ -56,6 +56,8 @@ def encode_pattern(pattern: pat.Pattern) -> str:
 
     :raises TraitError: over 255 characters, or not readable back
     """
+    for condition in pattern.conditions:
+        _check_words(condition)
     sections = [pattern.parent, pattern.type]
     by_fact = itertools.groupby(pattern.conditions, lambda item: item.fact)
     for fact, conditions in by_fact:
@@ -65,11 +67,16 @@ def encode_pattern(pattern: pat.Pattern) -> str:
         sections.append('_'.join(words))
     name = _checked(ACCEPT + '__'.join(sections))
     if decode_pattern(name) != pattern:
-        raise TraitError(
-            f'{name}: a value contains one of the words '
-            f'{", ".join(op.name for op in pat.Op)}, which a trait cannot '
-            'tell from an operator')
+        raise TraitError(f'{name} does not read back as what it stands for')
     return name
+
+
+def _check_words(condition: pat.Condition) -> None:
+    words = set(condition.value.split('_')) & pat.Op.__members__.keys()
+    if words:
+        raise TraitError(
+            f'{condition.fact} {condition.value}: a trait cannot tell '
+            f'{min(words)} in a value from an operator')
 
 
 def decode_pattern(name: str) -> pat.Pattern:

@@ -36,6 +36,8 @@ def new_config() -> cfg.ConfigOpts:
     """Return the command's options, all registered and none read."""
     conf = cfg.ConfigOpts()
     logging.register_options(conf)
+    # For whoever runs it by hand; systemd takes it to the journal.
+    conf.set_default('use_stderr', True)
     collector_options.register_cli_opts(conf)
     collector_options.register_opts(conf)
     devices_options.register_opts(conf)
@@ -51,12 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         conf(args, project='nova-mdev-compat', prog='nova-mdev-collector',
              version=version.string(), description=DESCRIPTION,
              epilog=EPILOG)
-        logging.setup(conf, 'nova-mdev-compat')
+        _set_up_logging(conf)
         return run(conf)
     except cfg.Error as exc:
         return _fail(f'configuration: {exc}', exceptions.BadInput.exit_status)
     except exceptions.Failure as exc:
         return _fail(str(exc), exc.exit_status)
+
+
+def _set_up_logging(conf: cfg.ConfigOpts) -> None:
+    try:
+        logging.setup(conf, 'nova-mdev-compat')
+    except OSError as exc:
+        raise exceptions.BadInput(
+            f'the log file {exc.filename}: {exc.strerror}; set log_file or '
+            'log_dir after nova.conf, in a --config-file of your own') from exc
 
 
 def run(conf: cfg.ConfigOpts) -> int:

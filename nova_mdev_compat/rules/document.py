@@ -15,6 +15,8 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 16
 
 _NULL = frozenset({'', '~', 'null', 'Null', 'NULL'})
+_QUOTE_STAR = 'put quotes around a text that starts with *'
+_HINTS = {'scanning an alias': _QUOTE_STAR, r"'\t'": 'indent with spaces'}
 _UNPRINTABLE = '{!r} is not a printable character'
 
 Path = tuple[str | int, ...]
@@ -53,8 +55,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _error('aliases (*name) are not allowed; put quotes '
-                         'around a text that starts with *',
+            raise _error(f'aliases (*name) are not allowed; {_QUOTE_STAR}',
                          event.start_mark)
         if event.anchor is not None:
             raise _error('anchors (&name) are not allowed',
@@ -102,7 +103,9 @@ def _end_of(text: str) -> Mark:
 
 def _problem(exc: yaml.MarkedYAMLError) -> str:
     words = [str(word) for word in (exc.context, exc.problem) if word]
-    return f'not YAML: {", ".join(words)}'
+    problem = f'not YAML: {", ".join(words)}'
+    return problem + ''.join(f'; {hint}' for sign, hint in _HINTS.items()
+                             if sign in problem)
 
 
 def _compose(text: str) -> yaml.Node | None:

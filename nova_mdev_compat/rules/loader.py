@@ -115,9 +115,8 @@ class _Reader:
         except ident.IdentityError:
             vendor = ''
         if not vendor or vendor.startswith('0X'):
-            raise self._error(('vendor',), (
-                'must be a PCI vendor id, "10de", the subsystem of devices '
-                f'without PCI ids, "mtty", or "*", not {text!r}'))
+            raise self._error(('vendor',),
+                              f'must be {schema.VENDOR}, not {text!r}')
         return vendor
 
     def _rule(self, vendor: str, item: Mapping[str, Any],
@@ -252,8 +251,9 @@ class _Reader:
                 'the own value, and leave a fact out to take any')
         if op in pat.OPS and not versions.is_version(value):
             raise self._error(
-                path, f'{text!r} is not a version, which starts with a '
-                'digit; facts that are no versions have no ranges')
+                path, f'{text!r} is not a version, which starts with a digit'
+                + ('' if op is pat.Op.EQ else
+                   '; for other values write a list, not a range'))
         return model.Operand(op, value)
 
     def _canonical(self, text: str, path: document.Path) -> str:
@@ -287,5 +287,6 @@ class _Reader:
     def _rule_name(self, index: Any) -> str:
         rule = self.doc.data['rules'][index]
         name = rule.get('name') if isinstance(rule, dict) else None
-        return (f'rule {name!r}' if isinstance(name, str) and name
-                else f'rule {index + 1}')
+        if isinstance(name, str) and 0 < len(name) <= schema.MAX_TEXT:
+            return f'rule {name!r}'
+        return f'rule {index + 1}'

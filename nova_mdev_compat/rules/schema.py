@@ -14,9 +14,14 @@ import jsonschema
 from nova_mdev_compat.rules import document
 
 VERSION = '1.0'
+MAX_TEXT = 200
+MAX_RULES = 1000
+#: What a vendor must be; the loader has the last word.
+VENDOR = ('a PCI vendor id, "10de", the subsystem of devices without PCI ids, '
+          '"mtty", or "*"')
 
-_TEXT = {'description': 'text of 1 to 200 characters',
-         'type': 'string', 'minLength': 1, 'maxLength': 200}
+_TEXT = {'description': f'text of 1 to {MAX_TEXT} characters',
+         'type': 'string', 'minLength': 1, 'maxLength': MAX_TEXT}
 _RANGE = {
     'minProperties': 1, 'additionalProperties': False,
     'properties': {
@@ -35,10 +40,11 @@ _CONDITION = {
 _FACTS = {'description': 'a mapping of fact names',
           'type': 'object', 'additionalProperties': _CONDITION}
 _PRODUCTS = {
-    'description': 'a list of product ids', 'type': 'array', 'minItems': 1,
+    'description': 'a list of product ids (["2235"])',
+    'type': 'array', 'minItems': 1,
     'items': {'description': 'four hexadecimal digits, "2235"',
               'type': 'string', 'pattern': '^[0-9A-Fa-f]{4}$'}}
-_TYPES = {'description': 'a list of mdev types',
+_TYPES = {'description': 'a list of mdev types (["nvidia-558"])',
           'type': 'array', 'items': _TEXT, 'minItems': 1}
 
 
@@ -55,10 +61,10 @@ RULE_FILE = {
     'properties': {
         'schema_version': {'description': f'"{VERSION}"', 'type': 'string',
                            'enum': [VERSION]},
-        'vendor': _TEXT,
+        'vendor': {**_TEXT, 'description': VENDOR},
         'rules': {
-            'description': 'a list of 1 to 1000 rules',
-            'type': 'array', 'minItems': 1, 'maxItems': 1000, 'items': {
+            'description': f'a list of 1 to {MAX_RULES} rules',
+            'type': 'array', 'minItems': 1, 'maxItems': MAX_RULES, 'items': {
                 'description': 'a mapping with name and accepts',
                 'type': 'object', 'additionalProperties': False,
                 'required': ['name', 'accepts'],
@@ -108,7 +114,9 @@ def _fault(error: jsonschema.ValidationError) -> Fault:
                      f'{", ".join(sorted(known))}', unknown=True)
     if error.validator == 'required':
         key = next(key for key in error.validator_value if key not in value)
-        return Fault(path, f'key {key!r} is missing', missing=True)
+        right = error.schema['properties'][key]['description']
+        return Fault(path, f'key {key!r} is missing; it must be {right}',
+                     missing=True)
     return Fault(path, _explain(value, error.schema))
 
 
@@ -126,6 +134,10 @@ def _explain(value: Any, schema: dict[str, Any]) -> str:
 
 def _kind(value: Any) -> str:
     if isinstance(value, str):
-        return repr(value) if len(value) < 200 else f'{len(value)} characters'
+        return (repr(value) if len(value) <= MAX_TEXT
+                else f'{len(value)} characters')
     kind = 'list' if isinstance(value, list) else 'mapping'
-    return f'a {kind} of {len(value)}' if value else f'an empty {kind}'
+    if not value:
+        return f'an empty {kind}'
+    return (f'a {kind}' if len(value) <= MAX_RULES
+            else f'a {kind} of {len(value)}')

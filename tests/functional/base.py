@@ -9,7 +9,6 @@ collector reads libvirt's test driver through the real library.
 import pathlib
 import sys
 import textwrap
-from unittest import mock
 
 import fixtures
 from nova.compute import manager as compute_manager
@@ -38,36 +37,20 @@ rules:
 """
 
 
-class WheelMixin:
-    """Lets Nova's tests run from its wheel."""
+class CollectorMixin:
+    """Nova's test base from its wheel, our filter, and collectors."""
 
-    def setUp(self):
-        # They look for etc/nova/api-paste.ini beside the package, where a
-        # checkout has it; the wheel installs it below the prefix.
-        test_vgpu.CONF.set_default('state_path', sys.prefix)
-        super().setUp()
-
-
-class MdevCompatTestCase(WheelMixin, libvirt_base.LibvirtMigrationMixin,
-                         test_vgpu.VGPUTestBase):
-    """Starts hosts, lets collectors publish, moves instances."""
-
-    FAKE_LIBVIRT_VERSION = 8006000
-    FAKE_QEMU_VERSION = 8001000
     WITH_FILTER = True
 
     def setUp(self):
-        super().setUp()
-        self.boards = {}
-        self.mdev_types = {}
+        # Nova's tests look for etc/nova/api-paste.ini beside the package,
+        # where a checkout has it; the wheel installs it below the prefix.
+        test_vgpu.CONF.set_default('state_path', sys.prefix)
         self.directory = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path)
         self.rules = self.directory / 'rules.d'
         self.rules.mkdir()
-        self.flavor = self._create_flavor(extra_spec={'resources:VGPU': '1'})
-        self.requests = self._count_requests()
-        self.lookups = self._count_lookups()
-        self.checked = self._record_destination_checks()
+        super().setUp()
 
     def _setup_scheduler_service(self):
         if self.WITH_FILTER:
@@ -76,6 +59,56 @@ class MdevCompatTestCase(WheelMixin, libvirt_base.LibvirtMigrationMixin,
             self.ADDITIONAL_FILTERS = ['MdevCompatFilter']
         self.flags(cache_ttl=0, group='mdev_compat')
         return super()._setup_scheduler_service()
+
+    def our_filters(self):
+        """Return the filter, as the scheduler holds it."""
+        host_manager = self.scheduler.manager.host_manager
+        return [item for item in host_manager.enabled_filters
+                if isinstance(item, our_filters.MdevCompatFilter)]
+
+    def run_collector(self, name, nova, boards=()):
+        """Run the collector once, as on that host.
+
+        :param nova: text of its nova.conf
+        """
+        home = self.directory / name
+        (home / 'sys').mkdir(parents=True, exist_ok=True)
+        fakehost.write_node_file(
+            home / 'node.xml',
+            self.computes[name].driver._host.get_connection())
+        fakehost.write_sysfs(home / 'sys', boards)
+        path = home / 'collector.conf'
+        path.write_text(textwrap.dedent(f"""\
+            [collector]
+            libvirt_uri = test://{home}/node.xml
+            sysfs_root = {home}/sys
+            hypervisor_hostname = {name}
+            rules_dirs = {RULES},{self.rules},{home}/rules.d
+            [placement]
+            auth_type = admin_token
+            endpoint = {self.placement_fixture.endpoint}
+            token = admin
+            """) + nova)
+        conf = collector.new_config()
+        conf(['--once', '--config-file', str(path)])
+        self.assertEqual(0, collector.run(conf))
+
+
+class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
+                         test_vgpu.VGPUTestBase):
+    """Starts hosts, lets collectors publish, moves instances."""
+
+    FAKE_LIBVIRT_VERSION = 8006000
+    FAKE_QEMU_VERSION = 8001000
+
+    def setUp(self):
+        super().setUp()
+        self.boards = {}
+        self.mdev_types = {}
+        self.flavor = self._create_flavor(extra_spec={'resources:VGPU': '1'})
+        self.requests = self._count_requests()
+        self.lookups = self._count_lookups()
+        self.checked = self._record_destination_checks()
 
     # What is counted
 
@@ -89,14 +122,9 @@ class MdevCompatTestCase(WheelMixin, libvirt_base.LibvirtMigrationMixin,
 
         self.useFixture(fixtures.MonkeyPatch(
             'nova_mdev_compat.filters._send', counting))
-        for host_filter in self._our_filters():
+        for host_filter in self.our_filters():
             host_filter._placement._send = counting
         return urls
-
-    def _our_filters(self):
-        host_manager = self.scheduler.manager.host_manager
-        return [item for item in host_manager.enabled_filters
-                if isinstance(item, our_filters.MdevCompatFilter)]
 
     def _count_lookups(self):
         """Return a list of instances looked up in the database."""
@@ -151,47 +179,17 @@ class MdevCompatTestCase(WheelMixin, libvirt_base.LibvirtMigrationMixin,
                     board.address for board in self.boards[name]
                     if types.get(board.slot) == mdev_type])
 
-    def collect(self, name, connection=None):
-        """Run the collector once, as on that host.
-
-        :param connection: what libvirt shows; default: what Nova sees
-        """
-        conf = collector.new_config()
-        conf(['--once', '--config-file',
-              str(self.write_config(name, connection))])
-        with mock.patch.object(collector.LOG, 'info'):
-            return collector.run(conf)
-
-    def write_config(self, name, connection=None):
-        """Write a host's node file, sysfs and configuration."""
-        home = self.directory / name
-        (home / 'sys').mkdir(parents=True, exist_ok=True)
-        fakehost.write_node_file(
-            home / 'node.xml',
-            connection or self.computes[name].driver._host.get_connection())
-        fakehost.write_sysfs(home / 'sys', self.boards[name])
+    def collect(self, name):
+        """Run the collector once, as on that host."""
         types = self.mdev_types[name]
-        groups = ''.join(
-            f'[mdev_{mdev_type}]\ndevice_addresses = ' + ','.join(
+        used = sorted(set(types.values()))
+        nova = ('[devices]\nenabled_mdev_types = '
+                + ','.join(used or ['nvidia-11']) + '\n')
+        for mdev_type in used:
+            nova += (f'[mdev_{mdev_type}]\ndevice_addresses = ' + ','.join(
                 board.address for board in self.boards[name]
-                if types.get(board.slot) == mdev_type) + '\n'
-            for mdev_type in sorted(set(types.values())))
-        path = home / 'collector.conf'
-        path.write_text(textwrap.dedent(f"""\
-            [collector]
-            libvirt_uri = test://{home}/node.xml
-            sysfs_root = {home}/sys
-            hypervisor_hostname = {name}
-            rules_dirs = {RULES},{self.rules},{home}/rules.d
-            [placement]
-            auth_type = admin_token
-            endpoint = {self.placement_fixture.endpoint}
-            token = admin
-            [devices]
-            enabled_mdev_types = {','.join(
-                sorted(set(types.values())) or ['nvidia-11'])}
-            """) + groups)
-        return path
+                if types.get(board.slot) == mdev_type) + '\n')
+        self.run_collector(name, nova, self.boards[name])
 
     def write_rules(self, text, host=None, name='nvidia.yaml'):
         """Put a rule file on all hosts, or on one."""

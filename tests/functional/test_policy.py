@@ -134,7 +134,7 @@ class FaultTest(PolicyTestCase):
                 return fault()
             return original(method, url, body)
 
-        for host_filter in self._our_filters():
+        for host_filter in self.our_filters():
             host_filter._placement._send = send
 
     def answer_500(self):

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real command, on libvirt's test driver, against a real Placement."""
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import fixtures
+import testtools
+
+from tests.functional import placement_server
+
+COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-collector'
+RULES = pathlib.Path(__file__).parents[2] / 'etc/nova-mdev-compat/rules.d'
+
+DEVICE = """
+<device>
+  <name>pci_0000_81_{slot:02x}_{function}</name>
+  <path>/sys/devices/pci0000:80/0000:81:{slot:02x}.{function}</path>
+  <parent>computer</parent>
+  <capability type='pci'>
+    <domain>0</domain><bus>129</bus><slot>{slot}</slot>
+    <function>{function}</function>
+    <product id='0x{product}'/><vendor id='0x{vendor}'/>
+    <capability type='mdev_types'>{types}</capability>
+  </capability>
+</device>
+"""
+TYPE = """
+<type id='{}'><deviceAPI>{}</deviceAPI>
+<availableInstances>4</availableInstances></type>
+"""
+
+
+def device(slot, types=('nvidia-11',), product='2235', vendor='10de',
+           api='vfio-pci', function=0):
+    """Return node-device XML of a board at 0000:81:<slot>.<function>."""
+    return DEVICE.format(slot=slot, product=product, vendor=vendor,
+                         function=function,
+                         types=''.join(TYPE.format(name, api)
+                                       for name in types))
+
+
+class CollectorTestCase(testtools.TestCase):
+    """One host, ``host1``, with two boards until a test says otherwise."""
+
+    def setUp(self):
+        super().setUp()
+        self.placement = self.useFixture(placement_server.PlacementServer())
+        self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for name in ('sys', 'rules.d'):
+            (self.home / name).mkdir()
+        self.options = {'libvirt_uri': f'test://{self.home}/node.xml',
+                        'sysfs_root': f'{self.home}/sys',
+                        'hypervisor_hostname': 'host1',
+                        'rules_dirs': f'{RULES},{self.home}/rules.d'}
+        self.nova = '[devices]\nenabled_mdev_types = nvidia-11\n'
+        self.devices(device(0), device(1))
+        self.root = self.placement.create_provider('host1')
+        self.boards = [self.provider(slot) for slot in (0, 1)]
+
+    def provider(self, slot, function=0):
+        """Make the provider that Nova would make for a board."""
+        return self.placement.create_provider(
+            f'host1_pci_0000_81_{slot:02x}_{function}', self.root)
+
+    def devices(self, *xml):
+        """Say what libvirt shows."""
+        (self.home / 'node.xml').write_text(f'<node>{"".join(xml)}</node>')
+
+    def write_rules(self, text, name='nvidia.yaml'):
+        (self.home / 'rules.d' / name).write_text(textwrap.dedent(text))
+
+    def run_collector(self, *args, status=0):
+        """Run the command; return what it printed and logged.
+
+        :param status: the exit status that it must have
+        """
+        own = self.home / 'collector.conf'
+        own.write_text('[collector]\n' + ''.join(
+            f'{key} = {value}\n' for key, value in self.options.items()))
+        nova = self.home / 'nova.conf'
+        nova.write_text('[placement]\nauth_type = admin_token\ntoken = admin\n'
+                        f'endpoint = {self.placement.endpoint}\n' + self.nova)
+        done = subprocess.run(
+            [COMMAND, '--config-file', nova, '--config-file', own, *args],
+            capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(status, done.returncode, done.stderr)
+        self.assertNotIn('Traceback', done.stderr)
+        return done.stdout, done.stderr
+
+    def published(self):
+        """Return the traits of root and boards."""
+        return [self.placement.traits(uuid)
+                for uuid in (self.root, *self.boards)]

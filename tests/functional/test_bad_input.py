@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input: a clear error, exit status 2, and nothing lost."""
+
+from tests.functional import collector_base
+
+RULE = """
+schema_version: "1.0"
+vendor: "10de"
+rules:
+  - name: mine
+    accepts: {}
+"""
+
+
+class BadInputTest(collector_base.CollectorTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.run_collector('--once')
+        self.before = self.published()
+
+    def assert_refused(self, *words):
+        """Both ways to run refuse, say why, and change nothing."""
+        for way in ('--dry-run', '--once'):
+            shown, log = self.run_collector(way, status=2)
+            for word in words:
+                self.assertIn(word, log)
+            self.assertEqual('', shown)
+            self.assertEqual(1, len(log.strip().splitlines()), log)
+        self.assertEqual(self.before, self.published())
+
+    def test_rule_file_syntax(self):
+        self.write_rules(RULE + '  - ]')
+        self.assert_refused('nvidia.yaml:7:5')
+
+    def test_rule_file_unknown_key(self):
+        self.write_rules(RULE + '    acepts: {}\n')
+        self.assert_refused("nvidia.yaml:7:5: rule 'mine'", 'acepts',
+                            'unknown key')
+
+    def test_rule_file_version(self):
+        self.write_rules(RULE.replace('1.0', '2.0'))
+        self.assert_refused('nvidia.yaml:2:17: schema_version')
+
+    def test_rule_file_impossible_range(self):
+        self.write_rules(RULE.replace(
+            '{}', '{facts: {driver: {at_least: "550", below: "535"}}}'))
+        self.assert_refused('nvidia.yaml:6:', "rule 'mine'",
+                            'accepts.facts.driver', 'in this range')
+
+    def test_rule_that_no_trait_can_carry(self):
+        long = f'one: "{"x" * 120}", two: "{"y" * 120}"'
+        for facts, word in ((long, '255'), ('one: "this is it"', 'IS')):
+            with self.subTest(facts=facts):
+                self.write_rules(RULE.replace('{}', '{facts: {%s}}' % facts))
+                self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', word)
+
+    def test_no_rules(self):
+        self.options['rules_dirs'] = f'{self.home}/nowhere'
+        self.assert_refused(f'{self.home}/nowhere', 'rules_dirs')
+
+    def test_rules_directory_that_is_a_file(self):
+        self.options['rules_dirs'] = f'{self.home}/node.xml'
+        self.assert_refused(f'{self.home}/node.xml: Not a directory')
+
+    def test_types_that_are_one_in_a_trait(self):
+        self.nova = ('[devices]\nenabled_mdev_types = a-1,a_1\n'
+                     '[mdev_a-1]\ndevice_addresses = 0000:81:00.0\n'
+                     '[mdev_a_1]\ndevice_addresses = 0000:81:01.0\n')
+        self.devices(collector_base.device(0, types=('a-1',)),
+                     collector_base.device(1, types=('a_1',)))
+        self.assert_refused('pci_0000_81_01_0', "'a_1'", "'a-1'", 'A_1')
+
+    def test_drivers_that_are_one_in_a_trait(self):
+        for slot, name in enumerate(('nv-gpu', 'nv_gpu')):
+            board = (self.home / 'sys/devices/pci0000:80'
+                     / f'0000:81:{slot:02x}.0')
+            board.mkdir(parents=True)
+            (board / 'driver').symlink_to(f'../../../bus/drivers/{name}')
+        self.assert_refused('pci_0000_81_01_0', "'nv_gpu'", "'nv-gpu'",
+                            'pci_0000_81_00_0')
+
+    def test_type_that_is_a_reserved_word(self):
+        self.nova = '[devices]\nenabled_mdev_types = any\n'
+        self.devices(collector_base.device(0, types=('any',)))
+        self.assert_refused('pci_0000_81_00_0', 'ANY is reserved')
+
+    def test_address_for_two_types(self):
+        self.nova = ('[devices]\nenabled_mdev_types = a,b\n'
+                     '[mdev_a]\ndevice_addresses = 0000:81:00.0\n'
+                     '[mdev_b]\ndevice_addresses = 0000:81:00.0\n')
+        self.assert_refused('[mdev_b]device_addresses', '0000:81:00.0')
+
+    def test_option_of_the_wrong_kind(self):
+        self.nova += '[placement]\ntimeout = soon\n'
+        _, log = self.run_collector('--once', status=2)
+        self.assertIn('timeout', log)
+
+    def test_log_file_that_cannot_be_written(self):
+        """As nova.conf's, for a user without the right to write there."""
+        self.nova = f'[DEFAULT]\nlog_dir = {self.home}/no/where\n' + self.nova
+        self.assert_refused('log_dir', '--config-file')
+
+    def test_neither_once_nor_dry_run(self):
+        _, log = self.run_collector(status=2)
+        self.assertIn('--once or --dry-run', log)
+        _, log = self.run_collector('--once', '--dry-run', status=2)
+        self.assertIn('--once or --dry-run', log)
