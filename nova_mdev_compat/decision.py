@@ -50,17 +50,18 @@ def matching(patterns: Mapping[str, pat.Pattern],
              source: ident.Identity) -> frozenset[str]:
     """Return the traits whose patterns accept a source."""
     return frozenset(name for name, pattern in patterns.items()
-                     if pattern.judge(source))
+                     if pattern.type in (source.type, pat.ANY)
+                     and pattern.judge(source))
 
 
 def queries(mdev_type: str, accepting: Sequence[Collection[str]],
-            tree: str | None = None) -> list[list[str]]:
+            tree: str | None = None) -> tuple[tuple[str, ...], ...]:
     """Return queries for the providers that speak and accept all sources.
 
     :param accepting: for each source, the traits that accept it
     :param tree: UUID of the only host that matters
     :returns: query strings of GET /resource_providers; the answers of an
-        inner list are to be united, those of the outer list intersected
+        inner tuple are to be united, those of the outer one intersected
     """
     tail = [('required', f'in:{traits.HOST},{traits.MIXED}'),
             ('required', traits.TYPE + mdev_type)]
@@ -68,10 +69,11 @@ def queries(mdev_type: str, accepting: Sequence[Collection[str]],
         tail.append(('in_tree', tree))
     whole = _query([*map(_any_of, accepting), *tail])
     if len(whole) <= MAX_QUERY:
-        return [[whole]]
+        return ((whole,),)
     room = MAX_QUERY - len(_query([_any_of(()), *tail]))
-    return [[_query([_any_of(some), *tail]) for some in _chunks(names, room)]
-            for names in accepting]
+    return tuple(
+        tuple(_query([_any_of(some), *tail]) for some in _chunks(names, room))
+        for names in accepting)
 
 
 def _any_of(names: Iterable[str]) -> tuple[str, str]:
@@ -108,16 +110,14 @@ class Acceptors:
     parent_roots: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> 'Acceptors':
+    def of(cls, pairs: Collection[tuple[str, str]]) -> 'Acceptors':
         """Sort providers into roots and parents.
 
         :param pairs: UUID of a provider, and of the root of its tree
         """
-        pairs = set(pairs)
-        parents = {(uuid, root) for uuid, root in pairs if uuid != root}
+        parents = {uuid: root for uuid, root in pairs if uuid != root}
         return cls(frozenset(uuid for uuid, root in pairs if uuid == root),
-                   frozenset(uuid for uuid, _ in parents),
-                   frozenset(root for _, root in parents))
+                   frozenset(parents), frozenset(parents.values()))
 
 
 class Decision:
@@ -133,13 +133,7 @@ class Decision:
                  classes: frozenset[str]):
         self._acceptors = acceptors
         self._classes = classes
-        self._wanted: collections.Counter[str] | None = collections.Counter()
-        for source in sources:
-            if len(source.identities) != 1:
-                self._wanted = None  # Nova alone knows their types
-                break
-            (identity,) = source.identities
-            self._wanted[identity.type] += source.amount
+        self._wanted = _amounts_by_type(sources)
         self._only = (next(iter(acceptors.values()))
                       if len(acceptors) == 1 else None)
 
@@ -156,16 +150,31 @@ class Decision:
             return candidates
         if root not in only.parent_roots:
             return []
-        return [item for item in candidates
-                if only.parents.issuperset(mdev_amounts(item, self._classes))]
+        return self._only_from(only.parents, candidates)
+
+    def _only_from(self, parents: frozenset[str],
+                   candidates: list[Candidate]) -> list[Candidate]:
+        """Return the candidates that take mdevs from no other parents."""
+        left, classes = [], self._classes
+        for candidate in candidates:
+            for uuid, item in candidate['allocations'].items():
+                if (uuid not in parents
+                        and not classes.isdisjoint(item['resources'])):
+                    break
+            else:
+                left.append(candidate)
+        return left
 
     def _fits(self, root: str, candidate: Candidate) -> bool:
-        found: collections.Counter[str] = collections.Counter()
-        for uuid, amount in mdev_amounts(candidate, self._classes).items():
+        found: dict[str, int] = {}
+        for uuid, item in candidate['allocations'].items():
+            amount = _amount(item['resources'], self._classes)
+            if not amount:
+                continue
             mdev_type = self._type_of(root, uuid)
             if mdev_type is None:
                 return False
-            found[mdev_type] += amount
+            found[mdev_type] = found.get(mdev_type, 0) + amount
         return self._wanted is None or found == self._wanted
 
     def _type_of(self, root: str, uuid: str) -> str | None:
@@ -174,6 +183,17 @@ class Decision:
             if uuid in acceptors.parents or root in acceptors.roots:
                 return mdev_type
         return None
+
+
+def _amounts_by_type(sources: Iterable[Source]) -> dict[str, int] | None:
+    """Return how many mdevs of each type there are, None if nobody knows."""
+    found: dict[str, int] = {}
+    for source in sources:
+        if len(source.identities) != 1:
+            return None  # Nova alone knows their types
+        (identity,) = source.identities
+        found[identity.type] = found.get(identity.type, 0) + source.amount
+    return found
 
 
 def mdev_amounts(candidate: Candidate,
@@ -189,6 +209,13 @@ def amounts(allocations: Mapping[str, Mapping[str, int]],
 
     :param allocations: amounts by resource class, by provider UUID
     """
-    return {uuid: sum(resources[name] for name in classes & resources.keys())
-            for uuid, resources in allocations.items()
-            if not classes.isdisjoint(resources)}
+    found = {uuid: _amount(resources, classes)
+             for uuid, resources in allocations.items()}
+    return {uuid: amount for uuid, amount in found.items() if amount}
+
+
+def _amount(resources: Mapping[str, int], classes: frozenset[str]) -> int:
+    amount = 0
+    for name in classes:
+        amount += resources.get(name, 0)
+    return amount

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Nova scheduler filter."""
 
-from collections.abc import Callable, Collection
-import dataclasses
+from collections.abc import Callable, Collection, Iterable
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 import cachetools
 from nova import conf as nova_conf
@@ -17,6 +16,8 @@ from oslo_log import log as logging
 
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat import decision as dec
+from nova_mdev_compat import filter_report
+from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat import placement as pl
 from nova_mdev_compat import traits
@@ -27,31 +28,11 @@ LOG = logging.getLogger(__name__)
 
 CACHE_SIZE = 64
 
+Answer = TypeVar('Answer')
+
 
 class Unknown(Exception):
     """The question cannot be answered; the message says why."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """A live migration of an instance with mdevs.
-
-    :ivar instance: its UUID
-    :ivar migration: UUID of the migration, which holds the allocations of
-        the source meanwhile
-    :ivar sources: the parents that its mdevs sit on
-    """
-
-    instance: str
-    migration: str
-    sources: tuple[dec.Source, ...]
-
-    def __str__(self) -> str:
-        devices = ' + '.join(sorted(
-            ' or '.join(sorted(map(str, source.identities)))
-            for source in self.sources))
-        return (f'live migration {self.migration} of instance '
-                f'{self.instance} from {devices}')
 
 
 class MdevCompatFilter(filters.BaseHostFilter):
@@ -99,7 +80,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             return _unanswered(hosts, spec_obj.instance_uuid, exc)
 
     def _question(self, spec_obj: Any, migration: str,
-                  classes: frozenset[str]) -> Question:
+                  classes: frozenset[str]) -> filter_report.Question:
         held = dec.amounts(self._placement.allocations(migration), classes)
         if not held:
             raise Unknown(
@@ -107,13 +88,12 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 f'{", ".join(sorted(classes))} on the source: compare '
                 "'openstack resource provider allocation show' of the "
                 'instance and of the migration')
-        return Question(spec_obj.instance_uuid, migration, tuple(
+        return filter_report.Question(spec_obj.instance_uuid, migration, tuple(
             dec.Source(amount, self._identities(uuid))
             for uuid, amount in sorted(held.items())))
 
-    def _identities(self, uuid: str) -> frozenset[Any]:
-        names, _ = self._cached(self._placement.provider_traits, uuid)
-        identities = traits.describe(names).identities()
+    def _identities(self, uuid: str) -> frozenset[ident.Identity]:
+        identities = self._cached(self._described, uuid).identities()
         if not identities:
             raise Unknown(
                 f'the source, resource provider {uuid}, carries no complete '
@@ -121,7 +101,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 'it, and see its log')
         return identities
 
-    def _answer(self, question: Question, hosts: list[Any],
+    def _answer(self, question: filter_report.Question, hosts: list[Any],
                 classes: frozenset[str]) -> list[Any]:
         patterns = self._patterns()
         tree = hosts[0].uuid if len(hosts) == 1 else None
@@ -130,35 +110,31 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 dec.matching(patterns, source) for source in sources], tree)
             for mdev_type, sources in dec.by_type(question.sources).items()}
         decision = dec.Decision(question.sources, acceptors, classes)
-        left = {id(host): decision.remaining(
-            host.uuid, host.allocation_candidates) for host in hosts}
-        refused = [host for host in hosts if not left[id(host)]]
+        narrowed, refused = _judge(hosts, decision)
         silent = self._silent(refused, len(refused) == len(hosts))
-        _report(question, hosts, refused, silent, patterns)
+        filter_report.answered(question, hosts, refused, silent, patterns)
         if CONF.mdev_compat.mode == options.PERMISSIVE:
             return hosts
-        return _keep(hosts, left, silent)
+        for host, left in narrowed:
+            host.allocation_candidates = left
+        return _without(refused, hosts, silent)
 
     def _patterns(self) -> dict[str, pat.Pattern]:
-        names = self._cached(self._placement.accept_traits)
-        described = traits.describe(names)
-        for name in described.unreadable:
+        published = self._cached(self._published)
+        for name in published.unreadable:
             LOG.warning('Trait %s makes no sense and accepts nothing: was it '
                         'written by a newer nova-mdev-collector?', name)
-        return described.accepts
+        return published.accepts
 
     def _acceptors(self, mdev_type: str, accepting: list[frozenset[str]],
                    tree: str | None) -> dec.Acceptors:
         if not all(accepting):
             return dec.Acceptors()
-        found = [
-            {(provider.uuid, provider.root) for query in some
-             for provider in self._cached(self._placement.providers_at, query)}
-            for some in dec.queries(mdev_type, accepting, tree)]
-        return dec.Acceptors.of(set.intersection(*found))
+        return self._cached(
+            self._found, dec.queries(mdev_type, accepting, tree))
 
-    def _silent(self, refused: list[Any], none_left: bool) -> frozenset[int]:
-        """Return which refused hosts publish nothing, as ids of host states.
+    def _silent(self, refused: list[Any], none_left: bool) -> frozenset[str]:
+        """Return which refused hosts publish nothing.
 
         Asked only where the answer matters: for unknown = allow, and when
         no host is left and somebody will want to know why.
@@ -166,16 +142,35 @@ class MdevCompatFilter(filters.BaseHostFilter):
         allow = CONF.mdev_compat.unknown == options.ALLOW
         if not refused or not (allow or none_left):
             return frozenset()
-        managed = {provider.uuid for provider in self._cached(
-            self._placement.providers_at, f'required={traits.HOST}')}
-        return frozenset(id(host) for host in refused
+        managed = self._cached(self._managed)
+        return frozenset(host.uuid for host in refused
                          if host.uuid not in managed)
 
-    def _cached(self, ask: Callable[..., Any], *args: Any) -> Any:
+    # What is kept for a while: answers, made ready for use. Each of them is
+    # as old as its requests, and none is made of others that were kept.
+
+    def _described(self, uuid: str) -> traits.Description:
+        return traits.describe(self._placement.provider_traits(uuid)[0])
+
+    def _published(self) -> traits.Description:
+        return traits.describe(self._placement.accept_traits())
+
+    def _found(self, queries: Iterable[Iterable[str]]) -> dec.Acceptors:
+        found = [{pair for query in some
+                  for pair in self._placement.lineage_at(query)}
+                 for some in queries]
+        return dec.Acceptors.of(set.intersection(*found))
+
+    def _managed(self) -> frozenset[str]:
+        found = self._placement.lineage_at(f'required={traits.HOST}')
+        return frozenset(uuid for uuid, _ in found)
+
+    def _cached(self, ask: Callable[..., Answer], *args: Any) -> Answer:
         key = (ask.__name__, args)
         with self._lock:
             if key in self._cache:
-                return self._cache[key]
+                answer: Answer = self._cache[key]
+                return answer
         answer = ask(*args)
         with self._lock:
             self._cache[key] = answer
@@ -184,7 +179,9 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
 def _send(method: str, url: str, body: Any) -> pl.Response:
     # The filter only ever reads, with the scheduler's own client.
-    return report.report_client_singleton().get(url, version=pl.MICROVERSION)
+    response: pl.Response = report.report_client_singleton().get(
+        url, version=pl.MICROVERSION)
+    return response
 
 
 def _may_be_ours(hosts: list[Any], spec_obj: Any,
@@ -231,65 +228,34 @@ def _live_migration(spec_obj: Any) -> str | None:
     return None
 
 
-def _keep(hosts: list[Any], left: dict[int, list[Any]],
-          silent: frozenset[int]) -> list[Any]:
-    allow = CONF.mdev_compat.unknown == options.ALLOW
-    kept = []
+def _judge(hosts: list[Any], decision: dec.Decision,
+           ) -> tuple[list[tuple[Any, list[Any]]], list[Any]]:
+    """Return what becomes of hosts; most need no change, and get none.
+
+    :returns: hosts of which some candidates are left, with these; hosts of
+        which none is
+    """
+    narrowed, refused = [], []
     for host in hosts:
-        if left[id(host)]:
-            host.allocation_candidates = left[id(host)]
-            kept.append(host)
-        elif allow and id(host) in silent:
-            kept.append(host)
-    return kept
+        left = decision.remaining(host.uuid, host.allocation_candidates)
+        if not left:
+            refused.append(host)
+        elif len(left) < len(host.allocation_candidates):
+            narrowed.append((host, left))
+    return narrowed, refused
+
+
+def _without(refused: list[Any], hosts: list[Any],
+             silent: frozenset[str]) -> list[Any]:
+    if CONF.mdev_compat.unknown == options.ALLOW:
+        refused = [host for host in refused if host.uuid not in silent]
+    out = set(map(id, refused))
+    return [host for host in hosts if id(host) not in out] if out else hosts
 
 
 def _unanswered(hosts: list[Any], instance: str,
                 exc: Exception) -> list[Any]:
     passes = (CONF.mdev_compat.mode == options.PERMISSIVE
               or CONF.mdev_compat.unknown == options.ALLOW)
-    LOG.warning(
-        'Compatibility of the mdevs of instance %(instance)s is unknown: '
-        '%(why)s. %(what)s all %(total)d hosts ([mdev_compat]mode = %(mode)s, '
-        'unknown = %(unknown)s)',
-        {'instance': instance, 'why': exc, 'total': len(hosts),
-         'what': 'Letting through' if passes else 'Refusing',
-         'mode': CONF.mdev_compat.mode, 'unknown': CONF.mdev_compat.unknown})
+    filter_report.unanswered(instance, len(hosts), passes, exc)
     return hosts if passes else []
-
-
-def _report(question: Question, hosts: list[Any], refused: list[Any],
-            silent: frozenset[int], patterns: dict[str, pat.Pattern]) -> None:
-    permissive = CONF.mdev_compat.mode == options.PERMISSIVE
-    LOG.info(
-        '%(mode)s%(question)s: %(passed)d of %(total)d hosts accept it, '
-        '%(refused)d declare nothing that does, %(silent)d publish nothing',
-        {'mode': 'Permissive, nothing is refused: ' if permissive else '',
-         'question': question, 'passed': len(hosts) - len(refused),
-         'total': len(hosts), 'refused': len(refused) - len(silent),
-         'silent': len(silent)})
-    LOG.debug('Refused: %s; published nothing: %s',
-              [host.host for host in refused],
-              [host.host for host in refused if id(host) in silent])
-    if refused and len(refused) == len(hosts):
-        _explain(question, [host.host for host in refused
-                            if id(host) in silent], patterns)
-
-
-def _explain(question: Question, silent: list[str],
-             patterns: dict[str, pat.Pattern]) -> None:
-    sources = [identity for source in question.sources
-               for identity in source.identities]
-    nearest = {str(pattern.judge(source)) for source in sources
-               for pattern in patterns.values()
-               if pattern.takes_parent(source.parent)}
-    LOG.warning(
-        'No host accepts %(question)s. %(patterns)s%(silent)s',
-        {'question': question,
-         'patterns': 'Patterns for this device say: %s. ' % '; '.join(
-             sorted(filter(None, nearest))[:5])
-         if any(nearest) else 'No host has free capacity on a device whose '
-         'patterns fit. ' if nearest else
-         'No host publishes a pattern for this device. ',
-         'silent': 'Start nova-mdev-collector on: %s' % ', '.join(
-             sorted(silent)[:10]) if silent else ''})

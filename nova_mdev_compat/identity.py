@@ -79,7 +79,9 @@ def subsystem_parent(subsystem: str) -> str:
 
 def vendor_of(parent: str) -> str:
     """Return whose rules speak for a parent id: ``10DE``, or ``MTTY``."""
-    return parent.split('_')[0] if _PCI_PARENT.fullmatch(parent) else parent
+    if _PCI_PARENT.fullmatch(parent):
+        return parent.partition('_')[0]
+    return parent
 
 
 @dataclasses.dataclass(frozen=True)

@@ -85,6 +85,17 @@ class Placement:
                          item['root_provider_uuid'])
                 for item in body['resource_providers']]
 
+    def lineage_at(self, query: str) -> list[tuple[str, str]]:
+        """Return the providers that an encoded query finds.
+
+        There may be tens of thousands.
+
+        :returns: UUID of each, and of the root of its tree
+        """
+        body = self._get(f'/resource_providers?{query}')
+        return [(item['uuid'], item['root_provider_uuid'])
+                for item in body['resource_providers']]
+
     def provider_traits(self, uuid: str) -> tuple[frozenset[str], int]:
         """Return a provider's traits and its generation."""
         body = self._get(f'/resource_providers/{uuid}/traits')

@@ -8,6 +8,7 @@ import prettytable
 
 from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat import identity as ident
 
 #: Of the JSON; its shape is described in the operator's guide.
 SCHEMA_VERSION = '1.0'
@@ -67,7 +68,7 @@ def as_table(host: collector_host.Host) -> str:
 
 def _identity(item: publication.ParentTraits) -> list[str]:
     parent = item.parent
-    lines = [f'device: {parent.parent_id}',
+    lines = [f'device: {ident.display_parent(parent.parent_id)}',
              f'type: {parent.target_type or "none"}']
     lines += [f'still in use: {name}' for name in sorted(parent.in_use)]
     return lines + [f'{name}: {value}'

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything sets itself up: system packages (bindep.txt) and a virtual
+# environment in .venv. It needs python3 (3.11 or later), make, and on a
+# machine where system packages are missing, apt-get.
+#
+#   make check PYTHON=/usr/bin/python3.12    with this Python
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check style types unit functional docs bench \
+	genconfig constraints clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
+		$(firstword $(MAKEFILE_LIST))
+
+demo: setup ## see it work on this machine: no GPU, no cloud needed
+	@$(BIN)/python -m tests.demo
+
+check: ## run all checks, as CI does
+	@tools/check.sh
+
+style: ## run the linters only
+	@tools/check.sh style
+
+types: ## check type annotations only
+	@tools/check.sh types
+
+unit: ## run the unit tests only
+	@tools/check.sh unit
+
+functional: ## run the functional tests only (real Nova and Placement)
+	@tools/check.sh functional
+
+docs: ## build documentation, manual pages and release notes
+	@tools/check.sh docs
+	@echo "doc/build/html/index.html doc/build/man releasenotes/build/html"
+
+bench: setup ## measure what the filter costs in a large cloud
+	@$(BIN)/python -m tests.benchmarks
+
+genconfig: setup ## write sample configuration and command reference anew
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/genconfig.sh
+
+constraints: ## write constraints.txt anew, with the newest versions
+	@tools/constraints.sh
+
+setup: ## make .venv (the other targets do it when needed)
+	@tools/setup.sh
+
+clean: ## remove .venv and everything else that was made here
+	rm -rf .venv .check .stestr .tox .demo .coverage cover build dist \
+		*.egg-info .eggs .mypy_cache .ruff_cache .hypothesis \
+		doc/build releasenotes/build AUTHORS ChangeLog
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the filter says in the scheduler's log: a line or two a request."""
+
+from collections.abc import Collection, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+from nova import conf as nova_conf
+from oslo_log import log as logging
+
+from nova_mdev_compat.conf import mdev_compat as options
+from nova_mdev_compat import decision as dec
+from nova_mdev_compat import pattern as pat
+
+CONF = nova_conf.CONF
+#: The filter's own, so that operators find all that it says under one name.
+LOG = logging.getLogger('nova_mdev_compat.filters')
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A live migration of an instance with mdevs.
+
+    :ivar instance: its UUID
+    :ivar migration: UUID of the migration, which holds the allocations of
+        the source meanwhile
+    :ivar sources: the parents that its mdevs sit on
+    """
+
+    instance: str
+    migration: str
+    sources: tuple[dec.Source, ...]
+
+    def __str__(self) -> str:
+        devices = ' + '.join(sorted(
+            ' or '.join(sorted(map(str, source.identities)))
+            for source in self.sources))
+        return (f'live migration {self.migration} of instance '
+                f'{self.instance} from {devices}')
+
+
+def answered(question: Question, hosts: Sequence[Any], refused: Sequence[Any],
+             silent: Collection[str],
+             patterns: Mapping[str, pat.Pattern]) -> None:
+    """Say how many hosts accept, and where none does, why.
+
+    :param silent: UUIDs of those among the refused that publish nothing
+    """
+    permissive = CONF.mdev_compat.mode == options.PERMISSIVE
+    LOG.info(
+        '%(mode)s%(question)s: %(passed)d of %(total)d hosts accept it, '
+        '%(refused)d declare nothing that does, %(silent)d publish nothing',
+        {'mode': 'Permissive, nothing is refused: ' if permissive else '',
+         'question': question, 'passed': len(hosts) - len(refused),
+         'total': len(hosts), 'refused': len(refused) - len(silent),
+         'silent': len(silent)})
+    none_left = len(refused) == len(hosts)
+    if not none_left and not LOG.isEnabledFor(logging.DEBUG):
+        return
+    silent_names = [host.host for host in refused if host.uuid in silent]
+    LOG.debug('Refused: %s; published nothing: %s',
+              [host.host for host in refused], silent_names)
+    if none_left:
+        _explain(question, silent_names, patterns)
+
+
+def _explain(question: Question, silent: list[str],
+             patterns: Mapping[str, pat.Pattern]) -> None:
+    start = ', '.join(sorted(silent)[:10])
+    LOG.warning(
+        'No host accepts %(question)s. %(nearest)s%(silent)s',
+        {'question': question, 'nearest': _nearest(question, patterns),
+         'silent': f'Start nova-mdev-collector on: {start}' if start else ''})
+
+
+def _nearest(question: Question, patterns: Mapping[str, pat.Pattern]) -> str:
+    """Return what the patterns that name the device say against it."""
+    sources = [identity for source in question.sources
+               for identity in source.identities]
+    reasons = {str(pattern.judge(source)) for source in sources
+               for pattern in patterns.values()
+               if pattern.takes_parent(source.parent)}
+    if not reasons:
+        return 'No host publishes a pattern for this device. '
+    first = '; '.join(sorted(filter(None, reasons))[:5])
+    if not first:
+        return 'No host has free capacity on a device whose patterns fit. '
+    return f'Patterns for this device say: {first}. '
+
+
+def unanswered(instance: str, total: int, passes: bool,
+               why: Exception) -> None:
+    """Say why there is no answer, and what happens instead.
+
+    :param passes: all hosts are let through
+    """
+    LOG.warning(
+        'Compatibility of the mdevs of instance %(instance)s is unknown: '
+        '%(why)s. %(what)s all %(total)d hosts ([mdev_compat]mode = %(mode)s, '
+        'unknown = %(unknown)s)',
+        {'instance': instance, 'why': why, 'total': total,
+         'what': 'Letting through' if passes else 'Refusing',
+         'mode': CONF.mdev_compat.mode, 'unknown': CONF.mdev_compat.unknown})

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All benchmarks, one after the other: ``python -m tests.benchmarks``."""
+
+import sys
+
+from tests.benchmarks import filter_overhead
+from tests.benchmarks import placement_requests
+
+if __name__ == '__main__':
+    sys.exit(filter_overhead.main() or placement_requests.main([]))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Take turns, and measure."""
+
+from collections.abc import Callable, Hashable
+import contextlib
+import dataclasses
+import gc
+import random
+import sys
+import time
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Something to measure.
+
+    :ivar label: what the report calls it
+    :ivar run: what is timed
+    :ivar restore: undoes, untimed, what a run left behind
+    :ivar check: gets the result of a run; raises where it is wrong
+    """
+
+    label: Hashable
+    run: Callable[[], Any]
+    restore: Callable[[], None]
+    check: Callable[[Any], None]
+
+    def seconds(self):
+        """Run once; return how long it took."""
+        self.restore()
+        start = time.perf_counter()
+        result = self.run()
+        elapsed = time.perf_counter() - start
+        self.check(result)
+        return elapsed
+
+
+def take_turns(cases, rounds, what):
+    """Run all cases once a round; return their seconds by label.
+
+    In turns, so that a slow spell of the machine hits all of them.
+
+    :param what: for the progress line
+    """
+    seconds = {case.label: [] for case in cases}
+    for number in range(rounds + 1):
+        progress(f'{what}: round {number} of {rounds}')
+        with _no_garbage_collection():
+            # In another order each time: a case can be quick because the one
+            # before it left the processor's caches well filled.
+            for case in random.sample(cases, len(cases)):
+                elapsed = case.seconds()
+                if number:  # the first round warms up
+                    seconds[case.label].append(elapsed)
+    progress('')
+    return seconds
+
+
+@contextlib.contextmanager
+def _no_garbage_collection():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def progress(text):
+    """Say what is going on, to a person."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f'\r\x1b[K{text}')
+        sys.stderr.flush()

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import ddt
+import testtools
+
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.rules import loader
+from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
+from tests.unit import samples
+
+ANYTHING_GOES = loader.load([str(samples.SHIPPED_RULES)])
+NVIDIA = model.RuleSet(dict([samples.rules('design_example.yaml')]))
+V1, HOST, MIXED = 'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST', 'CUSTOM_MDEV_MIXED'
+BOARD = 'CUSTOM_MDEV_PARENT_10DE_2235'
+TYPE = 'CUSTOM_MDEV_TYPE_NVIDIA_558'
+FACTS = {
+    'CUSTOM_MDEV_FACT_DRIVER_550_90_07', 'CUSTOM_MDEV_FACT_ECC_ON',
+    'CUSTOM_MDEV_FACT_KERNEL_5_14_0_427_EL9', 'CUSTOM_MDEV_FACT_OS_RHEL_9_6',
+    'CUSTOM_MDEV_FACT_SUBSYSTEM_10DE_1482'}
+FLOOR = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'
+RANGE = f'{FLOOR}__DRIVER_GE_535_LE_550_90_07_NE_535_54_3__ECC_IS_ON'
+
+
+def describe(*names, rules=ANYTHING_GOES, **changes):
+    """Return what parents of these names, otherwise alike, publish."""
+    return [publication.describe(samples.parent(name, **changes), rules)
+            for name in names]
+
+
+def one(rules=ANYTHING_GOES, **changes):
+    (found,) = describe('pci_0', rules=rules, **changes)
+    return found
+
+
+class DescribeTest(testtools.TestCase):
+
+    def test_by_rules(self):
+        found = one(NVIDIA)
+        self.assertEqual({V1, BOARD, TYPE, *FACTS}, found.identity)
+        self.assertEqual({RANGE}, set(found.accepts))
+        self.assertEqual(found.identity | {RANGE}, found.all_traits)
+        self.assertEqual('', found.note)
+        (outcome,) = found.outcomes
+        self.assertEqual((), outcome.reasons)
+
+    def test_what_is_published_is_what_it_is(self):
+        found = traits.describe(one(NVIDIA).all_traits)
+        self.assertEqual({samples.A16}, found.identities())
+        self.assertEqual((), found.unreadable)
+
+    def test_a_type_in_use_is_said_but_not_accepted(self):
+        found = one(NVIDIA, in_use=frozenset({'nvidia-557'}))
+        self.assertEqual({V1, BOARD, TYPE, 'CUSTOM_MDEV_INUSE_NVIDIA_557',
+                          *FACTS}, found.identity)
+        self.assertEqual({RANGE}, set(found.accepts))
+
+    def test_a_parent_that_nova_does_not_use(self):
+        found = one(NVIDIA, target_type=None,
+                    in_use=frozenset({'nvidia-558'}))
+        self.assertEqual({V1, BOARD, 'CUSTOM_MDEV_INUSE_NVIDIA_558', *FACTS},
+                         found.all_traits)
+        self.assertEqual('Nova uses no mdev type that this device offers',
+                         found.note)
+        self.assertEqual((), found.outcomes)
+
+    def test_a_device_that_is_not_migratable_needs_no_check(self):
+        found = one(NVIDIA, device_api='vfio-ccw')
+        self.assertEqual({FLOOR}, set(found.accepts))
+        self.assertEqual('device API vfio-ccw needs no check', found.note)
+        self.assertEqual((), found.outcomes)
+
+    def test_no_rule_applies(self):
+        found = one(NVIDIA, facts={'driver': '470.1', 'ecc': 'on'})
+        self.assertEqual({}, found.accepts)
+        self.assertEqual('no rule applies to this device', found.note)
+        (outcome,) = found.outcomes
+        self.assertEqual(['driver 470.1 is not at least 550'],
+                         list(map(str, outcome.reasons)))
+
+    def test_no_rule_file_speaks_for_the_vendor(self):
+        found = one(NVIDIA, parent_id='8086_0BD5')
+        self.assertEqual({}, found.accepts)
+        self.assertEqual((), found.outcomes)
+        self.assertEqual('no rule file speaks for vendor 8086', found.note)
+
+    def test_patterns_of_several_rules_add_up(self):
+        rules = model.RuleSet({'10DE': (
+            *NVIDIA.for_vendor('10DE'), *ANYTHING_GOES.for_vendor('10DE'))})
+        self.assertEqual({FLOOR, RANGE}, set(one(rules).accepts))
+
+
+@ddt.ddt
+class RefusedTest(testtools.TestCase):
+
+    @ddt.data(
+        ({'target_type': 'any'}, 'ANY is reserved and cannot name a device'),
+        ({'target_type': '--'}, "'--' has no letter or digit"),
+        ({'facts': {'os': '?'}}, "fact os: '?' has no letter or digit"),
+        ({'facts': {'host_os': 'x'}}, "fact host_os: 'host_os' is not a"),
+        ({'facts': {'os': 'x' * 250}}, 'Placement takes 255'),
+        ({'in_use': frozenset({'x' * 250})}, 'Placement takes 255'),
+        ({'rules': NVIDIA, 'facts': {'driver': '550', 'ecc': 'lt-1'}},
+         "rule 'same board and type, driver from the 535 branch up to ours'"),
+    )
+    @ddt.unpack
+    def test_names_the_device(self, changes, why):
+        exc = self.assertRaises(publication.PublicationError, one, **changes)
+        self.assertTrue(str(exc).startswith('node device pci_0: '))
+        self.assertIn(why, str(exc))
+        self.assertIsInstance(exc, exceptions.BadInput)
+
+
+@ddt.ddt
+class CombineTest(testtools.TestCase):
+
+    def test_parents_of_one_kind_let_the_root_speak(self):
+        parents = describe('pci_0', 'pci_1')
+        found = publication.combine(parents)
+        everything = {V1, BOARD, TYPE, FLOOR, *FACTS}
+        self.assertEqual(publication.HostTraits(
+            frozenset({V1, HOST, BOARD, TYPE, FLOOR}),
+            {'pci_0': everything, 'pci_1': everything}, False), found)
+
+    @ddt.data(
+        {'parent_id': '10DE_2236'},
+        {'target_type': 'nvidia-557'},
+        {'target_type': None},
+        {'rules': NVIDIA},
+    )
+    def test_parents_that_differ_speak_for_themselves(self, changes):
+        parents = describe('pci_0') + describe('pci_1', **changes)
+        found = publication.combine(parents)
+        self.assertEqual({V1, HOST}, found.root)
+        self.assertTrue(found.mixed)
+        for item in parents:
+            self.assertEqual(item.all_traits | {MIXED},
+                             found.parents[item.parent.name])
+
+    def test_facts_that_change_no_answer_do_not_matter(self):
+        parents = describe('pci_0') + describe('pci_1', facts={'ecc': 'off'})
+        found = publication.combine(parents)
+        self.assertFalse(found.mixed)
+        self.assertIn('CUSTOM_MDEV_FACT_ECC_OFF', found.parents['pci_1'])
+        self.assertFalse(found.root & FACTS)
+
+    def test_a_type_in_use_stays_with_its_parent(self):
+        found = publication.combine(
+            describe('pci_0', in_use=frozenset({'nvidia-557'})))
+        self.assertEqual({V1, HOST, BOARD, TYPE, FLOOR}, found.root)
+        self.assertIn('CUSTOM_MDEV_INUSE_NVIDIA_557', found.parents['pci_0'])
+
+    def test_a_ghost_keeps_the_root_from_speaking(self):
+        found = publication.combine(describe('pci_0'), ['pci_1'])
+        self.assertTrue(found.mixed)
+        self.assertEqual({V1, HOST}, found.root)
+        self.assertEqual({V1}, found.parents['pci_1'])
+        self.assertLessEqual({FLOOR, MIXED}, found.parents['pci_0'])
+
+    @ddt.data([], ['pci_1'], ['pci_1', 'pci_2'])
+    def test_nothing_but_ghosts(self, ghosts):
+        found = publication.combine([], ghosts)
+        self.assertEqual(publication.HostTraits(
+            frozenset({V1, HOST}), {name: {V1} for name in ghosts}, False),
+            found)
+
+    def test_every_trait_that_is_asked_for_always_exists(self):
+        self.assertEqual({V1, HOST, MIXED}, publication.ALWAYS)
+
+    def test_a_whole_host_reads_back(self):
+        parents = describe('pci_0') + describe('pci_1', rules=NVIDIA)
+        for names in publication.combine(parents).parents.values():
+            found = traits.describe(names)
+            self.assertEqual({samples.A16}, found.identities())
+
+    def test_parents_may_come_from_a_generator(self):
+        found = publication.combine(iter(describe('pci_0', 'pci_1')))
+        self.assertEqual({'pci_0', 'pci_1'}, set(found.parents))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--dry-run's answer, compared with tests/data/report as a whole."""
+
+import dataclasses
+import json
+
+import ddt
+import testtools
+
+from nova_mdev_compat.collector import host as collector_host
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import report
+from nova_mdev_compat.rules import model
+from tests.unit import samples
+
+FILE = '/etc/nova-mdev-compat/rules.d/nvidia.yaml'
+
+
+def _rules():
+    _, rules = samples.rules('design_example.yaml')
+    return model.RuleSet({'10DE': tuple(
+        dataclasses.replace(rule, source=f'{FILE}:4') for rule in rules)})
+
+
+def mixed():
+    """Return a host with a parent of each kind."""
+    old = {**samples.FACTS, 'driver': '535.54.03'}
+    parents = [
+        samples.parent('pci_0000_84_00_0',
+                       in_use=frozenset({'nvidia-557', 'nvidia-556'})),
+        samples.parent('pci_0000_85_00_0', facts=old),
+        samples.parent('pci_0000_86_00_0', target_type=None, facts={}),
+        samples.parent('pci_0000_87_00_0', parent_id='8086_0BD5', facts={})]
+    return collector_host.Host('compute1.example.org', tuple(
+        publication.describe(parent, _rules()) for parent in parents))
+
+
+def alike():
+    return collector_host.Host('compute2', tuple(
+        publication.describe(samples.parent(name), _rules())
+        for name in ('pci_0000_84_00_0', 'pci_0000_85_00_0')))
+
+
+HOSTS = [('mixed', mixed), ('alike', alike),
+         ('empty', lambda: collector_host.Host('compute3', ()))]
+
+
+@ddt.ddt
+class ReportTest(testtools.TestCase):
+
+    maxDiff = None
+
+    def expected(self, name):
+        return (samples.DATA / 'report' / name).read_text('utf-8')
+
+    @ddt.data(*HOSTS)
+    @ddt.unpack
+    def test_table(self, name, host):
+        self.assertEqual(self.expected(f'{name}.txt'),
+                         report.as_table(host()) + '\n')
+
+    @ddt.data(*HOSTS)
+    @ddt.unpack
+    def test_json(self, name, host):
+        text = report.as_json(host())
+        self.assertEqual(self.expected(f'{name}.json'), text + '\n')
+
+    def test_json_says_what_would_be_published(self):
+        host = mixed()
+        found = json.loads(report.as_json(host))
+        combined = publication.combine(host.parents)
+        self.assertEqual(sorted(combined.root), found['root_traits'])
+        self.assertEqual(
+            {name: sorted(names) for name, names in combined.parents.items()},
+            {item['name']: item['traits'] for item in found['parents']})

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import pathlib
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.collector import sysfs
+from nova_mdev_compat.collector import xml
+
+PATH = 'devices/pci0000:80/0000:84:00.0'
+
+
+def device(**changes):
+    values = {'name': 'pci_0000_84_00_0', 'path': f'/sys/{PATH}',
+              'address': '0000:84:00.0', 'vendor': '0x10de',
+              'product': '0x2235', 'driver': None, 'types': {}, **changes}
+    return xml.ParentDevice(**values)
+
+
+MTTY = device(name='mtty_mtty', path='/sys/devices/virtual/mtty/mtty',
+              address=None, vendor=None, product=None)
+
+
+class TreeTestCase(testtools.TestCase):
+    """Has a tree laid out as /sys."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.write(f'{PATH}/subsystem_vendor', '0x10de\n')
+        self.write(f'{PATH}/subsystem_device', '0x1482\n')
+        self.link(f'{PATH}/driver', 'bus/pci/drivers/nvidia')
+        self.link('bus/pci/drivers/nvidia/module', 'module/nvidia')
+        self.write('module/nvidia/version', '550.90.07\n')
+        self.link('bus/pci/devices/0000:84:00.0', PATH)
+        self.link('devices/virtual/mtty/mtty/subsystem', 'class/mtty')
+        self.tree = sysfs.Sysfs(str(self.root))
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def link(self, name, target):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / target).mkdir(parents=True, exist_ok=True)
+        path.symlink_to(self.root / target)
+
+    def remove(self, name):
+        (self.root / name).unlink()
+
+
+@ddt.ddt
+class FactsTest(TreeTestCase):
+
+    all_facts = {'module': 'nvidia', 'driver': '550.90.07',
+                 'subsystem': '10de:1482'}
+
+    def without(self, *names):
+        return {name: value for name, value in self.all_facts.items()
+                if name not in names}
+
+    @ddt.data(device(), device(driver='nvidia'), device(path=None))
+    def test_all(self, some):
+        self.assertEqual(self.all_facts, self.tree.facts(some))
+
+    @ddt.data(
+        (f'{PATH}/subsystem_vendor', ['subsystem']),
+        (f'{PATH}/subsystem_device', ['subsystem']),
+        ('module/nvidia/version', ['driver']),
+        (f'{PATH}/driver', ['driver', 'module']),
+    )
+    @ddt.unpack
+    def test_what_is_not_there_is_left_out(self, name, facts):
+        self.remove(name)
+        self.assertEqual(self.without(*facts), self.tree.facts(device()))
+
+    def test_empty_files_say_nothing(self):
+        self.write('module/nvidia/version', '\n')
+        self.write(f'{PATH}/subsystem_vendor', '')
+        self.assertEqual(self.without('driver', 'subsystem'),
+                         self.tree.facts(device()))
+
+    def test_bytes_that_are_no_text(self):
+        (self.root / 'module/nvidia/version').write_bytes(b'55\xff0')
+        self.assertEqual('55\ufffd0', self.tree.facts(device())['driver'])
+
+    def test_a_device_that_is_gone(self):
+        gone = device(path='/sys/devices/pci0000:80/0000:99:00.0')
+        self.assertEqual({}, self.tree.facts(gone))
+
+    def test_what_libvirt_says_of_the_driver_goes_first(self):
+        self.assertEqual('vfio-mdev',
+                         self.tree.facts(device(driver='vfio-mdev'))['module'])
+
+    def test_module_directory_of_a_driver_with_dashes(self):
+        self.remove(f'{PATH}/driver')
+        self.write('module/my_gpu/version', '2.0')
+        self.assertEqual({'module': 'my-gpu', 'driver': '2.0',
+                          'subsystem': '10de:1482'},
+                         self.tree.facts(device(driver='my-gpu')))
+
+    def test_driver_and_module_of_different_names(self):
+        self.remove('bus/pci/drivers/nvidia/module')
+        self.link('bus/pci/drivers/nvidia/module', 'module/nvidia_vgpu')
+        self.write('module/nvidia_vgpu/version', '570.1')
+        self.assertEqual({**self.all_facts, 'driver': '570.1'},
+                         self.tree.facts(device()))
+
+    @ddt.data('module/nvidia/version', f'{PATH}/subsystem_vendor')
+    def test_a_file_that_cannot_be_read(self, name):
+        self.remove(name)
+        (self.root / name).mkdir()
+        exc = self.assertRaises(sysfs.SysfsError, self.tree.facts, device())
+        self.assertEqual(f'{self.root}/{name}: Is a directory', str(exc))
+
+    def test_a_link_that_is_none(self):
+        self.remove(f'{PATH}/driver')
+        self.write(f'{PATH}/driver', '')
+        exc = self.assertRaises(sysfs.SysfsError, self.tree.facts, device())
+        self.assertEqual(f'{self.root}/{PATH}/driver: Invalid argument',
+                         str(exc))
+
+
+@ddt.ddt
+class PathTest(TreeTestCase):
+
+    @ddt.data(
+        (device(), PATH),
+        (device(path=None), 'bus/pci/devices/0000:84:00.0'),
+        (device(path=None, address=None, name='mtty_mtty'),
+         'bus/pci/devices/mtty_mtty'),
+        # The root is never left.
+        (device(path='/devices/virtual/x'), 'devices/virtual/x'),
+        (device(path='//sys/devices/x'), 'sys/devices/x'),
+    )
+    @ddt.unpack
+    def test_path(self, some, expected):
+        self.assertEqual(self.root / expected, self.tree.path(some))
+
+    def test_subsystem(self):
+        self.assertEqual('mtty', self.tree.subsystem(MTTY))
+
+    def test_no_subsystem(self):
+        self.assertIsNone(self.tree.subsystem(device()))

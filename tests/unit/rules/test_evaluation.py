@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import dataclasses
+
+import ddt
+import hypothesis
+from hypothesis import strategies as st
+import testtools
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import evaluation
+from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
+from nova_mdev_compat import verdict
+from tests.unit import samples
+from tests.unit import strategies
+
+OP = pat.Op
+PREFIX = 'CUSTOM_MDEV_ACCEPT_'
+
+
+def rule(target=None, accepts=None):
+    return model.Rule('a rule', 'some.yaml:4', target or model.Target(),
+                      accepts or model.Accepts())
+
+
+def one_of(op, *values):
+    return tuple((model.Operand(op, value),) for value in values)
+
+
+def names(outcomes):
+    return {name for outcome in outcomes for name in outcome.patterns}
+
+
+def evaluate(own, *rules):
+    """Return the names of all patterns, without what they start with."""
+    return sorted(name.removeprefix(PREFIX)
+                  for name in names(evaluation.evaluate(rules, own)))
+
+
+@ddt.ddt
+class PatternsTest(testtools.TestCase):
+
+    def test_the_example_of_the_design(self):
+        _, rules = samples.rules('design_example.yaml')
+        self.assertEqual(
+            ['10DE_2235__NVIDIA_558__DRIVER_GE_535_LE_550_90_07_NE_535_54_3'
+             '__ECC_IS_ON'], evaluate(samples.A16, *rules))
+
+    def test_every_key(self):
+        own = samples.with_facts(driver='550.54.14', mig='disabled')
+        _, rules = samples.rules('every_key.yaml')
+        self.assertEqual(sorted([
+            *(f'{product}__{mdev_type}__DRIVER_EQ_{driver}__ECC_IS_ON'
+              for product in ('10DE_2235', '10DE_20B5')
+              for mdev_type in ('NVIDIA_558', 'NVIDIA_559')
+              for driver in ('550_54_14', '535_161_05')),
+            '10DE_2235__NVIDIA_558']), evaluate(own, *rules))
+
+    def test_ranges_with_own_values(self):
+        _, rules = samples.rules('every_key.yaml')
+        self.assertEqual(
+            ['10DE_ANY__ANY__DRIVER_GE_550_90_07_LT_570_NE_550_54_14_'
+             'NE_550_90_07__KERNEL_EQ_5_14_0_427_EL9'],
+            evaluate(samples.A16, rules[1]))
+
+    @ddt.data(
+        ((model.SAME,), (model.SAME,), '10DE_2235__NVIDIA_558'),
+        ((model.ANY,), (model.SAME,), '10DE_ANY__NVIDIA_558'),
+        ((model.SAME,), (model.ANY,), '10DE_2235__ANY'),
+        (('10DE_20B5',), ('NVIDIA_1',), '10DE_20B5__NVIDIA_1'),
+    )
+    @ddt.unpack
+    def test_words(self, products, types, expected):
+        accepts = model.Accepts(products, types)
+        self.assertEqual([expected],
+                         evaluate(samples.A16, rule(accepts=accepts)))
+
+    def test_any_product_of_a_subsystem_is_the_subsystem(self):
+        own = ident.Identity.of('MTTY', 'mtty-2')
+        accepts = model.Accepts((model.ANY,))
+        self.assertEqual(['MTTY__MTTY_2'],
+                         evaluate(own, rule(accepts=accepts)))
+
+    def test_patterns_that_coincide_count_once(self):
+        accepts = model.Accepts(facts={'ecc': one_of(OP.IS, 'same', 'ON')})
+        self.assertEqual(['10DE_2235__NVIDIA_558__ECC_IS_ON'],
+                         evaluate(samples.A16, rule(accepts=accepts)))
+
+    def test_the_order_of_outcomes_is_that_of_the_rules(self):
+        rules = [rule(), rule(model.Target(types=frozenset())), rule()]
+        found = evaluation.evaluate(rules, samples.A16)
+        self.assertEqual(rules, [outcome.rule for outcome in found])
+
+
+@ddt.ddt
+class SkippedTest(testtools.TestCase):
+
+    def skipped(self, some, own=samples.A16):
+        (outcome,) = evaluation.evaluate([some], own)
+        self.assertEqual({}, outcome.patterns)
+        return list(map(str, outcome.reasons))
+
+    @ddt.data(
+        (model.Target(products=frozenset({'10DE_20B5'})),
+         ['it does not speak for device 10de:2235']),
+        (model.Target(types=frozenset({'NVIDIA_557'})),
+         ['it does not speak for type NVIDIA_558']),
+        (model.Target(facts={'ecc': one_of(OP.IS, 'OFF')}),
+         ['ecc ON is not equal to OFF']),
+        (model.Target(facts={'driver': one_of(OP.EQ, '535_1', '535_2')}),
+         ['driver 550.90.07 is not version 535.1',
+          'driver 550.90.07 is not version 535.2']),
+        (model.Target(facts={'driver': ((model.Operand(OP.GE, '535'),
+                                         model.Operand(OP.LT, '550')),)}),
+         ['driver 550.90.07 is not below 550']),
+        (model.Target(facts={'mig': one_of(OP.IS, 'OFF')}),
+         ['mig of this parent is unknown']),
+    )
+    @ddt.unpack
+    def test_a_target_that_is_somebody_else(self, target, reasons):
+        self.assertEqual(reasons, self.skipped(rule(target)))
+
+    @ddt.data(
+        model.Target(products=frozenset({'10DE_2235', '10DE_20B5'})),
+        model.Target(types=frozenset({'NVIDIA_557', 'NVIDIA_558'})),
+        model.Target(facts={'ecc': one_of(OP.IS, 'OFF', 'ON'),
+                            'driver': one_of(OP.GE, '535')}),
+    )
+    def test_a_target_that_is_us(self, target):
+        self.assertEqual(['10DE_2235__NVIDIA_558'],
+                         evaluate(samples.A16, rule(target)))
+
+    def test_own_value_that_is_unknown(self):
+        accepts = model.Accepts(facts={'mig': one_of(OP.IS, 'same', 'OFF'),
+                                       'ecc': one_of(OP.IS, 'ON')})
+        (outcome,) = evaluation.evaluate([rule(accepts=accepts)],
+                                         samples.A16)
+        self.assertEqual((verdict.Reason(
+            verdict.Cause.MISSING, 'mig of this parent is unknown'),),
+            outcome.reasons)
+
+    def test_own_value_that_is_below_the_range(self):
+        _, rules = samples.rules('design_example.yaml')
+        accepts = rules[0].accepts
+        own = samples.with_facts(driver='470.1')
+        self.assertEqual(['its conditions leave nothing'],
+                         self.skipped(rule(accepts=accepts), own))
+
+    def test_own_value_that_is_no_version_opens_nothing(self):
+        own = samples.with_facts(driver='N/A')
+        accepts = model.Accepts(
+            facts={'driver': ((model.Operand(OP.GE, 'same'),),)})
+        ((found,),) = [outcome.patterns.values() for outcome
+                       in evaluation.evaluate([rule(accepts=accepts)], own)]
+        self.assertFalse(found.judge(samples.A16))
+        self.assertTrue(found.judge(own))
+
+
+class ErrorTest(testtools.TestCase):
+
+    def test_a_value_that_no_trait_carries_names_the_rule(self):
+        accepts = model.Accepts(facts={'os': one_of(OP.IS, 'LT_2')})
+        exc = self.assertRaises(
+            evaluation.EvaluationError, evaluation.evaluate,
+            [rule(accepts=accepts)], samples.A16)
+        self.assertEqual(
+            "rule 'a rule' (some.yaml:4): os LT_2: a trait cannot tell LT in "
+            'a value from an operator', str(exc))
+
+    def test_as_many_patterns_as_there_may_be(self):
+        types = tuple(f'T{n}' for n in range(evaluation.MAX_PATTERNS))
+        found = evaluate(samples.A16, rule(accepts=model.Accepts(
+            types=types)))
+        self.assertEqual(evaluation.MAX_PATTERNS, len(found))
+
+    def test_one_pattern_too_many(self):
+        types = tuple(f'T{n}' for n in range(evaluation.MAX_PATTERNS + 1))
+        exc = self.assertRaises(
+            evaluation.EvaluationError, evaluate, samples.A16,
+            rule(accepts=model.Accepts(types=types)))
+        self.assertEqual(
+            "rule 'a rule' (some.yaml:4): its lists make more than 64 accept "
+            'patterns; split the rule or use at_least and at_most', str(exc))
+
+    def test_lists_that_multiply_are_not_multiplied_out(self):
+        many = one_of(OP.IS, *map(str, range(1000)))
+        accepts = model.Accepts(facts={f'f{n}': many for n in range(20)})
+        self.assertRaises(evaluation.EvaluationError, evaluate, samples.A16,
+                          rule(accepts=accepts))
+
+
+class PropertyTest(testtools.TestCase):
+
+    def evaluate(self, rules, own):
+        try:
+            return evaluation.evaluate(rules, own)
+        except evaluation.EvaluationError as exc:
+            self.assertIn(rules[0].source, str(exc))
+            hypothesis.reject()
+
+    @hypothesis.given(st.lists(strategies.rules, min_size=1, max_size=3),
+                      strategies.rules, strategies.identities)
+    def test_a_further_rule_takes_nothing_away(self, rules, more, own):
+        before = names(self.evaluate(rules, own))
+        self.assertLessEqual(before,
+                             names(self.evaluate([*rules, more], own)))
+        self.assertLessEqual(before,
+                             names(self.evaluate([more, *rules], own)))
+
+    @hypothesis.given(strategies.identities, st.data())
+    def test_same_takes_what_is_the_same(self, own, data):
+        ops = st.sampled_from([OP.IS, OP.EQ, OP.GE, OP.LE])
+        accepts = model.Accepts(facts={
+            name: one_of(data.draw(ops), model.SAME)
+            for name, _ in own.facts})
+        found = names(self.evaluate([rule(accepts=accepts)], own))
+        self.assertTrue(all(traits.decode_pattern(name).judge(own)
+                            for name in found))
+        self.assertEqual(1, len(found))
+
+    @hypothesis.given(strategies.rules, strategies.identities,
+                      strategies.identities)
+    def test_what_is_published_judges_as_what_was_meant(self, some, own,
+                                                        source):
+        (outcome,) = self.evaluate([some], own)
+        self.assertNotEqual(bool(outcome.patterns), bool(outcome.reasons))
+        for name, pattern in outcome.patterns.items():
+            self.assertEqual(pattern.judge(source),
+                             traits.decode_pattern(name).judge(source))
+
+    @hypothesis.given(strategies.rules, strategies.identities,
+                      strategies.parents)
+    def test_another_vendor_is_never_accepted(self, some, own, parent):
+        vendor = ident.vendor_of(own.parent)
+        source = dataclasses.replace(own, parent=parent)
+        products = tuple(name for name in some.accepts.products
+                         if name in (model.SAME, model.ANY)
+                         or ident.vendor_of(name) == vendor)
+        accepts = model.Accepts(products or (model.ANY,),
+                                some.accepts.types, some.accepts.facts)
+        (outcome,) = self.evaluate([rule(some.target, accepts)], own)
+        accepted = any(pattern.judge(source)
+                       for pattern in outcome.patterns.values())
+        self.assertFalse(
+            accepted and ident.vendor_of(source.parent) != vendor)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rule files, good and bad.
+
+tests/data/rules/bad holds one wrong file for each way to be wrong, and
+beside it, as .txt, what an operator is told. Judge that text as an operator
+would: does it name the place and the rule, and say what would be right?
+"""
+
+import pathlib
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import loader
+from nova_mdev_compat.rules import model
+from tests.unit import samples
+
+OP = pat.Op
+BAD = sorted(path.stem for path in samples.BAD_RULES.glob('*.yaml'))
+GOOD = sorted([*samples.GOOD_RULES.glob('*.yaml'),
+               *samples.SHIPPED_RULES.glob('*.yaml')])
+ONE_RULE = ('schema_version: "1.0"\nvendor: "{vendor}"\nrules:\n'
+            '  - name: {name}\n    accepts: {{}}\n')
+
+
+def operands(*pairs):
+    return tuple(model.Operand(op, value) for op, value in pairs)
+
+
+def alternatives(op, *values):
+    return tuple(operands((op, value)) for value in values)
+
+
+@ddt.ddt
+class BadFileTest(testtools.TestCase):
+
+    @ddt.data(*BAD)
+    def test_message(self, stem):
+        path = samples.BAD_RULES / f'{stem}.yaml'
+        expected = path.with_suffix('.txt').read_text('utf-8')
+        exc = self.assertRaises(loader.RuleError, loader.load_file, path)
+        self.assertEqual(expected.rstrip('\n'),
+                         str(exc).removeprefix(f'{path.parent}/'))
+
+    def test_every_message_belongs_to_a_file(self):
+        messages = [path.stem for path in samples.BAD_RULES.glob('*.txt')]
+        self.assertEqual(BAD, sorted(messages))
+        self.assertGreater(len(BAD), 100)
+
+    def test_too_many_rules(self):
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'x')
+        path.write_text(ONE_RULE.format(vendor='*', name='0') + ''.join(
+            f'  - {{name: r{n}, accepts: {{}}}}\n' for n in range(1000)))
+        exc = self.assertRaises(loader.RuleError, loader.load_file, path)
+        self.assertEqual(f'{path}:4:3: rules: must be a list of 1 to 1000 '
+                         'rules, not a list of 1001', str(exc))
+
+    def test_ends_a_command_as_something_to_put_right(self):
+        self.assertTrue(issubclass(loader.RuleError, exceptions.BadInput))
+
+
+@ddt.ddt
+class GoodFileTest(testtools.TestCase):
+
+    @ddt.data(*GOOD)
+    def test_loads(self, path):
+        vendor, rules = loader.load_file(path)
+        self.assertRegex(vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
+        self.assertTrue(all(isinstance(rule, model.Rule) for rule in rules))
+
+    def test_the_default_compares_vendor_product_and_type(self):
+        path = samples.SHIPPED_RULES / 'default.yaml'
+        vendor, (rule,) = loader.load_file(path)
+        self.assertEqual(model.EVERY_VENDOR, vendor)
+        self.assertEqual(model.Target(), rule.target)
+        self.assertEqual(model.Accepts(), rule.accepts)
+
+    def test_the_example_of_the_design(self):
+        vendor, (rule,) = samples.rules('design_example.yaml')
+        self.assertEqual('10DE', vendor)
+        self.assertEqual(model.Target(None, frozenset({'NVIDIA_558'}), {
+            'driver': (operands((OP.GE, '550')),)}), rule.target)
+        self.assertEqual(model.Accepts(facts={
+            'driver': (operands((OP.GE, '535'), (OP.LE, 'same'),
+                                (OP.NE, '535_54_3')),),
+            'ecc': alternatives(OP.IS, 'same')}), rule.accepts)
+        self.assertEqual(
+            "'same board and type, driver from the 535 branch up to ours' "
+            f'({samples.GOOD_RULES}/design_example.yaml:4)', str(rule))
+
+    def test_lists(self):
+        _, (rule, *_) = samples.rules('every_key.yaml')
+        products, types = ('10DE_2235', '10DE_20B5'), (
+            'NVIDIA_558', 'NVIDIA_559')
+        self.assertEqual(model.Target(frozenset(products), frozenset(types), {
+            'driver': alternatives(OP.EQ, '535_161_05', '550_54_14'),
+            'ecc': alternatives(OP.IS, 'ON'),
+            'mig': alternatives(OP.IS, 'DISABLED', 'N_A')}), rule.target)
+        self.assertEqual(model.Accepts(products, types, {
+            'driver': alternatives(OP.EQ, 'same', '535_161_05'),
+            'ecc': alternatives(OP.IS, 'ON', 'same')}), rule.accepts)
+
+    def test_ranges(self):
+        _, (_, rule, _) = samples.rules('every_key.yaml')
+        self.assertEqual({
+            'driver': (operands((OP.GT, '535'), (OP.LT, '570'),
+                                (OP.NE, '550_54_14'), (OP.NE, '550_90')),),
+            'kernel': (operands((OP.GE, '5_14'),
+                                (OP.LE, '5_14_0_503_EL9')),),
+        }, rule.target.facts)
+        self.assertEqual(model.Accepts(('any',), ('any',), {
+            'driver': (operands((OP.GE, 'same'), (OP.LT, '570'),
+                                (OP.NE, 'same'), (OP.NE, '550_54_14')),),
+            'kernel': alternatives(OP.EQ, 'same')}), rule.accepts)
+
+
+class DirectoriesTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.shipped, self.local = root / 'shipped', root / 'local'
+        self.shipped.mkdir()
+        self.local.mkdir()
+
+    def write(self, path, vendor='10de'):
+        path.write_text(ONE_RULE.format(vendor=vendor, name=path.parent.name))
+
+    def load(self):
+        return loader.load([str(self.shipped), str(self.local)])
+
+    def names(self, vendor):
+        return [rule.name for rule in self.load().for_vendor(vendor)]
+
+    def test_a_later_directory_masks_by_file_name(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.write(self.local / 'nvidia.yaml')
+        self.assertEqual(['local'], self.names('10DE'))
+
+    def test_a_masked_file_is_not_even_read(self):
+        (self.shipped / 'nvidia.yaml').write_text('wrong')
+        self.write(self.local / 'nvidia.yaml')
+        self.assertEqual(['local'], self.names('10DE'))
+
+    def test_other_names_add_up(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.write(self.local / 'more.yaml')
+        self.assertEqual(['local', 'shipped'], self.names('10DE'))
+
+    def test_rules_for_every_vendor_speak_where_a_vendor_has_none(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.write(self.local / 'default.yaml', vendor='*')
+        self.assertEqual(['shipped'], self.names('10DE'))
+        self.assertEqual(['local'], self.names('8086'))
+
+    def test_nobody_speaks(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.assertEqual([], self.names('8086'))
+
+    def test_other_files_are_passed_over(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.write(self.shipped / '.nvidia.yaml')
+        self.write(self.shipped / 'nvidia.yaml.dpkg-old')
+        (self.shipped / '.#nvidia.yaml').symlink_to('me@here.1')
+        self.assertEqual(['shipped'], self.names('10DE'))
+
+    def test_a_directory_that_is_not_there_has_no_files(self):
+        self.write(self.shipped / 'nvidia.yaml')
+        self.local.rmdir()
+        self.assertEqual(['shipped'], self.names('10DE'))
+
+    def test_no_file_at_all(self):
+        exc = self.assertRaises(loader.RuleError, self.load)
+        self.assertEqual(
+            f'no rule file (*.yaml) in {self.shipped}, {self.local}: set '
+            '[collector]rules_dirs', str(exc))
+
+    def test_no_directory_at_all(self):
+        exc = self.assertRaises(loader.RuleError, loader.load, [])
+        self.assertIn('in an empty rules_dirs: set', str(exc))
+
+    def test_a_file_that_is_almost_called_right(self):
+        self.write(self.shipped / 'default.yaml', vendor='*')
+        self.write(self.local / 'nvidia.yml')
+        exc = self.assertRaises(loader.RuleError, self.load)
+        self.assertEqual(f'{self.local}/nvidia.yml: name it nvidia.yaml',
+                         str(exc))
+
+    def test_a_file_that_cannot_be_read(self):
+        (self.local / 'nvidia.yaml').mkdir()
+        exc = self.assertRaises(loader.RuleError, self.load)
+        self.assertEqual(f'{self.local}/nvidia.yaml: Is a directory',
+                         str(exc))
+
+    def test_a_directory_that_is_a_file(self):
+        self.local.rmdir()
+        self.local.write_text('')
+        exc = self.assertRaises(loader.RuleError, self.load)
+        self.assertEqual(f'{self.local}: Not a directory', str(exc))

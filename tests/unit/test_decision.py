@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from urllib import parse
+
+import ddt
+import hypothesis
+from hypothesis import strategies as st
+import testtools
+
+from nova_mdev_compat import decision
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import traits
+from tests.unit import samples
+from tests.unit import strategies
+
+VGPU = frozenset({'VGPU'})
+SPEAKS = 'in:CUSTOM_MDEV_HOST,CUSTOM_MDEV_MIXED'
+A16, A2 = samples.A16, ident.Identity.of('10DE_25B6', 'nvidia-742')
+
+
+def source(*identities, amount=1):
+    return decision.Source(amount, frozenset(identities))
+
+
+def candidate(**amounts):
+    """Return an allocation candidate with VGPUs from providers."""
+    allocations = {uuid: {'resources': {'VGPU': amount}}
+                   for uuid, amount in amounts.items()}
+    allocations['compute'] = {'resources': {'VCPU': 1, 'MEMORY_MB': 512}}
+    return {'allocations': allocations}
+
+
+def asked(query):
+    """Return what a query demands, the order of traits aside."""
+    return [(key, frozenset(value.removeprefix('in:').split(',')))
+            for key, value in parse.parse_qsl(query)]
+
+
+def accept(number, length=200):
+    name = f'{traits.ACCEPT}MTTY__X{number}'
+    return name + 'X' * (length - len(name))
+
+
+class SourcesTest(testtools.TestCase):
+
+    def test_by_type_keeps_each_identity_once(self):
+        other = samples.with_facts(ecc='off')
+        found = decision.by_type([source(A16), source(A16, amount=2),
+                                  source(other), source(A2, A16)])
+        self.assertEqual({'NVIDIA_558': [other, A16], 'NVIDIA_742': [A2]},
+                         found)
+
+    def test_matching(self):
+        names = [traits.ACCEPT + '10DE_2235__NVIDIA_558',
+                 traits.ACCEPT + '10DE_2235__NVIDIA_558__DRIVER_GE_550',
+                 traits.ACCEPT + '10DE_2235__NVIDIA_558__DRIVER_GE_560',
+                 traits.ACCEPT + '10DE_2235__NVIDIA_558__MIG_IS_OFF',
+                 traits.ACCEPT + '10DE_25B6__NVIDIA_742']
+        patterns = traits.describe(names).accepts
+        self.assertEqual(set(names[:2]), decision.matching(patterns, A16))
+
+
+@ddt.ddt
+class QueriesTest(testtools.TestCase):
+
+    def test_one_source(self):
+        ((query,),) = decision.queries('NVIDIA_558', [{'A', 'B'}])
+        self.assertEqual(
+            f'required=in:A,B&required={SPEAKS}&'
+            'required=CUSTOM_MDEV_TYPE_NVIDIA_558', query)
+
+    def test_all_sources_must_be_accepted(self):
+        ((query,),) = decision.queries('X', [{'A', 'B'}, {'C'}])
+        self.assertEqual(
+            f'required=in:A,B&required=in:C&required={SPEAKS}&'
+            'required=CUSTOM_MDEV_TYPE_X', query)
+
+    def test_one_host(self):
+        ((query,),) = decision.queries('X', [{'A'}], 'root-uuid')
+        self.assertTrue(query.endswith('&in_tree=root-uuid'))
+
+    def test_as_long_as_it_may_be(self):
+        ((short,),) = decision.queries('X', [{accept(1)}])
+        longest = accept(1, 200 + decision.MAX_QUERY - len(short))
+        (whole,) = decision.queries('X', [{longest}])
+        self.assertEqual([decision.MAX_QUERY], list(map(len, whole)))
+        # A single name is asked for, however long it is.
+        self.assertEqual(1, len(decision.queries('X', [{longest + 'X'}])[0]))
+
+    @ddt.data(*range(240, 256))
+    def test_no_more_queries_than_needed(self, length):
+        names = {accept(n, length) for n in range(100)}
+        (some,) = decision.queries('X', [names])
+        self.assertGreater(len(some), 5)
+        for query in some[:-1]:
+            self.assertGreater(len(query) + 1 + length, decision.MAX_QUERY)
+
+    @hypothesis.given(
+        st.lists(st.integers(1, 80), min_size=1, max_size=3),
+        st.integers(100, 255), st.sampled_from([None, 'root-uuid']))
+    def test_long_ones_are_split_and_ask_the_same(self, counts, length,
+                                                  tree):
+        accepting = [{accept(n, length) for n in range(count)}
+                     for count in counts]
+        found = decision.queries('X', accepting, tree)
+        tail = asked('&'.join(filter(None, [
+            f'required={SPEAKS}', 'required=CUSTOM_MDEV_TYPE_X',
+            tree and f'in_tree={tree}'])))
+        united = []
+        for some in found:
+            demands = [asked(query) for query in some]
+            self.assertTrue(all(len(query) <= decision.MAX_QUERY
+                                for query in some))
+            self.assertTrue(all(one in demand for one in tail
+                                for demand in demands))
+            united.append(demands)
+        self.assertEqual(sorted(map(sorted, accepting)), sorted(
+            self.names(united, len(accepting))))
+
+    def names(self, united, sources):
+        """Return the names that stand for each source."""
+        if len(united) == 1 and len(united[0]) == 1:
+            (demand,), = united
+            return [sorted(names) for key, names in demand
+                    if min(names).startswith(traits.ACCEPT)]
+        self.assertEqual(sources, len(united))
+        return [sorted(name for demand in demands for _, names in demand
+                       for name in names if name.startswith(traits.ACCEPT))
+                for demands in united]
+
+
+class AcceptorsTest(testtools.TestCase):
+
+    def test_roots_and_parents(self):
+        found = decision.Acceptors.of([('r1', 'r1'), ('p1', 'r2'),
+                                       ('p2', 'r2'), ('p1', 'r2')])
+        self.assertEqual(decision.Acceptors(
+            frozenset({'r1'}), frozenset({'p1', 'p2'}), frozenset({'r2'})),
+            found)
+
+    def test_nobody(self):
+        self.assertEqual(decision.Acceptors(), decision.Acceptors.of([]))
+
+
+@ddt.ddt
+class DecisionTest(testtools.TestCase):
+    """Host r1 speaks for its parents; of r2, only p1 and p2 accept."""
+
+    acceptors = decision.Acceptors.of(
+        [('r1', 'r1'), ('p1', 'r2'), ('p2', 'r2')])
+
+    def remaining(self, sources, acceptors, root, *candidates):
+        found = decision.Decision(sources, acceptors, VGPU)
+        return found.remaining(root, list(candidates))
+
+    @ddt.data(
+        ('r1', {'any': 1}, True),
+        ('r1', {'any': 1, 'other': 1}, True),
+        ('r2', {'p1': 1}, True),
+        ('r2', {'p1': 1, 'p2': 1}, True),
+        ('r2', {'p3': 1}, False),
+        ('r2', {'p1': 1, 'p3': 1}, False),
+        ('r3', {'any': 1}, False),
+    )
+    @ddt.unpack
+    def test_one_type(self, root, amounts, expected):
+        one = candidate(**amounts)
+        found = self.remaining([source(A16)], {'NVIDIA_558': self.acceptors},
+                               root, one)
+        self.assertEqual([one] if expected else [], found)
+
+    def test_only_candidates_on_good_parents_are_left(self):
+        good, bad = candidate(p2=1), candidate(p3=1)
+        found = self.remaining([source(A16)], {'NVIDIA_558': self.acceptors},
+                               'r2', bad, good, bad)
+        self.assertEqual([good], found)
+
+    def test_nobody_accepts(self):
+        self.assertEqual([], self.remaining(
+            [source(A16)], {'NVIDIA_558': decision.Acceptors()}, 'r1',
+            candidate(any=1)))
+
+    two = {
+        'NVIDIA_558': decision.Acceptors.of([('p1', 'r2'), ('r1', 'r1')]),
+        'NVIDIA_742': decision.Acceptors.of([('p2', 'r2')])}
+
+    @ddt.data(
+        ({'p1': 1, 'p2': 2}, True),
+        ({'p1': 2, 'p2': 1}, False),
+        ({'p1': 3}, False),
+        ({'p1': 1}, False),
+        ({'p1': 1, 'p2': 2, 'p3': 1}, False),
+        ({}, False),
+    )
+    @ddt.unpack
+    def test_two_types_must_come_in_the_amounts_of_the_source(self, amounts,
+                                                              expected):
+        one = candidate(**amounts)
+        found = self.remaining([source(A16), source(A2, amount=2)], self.two,
+                               'r2', one)
+        self.assertEqual([one] if expected else [], found)
+
+    def test_a_host_of_one_type_has_not_both(self):
+        self.assertEqual([], self.remaining(
+            [source(A16), source(A2)], self.two, 'r1', candidate(a=1, b=1)))
+
+    @ddt.data(({'p1': 1}, True), ({'p2': 1}, True), ({'p1': 1, 'p2': 1}, True),
+              ({'p3': 1}, False))
+    @ddt.unpack
+    def test_types_that_nobody_knows_must_all_be_accepted(self, amounts,
+                                                          expected):
+        one = candidate(**amounts)
+        found = self.remaining([source(A16, A2)], self.two, 'r2', one)
+        self.assertEqual([one] if expected else [], found)
+
+
+class AmountsTest(testtools.TestCase):
+
+    def test_of_a_candidate(self):
+        self.assertEqual(
+            {'p1': 1, 'p2': 2},
+            decision.mdev_amounts(candidate(p1=1, p2=2), VGPU))
+
+    def test_classes_of_one_provider_add_up(self):
+        self.assertEqual({'p': 3}, decision.amounts(
+            {'p': {'VGPU': 1, 'CUSTOM_GPU': 2, 'VCPU': 4}, 'q': {'VCPU': 1}},
+            frozenset({'VGPU', 'CUSTOM_GPU'})))
+
+    @hypothesis.given(strategies.identities, st.integers(1, 4))
+    def test_a_source_of_one_type_is_accepted_by_a_root(self, identity,
+                                                        amount):
+        one = candidate(p=amount)
+        found = decision.Decision(
+            [source(identity, amount=amount)],
+            {identity.type: decision.Acceptors.of([('r', 'r')])}, VGPU)
+        self.assertEqual([one], found.remaining('r', [one]))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import re
+
+import ddt
+import hypothesis
+from hypothesis import strategies as st
+import testtools
+
+from nova_mdev_compat import identity as ident
+
+
+@ddt.ddt
+class CanonicalTest(testtools.TestCase):
+
+    @ddt.data(
+        ('nvidia-558', 'NVIDIA_558'),
+        ('i915-GVTg_V5_4', 'I915_GVTG_V5_4'),
+        ('535.54.03', '535_54_03'),
+        ('6.12.0-rc1+', '6_12_0_RC1'),
+        ('__a  /  b__', 'A_B'),
+        ('déjà', 'D_J'),
+    )
+    @ddt.unpack
+    def test_canonical(self, raw, expected):
+        self.assertEqual(expected, ident.canonical(raw))
+
+    @ddt.data('', '__', ' - ', '…', '日本')
+    def test_nothing_left(self, raw):
+        exc = self.assertRaises(ident.IdentityError, ident.canonical, raw)
+        self.assertEqual(
+            f'{raw!r} has no letter or digit that a trait could carry',
+            str(exc))
+
+    @hypothesis.given(st.text(max_size=40))
+    def test_canonical_of_canonical_is_itself(self, raw):
+        hypothesis.assume(re.search('[A-Za-z0-9]', raw))
+        once = ident.canonical(raw)
+        self.assertEqual(once, ident.canonical(once))
+        self.assertRegex(once, '^[A-Z0-9]+(_[A-Z0-9]+)*$')
+
+    @ddt.data('driver', 'ecc', 'x2')
+    def test_fact_name(self, name):
+        self.assertEqual(name, ident.fact_name(name))
+
+    @ddt.data('', 'Driver', 'host_os', '2x', 'a-b', 'é', 'a\n')
+    def test_no_fact_name(self, name):
+        exc = self.assertRaises(ident.IdentityError, ident.fact_name, name)
+        self.assertIn(repr(name), str(exc))
+
+
+@ddt.ddt
+class ParentTest(testtools.TestCase):
+
+    @ddt.data(('0x10de', '0x2235'), ('10DE', '2235'), ('0X10de', '2235'))
+    @ddt.unpack
+    def test_pci(self, vendor, product):
+        self.assertEqual('10DE_2235', ident.pci_parent(vendor, product))
+
+    @ddt.data(('10de', ''), ('10de', '0x223'), ('10dg', '2235'),
+              ('*', '2235'), ('10de', '0x02235'), ('10de', '2235\n'))
+    @ddt.unpack
+    def test_no_pci(self, vendor, product):
+        exc = self.assertRaises(ident.IdentityError, ident.pci_parent,
+                                vendor, product)
+        self.assertIn('is not a PCI id of four digits', str(exc))
+
+    @ddt.data(('mtty', 'MTTY'), ('vfio-ap', 'VFIO_AP'), ('anything', None))
+    @ddt.unpack
+    def test_subsystem(self, raw, expected):
+        self.assertEqual(expected or 'ANYTHING', ident.subsystem_parent(raw))
+
+    @ddt.data('any', 'ANY', '10de_any', 'dead-beef', '1234:5678')
+    def test_subsystem_that_would_be_misread(self, raw):
+        exc = self.assertRaises(ident.IdentityError, ident.subsystem_parent,
+                                raw)
+        self.assertIn(f'subsystem {raw!r}', str(exc))
+
+    @ddt.data(('10DE_2235', '10DE'), ('MTTY', 'MTTY'), ('VFIO_AP', 'VFIO_AP'))
+    @ddt.unpack
+    def test_vendor(self, parent, vendor):
+        self.assertEqual(vendor, ident.vendor_of(parent))
+
+    @ddt.data(('10DE_2235', '10de:2235'), ('10DE_ANY', '10de:any'),
+              ('MTTY', 'mtty'), ('VFIO_AP', 'vfio_ap'))
+    @ddt.unpack
+    def test_display(self, parent, expected):
+        self.assertEqual(expected, ident.display_parent(parent))
+
+
+class IdentityTest(testtools.TestCase):
+
+    def test_of_raw_values(self):
+        found = ident.Identity.of('10DE_2235', 'nvidia-558',
+                                  {'driver': '550.90.07', 'ecc': 'on'})
+        self.assertEqual(
+            ident.Identity('10DE_2235', 'NVIDIA_558', frozenset(
+                {('driver', '550_90_07'), ('ecc', 'ON')})), found)
+
+    def test_fact(self):
+        found = ident.Identity.of('MTTY', 'mtty-2', {'kernel': '6.12'})
+        self.assertEqual('6_12', found.fact('kernel'))
+        self.assertIsNone(found.fact('driver'))
+
+    def test_in_words(self):
+        found = ident.Identity.of('10DE_2235', 'nvidia-558', {
+            'driver': '550.90.07', 'subsystem': '10de:1482'})
+        self.assertEqual('10de:2235 NVIDIA_558 driver=550.90.07 '
+                         'subsystem=10DE_1482', str(found))
+
+    def test_value_that_no_trait_carries_names_the_fact(self):
+        exc = self.assertRaises(ident.IdentityError, ident.canonical_facts,
+                                {'ecc': '?'})
+        self.assertEqual("fact ecc: '?' has no letter or digit that a trait "
+                         'could carry', str(exc))
+
+    def test_wrong_fact_name(self):
+        exc = self.assertRaises(ident.IdentityError, ident.Identity.of,
+                                'MTTY', 'mtty-2', {'host_os': 'x'})
+        self.assertIn("fact host_os: 'host_os' is not a fact name", str(exc))

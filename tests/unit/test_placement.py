@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of faults that a real Placement cannot be made to give.
+
+Here a fake takes the place of the function that sends: a proxy's error page,
+a network that breaks, a service that is something else. The functional tests
+have the real Placement.
+"""
+
+import json
+
+import ddt
+from keystoneauth1 import exceptions as ks_exceptions
+import testtools
+
+from nova_mdev_compat import placement as pl
+
+DETAIL = {'errors': [{'status': 409, 'title': 'Conflict',
+                      'detail': 'a  conflict\n\nof generations'}]}
+
+
+class Response:
+    """As much of a response as pl.Response demands."""
+
+    def __init__(self, status_code, body):
+        self.status_code = status_code
+        self.text = body if isinstance(body, str) else json.dumps(body)
+
+    def json(self):
+        return json.loads(self.text)
+
+
+class Sender:
+    """Gives one answer to everything and remembers the requests."""
+
+    def __init__(self, status_code=200, body='', error=None):
+        self.response = Response(status_code, body)
+        self.error = error
+        self.requests = []
+
+    def __call__(self, method, url, body):
+        self.requests.append((method, url, body))
+        if self.error is not None:
+            raise self.error
+        return self.response
+
+
+@ddt.ddt
+class RequestTest(testtools.TestCase):
+
+    def ask(self, body, question):
+        sender = Sender(body=body)
+        answer = question(pl.Placement(sender))
+        (request,) = sender.requests
+        return request, answer
+
+    def test_providers(self):
+        body = {'resource_providers': [
+            {'uuid': 'r', 'name': 'host', 'generation': 3,
+             'root_provider_uuid': 'r', 'parent_provider_uuid': None},
+            {'uuid': 'c', 'name': 'host_pci_0', 'generation': 0,
+             'root_provider_uuid': 'r', 'parent_provider_uuid': 'r'}]}
+        request, answer = self.ask(
+            body, lambda placement: placement.providers(name='a host'))
+        self.assertEqual(
+            ('GET', '/resource_providers?name=a+host', None), request)
+        self.assertEqual([pl.Provider('r', 'host', 3, 'r'),
+                          pl.Provider('c', 'host_pci_0', 0, 'r')], answer)
+        self.assertEqual([True, False], [item.is_root for item in answer])
+
+    def test_provider_traits(self):
+        body = {'traits': ['B', 'A'], 'resource_provider_generation': 7}
+        request, answer = self.ask(
+            body, lambda placement: placement.provider_traits('r'))
+        self.assertEqual(('GET', '/resource_providers/r/traits', None),
+                         request)
+        self.assertEqual((frozenset('AB'), 7), answer)
+
+    def test_set_provider_traits(self):
+        request, _ = self.ask({}, lambda placement: (
+            placement.set_provider_traits('r', {'B', 'A'}, 7)))
+        self.assertEqual(('PUT', '/resource_providers/r/traits', {
+            'traits': ['A', 'B'], 'resource_provider_generation': 7}),
+            request)
+
+    @ddt.data(
+        ('accept_traits',
+         '/traits?name=startswith:CUSTOM_MDEV_ACCEPT_&associated=true'),
+        ('our_traits', '/traits?name=startswith:CUSTOM_MDEV_'))
+    @ddt.unpack
+    def test_traits(self, method, url):
+        request, answer = self.ask(
+            {'traits': ['A']}, lambda placement: getattr(placement, method)())
+        self.assertEqual(('GET', url, None), request)
+        self.assertEqual({'A'}, answer)
+
+    def test_create_traits(self):
+        sender = Sender(201)
+        pl.Placement(sender).create_traits({'B', 'A'})
+        self.assertEqual([('PUT', '/traits/A', None),
+                          ('PUT', '/traits/B', None)], sender.requests)
+
+    def test_allocations(self):
+        body = {'allocations': {
+            'p': {'generation': 1, 'resources': {'VGPU': 2}}}}
+        request, answer = self.ask(
+            body, lambda placement: placement.allocations('m'))
+        self.assertEqual(('GET', '/allocations/m', None), request)
+        self.assertEqual({'p': {'VGPU': 2}}, answer)
+
+
+@ddt.ddt
+class FaultTest(testtools.TestCase):
+
+    def fault(self, *args, url=None, **kwargs):
+        placement = pl.Placement(Sender(*args, **kwargs))
+        return self.assertRaises(pl.PlacementError, placement.providers_at,
+                                 url or 'x=y')
+
+    @ddt.data(
+        (409, DETAIL, pl.Conflict, 'a conflict of generations'),
+        (404, DETAIL, pl.NotFound, 'a conflict of generations'),
+        (300, 'Multiple\n Choices', pl.PlacementError, 'Multiple Choices'),
+        (502, '<html>Bad   Gateway', pl.PlacementError, '<html>Bad Gateway'),
+        (503, '', pl.PlacementError, ''),
+        (500, {'errors': []}, pl.PlacementError, '{"errors": []}'),
+        (500, {'errors': [{}]}, pl.PlacementError, '{"errors": [{}]}'),
+        (500, {'errors': [{'detail': None}]}, pl.PlacementError,
+         '{"errors": [{"detail": null}]}'),
+        (500, ['x'], pl.PlacementError, '["x"]'),
+        (401, DETAIL, pl.PlacementError, 'a conflict of generations; the '
+         'user in [placement] needs the role that Placement\'s policy asks '
+         'for (service, or admin)'),
+        (403, 'no', pl.PlacementError, 'no; the user in [placement] needs '
+         'the role that Placement\'s policy asks for (service, or admin)'),
+        (406, 'no', pl.PlacementError,
+         'no; microversion 1.39 (Yoga) is needed'),
+    )
+    @ddt.unpack
+    def test_status(self, status, body, kind, expected):
+        exc = self.fault(status, body)
+        self.assertIs(kind, type(exc))
+        self.assertEqual(f'Placement: GET /resource_providers?x=y: {status} '
+                         f'{expected}', str(exc))
+
+    @ddt.data(ks_exceptions.ConnectFailure('refused'),
+              ks_exceptions.ConnectTimeout('refused'),
+              ks_exceptions.ConnectionError('refused'),
+              ks_exceptions.EndpointNotFound('refused'),
+              ks_exceptions.MissingAuthPlugin('refused'))
+    def test_no_answer(self, error):
+        self.assertEqual(
+            'Placement does not answer: refused; see the [placement] section '
+            'and the service itself', str(self.fault(error=error)))
+
+    @ddt.data('', '<html>It works!</html>', '{"traits": [')
+    def test_an_answer_of_something_else(self, body):
+        self.assertEqual(
+            'Placement: GET /resource_providers?x=y: the answer is not JSON; '
+            'is something else listening at its endpoint?',
+            str(self.fault(200, body)))
+
+    def test_long_texts_are_cut(self):
+        message = str(self.fault(500, 'x' * 5000, url='y' * 5000))
+        self.assertEqual(
+            'Placement: GET ' + ('/resource_providers?' + 'y' * 180) + '…: '
+            '500 ' + 'x' * 300, message)

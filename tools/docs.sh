@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Build the documentation, the manual pages and the release notes, with
+# warnings as errors. Release notes need git's history.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build() {
+    local builder=$1 source=$2 output=$3
+    sphinx-build -W --keep-going --quiet --no-color -b "$builder" \
+        -d "$output/doctrees-$builder" "$source" "$output/$builder"
+    echo "$output/$builder"
+}
+
+build html doc/source doc/build
+build man doc/source doc/build
+build html releasenotes/source releasenotes/build

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Run one suite of tests, "unit" or "functional", with stestr.
+#
+# More arguments go to "stestr run". What happened is left in
+# .check/SUITE.subunit. A skipped test, and a suite without tests, fail.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/lib.sh
+. tools/lib.sh
+
+suite=$1
+shift
+repository=.check/stestr-$suite
+results=.check/$suite.subunit
+
+# A repository of its own, new: nothing of an earlier run can be counted.
+rm -rf "$repository" "$results"
+mkdir -p "$repository"
+stestr --repo-url "$repository" --test-path "./tests/$suite" init
+
+status=0
+stestr --repo-url "$repository" --test-path "./tests/$suite" run "$@" ||
+    status=$?
+stestr --repo-url "$repository" last --subunit >"$results" || status=1
+echo "$SUMMARY"
+python tools/test_totals.py "$results" || status=1
+exit "$status"

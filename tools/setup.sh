@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Make .venv with everything that the Makefile's targets need.
+#
+# It installs missing system packages (bindep.txt) with apt-get, through sudo
+# unless run by root, and Python packages in the versions of constraints.txt.
+# When nothing changed since the last time it does nothing. PYTHON names the
+# interpreter to use.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/lib.sh
+. tools/lib.sh
+
+VENV=.venv
+REQUIREMENTS=(requirements.txt test-requirements.txt
+    test-requirements-functional.txt doc/requirements.txt
+    tools/style-requirements.txt)
+
+# Print the path of a Python that constraints.txt was made for, or of a newer
+# one where there is none.
+find_python() {
+    local candidate found newer=''
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        found=$("$candidate" -c 'import sys
+if sys.version_info >= (3, 11):
+    print(sys.version_info < (3, 14), sys.executable)' 2>/dev/null) || continue
+        case $found in
+        True*) echo "${found#True }" && return ;;
+        False*) newer=${newer:-${found#False }} ;;
+        esac
+    done
+    if [ -n "$newer" ]; then
+        echo "note: constraints.txt was made for Python 3.11 to 3.13" >&2
+        echo "$newer"
+        return
+    fi
+    die "Python 3.11 or later is needed, and ${PYTHON:-python3} is not.
+Debian 12, Ubuntu 24.04 and later have it as python3. With another one
+installed, name it: make check PYTHON=/path/to/python3.12"
+}
+
+# What a virtual environment depends on: when it changes, it is set up again.
+fingerprint() {
+    {
+        echo "$PWD" "$1"
+        "$1" --version
+        cat "${REQUIREMENTS[@]}" constraints.txt bindep.txt setup.cfg setup.py \
+            tools/setup.sh
+    } | sha256sum
+}
+
+install_system() {
+    local as_root=(env)
+    command -v apt-get >/dev/null ||
+        die "Install these packages with this system's package manager, then
+run this again: $*"
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "System packages are missing. As root:
+apt-get update && apt-get install $*"
+        as_root=(sudo)
+        # Asks for a password here, not in the middle of a quiet step.
+        if [ -t 0 ]; then sudo -v; else as_root=(sudo -n); fi
+    fi
+    as_root+=(DEBIAN_FRONTEND=noninteractive apt-get
+        -o DPkg::Lock::Timeout=300 --quiet)
+    step 'apt-get update' "${as_root[@]}" update || exit 1
+    echo "System packages: $*"
+    step 'apt-get install' "${as_root[@]}" install --yes \
+        --no-install-recommends "$@" || exit 1
+}
+
+make_venv() {
+    # Debian keeps a part of the standard library in a package of its own.
+    "$1" -c 'import ensurepip' 2>/dev/null ||
+        install_system "$("$1" -c 'import sys
+print("python%d.%d-venv" % sys.version_info[:2])')"
+    step 'Virtual environment .venv' "$1" -m venv --clear "$VENV" || exit 1
+}
+
+install_missing_system() {
+    local missing
+    # bindep's status is 1 when something is missing.
+    missing=$("$VENV/bin/bindep" --brief compile test) || true
+    # shellcheck disable=SC2086  # one word a package
+    [ -z "$missing" ] || install_system $missing
+    # bindep knows the headers of the system's own Python only.
+    "$VENV/bin/python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(
+    os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
+        install_system "$("$VENV/bin/python" -c 'import sys
+print("python%d.%d-dev" % sys.version_info[:2])')"
+}
+
+pip_install() {
+    # Source packages are built with the setuptools that constraints.txt pins.
+    "$VENV/bin/python" -m pip --disable-pip-version-check install \
+        --constraint constraints.txt --use-pep517 --no-build-isolation "$@"
+}
+
+main() {
+    local python stamp="$VENV/setup.stamp" wanted requirement files=()
+    python=$(find_python)
+    wanted=$(fingerprint "$python")
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+        return
+    fi
+    echo "Setting up $VENV with $("$python" --version) (a few minutes; details" \
+        "in $LOGS)"
+    make_venv "$python"
+    step 'Build tools' pip_install bindep pbr setuptools || exit 1
+    install_missing_system
+    for requirement in "${REQUIREMENTS[@]}"; do
+        files+=(--requirement "$requirement")
+    done
+    step 'Python packages (1 to 3 minutes)' pip_install "${files[@]}" \
+        --editable '.[collector]' || exit 1
+    step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
+    echo "$wanted" >"$stamp"
+}
+
+main
