@@ -10,7 +10,7 @@ parent serves a type must accept every source of that type.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import collections
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 from urllib import parse
 
 from nova_mdev_compat import identity as ident
@@ -21,6 +21,16 @@ from nova_mdev_compat import traits
 MAX_QUERY = 4000
 
 Candidate = Mapping[str, Any]
+
+
+class Host(Protocol):
+    """What is looked at of Nova's ``HostState``.
+
+    :ivar uuid: of its root provider
+    """
+
+    uuid: str
+    allocation_candidates: list[Candidate]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +131,7 @@ class Acceptors:
 
 
 class Decision:
-    """Which candidates of a host are left.
+    """Which hosts, and which candidates of theirs, are left.
 
     :param sources: parents of the instance's mdevs
     :param acceptors: by mdev type
@@ -136,6 +146,22 @@ class Decision:
         self._wanted = _amounts_by_type(sources)
         self._only = (next(iter(acceptors.values()))
                       if len(acceptors) == 1 else None)
+
+    def judge(self, hosts: Iterable[Host],
+              ) -> tuple[list[tuple[Host, list[Candidate]]], list[Host]]:
+        """Return which hosts lose candidates; most lose none.
+
+        :returns: hosts that keep some, with these; hosts that keep none
+        """
+        narrowed, refused = [], []
+        for host in hosts:
+            candidates = host.allocation_candidates
+            left = self.remaining(host.uuid, candidates)
+            if not left:
+                refused.append(host)
+            elif len(left) < len(candidates):
+                narrowed.append((host, left))
+        return narrowed, refused
 
     def remaining(self, root: str,
                   candidates: list[Candidate]) -> list[Candidate]:

@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 from typing import Any
 
-from nova import conf as nova_conf
+from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat import decision as dec
 from nova_mdev_compat import pattern as pat
 
-CONF = nova_conf.CONF
+CONF = cfg.CONF
 #: The filter's own, so that operators find all that it says under one name.
 LOG = logging.getLogger('nova_mdev_compat.filters')
 

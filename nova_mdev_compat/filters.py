@@ -110,7 +110,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 dec.matching(patterns, source) for source in sources], tree)
             for mdev_type, sources in dec.by_type(question.sources).items()}
         decision = dec.Decision(question.sources, acceptors, classes)
-        narrowed, refused = _judge(hosts, decision)
+        narrowed, refused = decision.judge(hosts)
         silent = self._silent(refused, len(refused) == len(hosts))
         filter_report.answered(question, hosts, refused, silent, patterns)
         if CONF.mdev_compat.mode == options.PERMISSIVE:
@@ -226,23 +226,6 @@ def _live_migration(spec_obj: Any) -> str | None:
                 and migration.status == 'accepted'):
             return str(migration.uuid)
     return None
-
-
-def _judge(hosts: list[Any], decision: dec.Decision,
-           ) -> tuple[list[tuple[Any, list[Any]]], list[Any]]:
-    """Return what becomes of hosts; most need no change, and get none.
-
-    :returns: hosts of which some candidates are left, with these; hosts of
-        which none is
-    """
-    narrowed, refused = [], []
-    for host in hosts:
-        left = decision.remaining(host.uuid, host.allocation_candidates)
-        if not left:
-            refused.append(host)
-        elif len(left) < len(host.allocation_candidates):
-            narrowed.append((host, left))
-    return narrowed, refused
 
 
 def _without(refused: list[Any], hosts: list[Any],

@@ -8,13 +8,15 @@ keystoneauth adapter.
 
 from collections.abc import Callable, Collection, Iterable
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib import parse
 
 from keystoneauth1 import exceptions as ks_exceptions
 
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import traits
+
+Answer = TypeVar('Answer')
 
 #: any-traits queries, ``required=in:A,B``, repeatable (Yoga).
 MICROVERSION = '1.39'
@@ -76,14 +78,11 @@ class Placement:
 
         :param query: parameters of GET /resource_providers
         """
-        return self.providers_at(parse.urlencode(query))
-
-    def providers_at(self, query: str) -> list[Provider]:
-        """Return the providers that an encoded query finds."""
-        body = self._get(f'/resource_providers?{query}')
-        return [Provider(item['uuid'], item['name'], item['generation'],
-                         item['root_provider_uuid'])
-                for item in body['resource_providers']]
+        encoded = parse.urlencode(query)
+        return self._get(f'/resource_providers?{encoded}', lambda body: [
+            Provider(item['uuid'], item['name'], item['generation'],
+                     item['root_provider_uuid'])
+            for item in body['resource_providers']])
 
     def lineage_at(self, query: str) -> list[tuple[str, str]]:
         """Return the providers that an encoded query finds.
@@ -92,15 +91,14 @@ class Placement:
 
         :returns: UUID of each, and of the root of its tree
         """
-        body = self._get(f'/resource_providers?{query}')
-        return [(item['uuid'], item['root_provider_uuid'])
-                for item in body['resource_providers']]
+        return self._get(f'/resource_providers?{query}', lambda body: [
+            (item['uuid'], item['root_provider_uuid'])
+            for item in body['resource_providers']])
 
     def provider_traits(self, uuid: str) -> tuple[frozenset[str], int]:
         """Return a provider's traits and its generation."""
-        body = self._get(f'/resource_providers/{uuid}/traits')
-        return (frozenset(body['traits']),
-                body['resource_provider_generation'])
+        return self._get(f'/resource_providers/{uuid}/traits', lambda body: (
+            frozenset(body['traits']), body['resource_provider_generation']))
 
     def set_provider_traits(self, uuid: str, names: Iterable[str],
                             generation: int) -> None:
@@ -128,22 +126,24 @@ class Placement:
 
     def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
         """Return a consumer's resources by class, by provider UUID."""
-        body = self._get(f'/allocations/{consumer}')
-        return {uuid: item['resources']
-                for uuid, item in body['allocations'].items()}
+        return self._get(f'/allocations/{consumer}', lambda body: {
+            uuid: dict(item['resources'])
+            for uuid, item in body['allocations'].items()})
 
     def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
-        body = self._get(f'/traits?name=startswith:{prefix}{more}')
-        return frozenset(body['traits'])
+        return self._get(f'/traits?name=startswith:{prefix}{more}',
+                         lambda body: frozenset(body['traits']))
 
-    def _get(self, url: str) -> Any:
+    def _get(self, url: str, read: Callable[[Any], Answer]) -> Answer:
+        """Return what ``read`` makes of the JSON at a URL."""
         response = self._request('GET', url)
         try:
-            return response.json()
-        except ValueError as exc:
+            return read(response.json())
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
             raise PlacementError(
-                f'Placement: GET {_short(url)}: the answer is not JSON; is '
-                'something else listening at its endpoint?') from exc
+                f'Placement: GET {_short(url)}: the answer is not what '
+                'Placement says; is something else listening at its '
+                'endpoint?') from exc
 
     def _request(self, method: str, url: str, body: Any = None) -> Response:
         try:

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 import dataclasses
 
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import pattern as pat
 
 #: In a rule: the target parent's own value.
@@ -12,6 +13,10 @@ SAME = 'same'
 ANY = 'any'
 #: The vendor of rules that speak for vendors without a file of their own.
 EVERY_VENDOR = '*'
+
+
+class RuleError(exceptions.BadInput):
+    """Rules that cannot be used; the message says where and why."""
 
 
 @dataclasses.dataclass(frozen=True)

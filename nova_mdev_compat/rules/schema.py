@@ -63,8 +63,8 @@ RULE_FILE = {
                            'enum': [VERSION]},
         'vendor': {**_TEXT, 'description': VENDOR},
         'rules': {
-            'description': f'a list of 1 to {MAX_RULES} rules',
-            'type': 'array', 'minItems': 1, 'maxItems': MAX_RULES, 'items': {
+            'description': f'a list of up to {MAX_RULES} rules',
+            'type': 'array', 'maxItems': MAX_RULES, 'items': {
                 'description': 'a mapping with name and accepts',
                 'type': 'object', 'additionalProperties': False,
                 'required': ['name', 'accepts'],

@@ -9,4 +9,4 @@ import libvirt  # noqa: F401
 
 os.environ.setdefault('OS_NOVA_DISABLE_EVENTLET_PATCHING', 'True')
 
-import nova.tests.functional  # noqa: E402, F401
+import nova.tests.functional  # noqa: F401

@@ -86,5 +86,5 @@ class _Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
 
 
 class _QuietHandler(simple_server.WSGIRequestHandler):
-    def log_message(self, format, *args):
+    def log_message(self, *args):
         pass

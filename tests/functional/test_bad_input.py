@@ -52,7 +52,8 @@ class BadInputTest(collector_base.CollectorTestCase):
         long = f'one: "{"x" * 120}", two: "{"y" * 120}"'
         for facts, word in ((long, '255'), ('one: "this is it"', 'IS')):
             with self.subTest(facts=facts):
-                self.write_rules(RULE.replace('{}', '{facts: {%s}}' % facts))
+                self.write_rules(RULE.replace(
+                    '{}', f'{{facts: {{{facts}}}}}'))
                 self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', word)
 
     def test_no_rules(self):

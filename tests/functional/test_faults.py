@@ -78,8 +78,7 @@ class FaultTest(collector_base.CollectorTestCase):
                      collector_base.device(1, product='2236'))
         for stop in range(1, 4):
             self.writes = 0
-            self.at_write(lambda number, path: (
-                '503 Stopped' if number >= stop else None))
+            self.stop_at(stop)
             self.run_collector('--once', status=1)
             self.assertEqual(stop, self.writes)
             root, _, second = self.published()
@@ -87,6 +86,10 @@ class FaultTest(collector_base.CollectorTestCase):
             if 'CUSTOM_MDEV_MIXED' in second:
                 self.assertNotIn(ACCEPT, second)
             self.recover()
+
+    def stop_at(self, stop):
+        self.at_write(lambda number, path: (
+            '503 Stopped' if number >= stop else None))
 
     def recover(self):
         """Go back to where the boards were equal, then change them again."""

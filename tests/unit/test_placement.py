@@ -44,6 +44,13 @@ class Sender:
         return self.response
 
 
+PROVIDERS = {'resource_providers': [
+    {'uuid': 'r', 'name': 'host', 'generation': 3,
+     'root_provider_uuid': 'r', 'parent_provider_uuid': None},
+    {'uuid': 'c', 'name': 'host_pci_0', 'generation': 0,
+     'root_provider_uuid': 'r', 'parent_provider_uuid': 'r'}]}
+
+
 @ddt.ddt
 class RequestTest(testtools.TestCase):
 
@@ -54,18 +61,20 @@ class RequestTest(testtools.TestCase):
         return request, answer
 
     def test_providers(self):
-        body = {'resource_providers': [
-            {'uuid': 'r', 'name': 'host', 'generation': 3,
-             'root_provider_uuid': 'r', 'parent_provider_uuid': None},
-            {'uuid': 'c', 'name': 'host_pci_0', 'generation': 0,
-             'root_provider_uuid': 'r', 'parent_provider_uuid': 'r'}]}
         request, answer = self.ask(
-            body, lambda placement: placement.providers(name='a host'))
+            PROVIDERS, lambda placement: placement.providers(name='a host'))
         self.assertEqual(
             ('GET', '/resource_providers?name=a+host', None), request)
         self.assertEqual([pl.Provider('r', 'host', 3, 'r'),
                           pl.Provider('c', 'host_pci_0', 0, 'r')], answer)
         self.assertEqual([True, False], [item.is_root for item in answer])
+
+    def test_lineage(self):
+        request, answer = self.ask(
+            PROVIDERS, lambda placement: placement.lineage_at('required=A'))
+        self.assertEqual(('GET', '/resource_providers?required=A', None),
+                         request)
+        self.assertEqual([('r', 'r'), ('c', 'r')], answer)
 
     def test_provider_traits(self):
         body = {'traits': ['B', 'A'], 'resource_provider_generation': 7}
@@ -113,7 +122,7 @@ class FaultTest(testtools.TestCase):
 
     def fault(self, *args, url=None, **kwargs):
         placement = pl.Placement(Sender(*args, **kwargs))
-        return self.assertRaises(pl.PlacementError, placement.providers_at,
+        return self.assertRaises(pl.PlacementError, placement.lineage_at,
                                  url or 'x=y')
 
     @ddt.data(
@@ -152,11 +161,12 @@ class FaultTest(testtools.TestCase):
             'Placement does not answer: refused; see the [placement] section '
             'and the service itself', str(self.fault(error=error)))
 
-    @ddt.data('', '<html>It works!</html>', '{"traits": [')
+    @ddt.data('', '<html>It works!</html>', '{"traits": [', '{}', '[]',
+              'null', '{"resource_providers": [{}]}')
     def test_an_answer_of_something_else(self, body):
         self.assertEqual(
-            'Placement: GET /resource_providers?x=y: the answer is not JSON; '
-            'is something else listening at its endpoint?',
+            'Placement: GET /resource_providers?x=y: the answer is not what '
+            'Placement says; is something else listening at its endpoint?',
             str(self.fault(200, body)))
 
     def test_long_texts_are_cut(self):

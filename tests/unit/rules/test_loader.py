@@ -55,7 +55,7 @@ class BadFileTest(testtools.TestCase):
         path.write_text(ONE_RULE.format(vendor='*', name='0') + ''.join(
             f'  - {{name: r{n}, accepts: {{}}}}\n' for n in range(1000)))
         exc = self.assertRaises(loader.RuleError, loader.load_file, path)
-        self.assertEqual(f'{path}:4:3: rules: must be a list of 1 to 1000 '
+        self.assertEqual(f'{path}:4:3: rules: must be a list of up to 1000 '
                          'rules, not a list of 1001', str(exc))
 
     def test_ends_a_command_as_something_to_put_right(self):

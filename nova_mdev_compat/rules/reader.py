@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rule document, checked, as rules. Pure."""
+
+from collections.abc import Mapping, Sequence
+import pathlib
+from typing import Any
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import document
+from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import schema
+from nova_mdev_compat import versions
+
+_OPERATORS = {'at_least': pat.Op.GE, 'above': pat.Op.GT,
+              'at_most': pat.Op.LE, 'below': pat.Op.LT}
+_RESERVED = frozenset({ident.canonical(model.SAME), pat.ANY})
+
+
+class Reader:
+    """Turns one document into rules; knows where it is for its errors."""
+
+    def __init__(self, path: pathlib.Path, doc: document.Document):
+        self.path = path
+        self.doc = doc
+
+    def read(self) -> tuple[str, tuple[model.Rule, ...]]:
+        self._validate()
+        data = self.doc.data
+        vendor = self._vendor(data['vendor'])
+        rules: list[model.Rule] = []
+        for index, item in enumerate(data['rules']):
+            rules.append(self._rule(vendor, item, ('rules', index)))
+            if item['name'] in [rule.name for rule in rules[:-1]]:
+                raise self._error(
+                    ('rules', index, 'name'),
+                    'an earlier rule has this name; give each its own')
+        return vendor, tuple(rules)
+
+    def _validate(self) -> None:
+        # A key that is missing may only be misspelt: that is said first.
+        found = [(fault.missing, self._mark(fault.path, fault.unknown), fault)
+                 for fault in schema.faults(self.doc.data)]
+        if found:
+            *_, first = min(found, key=lambda item: item[:2])
+            raise self._error(first.path, first.message, first.unknown)
+
+    def _vendor(self, text: str) -> str:
+        if text == model.EVERY_VENDOR:
+            return text
+        try:
+            # The same reserved words as for a parent without PCI ids.
+            vendor = ident.subsystem_parent(text)
+        except ident.IdentityError:
+            vendor = ''
+        if not vendor or vendor.startswith('0X'):
+            raise self._error(('vendor',),
+                              f'must be {schema.VENDOR}, not {text!r}')
+        return vendor
+
+    def _rule(self, vendor: str, item: Mapping[str, Any],
+              path: document.Path) -> model.Rule:
+        target, accepts = item.get('target', {}), item['accepts']
+        line, _ = self._mark(path)
+        return model.Rule(
+            name=item['name'], source=f'{self.path}:{line}',
+            target=model.Target(
+                products=self._some_products(vendor, target, path),
+                types=self._some_types(target, path),
+                facts=self._facts(target, (*path, 'target'), same=False)),
+            accepts=model.Accepts(
+                products=tuple(self._products(
+                    vendor, accepts.get('product', model.SAME),
+                    (*path, 'accepts', 'product'))),
+                types=tuple(self._types(accepts.get('type', model.SAME),
+                                        (*path, 'accepts', 'type'))),
+                facts=self._facts(accepts, (*path, 'accepts'), same=True)))
+
+    def _some_products(self, vendor: str, target: Mapping[str, Any],
+                       path: document.Path) -> frozenset[str] | None:
+        if 'product' not in target:
+            return None
+        return frozenset(self._products(vendor, target['product'],
+                                        (*path, 'target', 'product')))
+
+    def _some_types(self, target: Mapping[str, Any],
+                    path: document.Path) -> frozenset[str] | None:
+        if 'type' not in target:
+            return None
+        return frozenset(self._types(target['type'],
+                                     (*path, 'target', 'type')))
+
+    def _products(self, vendor: str, value: Any,
+                  path: document.Path) -> list[str]:
+        if isinstance(value, str):
+            return [value]
+        try:
+            products = [ident.pci_parent(vendor, item) for item in value]
+        except ident.IdentityError as exc:
+            raise self._error(
+                path, "product ids need a 'vendor' of four hexadecimal "
+                'digits') from exc
+        self._once(products, value, path)
+        return products
+
+    def _types(self, value: Any, path: document.Path) -> list[str]:
+        if isinstance(value, str):
+            return [value]
+        types = [self._type(item, (*path, index))
+                 for index, item in enumerate(value)]
+        self._once(types, value, path)
+        return types
+
+    def _type(self, text: str, path: document.Path) -> str:
+        mdev_type = self._canonical(text, path)
+        if mdev_type in _RESERVED:
+            raise self._error(path, (
+                f'{text!r} is no mdev type; same and any stand alone, '
+                'without a list, and only in accepts'))
+        return mdev_type
+
+    def _once(self, canonical: Sequence[Any], raw: Sequence[str],
+              path: document.Path) -> None:
+        seen = set()
+        for index, item in enumerate(canonical):
+            if item in seen:
+                raise self._error((*path, index),
+                                  f'{raw[index]!r} stands here twice')
+            seen.add(item)
+
+    def _facts(self, where: Mapping[str, Any], path: document.Path,
+               same: bool) -> dict[str, model.Alternatives]:
+        facts = {}
+        for name, value in where.get('facts', {}).items():
+            here = (*path, 'facts', name)
+            try:
+                ident.fact_name(name)
+            except ident.IdentityError as exc:
+                raise self._error(here, str(exc), key=True) from exc
+            facts[name] = self._alternatives(name, value, here, same)
+        return facts
+
+    def _alternatives(self, name: str, value: Any, path: document.Path,
+                      same: bool) -> model.Alternatives:
+        if isinstance(value, dict):
+            return (self._range(value, path, same),)
+        op = pat.Op.EQ if name in ident.VERSION_FACTS else pat.Op.IS
+        if isinstance(value, str):
+            return ((self._operand(op, value, path, same),),)
+        return tuple((operand,) for operand
+                     in self._operands(op, value, path, same))
+
+    def _operands(self, op: pat.Op, values: Sequence[str],
+                  path: document.Path, same: bool) -> list[model.Operand]:
+        operands = [self._operand(op, item, (*path, index), same)
+                    for index, item in enumerate(values)]
+        self._once(operands, values, path)
+        return operands
+
+    def _range(self, value: Mapping[str, Any], path: document.Path,
+               same: bool) -> tuple[model.Operand, ...]:
+        operands = [
+            self._operand(op, value[key], (*path, key), same)
+            for key, op in _OPERATORS.items() if key in value]
+        operands += self._operands(pat.Op.NE, value.get('except', []),
+                                   (*path, 'except'), same)
+        self._possible(operands, path)
+        return tuple(operands)
+
+    def _possible(self, operands: list[model.Operand],
+                  path: document.Path) -> None:
+        literal = tuple(pat.Condition('x', operand.op, operand.value)
+                        for operand in operands
+                        if operand.value != model.SAME)
+        if pat.Pattern('X', 'X', literal).is_empty():
+            raise self._error(path, 'no version is in this range')
+
+    def _operand(self, op: pat.Op, text: str, path: document.Path,
+                 same: bool) -> model.Operand:
+        if text == model.SAME:
+            if not same:
+                raise self._error(
+                    path, "'same' means nothing in a target, which is what "
+                    'accepts is compared with; write a value')
+            return model.Operand(op, model.SAME)
+        value = self._canonical(text, path)
+        if value in _RESERVED:
+            raise self._error(
+                path, f'{text!r} is no value; write same, in lower case, for '
+                'the own value, and leave a fact out to take any')
+        if op in pat.OPS and not versions.is_version(value):
+            raise self._error(
+                path, f'{text!r} is not a version, which starts with a digit'
+                + ('' if op is pat.Op.EQ else
+                   '; for other values write a list, not a range'))
+        return model.Operand(op, value)
+
+    def _canonical(self, text: str, path: document.Path) -> str:
+        try:
+            return ident.canonical(text)
+        except ident.IdentityError as exc:
+            raise self._error(path, str(exc)) from exc
+
+    def _error(self, path: document.Path, message: str,
+               key: bool = False) -> model.RuleError:
+        line, column = self._mark(path, key)
+        return model.RuleError(f'{self.path}:{line}:{column}: '
+                         f'{self._whereabouts(path)}{message}')
+
+    def _mark(self, path: document.Path, key: bool = False) -> document.Mark:
+        return (self.doc.keys if key else self.doc.marks)[path]
+
+    def _whereabouts(self, path: document.Path) -> str:
+        """Return the rule's name and the key, as far as there are any."""
+        words = []
+        if len(path) > 1 and path[0] == 'rules':
+            words.append(self._rule_name(path[1]))
+            path = path[2:]
+        keys = [item for item in path if isinstance(item, str)]
+        if keys:
+            words.append('.'.join(keys))
+        if path and isinstance(path[-1], int):
+            words[-1] += f' entry {path[-1] + 1}'
+        return ''.join(f'{word}: ' for word in words)
+
+    def _rule_name(self, index: Any) -> str:
+        rule = self.doc.data['rules'][index]
+        name = rule.get('name') if isinstance(rule, dict) else None
+        if isinstance(name, str) and 0 < len(name) <= schema.MAX_TEXT:
+            return f'rule {name!r}'
+        return f'rule {index + 1}'
