@@ -24,7 +24,12 @@ stestr --repo-url "$repository" --test-path "./tests/$suite" init
 status=0
 stestr --repo-url "$repository" --test-path "./tests/$suite" run "$@" ||
     status=$?
-stestr --repo-url "$repository" last --subunit >"$results" || status=1
-echo "$SUMMARY"
+if stestr --repo-url "$repository" last --subunit >"$results"; then
+    printf '\n%s\n' "$SUMMARY"
+else
+    # No test ran; why is said above.
+    rm -f "$results"
+    status=1
+fi
 python tools/test_totals.py "$results" || status=1
 exit "$status"

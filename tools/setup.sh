@@ -41,14 +41,10 @@ Debian 12, Ubuntu 24.04 and later have it as python3. With another one
 installed, name it: make check PYTHON=/path/to/python3.12"
 }
 
-# What a virtual environment depends on: when it changes, it is set up again.
+# What the packages in it depend on.
 fingerprint() {
-    {
-        echo "$PWD" "$1"
-        "$1" --version
-        cat "${REQUIREMENTS[@]}" constraints.txt bindep.txt setup.cfg setup.py \
-            tools/setup.sh
-    } | sha256sum
+    cat "${REQUIREMENTS[@]}" constraints.txt bindep.txt setup.cfg setup.py \
+        tools/setup.sh | sha256sum
 }
 
 install_system() {
@@ -100,15 +96,23 @@ pip_install() {
 }
 
 main() {
-    local python stamp="$VENV/setup.stamp" wanted requirement files=()
+    local python base wanted requirement files=()
+    local stamp="$VENV/setup.stamp"
     python=$(find_python)
-    wanted=$(fingerprint "$python")
+    # A virtual environment is bound to its place and its Python.
+    base="$PWD $python $("$python" --version)"
+    wanted="$base
+$(fingerprint)"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
     echo "Setting up $VENV with $("$python" --version) (a few minutes; details" \
         "in $LOGS)"
-    make_venv "$python"
+    # What an interrupted run left has no stamp and is not built upon.
+    if [ ! -f "$stamp" ] || [ "$(head -n 1 "$stamp")" != "$base" ]; then
+        make_venv "$python"
+    fi
+    rm -f "$stamp"
     step 'Build tools' pip_install bindep pbr setuptools || exit 1
     install_missing_system
     for requirement in "${REQUIREMENTS[@]}"; do

@@ -17,8 +17,10 @@ lint() {
     hacking) flake8 ;;
     codespell) codespell ;;
     sphinx-lint)
-        sphinx-lint --enable all --disable leading-spaces --max-line-length 79 \
-            README.rst CONTRIBUTING.rst doc/source releasenotes/source
+        # Traits in examples are longer than lines should be.
+        sphinx-lint --enable all --disable leading-spaces \
+            --disable line-too-long README.rst CONTRIBUTING.rst doc/source \
+            releasenotes/source
         ;;
     mypy) mypy ;;
     shellcheck) shellcheck --external-sources tools/*.sh .ci/run ;;

@@ -133,13 +133,15 @@ def measure(size, counts, rounds):
     """Return the results of a cloud of some size.
 
     :param counts: numbers of allocation candidates
+    :param rounds: for a large cloud; a small one is soon disturbed, and soon
+        measured once more
     """
     timing.progress(f'{size} hosts: making them')
     cloud = Cloud(size)
     seconds = timing.take_turns(
         [*cloud.nova(), *(cloud.ours(scenario, count)
                           for scenario in SCENARIOS for count in counts)],
-        rounds, f'{size} hosts')
+        rounds * max(1, min(40, 10000 // size)), f'{size} hosts')
     best = {label: min(some) for label, some in seconds.items()}
     return [Result(size, *label, best[label] / size * 1e6,
                    statistics.median(some) / size * 1e6,
@@ -186,7 +188,8 @@ def _parser():
         '--candidates', type=int, choices=range(1, 5), default=4,
         help='allocation candidates of each host, besides runs with one')
     parser.add_argument('--repeat', type=int, default=25,
-                        help='how often each case is measured')
+                        help='how often each case is measured; more often in '
+                             'a small cloud')
     parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
                         help='write the numbers here, too')
     return parser

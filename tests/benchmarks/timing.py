@@ -44,9 +44,9 @@ def take_turns(cases, rounds, what):
     :param what: for the progress line
     """
     seconds = {case.label: [] for case in cases}
-    for number in range(rounds + 1):
-        progress(f'{what}: round {number} of {rounds}')
-        with _no_garbage_collection():
+    with _no_garbage_collection():
+        for number in range(rounds + 1):
+            progress(f'{what}: round {number} of {rounds}')
             # In another order each time: a case can be quick because the one
             # before it left the processor's caches well filled.
             for case in random.sample(cases, len(cases)):
