@@ -101,15 +101,17 @@ class Placement:
             frozenset(body['traits']), body['resource_provider_generation']))
 
     def set_provider_traits(self, uuid: str, names: Iterable[str],
-                            generation: int) -> None:
-        """Give a provider exactly these traits.
+                            generation: int) -> int:
+        """Give a provider exactly these traits; return its new generation.
 
         :raises Conflict: its generation is another by now
         :raises NotFound: it is gone
         """
-        self._request('PUT', f'/resource_providers/{uuid}/traits', {
-            'traits': sorted(names),
-            'resource_provider_generation': generation})
+        return self._ask(
+            'PUT', f'/resource_providers/{uuid}/traits',
+            lambda body: int(body['resource_provider_generation']),
+            {'traits': sorted(names),
+             'resource_provider_generation': generation})
 
     def accept_traits(self) -> frozenset[str]:
         """Return the accept patterns that any provider carries."""
@@ -136,12 +138,16 @@ class Placement:
 
     def _get(self, url: str, read: Callable[[Any], Answer]) -> Answer:
         """Return what ``read`` makes of the JSON at a URL."""
-        response = self._request('GET', url)
+        return self._ask('GET', url, read)
+
+    def _ask(self, method: str, url: str, read: Callable[[Any], Answer],
+             body: Any = None) -> Answer:
+        response = self._request(method, url, body)
         try:
             return read(response.json())
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
             raise PlacementError(
-                f'Placement: GET {_short(url)}: the answer is not what '
+                f'Placement: {method} {_short(url)}: the answer is not what '
                 'Placement says; is something else listening at its '
                 'endpoint?') from exc
 

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pass over this host: read everything, decide, publish."""
+"""This host, read and judged: what a pass publishes."""
 
 from collections.abc import Mapping
 import dataclasses
+import queue
+import threading
 
-from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import rules as collector_rules
 from nova_mdev_compat.collector import sysfs
 from nova_mdev_compat.collector import system
 from nova_mdev_compat.collector import xml
-from nova_mdev_compat.conf import devices
-from nova_mdev_compat.conf import placement as placement_options
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import placement as pl
-from nova_mdev_compat.rules import loader
+from nova_mdev_compat.conf import nova as nova_options
 
 LOG = logging.getLogger(__name__)
 
@@ -35,59 +32,95 @@ class Host:
     parents: tuple[publication.ParentTraits, ...]
 
 
-def read(conf: cfg.ConfigOpts) -> Host:
-    """Return what this host is and accepts.
+class Reader:
+    """Reads this host again and again.
 
-    :raises exceptions.BadInput: rules, nova.conf or a device are wrong
-    :raises exceptions.Failure: libvirt or sysfs cannot be read
+    :raises exceptions.BadInput: nova.conf says what Nova would refuse
     """
-    rules = loader.load(conf.collector.rules_dirs)
-    types = devices.read(conf)
-    for mdev_type in types.ignored:
-        LOG.warning('nova.conf: mdev type %s is enabled without '
-                    '[mdev_%s]device_addresses, and %s is the default '
-                    'already; Nova ignores it', mdev_type, mdev_type,
-                    types.default)
-    found = nodedev.read(conf.collector.libvirt_uri)
-    tree = sysfs.Sysfs(conf.collector.sysfs_root)
-    shared = system.facts()
 
-    def facts_of(device: xml.ParentDevice) -> Mapping[str, str]:
-        return {**shared, **tree.facts(device)}
+    def __init__(self, conf: cfg.ConfigOpts):
+        self._conf = conf
+        self._types = nova_options.mdev_types(conf)
+        self._libvirt = Patience(conf.collector.libvirt_timeout)
+        self.rules = collector_rules.Rules(conf.collector.rules_dirs)
+        for mdev_type in self._types.ignored:
+            LOG.warning('nova.conf: mdev type %s is enabled without '
+                        '[mdev_%s]device_addresses, and %s is the default '
+                        'already; Nova ignores it', mdev_type, mdev_type,
+                        self._types.default)
 
-    parents = par.build(found.parents, found.mdevs, found.used, types,
-                        facts_of, tree.subsystem)
-    name = conf.collector.hypervisor_hostname or found.hostname
-    return Host(name, tuple(publication.describe(parent, rules)
-                            for parent in parents))
+    def read(self) -> Host:
+        """Return what this host is and accepts.
+
+        :raises exceptions.BadInput: rules or a device are wrong
+        :raises exceptions.Failure: libvirt or sysfs cannot be read
+        """
+        options = self._conf.collector
+        rules = self.rules.current()
+        found = self._libvirt.read(options.libvirt_uri)
+        tree = sysfs.Sysfs(options.sysfs_root)
+        shared = system.facts()
+
+        def facts_of(device: xml.ParentDevice) -> Mapping[str, str]:
+            return {**shared, **tree.facts(device)}
+
+        parents = par.build(found.parents, found.mdevs, found.used,
+                            self._types, facts_of, tree.subsystem)
+        return Host(options.hypervisor_hostname or found.hostname, tuple(
+            publication.describe(parent, rules) for parent in parents))
 
 
-def placement(conf: cfg.ConfigOpts) -> pl.Placement:
-    """Return Placement as the [placement] section says.
+def name(conf: cfg.ConfigOpts) -> str:
+    """Return the host's name alone.
 
-    :raises exceptions.BadInput: the section is incomplete
+    :raises nodedev.LibvirtError: only libvirt knows, and does not say
     """
-    group = placement_options.NAME
-    if not conf[group].auth_type and not conf[group].auth_section:
-        raise exceptions.BadInput(
-            '[placement]auth_type is not set: give nova.conf, or another '
-            'file with a [placement] section, as --config-file')
+    options = conf.collector
+    if options.hypervisor_hostname:
+        return str(options.hypervisor_hostname)
+    return Patience(options.libvirt_timeout).read(options.libvirt_uri).hostname
+
+
+class Patience:
+    """Asks libvirt, but not for ever.
+
+    libvirt's calls have no time limit. One that does not return is left to
+    itself, in a thread that does not keep the process alive, and no other
+    is made before it has returned.
+
+    :param limit: seconds
+    """
+
+    def __init__(self, limit: float):
+        self._limit = limit
+        self._asking: threading.Thread | None = None
+
+    def read(self, uri: str) -> nodedev.HostDevices:
+        """Return what libvirt knows of this host.
+
+        :raises nodedev.LibvirtError: it says nothing, or no
+        """
+        if self._asking is not None and self._asking.is_alive():
+            raise nodedev.LibvirtError(
+                f'libvirt at {uri} still has not answered an earlier question')
+        answers: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._asking = threading.Thread(
+            target=_ask, args=(uri, answers), daemon=True, name='libvirt')
+        self._asking.start()
+        try:
+            answer = answers.get(timeout=self._limit)
+        except queue.Empty:
+            raise nodedev.LibvirtError(
+                f'libvirt at {uri} has not answered for {self._limit} '
+                'seconds') from None
+        if isinstance(answer, nodedev.HostDevices):
+            return answer
+        assert isinstance(answer, BaseException)
+        raise answer
+
+
+def _ask(uri: str, answers: 'queue.SimpleQueue[object]') -> None:
     try:
-        auth = loading.load_auth_from_conf_options(conf, group)
-        session = loading.load_session_from_conf_options(
-            conf, group, auth=auth)
-        adapter = loading.load_adapter_from_conf_options(
-            conf, group, session=session, auth=auth)
-    except (ks_exceptions.OptionError,
-            ks_exceptions.MissingRequiredOptions,
-            ks_exceptions.NoMatchingPlugin) as exc:
-        raise exceptions.BadInput(f'[placement]: {exc}') from exc
-
-    def send(method: str, url: str, body: object) -> pl.Response:
-        headers = {'Accept': 'application/json'}
-        response: pl.Response = adapter.request(
-            url, method, json=body, headers=headers, raise_exc=False,
-            microversion=pl.MICROVERSION)
-        return response
-
-    return pl.Placement(send)
+        answers.put(nodedev.read(uri))
+    except BaseException as exc:  # whatever it is, the asker has to know
+        answers.put(exc)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only module that talks to libvirt, over a read-only connection."""
+"""What libvirt knows of this host, over a read-only connection."""
 
 from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 from typing import TypeVar
+from urllib import parse
 
 import libvirt
 
@@ -36,6 +37,17 @@ class HostDevices:
     used: frozenset[str]
 
 
+def check_uri(uri: str) -> None:
+    """Refuse what no libvirt could ever connect to.
+
+    :raises exceptions.BadInput: it is no URI
+    """
+    if not parse.urlsplit(uri).scheme:
+        raise exceptions.BadInput(
+            f'[collector]libvirt_uri: {uri!r} is no connection URI; '
+            'qemu:///system is one')
+
+
 def read(uri: str) -> HostDevices:
     """Return what libvirt knows of this host.
 
@@ -43,8 +55,7 @@ def read(uri: str) -> HostDevices:
     :raises LibvirtError: no connection, or it broke
     :raises xml.DeviceError: a description that cannot be used
     """
-    # Without a handler libvirt prints every error to stderr as well.
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    quiet()
     try:
         with contextlib.closing(libvirt.openReadOnly(uri)) as connection:
             return _read(connection)
@@ -52,6 +63,11 @@ def read(uri: str) -> HostDevices:
         raise LibvirtError(
             f'libvirt at {uri}: {exc.get_error_message()}: see '
             '[collector]libvirt_uri and whether the daemon runs') from exc
+
+
+def quiet() -> None:
+    """Keep libvirt from printing every error to stderr as well."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
 
 
 def _read(connection: libvirt.virConnect) -> HostDevices:

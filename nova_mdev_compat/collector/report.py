@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What --dry-run prints: what would be published, and why."""
+"""What --dry-run and status print."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import prettytable
 
 from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import identity as ident
 
 #: Of the JSON; its shape is described in the operator's guide.
@@ -84,3 +86,24 @@ def _because(item: publication.ParentTraits) -> list[str]:
         else:
             lines.append(f'{outcome.rule.name!r}')
     return lines
+
+
+def state_as_json(state: collector_state.State, trouble: list[str]) -> str:
+    """Return how the service fares, for programs."""
+    return json.dumps({**dataclasses.asdict(state), 'healthy': not trouble,
+                       'trouble': trouble}, indent=2)
+
+
+def state_as_table(state: collector_state.State, trouble: list[str]) -> str:
+    """Return how the service fares, for people."""
+    table = prettytable.PrettyTable(['Field', 'Value'], align='l')
+    table.add_rows([
+        ['host', state.host or 'unknown'],
+        ['healthy', '\n'.join(trouble) or 'yes'],
+        ['last success', collector_state.when(state.last_success)],
+        ['last pass', collector_state.when(state.last_pass)],
+        ['published on', '\n'.join(
+            f'{name}: {len(names)} traits'
+            for name, names in sorted(state.published.items())) or 'nothing'],
+    ])
+    return str(table)

@@ -17,6 +17,10 @@ Connection URI of this host's libvirt.
 The connection is read-only, so the user that runs the collector needs no
 more than access to libvirt's read-only socket.
 """),
+    cfg.IntOpt(
+        'libvirt_timeout', default=30, min=1, max=600,
+        help='For how many seconds libvirt may be silent before a pass is '
+             'given up.'),
     cfg.StrOpt(
         'sysfs_root', default='/sys',
         help='Where sysfs is mounted; facts that libvirt lacks come from '
@@ -30,6 +34,16 @@ Name of this host's compute node, and of its resource provider.
 Set it only where ``openstack hypervisor list`` shows something else than
 libvirt's own name of the host (``virsh hostname``).
 """),
+    cfg.StrOpt(
+        'compute_id_file',
+        sample_default='<compute_id beside nova.conf or in its state_path>',
+        help="""
+File in which nova-compute keeps the UUID of its compute node.
+
+With it the host's resource provider is found by its UUID, and a host that was
+renamed is noticed. Where there is none, or it cannot be read, the host is
+found by its name.
+"""),
     cfg.ListOpt(
         'rules_dirs',
         default=[f'{sys.prefix}/share/nova-mdev-compat/rules.d',
@@ -42,9 +56,60 @@ Directories with rule files (``*.yaml``).
 A file masks one of the same name in a directory that stands earlier: put a
 file into the last directory to replace a shipped one.
 """),
+    cfg.StrOpt(
+        'publisher', default='placement',
+        help="""
+Where the traits go.
+
+``placement`` writes them to Placement, with the user of the [placement]
+section. ``provider_config`` needs no credentials: it writes a file that
+nova-compute reads when it starts, and never takes a trait back (see the
+installation guide before you choose it). Others come as plugins in the
+namespace ``nova_mdev_compat.publishers``.
+"""),
+    cfg.StrOpt(
+        'provider_config_file',
+        default='/etc/nova/provider_config/nova-mdev-compat.yaml',
+        help="""
+The file that the publisher ``provider_config`` writes.
+
+Its directory is nova-compute's ``[compute]provider_config_location``.
+"""),
+    cfg.IntOpt(
+        'interval', default=60, min=1, max=3600,
+        help="""
+Seconds between two looks at everything.
+
+Changes that libvirt reports are looked at within a second or two; this is for
+those that it does not, and for resource providers that nova-compute made
+anew. Each host is up to a tenth early or late, so that a whole cloud does not
+ask at once.
+"""),
+    cfg.StrOpt(
+        'state_file', default='/var/lib/nova-mdev-compat/state.json',
+        help='Where the service leaves word of its last pass, for '
+             '``nova-mdev-collector status``.'),
+    cfg.StrOpt(
+        'metrics_file',
+        sample_default='/var/lib/prometheus/node-exporter/'
+                       'nova-mdev-collector.prom',
+        help="""
+File for the textfile collector of Prometheus' node exporter.
+
+Written after every pass; none is written where this is not set. It needs the
+extra ``metrics``.
+"""),
 ]
 
 CLI_OPTS = [
+    cfg.StrOpt(
+        'command', positional=True, required=False, default='run', choices=[
+            ('run', 'be a service: publish, and keep it right'),
+            ('status', 'say how the service fares; the exit status is 0 if '
+                       'all is well, 1 if not, 2 if nothing is known'),
+            ('withdraw', "take this host's traits back; stop the service "
+                         'first')],
+        help='What to do.'),
     cfg.BoolOpt(
         'once', default=False,
         help='Publish once and exit.'),
@@ -54,7 +119,7 @@ CLI_OPTS = [
              'Placement.'),
     cfg.StrOpt(
         'format', default='table', choices=['table', 'json'],
-        help='How --dry-run prints.'),
+        help='How --dry-run and status print.'),
 ]
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[devices] and [mdev_<type>]: Nova's own options, read from nova.conf.
+"""Nova's own options, read from nova.conf.
 
-They are Nova's (``nova/conf/devices.py``): they are read here, documented
-there, and therefore in no sample file of ours.
+[devices] and [mdev_<type>] are defined in ``nova/conf/devices.py``,
+state_path in ``nova/conf/paths.py``: they are read here, documented there,
+and therefore in no sample file of ours.
 """
 
 from oslo_config import cfg
@@ -13,11 +14,15 @@ ENABLED = cfg.ListOpt('enabled_mdev_types', default=[],
                       deprecated_name='enabled_vgpu_types')
 
 
+STATE_PATH = cfg.StrOpt('state_path', default='/var/lib/nova')
+
+
 def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opt(ENABLED, group='devices')
+    conf.register_opt(STATE_PATH)
 
 
-def read(conf: cfg.ConfigOpts) -> nova_types.NovaTypes:
+def mdev_types(conf: cfg.ConfigOpts) -> nova_types.NovaTypes:
     """Return Nova's choice of one mdev type for each parent.
 
     :raises nova_types.NovaTypesError: one address for two types

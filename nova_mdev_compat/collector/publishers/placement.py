@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make Placement say what is to be said: only the difference, only ours.
+
+A provider's generation changes with everything that anybody changes about
+it, so what was seen of a provider holds as long as its generation does. One
+request, for the generations of the host's whole tree, is all that a host
+costs on which nothing has changed.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+import dataclasses
+
+from oslo_config import cfg
+from oslo_log import log as logging
+import tenacity
+
+from nova_mdev_compat.collector import compute_node
+from nova_mdev_compat.collector import host as collector_host
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector.publishers import base
+from nova_mdev_compat.collector import session
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import placement as pl
+from nova_mdev_compat import traits
+
+LOG = logging.getLogger(__name__)
+
+#: From the traits of ours that a provider has to those that it is to have.
+Aim = Callable[[frozenset[str]], frozenset[str]]
+
+#: nova-compute writes to the same providers, and each write is quick.
+ATTEMPTS = 15
+
+
+class WrongHost(exceptions.Failure):
+    """Placement has no such compute node, or it is another's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tree:
+    """A host's providers.
+
+    :ivar children: those that Nova made for node devices, by device
+    """
+
+    root: pl.Provider
+    children: Mapping[str, pl.Provider]
+
+
+class PlacementPublisher(base.Publisher):
+    """Writes traits to Placement, with the [placement] section's user."""
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self._placement = session.placement(conf)
+        self._conf = conf
+        self._root_uuid: str | None = None
+        #: Traits of ours on a provider, and the generation they were seen at.
+        self._seen: dict[str, tuple[int, frozenset[str]]] = {}
+        self._existing: frozenset[str] = frozenset()
+
+    def publish(self, host: collector_host.Host) -> base.Summary:
+        """Publish what a host is and accepts.
+
+        What is no longer true leaves the root first and what is newly true
+        comes to it last, so that a pass that is killed in the middle leaves
+        a host that accepts less, never more, than it should.
+
+        :raises WrongHost: there is no such root provider, or it is another's
+        :raises pl.PlacementError: Placement does not answer, or refuses
+        """
+        tree = self._tree(host.name)
+        known = {item.parent.name: item for item in host.parents}
+        wanted = publication.combine(
+            [item for name, item in sorted(known.items())
+             if name in tree.children],
+            sorted(set(tree.children) - set(known)))
+        self._create_missing(wanted)
+        summary = self._write_all(tree, wanted, known)
+        summary.absent = sorted(set(known) - set(tree.children))
+        summary.silenced = sorted(set(tree.children) - set(known))
+        return summary
+
+    def withdraw(self, name: str) -> base.Summary:
+        """Take all traits of ours from a host's providers."""
+        tree = self._tree(name)
+        nothing: frozenset[str] = frozenset()
+        return self._write_all(tree, publication.HostTraits(
+            nothing, dict.fromkeys(tree.children, nothing), False), ())
+
+    def _write_all(self, tree: Tree, wanted: publication.HostTraits,
+                   mine: Collection[str]) -> base.Summary:
+        """Write root and children in a safe order.
+
+        :param mine: devices that are there; others with a provider are
+            ghosts, or another service's
+        """
+        summary = base.Summary()
+        changed = self._write(tree.root, _no_more_than(wanted.root))
+        for count, (name, provider) in enumerate(
+                sorted(tree.children.items()), 1):
+            aim = _exactly if name in mine else _unless_foreign
+            if self._write(provider, aim(wanted.parents[name])):
+                summary.changed.append(provider.name)
+            if count % 50 == 0:
+                LOG.info('%d of %d providers done', count, len(tree.children))
+        if self._write(tree.root, _exactly(wanted.root)) or changed:
+            summary.changed.append(tree.root.name)
+        summary.unchanged = 1 + len(tree.children) - len(summary.changed)
+        summary.published = {
+            provider.name: sorted(self._seen[provider.uuid][1])
+            for provider in (tree.root, *tree.children.values())
+            if provider.uuid in self._seen}
+        return summary
+
+    def _tree(self, name: str) -> Tree:
+        """Return the host's providers, and forget what is gone."""
+        uuid = compute_node.local_uuid(self._conf)
+        remembered = uuid is None and self._root_uuid is not None
+        uuid = uuid or self._root_uuid or self._find(name)
+        providers = self._placement.providers(in_tree=uuid)
+        if remembered and not providers:
+            # Deleted; if it was made again, it has another UUID.
+            uuid = self._find(name)
+            providers = self._placement.providers(in_tree=uuid)
+        self._root_uuid = None  # until it has been seen to be right
+        tree = _tree_of(uuid, name, providers)
+        self._root_uuid = uuid
+        for gone in set(self._seen) - {item.uuid for item in providers}:
+            del self._seen[gone]
+        return tree
+
+    def _find(self, name: str) -> str:
+        found = self._placement.providers(name=name)
+        if not found:
+            raise WrongHost(
+                f'Placement has no resource provider named {name}: has '
+                'nova-compute registered, and is '
+                "[collector]hypervisor_hostname what 'openstack hypervisor "
+                "list' shows?")
+        return found[0].uuid
+
+    def _create_missing(self, wanted: publication.HostTraits) -> None:
+        names = publication.ALWAYS.union(wanted.root, *wanted.parents.values())
+        if names <= self._existing:
+            return
+        self._existing = self._placement.our_traits()
+        missing = names - self._existing
+        if missing:
+            LOG.info('Creating %d traits in Placement', len(missing))
+            self._placement.create_traits(missing)
+            self._existing |= missing
+
+    def _write(self, provider: pl.Provider, aim: Aim) -> bool:
+        """Make one provider carry what is aimed at; tell if that was news."""
+        retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(pl.Conflict),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+            reraise=True)
+        try:
+            return retry(self._write_once, provider, aim)
+        except pl.NotFound:
+            LOG.warning('Provider %s is gone: nova-compute deletes one that '
+                        'has no capacity; it is published when it is back',
+                        provider.name)
+            self._seen.pop(provider.uuid, None)
+            return False
+
+    def _write_once(self, provider: pl.Provider, aim: Aim) -> bool:
+        seen, ours = self._seen.get(provider.uuid, (None, frozenset()))
+        if seen == provider.generation and aim(ours) == ours:
+            return False
+        names, generation = self._placement.provider_traits(provider.uuid)
+        ours = frozenset(filter(traits.is_ours, names))
+        target = aim(ours)
+        if target != ours:
+            generation = self._placement.set_provider_traits(
+                provider.uuid, (names - ours) | target, generation)
+            LOG.info('Provider %s: %d traits added, %d removed',
+                     provider.name, len(target - ours), len(ours - target))
+        self._seen[provider.uuid] = generation, target
+        return target != ours
+
+
+def _tree_of(uuid: str, name: str, providers: Iterable[pl.Provider]) -> Tree:
+    """Return a host's providers; never those of another host.
+
+    :raises WrongHost: the root is no compute node, or has another name
+    """
+    root = next((item for item in providers if item.uuid == uuid), None)
+    if root is None:
+        raise WrongHost(
+            f'Placement has no resource provider {uuid}, which Nova\'s '
+            f'compute_id file names: has nova-compute registered {name}?')
+    if not root.is_root:
+        raise WrongHost(f'resource provider {root.name} is no compute node: '
+                        'it has a parent')
+    if root.name != name:
+        raise WrongHost(
+            f'this host calls itself {name}, but its compute node is '
+            f'{root.name} in Placement: nothing is published under another '
+            'name; was the host renamed? See '
+            '[collector]hypervisor_hostname')
+    # Nova names them <host>_<node device>; what has a colon after the host's
+    # name is a PCI device that Nova tracks itself.
+    prefix = name + '_'
+    return Tree(root, {
+        item.name.removeprefix(prefix): item for item in providers
+        if item.name.startswith(prefix)
+        and ':' not in item.name.removeprefix(prefix)})
+
+
+def _exactly(wanted: frozenset[str]) -> Aim:
+    return lambda ours: wanted
+
+
+def _no_more_than(wanted: frozenset[str]) -> Aim:
+    return lambda ours: ours & wanted
+
+
+def _unless_foreign(wanted: frozenset[str]) -> Aim:
+    """Leave a provider alone that has none of our traits."""
+    return lambda ours: wanted if ours else ours

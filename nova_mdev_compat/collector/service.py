@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The collector as a service: passes, as often as needed and no oftener."""
+
+from collections.abc import Callable
+import os
+import pathlib
+import random
+import threading
+import time
+
+import cotyledon
+from cotyledon import types
+from oslo_config import cfg
+from oslo_log import log as logging
+import sdnotify
+
+from nova_mdev_compat.collector import events
+from nova_mdev_compat.collector import host as collector_host
+from nova_mdev_compat.collector import metrics
+from nova_mdev_compat.collector import nodedev
+from nova_mdev_compat.collector import publishers
+from nova_mdev_compat.collector import state as collector_state
+from nova_mdev_compat import exceptions
+
+LOG = logging.getLogger(__name__)
+
+#: A burst of events is over when nothing came for this long …
+SETTLE = 0.3
+#: … and is not waited for any longer than this.
+MAX_SETTLE = 1.5
+#: First and longest pause after a pass that failed, in seconds.
+MIN_PAUSE = 2
+JITTER = 0.1
+#: For how long the end of the process waits for that of a pass.
+GRACE = 10
+#: A pass comes at least so much oftener than systemd's watchdog wants it.
+WATCHDOG_INTERVALS = 3
+
+
+class Alarm:
+    """Wakes a sleeper; bursts of calls wake it once."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self, why: str) -> None:
+        if not self._rung.is_set():
+            LOG.debug('Looking again: %s', why)
+        self._rung.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until it rings and the burst is over, or time is up."""
+        if not self._rung.wait(seconds):
+            return
+        end = time.monotonic() + MAX_SETTLE
+        while self._rung.is_set() and time.monotonic() < end:
+            self._rung.clear()
+            self._rung.wait(SETTLE)
+        self._rung.clear()
+
+
+class Passes:
+    """One pass after another, each of which may fail.
+
+    :param notify: tells systemd
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, reader: collector_host.Reader,
+                 publisher: publishers.base.Publisher,
+                 notify: Callable[[str], object]):
+        self._options = conf.collector
+        self._reader = reader
+        self._publisher = publisher
+        self._notify = notify
+        self.state = collector_state.State(float(self._options.interval))
+
+    def run_one(self) -> float:
+        """Make a pass; return for how long to sleep after it."""
+        failure = None
+        try:
+            self._publish()
+        except exceptions.Failure as exc:
+            failure = str(exc)
+        except Exception as exc:
+            # The service has to go on, whatever it is.
+            self._failed(f'{type(exc).__name__}: {exc}')
+            LOG.exception('A pass has failed; this is a bug')
+        if failure:
+            self._failed(failure)
+            # Not in the handler: oslo.log would say it all once more.
+            LOG.error('%s. What was published before stays.', failure)
+        self._leave_word()
+        return self._pause()
+
+    def _publish(self) -> None:
+        host = self._reader.read()
+        summary = self._publisher.publish(host)
+        if summary.changed:
+            LOG.info('%s: %s', host.name, summary)
+        for item in host.parents:
+            if not item.accepts and summary.changed:
+                LOG.warning('%s accepts nothing: %s', item.parent.name,
+                            item.note)
+        if self.state.failures:
+            LOG.info('Published again, after %d failures',
+                     self.state.failures)
+        if self.state.last_success is None:
+            self._notify('READY=1')
+        self.state.host = host.name
+        self.state.published = summary.published
+        self.state.last_success = time.time()
+        self.state.failures, self.state.error = 0, None
+
+    def _failed(self, why: str) -> None:
+        self.state.failures += 1
+        self.state.error = why
+
+    def _leave_word(self) -> None:
+        self.state.last_pass = time.time()
+        self.state.rules_error = self._reader.rules.fault
+        self._notify('WATCHDOG=1')
+        self._notify('STATUS=' + (self.state.error or 'published').replace(
+            '\n', ' '))
+        try:
+            collector_state.write(pathlib.Path(self._options.state_file),
+                                  self.state)
+            metrics.write(self._options.metrics_file, self.state)
+        except OSError as exc:
+            LOG.warning('%s: %s; nova-mdev-collector status knows nothing '
+                        'new', exc.filename, exc.strerror)
+
+    def _pause(self) -> float:
+        interval = float(self._options.interval)
+        if self.state.failures:
+            # Some first tries come soon; a long outage costs no more than a
+            # quiet host.
+            exponent = min(self.state.failures - 1, 16)
+            interval = min(interval, MIN_PAUSE * 2.0 ** exponent)
+        return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+
+
+class Service(cotyledon.Service):
+    """The process that makes the passes; its parent handles signals."""
+
+    name = 'nova-mdev-collector'
+
+    def __init__(self, worker_id: types.WorkerId, conf: cfg.ConfigOpts,
+                 notify: Callable[[str], object]):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._notify = notify
+        self._alarm = Alarm()
+        self._stopped = threading.Event()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Make passes until terminate is called."""
+        passes = Passes(self._conf, collector_host.Reader(self._conf),
+                        publishers.load(self._conf), self._notify)
+        watcher = events.Watcher(self._conf.collector.libvirt_uri,
+                                 self._alarm.ring)
+        watcher.start()
+        while not self._stopped.is_set():
+            self._alarm.sleep(passes.run_one())
+        watcher.stop()
+        self._ended.set()
+
+    def terminate(self) -> None:
+        """End, after the pass that is under way (SIGTERM).
+
+        The process ends when this returns. A pass that takes long is cut
+        off: what it has published by then is true.
+        """
+        self._notify('STOPPING=1')
+        self._stopped.set()
+        self._alarm.ring('asked to end')
+        self._ended.wait(GRACE)
+
+    def reload(self) -> None:
+        """Look again at once, at rule files too (SIGHUP)."""
+        self._alarm.ring('asked to')
+
+
+def run(conf: cfg.ConfigOpts) -> None:
+    """Be a service until a signal ends it.
+
+    :raises exceptions.BadInput: options with which no pass could succeed
+    """
+    # In this process, so that a mistake shows before anything is started.
+    nodedev.check_uri(conf.collector.libvirt_uri)
+    collector_host.Reader(conf).rules.current()
+    publishers.load(conf)
+    metrics.check(conf.collector.metrics_file)
+    notify = _notifier(conf.collector.interval)
+    manager = cotyledon.ServiceManager()
+    manager.add(Service, workers=1, args=(conf, notify))
+    manager.run()
+
+
+def _notifier(interval: float) -> Callable[[str], object]:
+    """Return what tells systemd, and the only thing that does.
+
+    cotyledon would say READY as soon as it runs; here that means that the
+    host's traits are published.
+    """
+    notify: Callable[[str], object] = sdnotify.SystemdNotifier().notify
+    os.environ.pop('NOTIFY_SOCKET', None)
+    # A service that sleeps for an interval does not hang.
+    limit = int(os.environ.pop('WATCHDOG_USEC', 0))
+    if 0 < limit < interval * WATCHDOG_INTERVALS * 1e6:
+        notify(f'WATCHDOG_USEC={interval * WATCHDOG_INTERVALS * 1e6:.0f}')
+    return notify
