@@ -9,8 +9,8 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check style types unit functional docs bench \
-	genconfig constraints clean
+.PHONY: help setup demo check style types unit functional docs \
+	generated bench genconfig constraints clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
@@ -37,6 +37,9 @@ functional: ## run the functional tests only (real Nova and Placement)
 docs: ## build documentation, manual pages and release notes
 	@tools/check.sh docs
 	@echo "doc/build/html/index.html doc/build/man releasenotes/build/html"
+
+generated: ## check only that what genconfig writes is fresh
+	@tools/check.sh generated
 
 bench: setup ## measure what the filter costs in a large cloud
 	@$(BIN)/python -m tests.benchmarks

@@ -23,7 +23,7 @@ generate() {
             "$1/etc/nova-mdev-compat/$(basename "$file").sample"
     done
     if [ "$(python_version)" != "$HELP_PYTHON" ]; then
-        echo "not done: $HELP_FILE, which needs Python $HELP_PYTHON"
+        echo "note: left out $HELP_FILE: it is made with Python $HELP_PYTHON"
         return
     fi
     mkdir -p "$1/$(dirname "$HELP_FILE")"

@@ -34,6 +34,8 @@ step() {
     fi
     if [ "$status" -eq 0 ]; then
         printf 'ok      %4d s\n' "$((SECONDS - start))"
+        # What a step wants known though it went well.
+        grep '^note: ' "$log" || true
     else
         printf 'FAILED  %4d s\n' "$((SECONDS - start))"
         printf -- '--- from %s\n' "$log"

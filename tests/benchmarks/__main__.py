@@ -3,8 +3,10 @@
 
 import sys
 
+from tests.benchmarks import collector_cost
 from tests.benchmarks import filter_overhead
 from tests.benchmarks import placement_requests
 
 if __name__ == '__main__':
-    sys.exit(filter_overhead.main() or placement_requests.main([]))
+    sys.exit(filter_overhead.main() or placement_requests.main([])
+             or collector_cost.main([]))

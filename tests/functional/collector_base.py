@@ -55,7 +55,9 @@ class CollectorTestCase(testtools.TestCase):
                         'sysfs_root': f'{self.home}/sys',
                         'hypervisor_hostname': 'host1',
                         'rules_dirs': f'{RULES},{self.home}/rules.d'}
-        self.nova = '[devices]\nenabled_mdev_types = nvidia-11\n'
+        # Not this machine's own, where Nova may have left its compute_id.
+        self.nova = (f'[DEFAULT]\nstate_path = {self.home}/state\n'
+                     '[devices]\nenabled_mdev_types = nvidia-11\n')
         self.devices(device(0), device(1))
         self.root = self.placement.create_provider('host1')
         self.boards = [self.provider(slot) for slot in (0, 1)]
@@ -72,20 +74,25 @@ class CollectorTestCase(testtools.TestCase):
     def write_rules(self, text, name='nvidia.yaml'):
         (self.home / 'rules.d' / name).write_text(textwrap.dedent(text))
 
-    def run_collector(self, *args, status=0):
-        """Run the command; return what it printed and logged.
-
-        :param status: the exit status that it must have
-        """
+    def write_config(self):
+        """Write the configuration; return the arguments that name it."""
         own = self.home / 'collector.conf'
         own.write_text('[collector]\n' + ''.join(
             f'{key} = {value}\n' for key, value in self.options.items()))
         nova = self.home / 'nova.conf'
         nova.write_text('[placement]\nauth_type = admin_token\ntoken = admin\n'
                         f'endpoint = {self.placement.endpoint}\n' + self.nova)
+        return ['--config-file', nova, '--config-file', own]
+
+    def run_collector(self, *args, status=0, **kwargs):
+        """Run the command; return what it printed and logged.
+
+        :param status: the exit status that it must have
+        :param kwargs: for subprocess.run
+        """
         done = subprocess.run(
-            [COMMAND, '--config-file', nova, '--config-file', own, *args],
-            capture_output=True, text=True, timeout=120, check=False)
+            [COMMAND, *self.write_config(), *args], capture_output=True,
+            text=True, timeout=120, check=False, **kwargs)
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr

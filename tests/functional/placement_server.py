@@ -12,13 +12,18 @@ from placement import deploy
 from placement.tests.functional.fixtures import placement
 import requests
 
+#: Marks the test's own requests, which have no faults and do not count.
+OURS = 'HTTP_X_TEST'
+#: Half of an answer, and then no more.
+CUT = 'CUT'
+
 
 class PlacementServer(placement.PlacementFixture):
     """Serves on loopback; what it was asked is in ``requests``.
 
     Set ``before`` to a callable to look at a request (method, path) before
     Placement does. What it returns, if anything, is the answer: an HTTP
-    status line.
+    status line, or CUT.
     """
 
     def __init__(self):
@@ -35,18 +40,36 @@ class PlacementServer(placement.PlacementFixture):
     def setUp(self):
         super().setUp()
         self._app = deploy.loadapp(self.conf_fixture.conf)
-        server = simple_server.make_server(
-            '127.0.0.1', 0, self._serve, server_class=_Server,
-            handler_class=_QuietHandler)
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.endpoint = f'http://127.0.0.1:{server.server_port}'
+        self._port = 0
+        self.serve()
+        self.addCleanup(self.stop)
 
-    def _serve(self, environ, start_response):
+    def serve(self):
+        """Begin to serve, on the same port as before if there was one."""
+        self._server = simple_server.make_server(
+            '127.0.0.1', self._port, self._answer, server_class=_Server,
+            handler_class=_QuietHandler)
+        self._port = self._server.server_port
+        self.endpoint = f'http://127.0.0.1:{self._port}'
+        threading.Thread(target=self._server.serve_forever,
+                         daemon=True).start()
+
+    def stop(self):
+        """Refuse connections from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, environ, start_response):
+        if OURS in environ:
+            return self._app(environ, start_response)
         request = (environ['REQUEST_METHOD'], environ['PATH_INFO'])
         self.requests.append(request)
         status = self.before(*request) if self.before else None
+        if status == CUT:
+            # Of the right type and status, but half of it is missing.
+            start_response('200 OK', [('Content-Type', 'application/json'),
+                                      ('Content-Length', '100')])
+            return [b'{"resource_prov']
         if status:
             start_response(status, [('Content-Type', 'text/plain')])
             return [status.encode()]
@@ -57,7 +80,7 @@ class PlacementServer(placement.PlacementFixture):
     def ask(self, method, path, body=None):
         response = requests.request(
             method, self.endpoint + path, json=body, timeout=60,
-            headers={'X-Auth-Token': 'admin',
+            headers={'X-Auth-Token': 'admin', 'X-Test': 'yes',
                      'OpenStack-API-Version': 'placement 1.39'})
         response.raise_for_status()
         return json.loads(response.text) if response.text else None

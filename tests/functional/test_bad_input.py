@@ -102,8 +102,10 @@ class BadInputTest(collector_base.CollectorTestCase):
         self.nova = f'[DEFAULT]\nlog_dir = {self.home}/no/where\n' + self.nova
         self.assert_refused('log_dir', '--config-file')
 
-    def test_neither_once_nor_dry_run(self):
-        _, log = self.run_collector(status=2)
-        self.assertIn('--once or --dry-run', log)
+    def test_contradictions(self):
+        _, log = self.run_collector('status', '--once', status=2)
+        self.assertIn('do not go with status', log)
+        _, log = self.run_collector('nonsense', status=2)
+        self.assertIn('run, status, withdraw', log.replace("'", ''))
         _, log = self.run_collector('--once', '--dry-run', status=2)
         self.assertIn('--once or --dry-run', log)

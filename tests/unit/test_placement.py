@@ -85,8 +85,10 @@ class RequestTest(testtools.TestCase):
         self.assertEqual((frozenset('AB'), 7), answer)
 
     def test_set_provider_traits(self):
-        request, _ = self.ask({}, lambda placement: (
+        body = {'traits': ['B', 'A'], 'resource_provider_generation': 8}
+        request, answer = self.ask(body, lambda placement: (
             placement.set_provider_traits('r', {'B', 'A'}, 7)))
+        self.assertEqual(8, answer)
         self.assertEqual(('PUT', '/resource_providers/r/traits', {
             'traits': ['A', 'B'], 'resource_provider_generation': 7}),
             request)

@@ -5,7 +5,7 @@ from oslo_config import cfg
 import testtools
 
 from nova_mdev_compat.collector import nova_types
-from nova_mdev_compat.conf import devices
+from nova_mdev_compat.conf import nova as nova_options
 from tests.unit import samples
 
 
@@ -63,10 +63,10 @@ class NovaConfTest(testtools.TestCase):
 
     def read(self, name):
         conf = cfg.ConfigOpts()
-        devices.register_opts(conf)
+        nova_options.register_opts(conf)
         conf(['--config-file', str(samples.DATA / 'nova' / name)],
              project='nova-mdev-compat', default_config_files=[])
-        return devices.read(conf)
+        return nova_options.mdev_types(conf)
 
     @ddt.data('types.conf', 'types-old-names.conf')
     def test_file(self, name):

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real libvirtd, beside the machine's own if it has one."""
+
+import contextlib
+import os
+import pathlib
+import shlex
+import subprocess
+import time
+
+import fixtures
+import libvirt
+
+CONFIG = """
+unix_sock_dir = "{home}"
+unix_sock_ro_perms = "0777"
+unix_sock_rw_perms = "0777"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "3:file:{home}/libvirtd.log"
+"""
+#: What it would keep there is its own, and gone with it.
+DIRECTORIES = ('/etc/libvirt', '/run/libvirt', '/var/lib/libvirt',
+               '/var/cache/libvirt')
+DOMAIN = """
+<domain type='qemu'><name>{}</name><memory>1024</memory>
+<os><type>hvm</type></os></domain>
+"""
+DEADLINE = 60
+
+
+class Libvirtd(fixtures.Fixture):
+    """Can be killed, started again, and made to hang.
+
+    It needs root, as libvirt's system daemon does; another user's test asks
+    sudo.
+    """
+
+    def _setUp(self):
+        self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.home.chmod(0o755)
+        (self.home / 'libvirtd.conf').write_text(
+            CONFIG.format(home=self.home))
+        self._sudo = [] if os.geteuid() == 0 else ['sudo', '-n']
+        # Errors are raised; nobody needs them on stderr as well.
+        libvirt.registerErrorHandler(lambda *_: None, None)
+        self.addCleanup(self.end)
+        self.start()
+
+    def uri(self, socket='libvirt-sock-ro'):
+        return f'qemu+unix:///system?socket={self.home / socket}'
+
+    def start(self):
+        """Start it and wait until it answers."""
+        home = shlex.quote(str(self.home))
+        mounts = ''.join(f'mkdir -p {path} && mount -t tmpfs none {path} && '
+                         for path in DIRECTORIES)
+        self._process = subprocess.Popen(
+            [*self._sudo, 'unshare', '--mount', 'sh', '-c',
+             f'{mounts} exec libvirtd --config {home}/libvirtd.conf '
+             f'--pid-file {home}/pid'],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + DEADLINE
+        while True:
+            try:
+                libvirt.open(self.uri()).close()
+            except libvirt.libvirtError:
+                if time.monotonic() > end or self._process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def signal(self, name):
+        """Send it a signal, by name without SIG."""
+        pid = (self.home / 'pid').read_text().strip()
+        subprocess.run([*self._sudo, 'kill', f'-{name}', pid], check=True)
+
+    def kill(self):
+        """End it at once, as a crash would."""
+        self.signal('KILL')
+        self._process.wait(DEADLINE)
+
+    def end(self):
+        if self._process.poll() is None:
+            self.kill()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """Let it accept connections, and not answer."""
+        self.signal('STOP')
+        try:
+            yield
+        finally:
+            self.signal('CONT')
+
+    def define(self, count=1):
+        """Define and undefine domains: two lifecycle events for each."""
+        with contextlib.closing(
+                libvirt.open(self.uri('libvirt-sock'))) as connection:
+            for number in range(count):
+                connection.defineXML(DOMAIN.format(f'd{number}')).undefine()

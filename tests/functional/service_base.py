@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service as a process, told of by systemd's protocol."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from tests.functional import collector_base
+
+DEADLINE = 60
+
+
+class ServiceTestCase(collector_base.CollectorTestCase):
+    """Starts the real command as a service and waits for what it does."""
+
+    def setUp(self):
+        super().setUp()
+        self.options |= {'interval': '1',
+                         'state_file': f'{self.home}/state.json'}
+        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.notified.close)
+        self.notified.bind(f'{self.home}/notify')
+        self.notified.setblocking(False)
+        self.heard = set()
+
+    def start(self):
+        """Start the service; it is ended with the test."""
+        self.log = self.enterContext((self.home / 'log').open('a+'))
+        self.service = subprocess.Popen(
+            [collector_base.COMMAND, *self.write_config()],
+            stdout=self.log, stderr=self.log, start_new_session=True,
+            env={**os.environ, 'NOTIFY_SOCKET': f'{self.home}/notify'})
+        self.addCleanup(self.end, self.service)
+
+    def end(self, service, with_signal=signal.SIGKILL):
+        """End it and all that it started; return its status."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(service.pid, with_signal)
+        return service.wait(DEADLINE)
+
+    def wait_for(self, condition, why):
+        """Wait until a condition holds."""
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            self.is_ready()  # takes what was said, as systemd does
+            if time.monotonic() > end:
+                self.log.seek(0)
+                self.fail(f'{why}\n{self.log.read()[-3000:]}')
+            time.sleep(0.02)
+
+    def is_ready(self):
+        """Tell whether the service has told systemd that it is ready."""
+        while True:
+            try:
+                self.heard.add(self.notified.recv(1000).decode())
+            except BlockingIOError:
+                return 'READY=1' in self.heard
+
+    def start_and_wait(self):
+        self.start()
+        self.wait_for(self.is_ready, 'it did not become ready')
+
+    def passes(self, count=2):
+        """Wait until so many passes have begun and ended from now on.
+
+        Every pass begins by asking for the tree.
+        """
+        before = self.trees()
+        self.wait_for(lambda: self.trees() > before + count,
+                      'no further pass')
+
+    def trees(self):
+        return len([1 for method, path in list(self.placement.requests)
+                    if (method, path) == ('GET', '/resource_providers')])
+
+    def writes(self):
+        return [path for method, path in list(self.placement.requests)
+                if method == 'PUT']

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults while the service runs: nothing true is lost, and it recovers.
+
+Placement is real; faults are put between. Foreign traits stand on the same
+providers throughout, and must stand there in the end.
+"""
+
+import itertools
+import signal
+import time
+
+from tests.functional import collector_base
+from tests.functional import placement_server
+from tests.functional import service_base
+from tests.functional import test_service
+
+ACCEPT, OTHER = test_service.ACCEPT, test_service.OTHER
+FOREIGN = {'CUSTOM_GOLD', 'HW_GPU_API_VULKAN'}
+
+
+class FaultTest(service_base.ServiceTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.nova += '[placement]\ntimeout = 2\n'
+        for uuid, name in itertools.product((self.root, *self.boards),
+                                            FOREIGN):
+            self.placement.add_trait(uuid, name)
+
+    def carried(self, pattern):
+        return all(pattern in names and names >= FOREIGN
+                   for names in self.published())
+
+    def change(self):
+        """Make all that was published untrue."""
+        self.devices(collector_base.device(0, product='2236'),
+                     collector_base.device(1, product='2236'))
+
+    def survive(self, fault):
+        """Let Placement have a fault for a while, and recover."""
+        self.start_and_wait()
+        before = self.published()
+        self.placement.before = fault
+        self.change()
+        asked = len(self.placement.requests)
+        began = time.monotonic()
+        self.wait_for(lambda: len(self.placement.requests) > asked + 2,
+                      'it does not try again')
+        # No busy loop: a handful of requests a second, at the very most.
+        rate = (len(self.placement.requests) - asked) / (
+            time.monotonic() - began)
+        self.assertLess(rate, 20)
+        self.placement.before = None
+        self.assertEqual(before, self.published())
+        self.wait_for(lambda: self.carried(OTHER), 'it does not recover')
+
+    def test_500(self):
+        self.survive(lambda *_: '500 Internal Server Error')
+
+    def test_503(self):
+        self.survive(lambda *_: '503 Service Unavailable')
+
+    def test_expired_token(self):
+        """Stands for Keystone, of which there is none here."""
+        self.survive(lambda *_: '401 Unauthorized')
+
+    def test_timeout(self):
+        self.survive(lambda *_: time.sleep(3))
+
+    def test_response_cut_in_half(self):
+        self.survive(lambda *_: placement_server.CUT)
+
+    def test_connection_refused(self):
+        """Placement's process is gone, and comes back on its port."""
+        self.start_and_wait()
+        before = self.published()
+        self.placement.stop()
+        self.change()
+        self.wait_for(lambda: 'does not answer' in self.said(),
+                      'not noticed')
+        self.placement.serve()
+        self.assertEqual(before, self.published())
+        self.wait_for(lambda: self.carried(OTHER), 'it does not recover')
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def test_ten_conflicts_in_a_row(self):
+        """nova-compute writes to the same provider, and is quicker."""
+        count = itertools.count(1)
+
+        def compete(method, path):
+            if method != 'PUT' or not path.startswith('/resource_providers/'):
+                return
+            number = next(count)
+            if number > 10:
+                return
+            self.placement.before = None
+            self.placement.add_trait(path.split('/')[2],
+                                     f'CUSTOM_OTHER_{number}')
+            self.placement.before = compete
+
+        self.placement.before = compete
+        self.start_and_wait()
+        self.assertTrue(self.carried(ACCEPT))
+        everything = set().union(*self.published())
+        self.assertLessEqual({f'CUSTOM_OTHER_{number}'
+                              for number in range(1, 11)}, everything)
+        self.assertNotIn('409', self.said())
+
+    def test_killed_at_every_step(self):
+        """SIGKILL before each request; what is accepted is always true."""
+        self.start_and_wait()
+        self.end(self.service)
+        self.change()
+        for step in range(1, 40):
+            if self.kill_at(step):
+                break
+            for names in self.published():
+                self.assertLessEqual(FOREIGN, names)
+                if any('_PARENT_10DE_2236' in name for name in names):
+                    self.assertNotIn(ACCEPT, names)
+        self.assertGreater(step, 5)
+        self.wait_for(lambda: self.carried(OTHER), 'it does not recover')
+        self.assertFalse(self.carried(ACCEPT))
+
+    def kill_at(self, step):
+        """Kill the service before its nth request; tell if it was done."""
+        count = itertools.count(1)
+        killed = []
+
+        def kill(*_):
+            if next(count) == step:
+                killed.append(step)
+                self.end(self.service, signal.SIGKILL)
+
+        self.placement.before = kill
+        self.start()
+        self.wait_for(lambda: killed or self.carried(OTHER), 'neither')
+        self.placement.before = None
+        self.end(self.service)
+        return not killed
