@@ -99,8 +99,7 @@ class Host:
                                       lambda _: None)
 
     def write(self, product):
-        """Say what libvirt shows; the first parent has a product of its own.
-        """
+        """Say what libvirt shows; ``product`` is the first parent's."""
         first, *others = self._devices
         first = first.replace('0x2235', f'0x{product}')
         self._node.write_text(f'<node>{"".join([first, *others])}</node>')

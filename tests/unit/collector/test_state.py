@@ -60,7 +60,7 @@ class TroubleTest(testtools.TestCase):
 
 
 @ddt.ddt
-class FileTest(testtools.TestCase):
+class StateOnDiskTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
