@@ -6,6 +6,7 @@ providers throughout, and must stand there in the end.
 """
 
 import itertools
+import shutil
 import signal
 import time
 
@@ -108,6 +109,21 @@ class FaultTest(service_base.ServiceTestCase):
         self.assertLessEqual({f'CUSTOM_OTHER_{number}'
                               for number in range(1, 11)}, everything)
         self.assertNotIn('409', self.said())
+
+    def test_sysfs_vanishes_while_being_read(self):
+        """A device's directory comes and goes as fast as this can do it."""
+        board = self.home / 'sys/devices/pci0000:80/0000:81:00.0'
+        board.mkdir(parents=True)
+        self.start_and_wait()
+        passes = self.trees()
+        while self.trees() < passes + 5:
+            self.is_ready()
+            for name in ('subsystem_vendor', 'subsystem_device'):
+                (board / name).write_text('0x10de\n')
+            shutil.rmtree(board)
+            board.mkdir()
+        self.assertTrue(self.carried(ACCEPT))
+        self.assertNotIn('this is a bug', self.said())
 
     def test_killed_at_every_step(self):
         """SIGKILL before each request; what is accepted is always true."""
