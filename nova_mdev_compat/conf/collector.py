@@ -2,11 +2,16 @@
 """[collector]: options of nova-mdev-collector."""
 
 import sys
+import sysconfig
 
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup('collector', title='Collector',
                      help='Options of nova-mdev-collector.')
+
+# Where a distribution's package puts data, and where pip does, which on
+# Debian is not the same.
+_PREFIXES = dict.fromkeys((sys.prefix, sysconfig.get_path('data')))
 
 OPTS = [
     cfg.StrOpt(
@@ -46,7 +51,8 @@ found by its name.
 """),
     cfg.ListOpt(
         'rules_dirs',
-        default=[f'{sys.prefix}/share/nova-mdev-compat/rules.d',
+        default=[*(f'{prefix}/share/nova-mdev-compat/rules.d'
+                   for prefix in _PREFIXES),
                  '/etc/nova-mdev-compat/rules.d'],
         sample_default=['/usr/share/nova-mdev-compat/rules.d',
                         '/etc/nova-mdev-compat/rules.d'],
