@@ -74,6 +74,17 @@ class ServiceTest(service_base.ServiceTestCase):
                                f'/resource_providers/{uuid}/traits')
         self.wait_for(lambda: self.accepting(ACCEPT), 'not published again')
 
+    def test_trait_deleted_by_somebody(self):
+        """One that no provider carried, and that is needed later."""
+        self.start_and_wait()
+        self.placement.ask('DELETE', '/traits/CUSTOM_MDEV_MIXED')
+        self.devices(collector_base.device(0),
+                     collector_base.device(1, product='2236'))
+        self.wait_for(lambda: OTHER in self.placement.traits(self.boards[1]),
+                      'not published')
+        self.wait_for(lambda: 'CUSTOM_MDEV_MIXED' in self.placement.traits(
+            self.boards[0]), 'not published')
+
     def test_wrong_rules_change_nothing(self):
         """The last good rules stay in force; status says so."""
         self.start_and_wait()

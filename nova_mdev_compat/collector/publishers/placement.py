@@ -74,8 +74,13 @@ class PlacementPublisher(base.Publisher):
             [item for name, item in sorted(known.items())
              if name in tree.children],
             sorted(set(tree.children) - set(known)))
-        self._create_missing(wanted)
-        summary = self._write_all(tree, wanted, known)
+        try:
+            self._create_missing(wanted)
+            summary = self._write_all(tree, wanted, known)
+        except pl.PlacementError:
+            # Perhaps somebody deleted a trait that nobody carried.
+            self._existing = frozenset()
+            raise
         summary.absent = sorted(set(known) - set(tree.children))
         summary.silenced = sorted(set(tree.children) - set(known))
         return summary
