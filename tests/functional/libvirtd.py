@@ -22,6 +22,17 @@ log_outputs = "3:file:{home}/libvirtd.log"
 #: What it would keep there is its own, and gone with it.
 DIRECTORIES = ('/etc/libvirt', '/run/libvirt', '/var/lib/libvirt',
                '/var/cache/libvirt')
+#: Debian's daemon does not start without the user that it would run guests as,
+#: and the package that makes this user starts a libvirtd on this machine.
+ACCOUNT = """
+grep -q ^libvirt-qemu: /etc/passwd || {{
+  cp /etc/passwd /etc/group {home} &&
+  echo libvirt-qemu:x:64055:64055::/nonexistent:/bin/false >> {home}/passwd &&
+  echo libvirt-qemu:x:64055: >> {home}/group &&
+  mount --bind {home}/passwd /etc/passwd &&
+  mount --bind {home}/group /etc/group
+}} &&
+"""
 DOMAIN = """
 <domain type='qemu'><name>{}</name><memory>1024</memory>
 <os><type>hvm</type></os></domain>
@@ -57,8 +68,8 @@ class Libvirtd(fixtures.Fixture):
                          for path in DIRECTORIES)
         self._process = subprocess.Popen(
             [*self._sudo, 'unshare', '--mount', 'sh', '-c',
-             f'{mounts} exec libvirtd --config {home}/libvirtd.conf '
-             f'--pid-file {home}/pid'],
+             f'{mounts}{ACCOUNT.format(home=home)}exec libvirtd '
+             f'--config {home}/libvirtd.conf --pid-file {home}/pid'],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE
         while True:
