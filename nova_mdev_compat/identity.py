@@ -9,8 +9,14 @@ from collections.abc import Mapping
 import dataclasses
 import re
 
-#: Facts whose values are compared as versions; all others are tokens.
-VERSION_FACTS = frozenset({'driver', 'kernel'})
+#: Facts that the collector itself reads, whoever made the device.
+FACTS: Mapping[str, str] = {
+    'driver': 'version of the kernel module of the driver that is bound',
+    'kernel': 'kernel release of the host',
+    'module': 'name of the driver that is bound',
+    'os': 'id and version of the operating system of the host',
+    'subsystem': 'PCI subsystem vendor and device id of the board',
+}
 
 _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
 _PCI_ID = re.compile(r'[0-9A-F]{4}')
@@ -47,6 +53,16 @@ def fact_name(text: str) -> str:
             f'{text!r} is not a fact name: lower case letters and digits, '
             'a letter first')
     return text
+
+
+def is_version_fact(name: str) -> bool:
+    """Tell whether a fact's values are compared as versions.
+
+    By its name, so that the scheduler, which does not have the vendor's
+    plugin, takes it for the same as the host that has: ``driver``,
+    ``kernel``, and what ends in ``version``. All others are tokens.
+    """
+    return name in ('driver', 'kernel') or name.endswith('version')
 
 
 def pci_parent(vendor: str, product: str) -> str:
@@ -130,9 +146,22 @@ def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(pairs)
 
 
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of one device.
+
+    :ivar values: raw values by fact name
+    :ivar unknown: for each fact that could not be found out, why, in a
+        clause that tells an operator what to do
+    """
+
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
 def display(name: str, value: str) -> str:
     """Return a canonical fact value as people write it."""
-    return value.replace('_', '.') if name in VERSION_FACTS else value
+    return value.replace('_', '.') if is_version_fact(name) else value
 
 
 def display_parent(parent: str) -> str:

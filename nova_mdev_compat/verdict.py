@@ -18,6 +18,7 @@ class Cause(enum.Enum):
     TYPE = 'type'
     FACT = 'fact'
     MISSING = 'missing'
+    VENDOR = 'vendor'
 
 
 @dataclasses.dataclass(frozen=True)

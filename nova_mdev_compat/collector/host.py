@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """This host, read and judged: what a pass publishes."""
 
-from collections.abc import Mapping
 import dataclasses
-import queue
-import threading
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat.collector import parents as par
+from nova_mdev_compat.collector import patience
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import rules as collector_rules
 from nova_mdev_compat.collector import sysfs
 from nova_mdev_compat.collector import system
-from nova_mdev_compat.collector import xml
 from nova_mdev_compat.conf import nova as nova_options
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat.vendors import base
+from nova_mdev_compat.vendors import consult
 
 LOG = logging.getLogger(__name__)
 
@@ -35,13 +37,17 @@ class Host:
 class Reader:
     """Reads this host again and again.
 
-    :raises exceptions.BadInput: nova.conf says what Nova would refuse
+    :raises exceptions.BadInput: nova.conf says what Nova would refuse, or a
+        vendor plugin cannot be used
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
         self._types = nova_options.mdev_types(conf)
-        self._libvirt = Patience(conf.collector.libvirt_timeout)
+        self._libvirt = _libvirt(conf.collector)
+        self._vendors = consult.Vendors(conf)
+        self._patience = patience.Patience('a vendor plugin',
+                                           conf.collector.vendor_timeout)
         self.rules = collector_rules.Rules(conf.collector.rules_dirs)
         for mdev_type in self._types.ignored:
             LOG.warning('nova.conf: mdev type %s is enabled without '
@@ -53,21 +59,52 @@ class Reader:
         """Return what this host is and accepts.
 
         :raises exceptions.BadInput: rules or a device are wrong
-        :raises exceptions.Failure: libvirt or sysfs cannot be read
+        :raises exceptions.Failure: libvirt, sysfs or a vendor's driver
+            cannot be read
         """
         options = self._conf.collector
         rules = self.rules.current()
-        found = self._libvirt.read(options.libvirt_uri)
+        found = _ask_libvirt(self._libvirt, options.libvirt_uri)
         tree = sysfs.Sysfs(options.sysfs_root)
+        known = {device.name: _as_vendor_knows_it(device, tree)
+                 for device in found.parents}
+        special = self._patience.ask(
+            lambda: self._vendors.facts(known.values()))
         shared = system.facts()
-
-        def facts_of(device: xml.ParentDevice) -> Mapping[str, str]:
-            return {**shared, **tree.facts(device)}
-
-        parents = par.build(found.parents, found.mdevs, found.used,
-                            self._types, facts_of, tree.subsystem)
+        facts = {}
+        for device in found.parents:
+            of_vendor = special.get(device.name, ident.Facts())
+            facts[device.name] = ident.Facts(
+                {**shared, **tree.facts(device), **of_vendor.values},
+                of_vendor.unknown)
+        parents = par.build(
+            found.parents, found.mdevs, found.used, self._types,
+            {name: device.parent_id for name, device in known.items()}, facts)
         return Host(options.hypervisor_hostname or found.hostname, tuple(
-            publication.describe(parent, rules) for parent in parents))
+            publication.describe(parent, rules,
+                                 self._answer(parent, known[parent.name]))
+            for parent in parents))
+
+    def _answer(self, parent: par.Parent, device: base.Device,
+                ) -> publication.VendorAnswer | None:
+        """Return what the vendor's plugin answers for a parent itself."""
+        target = parent.target()
+        if target is None:
+            return None
+        patterns = self._patience.ask(
+            lambda: self._vendors.accepts(device, target))
+        if patterns is None:
+            return None
+        return publication.VendorAnswer(
+            str(self._vendors.name_for(device)), patterns)
+
+
+def _as_vendor_knows_it(device: devices.ParentDevice,
+                        tree: sysfs.Sysfs) -> base.Device:
+    return base.Device(
+        name=device.name, parent_id=par.parent_id(device, tree.subsystem),
+        address=device.address, board=tree.board_address(device),
+        types=frozenset(device.types))
 
 
 def name(conf: cfg.ConfigOpts) -> str:
@@ -78,49 +115,13 @@ def name(conf: cfg.ConfigOpts) -> str:
     options = conf.collector
     if options.hypervisor_hostname:
         return str(options.hypervisor_hostname)
-    return Patience(options.libvirt_timeout).read(options.libvirt_uri).hostname
+    return _ask_libvirt(_libvirt(options), options.libvirt_uri).hostname
 
 
-class Patience:
-    """Asks libvirt, but not for ever.
-
-    libvirt's calls have no time limit. One that does not return is left to
-    itself, in a thread that does not keep the process alive, and no other
-    is made before it has returned.
-
-    :param limit: seconds
-    """
-
-    def __init__(self, limit: float):
-        self._limit = limit
-        self._asking: threading.Thread | None = None
-
-    def read(self, uri: str) -> nodedev.HostDevices:
-        """Return what libvirt knows of this host.
-
-        :raises nodedev.LibvirtError: it says nothing, or no
-        """
-        if self._asking is not None and self._asking.is_alive():
-            raise nodedev.LibvirtError(
-                f'libvirt at {uri} still has not answered an earlier question')
-        answers: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._asking = threading.Thread(
-            target=_ask, args=(uri, answers), daemon=True, name='libvirt')
-        self._asking.start()
-        try:
-            answer = answers.get(timeout=self._limit)
-        except queue.Empty:
-            raise nodedev.LibvirtError(
-                f'libvirt at {uri} has not answered for {self._limit} '
-                'seconds') from None
-        if isinstance(answer, nodedev.HostDevices):
-            return answer
-        assert isinstance(answer, BaseException)
-        raise answer
+def _libvirt(options: Any) -> patience.Patience:
+    return patience.Patience(f'libvirt at {options.libvirt_uri}',
+                             options.libvirt_timeout, nodedev.LibvirtError)
 
 
-def _ask(uri: str, answers: 'queue.SimpleQueue[object]') -> None:
-    try:
-        answers.put(nodedev.read(uri))
-    except BaseException as exc:  # whatever it is, the asker has to know
-        answers.put(exc)
+def _ask_libvirt(libvirt: patience.Patience, uri: str) -> nodedev.HostDevices:
+    return libvirt.ask(lambda: nodedev.read(uri))

@@ -9,6 +9,7 @@ from urllib import parse
 
 import libvirt
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import xml
 from nova_mdev_compat import exceptions
 
@@ -32,8 +33,8 @@ class HostDevices:
     """
 
     hostname: str
-    parents: tuple[xml.ParentDevice, ...]
-    mdevs: tuple[xml.Mdev, ...]
+    parents: tuple[devices.ParentDevice, ...]
+    mdevs: tuple[devices.Mdev, ...]
     used: frozenset[str]
 
 
@@ -53,7 +54,7 @@ def read(uri: str) -> HostDevices:
 
     :param uri: connection URI, ``qemu:///system``
     :raises LibvirtError: no connection, or it broke
-    :raises xml.DeviceError: a description that cannot be used
+    :raises devices.DeviceError: a description that cannot be used
     """
     quiet()
     try:

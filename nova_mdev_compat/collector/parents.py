@@ -4,8 +4,8 @@
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import nova_types
-from nova_mdev_compat.collector import xml
 from nova_mdev_compat import identity as ident
 
 
@@ -21,6 +21,7 @@ class Parent:
     :ivar device_api: device API of the target type, ``vfio-pci``
     :ivar in_use: other types that running domains still use here, raw
     :ivar facts: raw values by fact name
+    :ivar unknown: why other facts are not known, by fact name
     """
 
     name: str
@@ -30,6 +31,7 @@ class Parent:
     device_api: str
     in_use: frozenset[str]
     facts: Mapping[str, str]
+    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def target(self) -> ident.Identity | None:
         """Return the parent in its role as a target."""
@@ -38,62 +40,68 @@ class Parent:
         return ident.Identity.of(self.parent_id, self.target_type, self.facts)
 
 
-def build(devices: Iterable[xml.ParentDevice], mdevs: Iterable[xml.Mdev],
-          used: frozenset[str], types: nova_types.NovaTypes,
-          facts_of: Callable[[xml.ParentDevice], Mapping[str, str]],
-          subsystem_of: Callable[[xml.ParentDevice], str | None],
-          ) -> tuple[Parent, ...]:
+def build(found: Iterable[devices.ParentDevice],
+          mdevs: Iterable[devices.Mdev], used: frozenset[str],
+          types: nova_types.NovaTypes, parent_ids: Mapping[str, str],
+          facts: Mapping[str, ident.Facts]) -> tuple[Parent, ...]:
     """Return this host's parents, by name.
 
     An mdev that no running domain uses counts as nothing: Nova never
     deletes mdevs.
 
     :param used: UUIDs of mdevs that running domains have
-    :param facts_of: reads a device's facts
-    :param subsystem_of: reads the subsystem of a device without PCI ids
-    :raises xml.DeviceError: a device that cannot be identified, or two
-        names that are one in a trait
+    :param parent_ids: canonical parent ids by device name
+    :param facts: by device name
+    :raises devices.DeviceError: two names that are one in a trait
     """
     in_use: dict[str, set[str]] = {}
     for mdev in mdevs:
         if mdev.uuid in used:
             in_use.setdefault(mdev.parent, set()).add(mdev.type)
     parents = []
-    for device in sorted(devices, key=lambda item: item.name):
+    for device in sorted(found, key=lambda item: item.name):
         target = types.type_of(device.name, device.address)
         if target not in device.types:
             target = None
         parents.append(Parent(
             name=device.name,
-            parent_id=_parent_id(device, subsystem_of),
+            parent_id=parent_ids[device.name],
             offered=tuple(sorted(device.types)),
             target_type=target,
-            device_api=device.types.get(target or '', xml.VFIO_PCI),
+            device_api=device.types.get(target or '', devices.VFIO_PCI),
             in_use=frozenset(in_use.get(device.name, set()) - {target}),
-            facts=dict(facts_of(device))))
+            facts=dict(facts[device.name].values),
+            unknown=dict(facts[device.name].unknown)))
     _check_names(parents)
     return tuple(parents)
 
 
-def _parent_id(device: xml.ParentDevice,
-               subsystem_of: Callable[[xml.ParentDevice], str | None]) -> str:
+def parent_id(device: devices.ParentDevice,
+              subsystem_of: Callable[[devices.ParentDevice], str | None],
+              ) -> str:
+    """Return a device's canonical parent id.
+
+    :param subsystem_of: reads the subsystem of a device without PCI ids
+    :raises devices.DeviceError: it cannot be identified
+    """
     try:
         if device.vendor is not None and device.product is not None:
             return ident.pci_parent(device.vendor, device.product)
         subsystem = subsystem_of(device)
         if subsystem is None:
-            raise xml.DeviceError(
+            raise devices.DeviceError(
                 f'node device {device.name}: neither PCI ids nor a subsystem '
                 'in sysfs to know it by')
         return ident.subsystem_parent(subsystem)
     except ident.IdentityError as exc:
-        raise xml.DeviceError(f'node device {device.name}: {exc}') from exc
+        raise devices.DeviceError(
+            f'node device {device.name}: {exc}') from exc
 
 
 def _check_names(parents: Iterable[Parent]) -> None:
     """Refuse two raw names that would be one in a trait.
 
-    :raises xml.DeviceError: there are two, or one that no trait can carry
+    :raises devices.DeviceError: there are two, or one that no trait can carry
     """
     seen: dict[tuple[str, str], tuple[str, str]] = {}
     for parent in parents:
@@ -101,11 +109,11 @@ def _check_names(parents: Iterable[Parent]) -> None:
             try:
                 key = (kind, ident.canonical(raw))
             except ident.IdentityError as exc:
-                raise xml.DeviceError(
+                raise devices.DeviceError(
                     f'node device {parent.name}: {kind}: {exc}') from exc
             first, owner = seen.setdefault(key, (raw, parent.name))
             if first != raw:
-                raise xml.DeviceError(
+                raise devices.DeviceError(
                     f'node device {parent.name}: {kind} {raw!r} and {kind} '
                     f'{first!r} of node device {owner} are both {key[1]} in '
                     'a trait')

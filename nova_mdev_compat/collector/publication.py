@@ -15,14 +15,15 @@ root, whichever parent the vGPU comes from.
 from collections.abc import Iterable, Mapping
 import dataclasses
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat.collector import xml
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
 from nova_mdev_compat import traits
+from nova_mdev_compat import verdict
 
 #: Traits that must exist in Placement before anybody may ask for them.
 ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
@@ -41,8 +42,11 @@ class ParentTraits:
 
     :ivar identity: trait names that say what it is
     :ivar accepts: accept patterns by trait name
-    :ivar outcomes: what each rule said; empty where no rule was asked
+    :ivar outcomes: what each rule, or the vendor's plugin, said; empty where
+        none was asked
     :ivar note: why it accepts nothing, or why no rule was asked
+    :ivar plugin: name of the vendor plugin that answered in the rules'
+        place, if one did
     """
 
     parent: par.Parent
@@ -50,10 +54,23 @@ class ParentTraits:
     accepts: Mapping[str, pat.Pattern]
     outcomes: tuple[evaluation.Outcome, ...] = ()
     note: str = ''
+    plugin: str | None = None
 
     @property
     def all_traits(self) -> frozenset[str]:
         return self.identity | frozenset(self.accepts)
+
+
+@dataclasses.dataclass(frozen=True)
+class VendorAnswer:
+    """What a vendor's plugin says that a parent accepts.
+
+    :ivar plugin: its name
+    :ivar patterns: none at all: nothing
+    """
+
+    plugin: str
+    patterns: frozenset[pat.Pattern]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +87,11 @@ class HostTraits:
     mixed: bool
 
 
-def describe(parent: par.Parent, rules: model.RuleSet) -> ParentTraits:
+def describe(parent: par.Parent, rules: model.RuleSet,
+             answer: VendorAnswer | None = None) -> ParentTraits:
     """Return what one parent is and, by the rules, accepts.
 
+    :param answer: of the vendor's plugin, which replaces the rules' one
     :raises PublicationError: a name or pattern that no trait can carry
     """
     try:
@@ -81,21 +100,37 @@ def describe(parent: par.Parent, rules: model.RuleSet) -> ParentTraits:
         if target is None:
             return ParentTraits(parent, identity, {}, note=(
                 'Nova uses no mdev type that this device offers'))
-        if parent.device_api != xml.VFIO_PCI:
+        if parent.device_api != devices.VFIO_PCI:
             floor = pat.Pattern(target.parent, target.type)
             return ParentTraits(
                 parent, identity, {traits.encode_pattern(floor): floor},
                 note=f'device API {parent.device_api} needs no check')
+        if answer is not None:
+            return _by_plugin(parent, identity, answer)
         return _by_rules(parent, identity, target, rules)
     except (ident.IdentityError, traits.TraitError,
             evaluation.EvaluationError) as exc:
         raise PublicationError(f'node device {parent.name}: {exc}') from exc
 
 
+def _by_plugin(parent: par.Parent, identity: frozenset[str],
+               answer: VendorAnswer) -> ParentTraits:
+    accepts = {traits.encode_pattern(one): one for one in answer.patterns}
+    name = f'vendor plugin {answer.plugin}'
+    reasons = () if accepts else (verdict.Reason(
+        verdict.Cause.VENDOR, 'it accepts nothing here'),)
+    return ParentTraits(
+        parent, identity, accepts,
+        (evaluation.Outcome(name, name, accepts, reasons),),
+        note='' if accepts else f'{name} accepts nothing here',
+        plugin=answer.plugin)
+
+
 def _by_rules(parent: par.Parent, identity: frozenset[str],
               target: ident.Identity, rules: model.RuleSet) -> ParentTraits:
     vendor = ident.vendor_of(target.parent)
-    outcomes = evaluation.evaluate(rules.for_vendor(vendor), target)
+    outcomes = evaluation.evaluate(rules.for_vendor(vendor), target,
+                                   parent.unknown)
     accepts: dict[str, pat.Pattern] = {}
     for outcome in outcomes:
         accepts.update(outcome.patterns)

@@ -13,7 +13,7 @@ from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import identity as ident
 
 #: Of the JSON; its shape is described in the operator's guide.
-SCHEMA_VERSION = '1.0'
+SCHEMA_VERSION = '2.0'
 
 
 def as_json(host: collector_host.Host) -> str:
@@ -42,11 +42,15 @@ def _parent(item: publication.ParentTraits) -> dict[str, Any]:
         'device_api': parent.device_api,
         'in_use_types': sorted(parent.in_use),
         'facts': dict(sorted(parent.facts.items())),
+        'unknown_facts': dict(sorted(parent.unknown.items())),
         'accepts': sorted(item.accepts),
-        'rules': [{'name': outcome.rule.name, 'source': outcome.rule.source,
+        'rules': [{'name': outcome.name, 'source': outcome.source,
                    'accepts': sorted(outcome.patterns),
-                   'skipped_because': list(map(str, outcome.reasons))}
+                   'skipped_because': [{'cause': reason.cause.value,
+                                        'text': reason.text}
+                                       for reason in outcome.reasons]}
                   for outcome in item.outcomes],
+        'vendor_plugin': item.plugin,
         'note': item.note,
     }
 
@@ -73,8 +77,9 @@ def _identity(item: publication.ParentTraits) -> list[str]:
     lines = [f'device: {ident.display_parent(parent.parent_id)}',
              f'type: {parent.target_type or "none"}']
     lines += [f'still in use: {name}' for name in sorted(parent.in_use)]
-    return lines + [f'{name}: {value}'
-                    for name, value in sorted(parent.facts.items())]
+    lines += [f'{name}: {value}'
+              for name, value in sorted(parent.facts.items())]
+    return lines + [f'{name}: unknown' for name in sorted(parent.unknown)]
 
 
 def _because(item: publication.ParentTraits) -> list[str]:
@@ -82,9 +87,9 @@ def _because(item: publication.ParentTraits) -> list[str]:
     for outcome in item.outcomes:
         if outcome.reasons:
             why = ', '.join(map(str, outcome.reasons))
-            lines.append(f'not {outcome.rule.name!r}: {why}')
+            lines.append(f'not {outcome.name!r}: {why}')
         else:
-            lines.append(f'{outcome.rule.name!r}')
+            lines.append(f'{outcome.name!r}')
     return lines
 
 

@@ -2,7 +2,7 @@
 """Facts that only sysfs has; every path derives from one root.
 
 The kernel documents these files in Documentation/ABI/testing: sysfs-bus-pci
-(``subsystem_vendor``, ``subsystem_device``, ``driver``) and
+(``subsystem_vendor``, ``subsystem_device``, ``driver``, ``physfn``) and
 sysfs-module (``/sys/module/<module>/version``, only where a module declares
 a version: vendors' modules do, those of the kernel's tree do not).
 """
@@ -10,7 +10,7 @@ a version: vendors' modules do, those of the kernel's tree do not).
 import errno
 import pathlib
 
-from nova_mdev_compat.collector import xml
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat import exceptions
 
 #: What a device that vanishes in the middle of a read looks like.
@@ -30,10 +30,11 @@ class Sysfs:
     def __init__(self, root: str):
         self.root = pathlib.Path(root)
 
-    def facts(self, device: xml.ParentDevice) -> dict[str, str]:
+    def facts(self, device: devices.ParentDevice) -> dict[str, str]:
         """Return a parent's facts: module, driver, subsystem.
 
-        A fact whose file is not there is left out.
+        A fact whose file is not there is left out. The subsystem is the
+        board's: a virtual function's own ids say nothing about the board.
 
         :raises SysfsError: a file is there and cannot be read
         """
@@ -42,20 +43,31 @@ class Sysfs:
         facts = {
             'module': module,
             'driver': self._driver_version(path, module),
-            'subsystem': self._subsystem_ids(path),
+            'subsystem': self._subsystem_ids(self._board(path)),
         }
         return {name: value for name, value in facts.items() if value}
 
-    def subsystem(self, device: xml.ParentDevice) -> str | None:
+    def subsystem(self, device: devices.ParentDevice) -> str | None:
         """Return the name of the subsystem that a device belongs to."""
         return self._link(self.path(device) / 'subsystem')
 
-    def path(self, device: xml.ParentDevice) -> pathlib.Path:
+    def board_address(self, device: devices.ParentDevice) -> str | None:
+        """Return the PCI address of the board that a device is a part of.
+
+        That is its physical function where it is a virtual one, else its
+        own address; None where it is no PCI device.
+        """
+        return self._link(self.path(device) / 'physfn') or device.address
+
+    def path(self, device: devices.ParentDevice) -> pathlib.Path:
         """Return where a device's files are."""
         if device.path:
             # Never absolute: it would lead out of the root.
             return self.root / device.path.removeprefix('/sys').lstrip('/')
         return self.root / 'bus/pci/devices' / (device.address or device.name)
+
+    def _board(self, path: pathlib.Path) -> pathlib.Path:
+        return path / 'physfn' if self._link(path / 'physfn') else path
 
     def _driver_version(self, path: pathlib.Path,
                         driver: str | None) -> str | None:

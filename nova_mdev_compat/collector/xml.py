@@ -5,63 +5,23 @@ Pure: text in, values out. Only ids are sure to be there; names may be empty
 (libvirt's nodedev schema, and captures in tests/data).
 """
 
-import dataclasses
 import re
 
 from lxml import etree
 
-from nova_mdev_compat import exceptions
-
-#: The device API that live migration of mdevs is about; others, such as
-#: vfio-ccw and vfio-ap, are not migratable.
-VFIO_PCI = 'vfio-pci'
+from nova_mdev_compat.collector import devices
 
 _PCI_ID = re.compile(r'0x[0-9a-fA-F]{4}')
 
 
-class DeviceError(exceptions.BadInput):
-    """A device whose description cannot be used; the message names it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ParentDevice:
-    """A node device that can create mdevs.
-
-    :ivar name: libvirt's name, ``pci_0000_84_00_0``
-    :ivar path: its sysfs path below ``/sys``, None where libvirt has none
-    :ivar address: ``0000:84:00.0``, None where it is no PCI device
-    :ivar vendor: ``0x10de``, None likewise
-    :ivar product: ``0x2235``, None likewise
-    :ivar driver: name of the driver bound to it, None where not given
-    :ivar types: device API by mdev type, ``{'nvidia-558': 'vfio-pci'}``
-    """
-
-    name: str
-    path: str | None
-    address: str | None
-    vendor: str | None
-    product: str | None
-    driver: str | None
-    types: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Mdev:
-    """A mediated device: its UUID, type and parent's libvirt name."""
-
-    uuid: str
-    type: str
-    parent: str
-
-
-def parse_parent(name: str, text: str) -> ParentDevice:
+def parse_parent(name: str, text: str) -> devices.ParentDevice:
     """Return what node-device XML says about a parent.
 
-    :raises DeviceError: broken XML, or a PCI device without ids
+    :raises devices.DeviceError: broken XML, or a PCI device without ids
     """
     device = _parse(f'node device {name}', text)
     pci = device.find("capability[@type='pci']")
-    return ParentDevice(
+    return devices.ParentDevice(
         name=name,
         path=device.findtext('path'),
         address=None if pci is None else _address(name, pci),
@@ -78,9 +38,11 @@ def _types(name: str, device: etree._Element) -> dict[str, str]:
     for item in device.iterfind(".//capability[@type='mdev_types']/type"):
         mdev_type = item.get('id')
         if not mdev_type:
-            raise DeviceError(f'node device {name}: an mdev type without id')
+            raise devices.DeviceError(
+                f'node device {name}: an mdev type without id')
         # Without a word on it the stricter reading: vfio-pci is checked.
-        types[mdev_type] = item.findtext('deviceAPI', '').strip() or VFIO_PCI
+        api = item.findtext('deviceAPI', '').strip()
+        types[mdev_type] = api or devices.VFIO_PCI
     return types
 
 
@@ -90,7 +52,7 @@ def _address(name: str, pci: etree._Element) -> str:
             int(pci.findtext(part, ''), 0)
             for part in ('domain', 'bus', 'slot', 'function'))
     except ValueError as exc:
-        raise DeviceError(
+        raise devices.DeviceError(
             f'node device {name}: its PCI address is incomplete') from exc
     return f'{domain:04x}:{bus:02x}:{slot:02x}.{function:x}'
 
@@ -99,30 +61,31 @@ def _pci_id(name: str, pci: etree._Element, what: str) -> str:
     element = pci.find(what)
     found = '' if element is None else element.get('id', '')
     if not _PCI_ID.fullmatch(found):
-        raise DeviceError(f'node device {name}: no {what} id')
+        raise devices.DeviceError(f'node device {name}: no {what} id')
     return found
 
 
-def parse_mdev(name: str, text: str) -> Mdev:
+def parse_mdev(name: str, text: str) -> devices.Mdev:
     """Return what node-device XML says about an mdev.
 
-    :raises DeviceError: broken XML, or no type, UUID or parent
+    :raises devices.DeviceError: broken XML, or no type, UUID or parent
     """
     device = _parse(f'node device {name}', text)
     capability = device.find("capability[@type='mdev']")
     if capability is None:
-        raise DeviceError(f'node device {name}: not an mdev')
+        raise devices.DeviceError(f'node device {name}: not an mdev')
     mdev_type = capability.find('type')
     uuid, parent = capability.findtext('uuid'), device.findtext('parent')
     if mdev_type is None or not mdev_type.get('id') or not uuid or not parent:
-        raise DeviceError(f'node device {name}: no type, UUID or parent')
-    return Mdev(uuid.lower(), mdev_type.get('id', ''), parent)
+        raise devices.DeviceError(
+            f'node device {name}: no type, UUID or parent')
+    return devices.Mdev(uuid.lower(), mdev_type.get('id', ''), parent)
 
 
 def parse_domain(name: str, text: str) -> frozenset[str]:
     """Return the UUIDs of the mdevs that a domain has.
 
-    :raises DeviceError: broken XML
+    :raises devices.DeviceError: broken XML
     """
     domain = _parse(f'domain {name}', text)
     found = domain.iterfind(
@@ -139,7 +102,7 @@ def _parse(what: str, text: str) -> etree._Element:
         root = etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as exc:
         why = ' '.join(str(exc).split())
-        raise DeviceError(f'{what}: its XML is broken: {why}') from exc
+        raise devices.DeviceError(f'{what}: its XML is broken: {why}') from exc
     if root.getroottree().docinfo.doctype:
-        raise DeviceError(f'{what}: its XML has a document type')
+        raise devices.DeviceError(f'{what}: its XML has a document type')
     return root

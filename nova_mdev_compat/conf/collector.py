@@ -62,6 +62,19 @@ Directories with rule files (``*.yaml``).
 A file masks one of the same name in a directory that stands earlier: put a
 file into the last directory to replace a shipped one.
 """),
+    cfg.ListOpt(
+        'vendor_plugins', default=['*'],
+        help="""
+Vendor plugins that are asked about this host's devices.
+
+They give facts that only a vendor's driver knows, and may say themselves what
+a device accepts. ``*`` stands for all that are installed. A plugin that does
+not load ends the collector: name the others here to go on without it.
+"""),
+    cfg.IntOpt(
+        'vendor_timeout', default=30, min=1, max=600,
+        help='For how many seconds a vendor plugin may be silent before a '
+             'pass is given up.'),
     cfg.StrOpt(
         'publisher', default='placement',
         help="""

@@ -5,7 +5,7 @@ Rules only ever allow: a parent's patterns are the union of what its
 vendor's rules give, and what no pattern takes is refused.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import itertools
 from typing import Any
@@ -26,42 +26,54 @@ class EvaluationError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one rule says for one parent.
+    """What one rule, or a vendor's plugin, says for one parent.
 
+    :ivar name: the rule's name, or the plugin's
+    :ivar source: where the rule stands, ``/etc/…/nvidia.yaml:5``
     :ivar patterns: accept patterns by trait name; none where it is skipped
     :ivar reasons: why it gives none
     """
 
-    rule: model.Rule
-    patterns: dict[str, pat.Pattern]
+    name: str
+    source: str
+    patterns: Mapping[str, pat.Pattern]
     reasons: tuple[verdict.Reason, ...] = ()
 
 
-def evaluate(rules: Iterable[model.Rule],
-             own: ident.Identity) -> tuple[Outcome, ...]:
+def evaluate(rules: Iterable[model.Rule], own: ident.Identity,
+             unknown: Mapping[str, str] | None = None) -> tuple[Outcome, ...]:
     """Return what each rule says for a parent, in the rules' order.
 
     :param own: the parent in its role as a target
+    :param unknown: why facts of it are not known, by fact name
     :raises EvaluationError: a pattern that no trait can carry, or too many
     """
-    return tuple(_outcome(rule, own) for rule in rules)
+    return tuple(_outcome(rule, own, unknown or {}) for rule in rules)
 
 
-def _outcome(rule: model.Rule, own: ident.Identity) -> Outcome:
+def _outcome(rule: model.Rule, own: ident.Identity,
+             unknown: Mapping[str, str]) -> Outcome:
     reasons = tuple(_target_reasons(rule.target, own))
+    if not reasons:
+        reasons = tuple(_missing(rule.accepts, own))
     if reasons:
-        return Outcome(rule, {}, reasons)
-    missing = _missing(rule.accepts, own)
-    if missing:
-        return Outcome(rule, {}, tuple(
-            verdict.Reason(verdict.Cause.MISSING,
-                           f'{name} of this parent is unknown')
-            for name in missing))
+        return Outcome(rule.name, rule.source, {}, tuple(
+            _with_why(reason, unknown) for reason in reasons))
     found = [one for one in _patterns(rule, own) if not one.is_empty()]
     if not found:
-        return Outcome(rule, {}, (verdict.Reason(
+        return Outcome(rule.name, rule.source, {}, (verdict.Reason(
             verdict.Cause.FACT, 'its conditions leave nothing'),))
-    return Outcome(rule, {_encode(rule, one): one for one in found})
+    return Outcome(rule.name, rule.source,
+                   {_encode(rule, one): one for one in found})
+
+
+def _with_why(reason: verdict.Reason,
+              unknown: Mapping[str, str]) -> verdict.Reason:
+    """Return a reason that also says why a fact is missing."""
+    name, _, _ = reason.text.partition(' ')
+    if reason.cause is not verdict.Cause.MISSING or name not in unknown:
+        return reason
+    return dataclasses.replace(reason, text=f'{reason}: {unknown[name]}')
 
 
 def _target_reasons(target: model.Target,
@@ -91,12 +103,14 @@ def _first_failure(name: str, alternatives: model.Alternatives,
     return failures
 
 
-def _missing(accepts: model.Accepts, own: ident.Identity) -> list[str]:
-    return sorted(
-        name for name, alternatives in accepts.facts.items()
-        if own.fact(name) is None
-        and any(operand.value == model.SAME
-                for operands in alternatives for operand in operands))
+def _missing(accepts: model.Accepts,
+             own: ident.Identity) -> Iterator[verdict.Reason]:
+    for name, alternatives in sorted(accepts.facts.items()):
+        if own.fact(name) is None and any(
+                operand.value == model.SAME
+                for operands in alternatives for operand in operands):
+            yield verdict.Reason(verdict.Cause.MISSING,
+                                 f'{name} of this parent is unknown')
 
 
 def _patterns(rule: model.Rule, own: ident.Identity) -> Iterator[pat.Pattern]:

@@ -144,7 +144,7 @@ class Reader:
                       same: bool) -> model.Alternatives:
         if isinstance(value, dict):
             return (self._range(value, path, same),)
-        op = pat.Op.EQ if name in ident.VERSION_FACTS else pat.Op.IS
+        op = pat.Op.EQ if ident.is_version_fact(name) else pat.Op.IS
         if isinstance(value, str):
             return ((self._operand(op, value, path, same),),)
         return tuple((operand,) for operand

@@ -8,9 +8,9 @@ import pathlib
 
 from oslo_utils import uuidutils
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
-from nova_mdev_compat.collector import xml
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat import traits
@@ -88,7 +88,7 @@ def _published(boards):
     return publication.combine(
         publication.describe(par.Parent(
             str(slot), f'10DE_{product}', (mdev_type,), mdev_type,
-            xml.VFIO_PCI, frozenset(), FACTS), rules)
+            devices.VFIO_PCI, frozenset(), FACTS), rules)
         for slot, (product, mdev_type) in enumerate(boards))
 
 

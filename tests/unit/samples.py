@@ -3,8 +3,8 @@
 
 import pathlib
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat.collector import xml
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat.rules import loader
 
@@ -41,6 +41,6 @@ def parent(name='pci_0000_84_00_0', **changes):
     """Return a parent that serves nvidia-558."""
     values = {
         'parent_id': '10DE_2235', 'offered': ('nvidia-557', 'nvidia-558'),
-        'target_type': 'nvidia-558', 'device_api': xml.VFIO_PCI,
+        'target_type': 'nvidia-558', 'device_api': devices.VFIO_PCI,
         'in_use': frozenset(), 'facts': dict(FACTS), **changes}
     return par.Parent(name=name, **values)

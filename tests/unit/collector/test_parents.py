@@ -5,6 +5,7 @@ import dataclasses
 import ddt
 import testtools
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import nova_types
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
@@ -24,15 +25,18 @@ def device(name, /, **changes):
 
 
 def mdev(name, uuid):
-    return xml.Mdev(uuid, name, 'pci_0000_01_00_0')
+    return devices.Mdev(uuid, name, 'pci_0000_01_00_0')
 
 
-def build(*devices, enabled=('labgpu-1',), addresses=None, mdevs=(),
-          used=(), facts=None, subsystem='mtty'):
+def build(*found, enabled=('labgpu-1',), addresses=None, mdevs=(),
+          used=(), facts=None, unknown=None, subsystem='mtty'):
     types = nova_types.assign(enabled, addresses or {})
-    return par.build(devices, mdevs, frozenset(used), types,
-                     lambda item: (facts or {}).get(item.name, {}),
-                     lambda item: subsystem)
+    return par.build(
+        found, mdevs, frozenset(used), types,
+        {item.name: par.parent_id(item, lambda _: subsystem)
+         for item in found},
+        {item.name: ident.Facts((facts or {}).get(item.name, {}),
+                                unknown or {}) for item in found})
 
 
 @ddt.ddt
@@ -101,7 +105,7 @@ class BuildTest(testtools.TestCase):
          (UUID1, UUID2), {'labgpu-2'}),
         # The type that Nova uses is no leftover.
         ((mdev('labgpu-1', UUID1),), (UUID1,), set()),
-        ((xml.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
+        ((devices.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
     )
     @ddt.unpack
     def test_types_still_in_use(self, mdevs, used, expected):
@@ -133,8 +137,9 @@ class BuildTest(testtools.TestCase):
 @ddt.ddt
 class RefusedTest(testtools.TestCase):
 
-    def refused(self, *devices, **how):
-        return str(self.assertRaises(xml.DeviceError, build, *devices, **how))
+    def refused(self, *found, **how):
+        return str(self.assertRaises(devices.DeviceError, build, *found,
+                                     **how))
 
     def test_neither_ids_nor_a_subsystem(self):
         self.assertEqual(

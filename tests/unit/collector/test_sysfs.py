@@ -6,8 +6,8 @@ import ddt
 import fixtures
 import testtools
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import sysfs
-from nova_mdev_compat.collector import xml
 
 PATH = 'devices/pci0000:80/0000:84:00.0'
 
@@ -16,7 +16,7 @@ def device(**changes):
     values = {'name': 'pci_0000_84_00_0', 'path': f'/sys/{PATH}',
               'address': '0000:84:00.0', 'vendor': '0x10de',
               'product': '0x2235', 'driver': None, 'types': {}, **changes}
-    return xml.ParentDevice(**values)
+    return devices.ParentDevice(**values)
 
 
 MTTY = device(name='mtty_mtty', path='/sys/devices/virtual/mtty/mtty',

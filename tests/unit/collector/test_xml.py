@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lxml import etree
 import testtools
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import xml
 from tests.unit import samples
 
@@ -32,29 +33,29 @@ class CapturedParentTest(testtools.TestCase):
         return xml.parse_parent(etree.fromstring(text).findtext('name'), text)
 
     @ddt.data(
-        ('parent-pci_0000_01_00_0.xml', xml.ParentDevice(
+        ('parent-pci_0000_01_00_0.xml', devices.ParentDevice(
             'pci_0000_01_00_0', SYSFS + '0000:00:01.0/0000:01:00.0',
             '0000:01:00.0', '0x1234', '0x11e8', 'labgpu', LAB)),
-        ('parent-pci_0000_03_00_0.xml', xml.ParentDevice(
+        ('parent-pci_0000_03_00_0.xml', devices.ParentDevice(
             'pci_0000_03_00_0', SYSFS + '0000:00:03.0/0000:03:00.0',
             '0000:03:00.0', '0x1b36', '0x0005', 'labgpu', LAB)),
-        ('nvidia-like-parent-empty.xml', xml.ParentDevice(
+        ('nvidia-like-parent-empty.xml', devices.ParentDevice(
             'pci_0000_01_00_0', SYSFS + '0000:00:01.0/0000:01:00.0',
             '0000:01:00.0', '0x1234', '0x11e8', 'nvidia',
             {'nvidia-1': 'vfio-pci', 'nvidia-2': 'vfio-pci'})),
         # Types nested twice, neither ids nor a driver.
-        ('parent-mtty_mtty.xml', xml.ParentDevice(
+        ('parent-mtty_mtty.xml', devices.ParentDevice(
             'mtty_mtty', '/sys/devices/virtual/mtty/mtty', None, None, None,
             None, {'mtty-1': 'vfio-pci', 'mtty-2': 'vfio-pci'})),
         # The driver is gone, and with it the types.
-        ('parent-pci_0000_01_00_0-after-rmmod.xml', xml.ParentDevice(
+        ('parent-pci_0000_01_00_0-after-rmmod.xml', devices.ParentDevice(
             'pci_0000_01_00_0', SYSFS + '0000:00:01.0/0000:01:00.0',
             '0000:01:00.0', '0x1234', '0x11e8', None, {})),
         # A physical and a virtual function: more capabilities beside.
-        ('sriov-pci_0000_04_00_0.xml', xml.ParentDevice(
+        ('sriov-pci_0000_04_00_0.xml', devices.ParentDevice(
             'pci_0000_04_00_0', SYSFS + '0000:00:08.0/0000:04:00.0',
             '0000:04:00.0', '0x1b36', '0x0010', 'labgpu', LAB)),
-        ('sriov-pci_0000_04_00_2.xml', xml.ParentDevice(
+        ('sriov-pci_0000_04_00_2.xml', devices.ParentDevice(
             'pci_0000_04_00_2', SYSFS + '0000:00:08.0/0000:04:00.2',
             '0000:04:00.2', '0x1b36', '0x0010', 'labgpu', LAB)),
     )
@@ -117,7 +118,7 @@ class ParentTest(testtools.TestCase):
         self.assertIsNone(found.driver)
 
     def test_an_mdev_type_without_id(self):
-        exc = self.assertRaises(xml.DeviceError, xml.parse_parent, 'dev_1',
+        exc = self.assertRaises(devices.DeviceError, xml.parse_parent, 'dev_1',
                                 types('<type/>'))
         self.assertEqual('node device dev_1: an mdev type without id',
                          str(exc))
@@ -135,7 +136,7 @@ class ParentTest(testtools.TestCase):
     def test_a_pci_device_that_lacks_something(self, old, new, why):
         text = PCI.format('')
         self.assertIn(old, text)
-        exc = self.assertRaises(xml.DeviceError, xml.parse_parent, 'dev_1',
+        exc = self.assertRaises(devices.DeviceError, xml.parse_parent, 'dev_1',
                                 text.replace(old, new))
         self.assertEqual(f'node device dev_1: {why}', str(exc))
 
@@ -145,13 +146,13 @@ class MdevTest(testtools.TestCase):
 
     @ddt.data(
         ('mdev-mdev_22222222_2222_4222_8222_222222222222_0000_02_00_0.xml',
-         xml.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0')),
+         devices.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0')),
         ('mdev-mdev_33333333_3333_4333_8333_333333333333_mtty.xml',
-         xml.Mdev('33333333-3333-4333-8333-333333333333', 'mtty-1',
+         devices.Mdev('33333333-3333-4333-8333-333333333333', 'mtty-1',
                   'mtty_mtty')),
         # Defined, not active: no path and no driver.
         ('mdev-defined-inactive.xml',
-         xml.Mdev('05922e05-ff8a-4005-81e2-95d5c4e86901', 'labgpu-2',
+         devices.Mdev('05922e05-ff8a-4005-81e2-95d5c4e86901', 'labgpu-2',
                   'pci_0000_03_00_0')),
     )
     @ddt.unpack
@@ -163,7 +164,7 @@ class MdevTest(testtools.TestCase):
         capture = samples.capture('pci-remove-with-mdev.txt')
         found = xml.parse_mdev('mdev_x', capture[capture.index('<device>'):])
         self.assertEqual(
-            xml.Mdev('66666666-6666-4666-8666-666666666666', 'labgpu-1',
+            devices.Mdev('66666666-6666-4666-8666-666666666666', 'labgpu-1',
                      'computer'), found)
 
     @ddt.data(
@@ -178,7 +179,7 @@ class MdevTest(testtools.TestCase):
     def test_an_mdev_that_lacks_something(self, old, new, why):
         text = samples.capture('mdev-defined-inactive.xml')
         self.assertIn(old, text)
-        exc = self.assertRaises(xml.DeviceError, xml.parse_mdev, 'mdev_1',
+        exc = self.assertRaises(devices.DeviceError, xml.parse_mdev, 'mdev_1',
                                 text.replace(old, new))
         self.assertEqual(f'node device mdev_1: {why}', str(exc))
 
@@ -215,7 +216,8 @@ class HostileTest(testtools.TestCase):
     bomb = f'<!DOCTYPE d [<!ENTITY a "{"ha" * 20}">{bomb}]>'
 
     def refused(self, text):
-        exc = self.assertRaises(xml.DeviceError, xml.parse_domain, 'vm', text)
+        exc = self.assertRaises(devices.DeviceError, xml.parse_domain, 'vm',
+                                text)
         return str(exc)
 
     @ddt.data('<domain>&h;</domain>', '<domain name="&h;"/>',
@@ -245,7 +247,7 @@ class HostileTest(testtools.TestCase):
     def test_whatever_it_is_there_is_a_device_or_an_error(self, text):
         try:
             found = xml.parse_parent('x', text)
-        except xml.DeviceError as exc:
+        except devices.DeviceError as exc:
             self.assertTrue(str(exc).startswith('node device x: '))
         else:
             self.assertEqual('x', found.name)

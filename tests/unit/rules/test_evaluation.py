@@ -89,9 +89,12 @@ class PatternsTest(testtools.TestCase):
                          evaluate(samples.A16, rule(accepts=accepts)))
 
     def test_the_order_of_outcomes_is_that_of_the_rules(self):
-        rules = [rule(), rule(model.Target(types=frozenset())), rule()]
+        rules = [dataclasses.replace(rule(), name=name, source=f'f:{line}')
+                 for line, name in enumerate(['first', 'second', 'third'])]
         found = evaluation.evaluate(rules, samples.A16)
-        self.assertEqual(rules, [outcome.rule for outcome in found])
+        self.assertEqual(
+            [('first', 'f:0'), ('second', 'f:1'), ('third', 'f:2')],
+            [(outcome.name, outcome.source) for outcome in found])
 
 
 @ddt.ddt

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract between the collector and a vendor's plugin.
+
+A plugin is a class with an entry point in the namespace
+``nova_mdev_compat.vendors``. It runs in the collector, on the compute host,
+where the vendor's driver is. noop.py is an example to start from, and
+nvidia.py one that does something.
+"""
+
+import abc
+from collections.abc import Collection, Mapping, Sequence
+import dataclasses
+from typing import ClassVar
+
+from oslo_config import cfg
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+
+Facts = ident.Facts
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A parent of this host, as its vendor's plugin is asked about it.
+
+    :ivar name: libvirt's name, ``pci_0000_84_00_4``
+    :ivar parent_id: canonical parent id, ``10DE_2235`` or ``MTTY``
+    :ivar address: PCI address, ``0000:84:00.4``; None where there is none
+    :ivar board: PCI address of the board: the physical function's where the
+        device is a virtual one, else the same as address
+    :ivar types: mdev types that it has to offer, raw
+    """
+
+    name: str
+    parent_id: str
+    address: str | None
+    board: str | None
+    types: frozenset[str]
+
+
+class Vendor(abc.ABC):
+    """Speaks for the devices of one vendor, or of several.
+
+    One is made when the collector starts, and asked in every pass, one
+    question at a time. It may raise nova_mdev_compat.exceptions.Failure when
+    it cannot answer now: the pass ends, what was published stays, and the
+    next pass asks again. Any other exception is reported as its bug, with
+    the same effect. Nothing that it raises ever makes a device compatible.
+
+    :param conf: the collector's options. A plugin registers its own, in a
+        group of its own.
+    """
+
+    #: PCI vendor ids, or subsystems of devices without, as in rule files:
+    #: ``10de``, ``mtty``. No two plugins may speak for the same.
+    vendors: ClassVar[frozenset[str]]
+
+    #: The facts that it gives, each with a line about what it is. A name is
+    #: lower case letters and digits; one that ends in ``version`` compares
+    #: as a version. It may not be one of the collector's own
+    #: (identity.FACTS).
+    fact_names: ClassVar[Mapping[str, str]]
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self.conf = conf
+
+    @abc.abstractmethod
+    def facts(self, devices: Sequence[Device]) -> Mapping[str, Facts]:
+        """Return what is known of devices, by name.
+
+        They are asked about all at once, so that a library can be opened and
+        closed again: one that stays open keeps its driver from being
+        upgraded.
+
+        :param devices: parents of its vendors, at least one
+        """
+
+    def accepts(self, device: Device, target: ident.Identity,
+                ) -> Collection[pat.Pattern] | None:
+        """Return which source devices may land on a device.
+
+        Patterns over a source of the same vendor, which replace what rule
+        files say for this device; none at all means that it accepts nothing.
+        The default, None, leaves the answer to the rule files.
+
+        :param target: the device in its role as a target: parent id, mdev
+            type and all its facts, canonical
+        """
+        return None

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which vendor plugins there are; all of them keep the contract."""
+
+from collections.abc import Collection, Mapping
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import plugins
+from nova_mdev_compat.vendors import base
+
+NAMESPACE = 'nova_mdev_compat.vendors'
+OPTION = '[collector]vendor_plugins'
+
+Classes = Mapping[str, type[base.Vendor]]
+
+
+def load(names: Collection[str] = (plugins.ALL,)) -> Classes:
+    """Return vendor plugins by name; none of them is made yet.
+
+    :param names: those that are wanted
+    :raises exceptions.BadInput: one is not there, is there twice, does not
+        load or breaks the contract; or two speak for one vendor
+    """
+    found: Classes = plugins.load(NAMESPACE, OPTION, names)
+    for name, plugin in sorted(found.items()):
+        fault = _fault(plugin)
+        if fault:
+            raise exceptions.BadInput(
+                f'{OPTION}: plugin {name!r} ({plugin!r}): {fault}')
+    by_vendor(found)
+    return found
+
+
+def by_vendor(classes: Classes) -> dict[str, str]:
+    """Return the names of plugins by canonical vendor.
+
+    :raises exceptions.BadInput: two speak for one vendor
+    """
+    found: dict[str, str] = {}
+    for name, plugin in sorted(classes.items()):
+        for vendor in sorted(plugin.vendors):
+            other = found.setdefault(ident.canonical(vendor), name)
+            if other != name:
+                raise exceptions.BadInput(
+                    f'{OPTION}: plugins {other!r} and {name!r} both speak '
+                    f'for vendor {vendor!r}; name the one that is to')
+    return found
+
+
+def facts_of(classes: Classes, vendor: str | None) -> dict[str, str]:
+    """Return the facts that collectors publish, each with what it is.
+
+    :param vendor: canonical; None for those of all vendors together
+    """
+    facts = dict(ident.FACTS)
+    for plugin in classes.values():
+        if vendor is None or vendor in map(ident.canonical, plugin.vendors):
+            facts.update(plugin.fact_names)
+    return facts
+
+
+def _fault(plugin: object) -> str | None:
+    """Return how a plugin breaks the contract."""
+    if not (isinstance(plugin, type) and issubclass(plugin, base.Vendor)):
+        return 'it is not a subclass of nova_mdev_compat.vendors.base.Vendor'
+    missing = [name for name in ('vendors', 'fact_names')
+               if not hasattr(plugin, name)]
+    if missing:
+        return f'it does not say its {" and ".join(missing)}'
+    if plugin.__abstractmethods__:
+        return f'it has no {", ".join(sorted(plugin.__abstractmethods__))}()'
+    taken = sorted(ident.FACTS.keys() & plugin.fact_names.keys())
+    if taken:
+        return f'the collector itself gives the facts {", ".join(taken)}'
+    try:
+        for name in plugin.fact_names:
+            ident.fact_name(name)
+        for vendor in plugin.vendors:
+            ident.canonical(vendor)
+    except (ident.IdentityError, TypeError, AttributeError) as exc:
+        return str(exc)
+    return None

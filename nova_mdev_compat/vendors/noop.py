@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plugin that speaks for nobody: an example to start from.
+
+Copy it into a package of your own, name your vendor id in ``vendors``, and
+declare an entry point::
+
+    [project.entry-points."nova_mdev_compat.vendors"]
+    acme = "acme_mdev:Acme"
+
+The collector finds it when it is next started; ``nova-mdev-collector
+--dry-run`` shows what it says.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from oslo_config import cfg
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.vendors import base
+
+# A plugin owns its options: operators set them in the collector's file.
+OPTS = [cfg.StrOpt('firmware', help='Fact that the example gives.')]
+
+
+class NoOp(base.Vendor):
+    """Gives one fact, and leaves the answer to the rule files."""
+
+    # Nobody, so that it is never asked. Yours says frozenset({'1234'}).
+    vendors = frozenset()
+
+    # Every fact that facts() may give. A rule may then say
+    # "firmwareversion: same", or {at_least: "2.1"}.
+    fact_names = {'firmwareversion': 'version of the firmware of the board'}
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        super().__init__(conf)
+        conf.register_opts(OPTS, group='noop_vendor')
+
+    def facts(self, devices: Sequence[base.Device],
+              ) -> Mapping[str, base.Facts]:
+        """Ask the driver, here an option, about each device."""
+        firmware = self.conf.noop_vendor.firmware
+        if firmware is None:
+            # A fact that is not known is said to be so: rules that need it
+            # then accept nothing, and the operator reads why.
+            found = base.Facts(unknown={
+                'firmwareversion': 'set [noop_vendor]firmware'})
+        else:
+            found = base.Facts({'firmwareversion': firmware})
+        return {device.name: found for device in devices}
+
+    def accepts(self, device: base.Device, target: ident.Identity,
+                ) -> Collection[pat.Pattern] | None:
+        """Leave the answer to rule files.
+
+        A vendor that prefers to answer by code returns patterns instead;
+        this one is what "the same board, the same type, firmware from 2.0
+        on" looks like::
+
+            return [pat.Pattern(target.parent, target.type, (
+                pat.Condition('firmwareversion', pat.Op.GE, '2_0'),))]
+        """
+        return None
