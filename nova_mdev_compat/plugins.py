@@ -7,9 +7,9 @@ the first two are errors, and nobody calls map().
 """
 
 from collections.abc import Collection
+from importlib import metadata
 from typing import Any, NoReturn
 
-from stevedore import extension
 from stevedore import named
 
 from nova_mdev_compat import exceptions
@@ -28,41 +28,42 @@ def load(namespace: str, option: str,
     :raises exceptions.BadInput: one is not there, is there twice, or does
         not load
     """
-    found = _manager(namespace, option, names).extensions
-    plugins = {item.name: item.plugin for item in found}
-    for name in plugins:
-        count = [item.name for item in found].count(name)
-        if count > 1:
-            raise exceptions.BadInput(
-                f'{option}: {count} plugins are named {name!r} in '
-                f'{namespace}')
-    for name in names:
-        if name != ALL and name not in plugins:
+    # With no name wanted nothing is imported.
+    installed = _manager(namespace, []).list_entry_points()
+    wanted = [name for name in names if name != ALL]
+    if ALL in names:
+        wanted += [item.name for item in installed]
+    plugins = {}
+    for name in dict.fromkeys(wanted):
+        found = [item for item in installed if item.name == name]
+        if not found:
             raise exceptions.BadInput(
                 f'{option}: no plugin is named {name!r} in {namespace}')
+        if len(found) > 1:
+            values = ' and '.join(item.value for item in found)
+            raise exceptions.BadInput(
+                f'{option}: {len(found)} plugins are named {name!r} in '
+                f'{namespace}: {values}; uninstall all but one')
+        plugins[name] = _load_one(option, found[0])
     return plugins
 
 
-def _manager(namespace: str, option: str, names: Collection[str],
-             ) -> extension.ExtensionManager[Any]:
-    def refuse(_manager: object, entry_point: object,
-               exc: BaseException) -> NoReturn:
-        raise exceptions.BadInput(
-            f'{option}: {entry_point} does not load: {exc}') from exc
-
+def _load_one(option: str, wanted: metadata.EntryPoint) -> Any:
     try:
-        if ALL in names:
-            return extension.ExtensionManager(
-                namespace, on_load_failure_callback=refuse)
-        return named.NamedExtensionManager(
-            namespace, list(names), on_load_failure_callback=refuse,
-            on_missing_entrypoints_callback=_say_nothing)
-    except (AssertionError, SystemExit) as exc:
-        # These two stevedore does not pass to the callback.
+        return _manager(wanted.group, [wanted.name])[wanted.name].plugin
+    except (Exception, SystemExit) as exc:  # it is somebody else's code
         raise exceptions.BadInput(
-            f'{option}: a plugin in {namespace} does not load: '
-            f'{type(exc).__name__}: {exc}') from exc
+            f'{option}: plugin {wanted.name!r} ({wanted.value}) does not '
+            f'load: {type(exc).__name__}: {exc}') from exc
 
 
-def _say_nothing(_missing: object) -> None:
+def _manager(namespace: str,
+             names: list[str]) -> named.NamedExtensionManager[Any]:
+    return named.NamedExtensionManager(namespace, names,
+                                       on_load_failure_callback=_raise)
+
+
+def _raise(_manager: object, _entry_point: object,
+           exc: BaseException) -> NoReturn:
     """Keep stevedore from logging what is said in an error."""
+    raise exc

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """This host, read and judged: what a pass publishes."""
 
-import dataclasses
 from typing import Any
 
 from oslo_config import cfg
@@ -23,15 +22,7 @@ from nova_mdev_compat.vendors import consult
 LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Host:
-    """What was found on this host.
-
-    :ivar name: hypervisor hostname
-    """
-
-    name: str
-    parents: tuple[publication.ParentTraits, ...]
+Host = publication.Host
 
 
 class Reader:
@@ -46,8 +37,6 @@ class Reader:
         self._types = nova_options.mdev_types(conf)
         self._libvirt = _libvirt(conf.collector)
         self._vendors = consult.Vendors(conf)
-        self._patience = patience.Patience('a vendor plugin',
-                                           conf.collector.vendor_timeout)
         self.rules = collector_rules.Rules(conf.collector.rules_dirs)
         for mdev_type in self._types.ignored:
             LOG.warning('nova.conf: mdev type %s is enabled without '
@@ -68,8 +57,7 @@ class Reader:
         tree = sysfs.Sysfs(options.sysfs_root)
         known = {device.name: _as_vendor_knows_it(device, tree)
                  for device in found.parents}
-        special = self._patience.ask(
-            lambda: self._vendors.facts(known.values()))
+        special = self._vendors.facts(known.values())
         shared = system.facts()
         facts = {}
         for device in found.parents:
@@ -89,10 +77,9 @@ class Reader:
                 ) -> publication.VendorAnswer | None:
         """Return what the vendor's plugin answers for a parent itself."""
         target = parent.target()
-        if target is None:
+        if target is None or parent.device_api != devices.VFIO_PCI:
             return None
-        patterns = self._patience.ask(
-            lambda: self._vendors.accepts(device, target))
+        patterns = self._vendors.accepts(device, target)
         if patterns is None:
             return None
         return publication.VendorAnswer(

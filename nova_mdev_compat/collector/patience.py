@@ -4,11 +4,13 @@
 from collections.abc import Callable
 import queue
 import threading
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nova_mdev_compat import exceptions
 
 _Answer = TypeVar('_Answer')
+#: What asking came to: an answer, or what it raised.
+_Outcome = tuple[Any, BaseException | None]
 
 
 class Patience:
@@ -28,39 +30,39 @@ class Patience:
         self._who = who
         self._limit = limit
         self._silence = silence
-        self._asking: threading.Thread | None = None
+        self._earlier: queue.SimpleQueue[_Outcome] | None = None
 
     def ask(self, question: Callable[[], _Answer]) -> _Answer:
         """Return the answer, or raise what asking raised.
 
         :raises exceptions.Failure: there is none
         """
-        if self._asking is not None and self._asking.is_alive():
+        # Not whether its thread is alive: it is, for a moment, after it has
+        # answered.
+        if self._earlier is not None and self._earlier.empty():
             raise self._silence(
                 f'{self._who} still has not answered an earlier question')
-        answers: queue.SimpleQueue[
-            tuple[_Answer, None] | tuple[None, BaseException]]
-        answers = queue.SimpleQueue()
+        outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
-                answers.put((question(), None))
+                outcomes.put((question(), None))
             except BaseException as exc:  # whatever it is, the asker must know
-                answers.put((None, exc))
+                outcomes.put((None, exc))
 
-        self._asking = threading.Thread(target=ask, daemon=True,
-                                        name=self._who)
-        self._asking.start()
-        return self._receive(answers)
+        threading.Thread(target=ask, daemon=True, name=self._who).start()
+        self._earlier = outcomes
+        answer: _Answer
+        answer, error = self._receive(outcomes)
+        self._earlier = None
+        if error is not None:
+            raise error
+        return answer
 
-    def _receive(self, answers: 'queue.SimpleQueue[tuple[_Answer, None] | '
-                                'tuple[None, BaseException]]') -> _Answer:
+    def _receive(self, outcomes: 'queue.SimpleQueue[_Outcome]') -> _Outcome:
         try:
-            answer, error = answers.get(timeout=self._limit)
+            return outcomes.get(timeout=self._limit)
         except queue.Empty:
             raise self._silence(
                 f'{self._who} has not answered for {self._limit} seconds',
             ) from None
-        if error is not None:
-            raise error
-        return answer  # type: ignore[return-value]  # None is an answer too

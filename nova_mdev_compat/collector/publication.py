@@ -62,6 +62,17 @@ class ParentTraits:
 
 
 @dataclasses.dataclass(frozen=True)
+class Host:
+    """What was found on a host.
+
+    :ivar name: hypervisor hostname
+    """
+
+    name: str
+    parents: tuple[ParentTraits, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class VendorAnswer:
     """What a vendor's plugin says that a parent accepts.
 
@@ -95,7 +106,7 @@ def describe(parent: par.Parent, rules: model.RuleSet,
     :raises PublicationError: a name or pattern that no trait can carry
     """
     try:
-        identity = frozenset(_identity_traits(parent))
+        identity = frozenset(identity_traits(parent))
         target = parent.target()
         if target is None:
             return ParentTraits(parent, identity, {}, note=(
@@ -140,7 +151,11 @@ def _by_rules(parent: par.Parent, identity: frozenset[str],
     return ParentTraits(parent, identity, accepts, outcomes, note)
 
 
-def _identity_traits(parent: par.Parent) -> Iterable[str]:
+def identity_traits(parent: par.Parent) -> Iterable[str]:
+    """Return the trait names that say what a parent is.
+
+    :raises identity.IdentityError, traits.TraitError: there is no such trait
+    """
     yield traits.SCHEMA
     yield traits.encode_value(traits.PARENT, parent.parent_id)
     if parent.target_type is not None:

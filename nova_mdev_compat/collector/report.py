@@ -7,7 +7,6 @@ from typing import Any
 
 import prettytable
 
-from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import identity as ident
@@ -16,7 +15,7 @@ from nova_mdev_compat import identity as ident
 SCHEMA_VERSION = '2.0'
 
 
-def as_json(host: collector_host.Host) -> str:
+def as_json(host: publication.Host) -> str:
     """Return everything known about a host, for programs."""
     combined = publication.combine(host.parents)
     document = {
@@ -55,7 +54,7 @@ def _parent(item: publication.ParentTraits) -> dict[str, Any]:
     }
 
 
-def as_table(host: collector_host.Host) -> str:
+def as_table(host: publication.Host) -> str:
     """Return a table of a host's parents, for people."""
     if not host.parents:
         return (f'{host.name}: libvirt knows no device that can create mdevs '

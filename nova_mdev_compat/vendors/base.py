@@ -43,10 +43,12 @@ class Vendor(abc.ABC):
     """Speaks for the devices of one vendor, or of several.
 
     One is made when the collector starts, and asked in every pass, one
-    question at a time. It may raise nova_mdev_compat.exceptions.Failure when
-    it cannot answer now: the pass ends, what was published stays, and the
-    next pass asks again. Any other exception is reported as its bug, with
-    the same effect. Nothing that it raises ever makes a device compatible.
+    question at a time, each in a thread of its own; what takes longer than
+    [collector]vendor_timeout is given up. It may raise
+    nova_mdev_compat.exceptions.Failure when it cannot answer now: the pass
+    ends, what was published stays, and the next pass asks again. Any other
+    exception is reported as its bug, with the same effect. Nothing that it
+    raises ever makes a device compatible.
 
     :param conf: the collector's options. A plugin registers its own, in a
         group of its own.

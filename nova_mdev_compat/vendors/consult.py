@@ -2,10 +2,11 @@
 """Asking vendor plugins; what they answer is checked before it counts."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from oslo_config import cfg
 
+from nova_mdev_compat.collector import patience
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
@@ -25,12 +26,13 @@ class Vendors:
 
     :param conf: the collector's options
     :raises exceptions.BadInput: plugins that cannot be used
+    :raises exceptions.Failure: one that raised, or did not answer
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
         classes = loader.load(conf.collector.vendor_plugins)
         self._names = loader.by_vendor(classes)
-        self._plugins = {name: _ask(name, 'nothing yet', plugin, conf)
+        self._plugins = {name: _Plugin(name, plugin, conf)
                          for name, plugin in classes.items()}
 
     def name_for(self, device: base.Device) -> str | None:
@@ -45,16 +47,14 @@ class Vendors:
         :raises exceptions.Failure: a plugin cannot say, or raised
         """
         of_plugin: dict[str, list[base.Device]] = {}
-        for device in devices:
+        # libvirt lists devices in another order every time.
+        for device in sorted(devices, key=lambda item: item.name):
             name = self.name_for(device)
             if name is not None:
                 of_plugin.setdefault(name, []).append(device)
         found: dict[str, base.Facts] = {}
         for name, its_devices in of_plugin.items():
-            plugin = self._plugins[name]
-            answer = _ask(name, 'facts', plugin.facts, its_devices)
-            for device in its_devices:
-                found[device.name] = _check_facts(name, plugin, device, answer)
+            found.update(self._plugins[name].facts(tuple(its_devices)))
         return found
 
     def accepts(self, device: base.Device, target: ident.Identity,
@@ -66,67 +66,119 @@ class Vendors:
         name = self.name_for(device)
         if name is None:
             return None
-        plugin = self._plugins[name]
-        answer = _ask(name, f'what {device.name} accepts', plugin.accepts,
-                      device, target)
-        if answer is None:
-            return None
+        return self._plugins[name].accepts(device, target)
+
+
+class _Plugin:
+    """A vendor's plugin, and what it may answer.
+
+    Each question is put in full where its time is limited and whatever it
+    raises is caught: an answer may be lazy.
+    """
+
+    def __init__(self, name: str, plugin: type[base.Vendor],
+                 conf: cfg.ConfigOpts):
+        self._name = name
+        # What the loader has checked; an instance could say something else.
+        self._fact_names = frozenset(plugin.fact_names)
+        self._patience = patience.Patience(f'vendor plugin {name!r}',
+                                           conf.collector.vendor_timeout)
+        self._plugin = self._ask('when it was started', lambda: plugin(conf))
+
+    def facts(self, devices: tuple[base.Device, ...],
+              ) -> dict[str, base.Facts]:
+        def answer() -> dict[str, base.Facts]:
+            said = self._plugin.facts(devices)
+            return {device.name: self._facts(device, said)
+                    for device in devices}
+
+        return self._ask('asked for facts', answer)
+
+    def accepts(self, device: base.Device, target: ident.Identity,
+                ) -> frozenset[pat.Pattern] | None:
+        if type(self._plugin).accepts is base.Vendor.accepts:
+            return None  # it leaves all answers to the rule files
+
+        def answer() -> frozenset[pat.Pattern] | None:
+            said = self._plugin.accepts(device, target)
+            return None if said is None else self._patterns(device, said)
+
+        return self._ask(f'asked what {device.name} accepts', answer)
+
+    def _ask(self, what: str, question: Callable[[], _Answer]) -> _Answer:
         try:
-            patterns = frozenset(answer)
-        except TypeError as exc:
-            raise _broken(name, device, f'no patterns: {answer!r}') from exc
-        for pattern in patterns:
-            _check_pattern(name, device, pattern)
-        return patterns
+            return self._patience.ask(question)
+        except exceptions.Failure:
+            raise
+        except cfg.Error as exc:
+            raise exceptions.BadInput(
+                f'vendor plugin {self._name!r}: {exc}') from exc
+        except (Exception, SystemExit) as exc:  # it is somebody else's code
+            raise VendorError(
+                f'vendor plugin {self._name!r}, {what}: '
+                f'{type(exc).__name__}: {exc}; this is a bug of it') from exc
 
+    def _facts(self, device: base.Device, said: object) -> base.Facts:
+        """Return facts that keep the contract.
 
-def _ask(name: str, what: str, question: Callable[..., _Answer],
-         *args: Any) -> _Answer:
-    try:
-        return question(*args)
-    except exceptions.Failure:
-        raise
-    except cfg.Error as exc:
-        raise exceptions.BadInput(f'vendor plugin {name!r}: {exc}') from exc
-    except (Exception, SystemExit) as exc:  # it is somebody else's code
-        raise VendorError(
-            f'vendor plugin {name!r}, asked for {what}: '
-            f'{type(exc).__name__}: {exc}; this is a bug of it') from exc
+        Those not mentioned are unknown.
+        """
+        if not isinstance(said, Mapping):
+            raise self._broken(device, f'no mapping: {said!r}')
+        facts = said.get(device.name)
+        if not isinstance(facts, base.Facts):
+            raise self._broken(device, f'no Facts: {facts!r}')
+        values = self._texts(device, facts.values)
+        unknown = self._texts(device, facts.unknown)
+        for fact, value in values.items():
+            try:
+                traits.encode_fact(fact, ident.canonical(value))
+            except (ident.IdentityError, traits.TraitError) as exc:
+                raise self._broken(device, f'{fact} = {value!r}, a value that '
+                                   f'no trait can carry: {exc}') from exc
+        return base.Facts(values, {
+            fact: unknown.get(fact) or f'plugin {self._name} does not say'
+            for fact in sorted(self._fact_names - values.keys())})
 
-
-def _check_facts(name: str, plugin: base.Vendor, device: base.Device,
-                 answer: Mapping[str, base.Facts]) -> base.Facts:
-    """Return facts that keep the contract; those not mentioned are unknown."""
-    facts = (answer.get(device.name) if isinstance(answer, Mapping) else None)
-    if not isinstance(facts, base.Facts):
-        raise _broken(name, device, f'no Facts: {facts!r}')
-    for said in (facts.values, facts.unknown):
-        for fact, text in said.items():
-            if fact not in plugin.fact_names:
-                raise _broken(name, device, f'the fact {fact!r}, which its '
-                              'fact_names does not announce')
+    def _texts(self, device: base.Device, said: object) -> dict[str, str]:
+        """Return texts by fact; only facts that are announced have any."""
+        if not isinstance(said, Mapping):
+            raise self._broken(device, f'Facts of no mapping: {said!r}')
+        texts = dict(said)
+        for fact, text in texts.items():
+            if fact not in self._fact_names:
+                raise self._broken(device, f'the fact {fact!r}, which its '
+                                   'fact_names does not announce')
             if not isinstance(text, str):
-                raise _broken(name, device, f'{fact} = {text!r}, no text')
-    return base.Facts(facts.values, {
-        fact: facts.unknown.get(fact, f'plugin {name} does not say')
-        for fact in plugin.fact_names if fact not in facts.values})
+                raise self._broken(device, f'{fact} = {text!r}, no text')
+        return texts
 
+    def _patterns(self, device: base.Device,
+                  said: object) -> frozenset[pat.Pattern]:
+        """Return patterns that keep the contract."""
+        # A text is iterable too: it has letters.
+        if isinstance(said, str) or not isinstance(said, Iterable):
+            raise self._broken(device, f'no patterns: {said!r}')
+        patterns = list(said)
+        for pattern in patterns:
+            self._check_pattern(device, pattern)
+        return frozenset(patterns)
 
-def _check_pattern(name: str, device: base.Device, pattern: object) -> None:
-    if not isinstance(pattern, pat.Pattern):
-        raise _broken(name, device, f'no pattern: {pattern!r}')
-    try:
-        traits.encode_pattern(pattern)
-    except (traits.TraitError, AttributeError, TypeError) as exc:
-        raise _broken(name, device,
-                      f'a pattern that no trait can carry: {exc}') from exc
-    vendor = ident.vendor_of(device.parent_id)
-    if pattern.parent != f'{vendor}_{pat.ANY}' and (
-            ident.vendor_of(pattern.parent) != vendor):
-        raise _broken(name, device, 'a pattern for another vendor: '
-                      f'{ident.display_parent(pattern.parent)}')
+    def _check_pattern(self, device: base.Device, pattern: object) -> None:
+        if not isinstance(pattern, pat.Pattern):
+            raise self._broken(device, f'no pattern: {pattern!r}')
+        try:
+            traits.encode_pattern(pattern)
+        except (traits.TraitError, AttributeError, TypeError) as exc:
+            raise self._broken(
+                device, f'a pattern that no trait can carry: {exc}') from exc
+        vendor = ident.vendor_of(device.parent_id)
+        if pattern.parent != f'{vendor}_{pat.ANY}' and (
+                ident.vendor_of(pattern.parent) != vendor):
+            raise self._broken(device, 'a pattern for another vendor: '
+                               f'{ident.display_parent(pattern.parent)}')
 
-
-def _broken(name: str, device: base.Device, what: str) -> VendorError:
-    return VendorError(f'vendor plugin {name!r} breaks its contract for '
-                       f'{device.name}: it answered {what}')
+    def _broken(self, device: base.Device, what: str) -> VendorError:
+        return VendorError(
+            f'vendor plugin {self._name!r} breaks its contract for '
+            f'{device.name}: it answered {what}')

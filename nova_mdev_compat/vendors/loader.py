@@ -43,7 +43,7 @@ def by_vendor(classes: Classes) -> dict[str, str]:
             if other != name:
                 raise exceptions.BadInput(
                     f'{OPTION}: plugins {other!r} and {name!r} both speak '
-                    f'for vendor {vendor!r}; name the one that is to')
+                    f'for vendor {vendor!r}; name only one of them')
     return found
 
 
@@ -69,14 +69,37 @@ def _fault(plugin: object) -> str | None:
         return f'it does not say its {" and ".join(missing)}'
     if plugin.__abstractmethods__:
         return f'it has no {", ".join(sorted(plugin.__abstractmethods__))}()'
-    taken = sorted(ident.FACTS.keys() & plugin.fact_names.keys())
-    if taken:
-        return f'the collector itself gives the facts {", ".join(taken)}'
-    try:
-        for name in plugin.fact_names:
+    return _vendors_fault(plugin.vendors) or _facts_fault(plugin.fact_names)
+
+
+def _vendors_fault(vendors: object) -> str | None:
+    # A text is a collection too: of letters, none of which is a vendor.
+    if isinstance(vendors, str) or not isinstance(vendors, Collection):
+        return f'its vendors are {vendors!r}; they must be a set of names'
+    for vendor in vendors:
+        try:
+            # The same as in rule files: nothing else is ever a vendor.
+            known = isinstance(vendor, str) and ident.subsystem_parent(vendor)
+        except ident.IdentityError:
+            known = False
+        if not known or known.startswith('0X'):
+            return (f'its vendor {vendor!r} must be a PCI vendor id, '
+                    "'10de', or the subsystem of devices without PCI ids, "
+                    "'mtty'")
+    return None
+
+
+def _facts_fault(fact_names: object) -> str | None:
+    if not isinstance(fact_names, Mapping):
+        return (f'its fact_names are {fact_names!r}; they must be a mapping '
+                'of names to what they are')
+    for name, text in fact_names.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            return f'its fact_names have {name!r}: {text!r}, not two texts'
+        try:
             ident.fact_name(name)
-        for vendor in plugin.vendors:
-            ident.canonical(vendor)
-    except (ident.IdentityError, TypeError, AttributeError) as exc:
-        return str(exc)
+        except ident.IdentityError as exc:
+            return f'its fact_names: {exc}'
+        if name in ident.FACTS:
+            return f'its fact_names: the collector itself gives {name!r}'
     return None

@@ -7,7 +7,9 @@ import hypothesis
 from hypothesis import strategies as st
 import testtools
 
+from nova_mdev_compat.collector import system
 from nova_mdev_compat import identity as ident
+from tests.unit.collector import test_sysfs
 
 
 @ddt.ddt
@@ -47,6 +49,32 @@ class CanonicalTest(testtools.TestCase):
     def test_no_fact_name(self, name):
         exc = self.assertRaises(ident.IdentityError, ident.fact_name, name)
         self.assertIn(repr(name), str(exc))
+
+
+    @ddt.data('driver', 'kernel', 'version', 'vbiosversion',
+              'firmwareversion')
+    def test_version_fact(self, name):
+        self.assertTrue(ident.is_version_fact(name))
+        self.assertEqual('94.2.5C', ident.display(name, '94_2_5C'))
+
+    @ddt.data('ecc', 'module', 'os', 'subsystem', 'drivers', 'kerneltype',
+              'versions', 'driverbranch', '')
+    def test_token_fact(self, name):
+        self.assertFalse(ident.is_version_fact(name))
+        self.assertEqual('10DE_1482', ident.display(name, '10DE_1482'))
+
+
+class OwnFactsTest(test_sysfs.TreeTestCase):
+    """FACTS is what vendor plugins may not give."""
+
+    def test_are_those_that_the_collector_reads(self):
+        self.assertEqual(set(ident.FACTS), {
+            *self.tree.facts(test_sysfs.device()), *system.facts()})
+
+    def test_their_names_are_fact_names(self):
+        for name, text in ident.FACTS.items():
+            self.assertEqual(name, ident.fact_name(name))
+            self.assertTrue(text)
 
 
 @ddt.ddt

@@ -8,6 +8,7 @@ namespace ``nova_mdev_compat.publishers``.
 from oslo_config import cfg
 
 from nova_mdev_compat.collector.publishers import base
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import plugins
 
 NAMESPACE = 'nova_mdev_compat.publishers'
@@ -19,7 +20,9 @@ def load(conf: cfg.ConfigOpts) -> base.Publisher:
     :raises exceptions.BadInput: there is none, or two, of this name, it
         cannot be loaded, or its own options are incomplete
     """
-    name = conf.collector.publisher
-    found = plugins.load(NAMESPACE, '[collector]publisher', [name])
+    name, option = conf.collector.publisher, '[collector]publisher'
+    if name == plugins.ALL:
+        raise exceptions.BadInput(f'{option}: name one publisher, not {name}')
+    found = plugins.load(NAMESPACE, option, [name])
     publisher: base.Publisher = found[name](conf)
     return publisher

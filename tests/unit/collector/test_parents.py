@@ -119,6 +119,19 @@ class BuildTest(testtools.TestCase):
         self.assertIsNone(found.target_type)
         self.assertEqual({'labgpu-1'}, found.in_use)
 
+    def test_why_facts_are_unknown(self):
+        found = build(self.first, self.third, unknown={'ecc': 'no driver'},
+                      facts={'pci_0000_01_00_0': {'driver': '1.0'}})
+        self.assertEqual([({'driver': '1.0'}, {'ecc': 'no driver'}),
+                          ({}, {'ecc': 'no driver'})],
+                         [(item.facts, item.unknown) for item in found])
+        # What is unknown is no fact, whatever its reason says.
+        self.assertIsNone(found[0].target().fact('ecc'))
+
+    def test_a_reason_that_no_trait_carries(self):
+        (found,) = build(self.first, unknown={'ecc': '???'})
+        self.assertEqual({'ecc': '???'}, found.unknown)
+
     def test_many(self):
         devices = [device('pci_0000_01_00_0', name=f'pci_{number}',
                           address=f'0000:01:{number // 8:02x}.{number % 8}')

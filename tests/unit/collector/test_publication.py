@@ -5,12 +5,15 @@ import testtools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import exceptions
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from nova_mdev_compat import traits
+from nova_mdev_compat import verdict
 from tests.unit import samples
 
-ANYTHING_GOES = loader.load([str(samples.SHIPPED_RULES)])
+ANYTHING_GOES = loader.load([str(samples.STRICT_RULES)])
 NVIDIA = model.RuleSet(dict([samples.rules('design_example.yaml')]))
 V1, HOST, MIXED = 'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST', 'CUSTOM_MDEV_MIXED'
 BOARD = 'CUSTOM_MDEV_PARENT_10DE_2235'
@@ -89,6 +92,93 @@ class DescribeTest(testtools.TestCase):
         rules = model.RuleSet({'10DE': (
             *NVIDIA.for_vendor('10DE'), *ANYTHING_GOES.for_vendor('10DE'))})
         self.assertEqual({FLOOR, RANGE}, set(one(rules).accepts))
+
+
+@ddt.ddt
+class PluginTest(testtools.TestCase):
+    """A vendor's plugin answers in the place of the rules."""
+
+    pattern = pat.Pattern('10DE_2235', 'NVIDIA_558', (
+        pat.Condition('ecc', pat.Op.IS, 'ON'),))
+    trait = f'{FLOOR}__ECC_IS_ON'
+
+    def one(self, *patterns, rules=ANYTHING_GOES, **changes):
+        return publication.describe(
+            samples.parent('pci_0', **changes), rules,
+            publication.VendorAnswer('acme', frozenset(patterns)))
+
+    def test_replaces_the_answer_of_the_rules(self):
+        found = self.one(self.pattern)
+        self.assertEqual({V1, BOARD, TYPE, *FACTS}, found.identity)
+        self.assertEqual({self.trait: self.pattern}, found.accepts)
+        self.assertEqual(('acme', ''), (found.plugin, found.note))
+        self.assertEqual((evaluation.Outcome(
+            'vendor plugin acme', 'vendor plugin acme',
+            {self.trait: self.pattern}),), found.outcomes)
+
+    def test_where_no_rule_applies(self):
+        for rules in (NVIDIA, model.RuleSet({})):
+            found = self.one(self.pattern, rules=rules, facts={'os': 'x-1'})
+            self.assertEqual({self.trait}, set(found.accepts))
+
+    def test_several_patterns(self):
+        other = pat.Pattern('10DE_ANY', pat.ANY)
+        found = self.one(self.pattern, other)
+        self.assertEqual(
+            {self.trait: self.pattern,
+             'CUSTOM_MDEV_ACCEPT_10DE_ANY__ANY': other}, found.accepts)
+
+    def test_accepts_nothing(self):
+        """Not even what rules would accept."""
+        found = self.one()
+        self.assertEqual({}, found.accepts)
+        self.assertEqual({V1, BOARD, TYPE, *FACTS}, found.all_traits)
+        self.assertEqual('acme', found.plugin)
+        self.assertEqual('vendor plugin acme accepts nothing here', found.note)
+        (outcome,) = found.outcomes
+        self.assertEqual((verdict.Reason(
+            verdict.Cause.VENDOR, 'it accepts nothing here'),),
+            outcome.reasons)
+
+    def test_no_answer(self):
+        self.assertIsNone(one().plugin)
+
+    @ddt.data({'target_type': None}, {'device_api': 'vfio-ccw'})
+    def test_a_device_of_which_nothing_is_asked(self, changes):
+        self.assertEqual(one(**changes), self.one(self.pattern, **changes))
+
+    def test_a_pattern_that_no_trait_can_carry(self):
+        """consult.py has refused it before, with the plugin's name."""
+        self.assertIn('node device pci_0: ', str(self.assertRaises(
+            publication.PublicationError, self.one,
+            pat.Pattern('10DE_2235', 'X' * 250))))
+
+    def test_parents_differ_where_only_one_answers_itself(self):
+        parents = [*describe('pci_1'), self.one(self.pattern)]
+        found = publication.combine(parents)
+        self.assertTrue(found.mixed)
+        self.assertEqual({V1, HOST}, found.root)
+
+    def test_it_does_not_matter_who_answers(self):
+        floor = pat.Pattern('10DE_2235', 'NVIDIA_558')
+        found = publication.combine([*describe('pci_1'), self.one(floor)])
+        self.assertFalse(found.mixed)
+        self.assertIn(FLOOR, found.root)
+
+
+class UnknownTest(testtools.TestCase):
+
+    def test_no_trait_says_it_but_the_reason_does(self):
+        found = one(NVIDIA, facts={'driver': '550.90.07'},
+                    unknown={'ecc': 'load nvidia.ko'})
+        self.assertEqual(
+            {V1, BOARD, TYPE, 'CUSTOM_MDEV_FACT_DRIVER_550_90_07'},
+            found.all_traits)
+        self.assertEqual('no rule applies to this device', found.note)
+        (outcome,) = found.outcomes
+        self.assertEqual(
+            ['ecc of the target is unknown: load nvidia.ko'],
+            list(map(str, outcome.reasons)))
 
 
 @ddt.ddt

@@ -10,6 +10,7 @@ import testtools
 from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import report
+from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import model
 from tests.unit import samples
 
@@ -41,7 +42,29 @@ def alike():
         for name in ('pci_0000_84_00_0', 'pci_0000_85_00_0')))
 
 
-HOSTS = [('mixed', mixed), ('alike', alike),
+def vendors():
+    """Return a host of which vendors' plugins have more to say."""
+    def answer(*patterns):
+        return publication.VendorAnswer('acme', frozenset(patterns))
+
+    facts = {'driver': '550.90.07', 'os': 'rhel-9.6'}
+    parents = [
+        (samples.parent('pci_0000_84_00_0', facts=facts, unknown={
+            'ecc': 'load the driver', 'mig': 'plugin acme does not say'}),
+         None),
+        (samples.parent('pci_0000_85_00_0',
+                        facts={**facts, 'firmwareversion': '2.1'}),
+         answer(pat.Pattern('10DE_2235', 'NVIDIA_558', (
+                    pat.Condition('firmwareversion', pat.Op.GE, '2_0'),)),
+                pat.Pattern('10DE_ANY', 'NVIDIA_557'))),
+        (samples.parent('pci_0000_86_00_0', facts=facts, unknown={
+            'firmwareversion': 'set [acme]firmware'}), answer())]
+    return collector_host.Host('compute4', tuple(
+        publication.describe(parent, _rules(), said)
+        for parent, said in parents))
+
+
+HOSTS = [('mixed', mixed), ('alike', alike), ('vendors', vendors),
          ('empty', lambda: collector_host.Host('compute3', ()))]
 
 

@@ -10,6 +10,8 @@ from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import sysfs
 
 PATH = 'devices/pci0000:80/0000:84:00.0'
+#: A virtual function of it.
+VF_PATH = 'devices/pci0000:80/0000:84:00.4'
 
 
 def device(**changes):
@@ -19,6 +21,8 @@ def device(**changes):
     return devices.ParentDevice(**values)
 
 
+VF = device(name='pci_0000_84_00_4', path=f'/sys/{VF_PATH}',
+            address='0000:84:00.4')
 MTTY = device(name='mtty_mtty', path='/sys/devices/virtual/mtty/mtty',
               address=None, vendor=None, product=None)
 
@@ -123,6 +127,59 @@ class FactsTest(TreeTestCase):
         exc = self.assertRaises(sysfs.SysfsError, self.tree.facts, device())
         self.assertEqual(f'{self.root}/{PATH}/driver: Invalid argument',
                          str(exc))
+
+
+class BoardTest(TreeTestCase):
+    """What a virtual function has of its board's."""
+
+    def setUp(self):
+        super().setUp()
+        # As the kernel has it: the link is relative.
+        (self.root / VF_PATH).mkdir()
+        (self.root / VF_PATH / 'physfn').symlink_to('../0000:84:00.0')
+        self.link(f'{VF_PATH}/driver', 'bus/pci/drivers/nvidia')
+        self.link('bus/pci/devices/0000:84:00.4', VF_PATH)
+
+    def test_a_virtual_function(self):
+        for some in (VF, device(path=None, address='0000:84:00.4')):
+            self.assertEqual('0000:84:00.0', self.tree.board_address(some))
+
+    def test_a_board_itself(self):
+        for some in (device(), device(path=None)):
+            self.assertEqual('0000:84:00.0', self.tree.board_address(some))
+
+    def test_no_pci_device(self):
+        self.assertIsNone(self.tree.board_address(MTTY))
+
+    def test_a_device_that_is_gone(self):
+        gone = device(path='/sys/devices/pci0000:80/0000:99:00.0',
+                      address='0000:99:00.0')
+        self.assertEqual('0000:99:00.0', self.tree.board_address(gone))
+
+    def test_the_subsystem_is_the_boards(self):
+        self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
+        self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
+        self.assertEqual({'module': 'nvidia', 'driver': '550.90.07',
+                          'subsystem': '10de:1482'}, self.tree.facts(VF))
+
+    def test_a_board_that_says_nothing_of_its_subsystem(self):
+        self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
+        self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
+        self.remove(f'{PATH}/subsystem_device')
+        self.assertEqual({'module': 'nvidia', 'driver': '550.90.07'},
+                         self.tree.facts(VF))
+
+    def test_the_driver_is_that_of_the_function(self):
+        self.remove(f'{VF_PATH}/driver')
+        self.assertEqual({'subsystem': '10de:1482'}, self.tree.facts(VF))
+
+    def test_a_link_that_is_none(self):
+        self.remove(f'{VF_PATH}/physfn')
+        self.write(f'{VF_PATH}/physfn', '')
+        for question in (self.tree.facts, self.tree.board_address):
+            exc = self.assertRaises(sysfs.SysfsError, question, VF)
+            self.assertEqual(f'{self.root}/{VF_PATH}/physfn: Invalid '
+                             'argument', str(exc))
 
 
 @ddt.ddt

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vendors' plugins in packages of their own, and what breaks them."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+
+import fixtures
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import traits
+from tests.functional import collector_base
+
+ACME = pathlib.Path(__file__).parents[1] / 'data/plugins/acme'
+NAMESPACE = 'nova_mdev_compat.vendors'
+RULES = """
+schema_version: "1.0"
+vendor: "1b36"
+rules:
+  - name: same mode, firmware not newer than ours
+    accepts:
+      facts:
+        mode: same
+        firmwareversion: {at_most: same}
+"""
+#: What a plugin's module starts with, in a package that a test writes.
+PLUGIN = """
+import threading
+
+from nova_mdev_compat.vendors import base
+
+
+class Plugin(base.Vendor):
+    vendors = frozenset({'1b36'})
+    fact_names = {'mode': 'fast or safe',
+                  'firmwareversion': 'version of the firmware'}
+
+    def facts(self, devices):
+        return {device.name: base.Facts({
+            'mode': 'safe', 'firmwareversion': '1.0'}) for device in devices}
+"""
+FACTS = {'CUSTOM_MDEV_FACT_MODE_FAST', 'CUSTOM_MDEV_FACT_FIRMWAREVERSION_2_1'}
+BY_PLUGIN = ('CUSTOM_MDEV_ACCEPT_1B36_0005__LABGPU_1__FIRMWAREVERSION_GE_2_'
+             'LE_2_1__MODE_IS_FAST')
+BY_RULE = ('CUSTOM_MDEV_ACCEPT_1B36_0010__LABGPU_1__FIRMWAREVERSION_LE_2_1__'
+           'MODE_IS_FAST')
+
+
+def board(slot, product):
+    return collector_base.device(slot, ['labgpu-1'], product, '1b36')
+
+
+class PluginTestCase(collector_base.CollectorTestCase):
+    """A host with two of Acme's boards, and packages beside our own."""
+
+    def setUp(self):
+        super().setUp()
+        self.packages = self.home / 'packages'
+        self.packages.mkdir()
+        self.nova = ('[devices]\nenabled_mdev_types = labgpu-1\n'
+                     '[acme]\nmode = fast\n')
+        self.firmware = '2.1'
+        self.devices(board(0, '0005'), board(1, '0010'))
+        self.write_rules(RULES, 'acme.yaml')
+
+    def run_collector(self, *args, **kwargs):
+        # stevedore keeps entry points in the user's cache, and would not
+        # look again at packages that have changed since a moment ago.
+        cache = self.useFixture(fixtures.TempDir()).path
+        return super().run_collector(*args, **kwargs, env={
+            **os.environ, 'PYTHONPATH': str(self.packages),
+            'XDG_CACHE_HOME': cache, 'ACME_FIRMWARE': self.firmware})
+
+    def dry_run(self):
+        """Return what --dry-run says of each board."""
+        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        return json.loads(shown)['parents']
+
+
+class ThirdPartyTest(PluginTestCase):
+    """A project that is built and installed as its vendor would."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        home = pathlib.Path(cls.enterClassContext(
+            tempfile.TemporaryDirectory()))
+        # Not there: building leaves files beside the source.
+        shutil.copytree(ACME, home / 'source')
+        subprocess.run(
+            [sys.executable, '-m', 'pip', 'install', '--no-deps', '--quiet',
+             '--no-build-isolation', '--no-index', '--no-cache-dir',
+             '--target', home / 'packages', home / 'source'],
+            capture_output=True, check=True, cwd=home)
+        cls.installed = home / 'packages'
+
+    def setUp(self):
+        super().setUp()
+        self.packages = self.installed
+
+    def test_published(self):
+        self.run_collector('--once')
+        root, first, second = self.published()
+        for names in (first, second):
+            self.assertLessEqual(FACTS, names)
+        self.assertEqual({BY_PLUGIN}, self.accepted(first))
+        self.assertEqual({BY_RULE}, self.accepted(second))
+        self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
+
+    def accepted(self, names):
+        return {name for name in names if name.startswith(traits.ACCEPT)}
+
+    def test_decides(self):
+        """What the scheduler makes of it, which does not have the plugin."""
+        self.run_collector('--once')
+        _, names, _ = self.published()
+        (target,) = traits.describe(names).accepts.values()
+        for firmware, mode, may in (
+                ('2.1', 'fast', True), ('2.0.9', 'fast', True),
+                ('2.1', 'safe', False), ('2.10', 'fast', False),
+                ('1.9', 'fast', False)):
+            source = ident.Identity.of('1B36_0005', 'labgpu-1', {
+                'firmwareversion': firmware, 'mode': mode})
+            self.assertEqual(may, bool(target.judge(source)), source)
+
+    def test_equal_boards(self):
+        """The root says what a plugin says, as it says what rules say."""
+        self.devices(board(0, '0005'), board(1, '0005'))
+        self.run_collector('--once')
+        for names in self.published():
+            self.assertEqual({BY_PLUGIN}, self.accepted(names))
+
+    def test_dry_run(self):
+        first, second = self.dry_run()
+        self.assertEqual(['acme', None], [
+            parent['vendor_plugin'] for parent in (first, second)])
+        self.assertEqual([[BY_PLUGIN], [BY_RULE]], [
+            parent['accepts'] for parent in (first, second)])
+        self.assertEqual(['vendor plugin acme'], [
+            rule['name'] for rule in first['rules']])
+        self.assertEqual(['same mode, firmware not newer than ours'], [
+            rule['name'] for rule in second['rules']])
+        for parent in (first, second):
+            self.assertEqual('fast', parent['facts']['mode'])
+            self.assertEqual('2.1', parent['facts']['firmwareversion'])
+            self.assertEqual({}, parent['unknown_facts'])
+
+    def test_what_it_does_not_know(self):
+        self.nova = self.nova.replace('mode = fast', '')
+        self.firmware = ''
+        why = {'mode': 'set [acme]mode',
+               'firmwareversion': 'the driver is not loaded'}
+        for parent in self.dry_run():
+            self.assertEqual([], parent['accepts'])
+            self.assertEqual(why, parent['unknown_facts'])
+        shown, _ = self.run_collector('--dry-run')
+        self.assertIn('vendor plugin acme accepts nothing here', shown)
+        self.assertIn(
+            "not 'same mode, firmware not newer than ours': firmwareversion "
+            'of the target is unknown: the driver is not loaded, mode of '
+            'this parent is unknown: set [acme]mode', shown)
+
+    def test_what_it_does_not_know_any_more(self):
+        """Nothing is left of what it said before."""
+        self.run_collector('--once')
+        self.firmware = ''
+        _, log = self.run_collector('--once')
+        self.assertIn('pci_0000_81_00_0 accepts nothing: vendor plugin acme '
+                      'accepts nothing here', log)
+        for names in self.published():
+            self.assertEqual(set(), self.accepted(names))
+
+    def test_it_cannot_answer_now(self):
+        self.run_collector('--once')
+        before = self.published()
+        self.firmware = 'upgrading'
+        _, log = self.run_collector('--once', status=1)
+        self.assertEqual(
+            'nova-mdev-collector: the firmware is being upgraded\n', log)
+        self.assertEqual(before, self.published())
+
+    def test_its_option_is_wrong(self):
+        self.nova = self.nova.replace('fast', 'furious')
+        _, log = self.run_collector('--once', status=2)
+        self.assertIn("nova-mdev-collector: vendor plugin 'acme': ", log)
+        self.assertIn('furious', log)
+        self.assertEqual(1, len(log.splitlines()), log)
+
+    def test_nobody_asks_it(self):
+        self.options['vendor_plugins'] = 'noop'
+        for parent in self.dry_run():
+            self.assertIsNone(parent['vendor_plugin'])
+            self.assertEqual([], parent['accepts'])
+            self.assertEqual({}, parent['unknown_facts'])
+
+
+class BrokenTest(PluginTestCase):
+    """Whatever is wrong with a plugin, what was published before stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.install('good', PLUGIN)
+        self.run_collector('--once')
+        self.before = self.published()
+        for names in self.before[1:]:
+            self.assertIn('CUSTOM_MDEV_FACT_MODE_SAFE', names)
+
+    def install(self, name, text):
+        """Write a package with one plugin; one of this name is replaced."""
+        directory = self.packages / f'{name}_mdev-1.0.dist-info'
+        directory.mkdir(exist_ok=True)
+        (directory / 'METADATA').write_text(
+            f'Metadata-Version: 2.1\nName: {name}-mdev\nVersion: 1.0\n')
+        (directory / 'entry_points.txt').write_text(
+            f'[{NAMESPACE}]\n{name} = {name}_mdev:Plugin\n')
+        (self.packages / f'{name}_mdev.py').write_text(text)
+
+    def replace(self, method):
+        """Install a plugin, in the good one's place, with another method."""
+        shutil.rmtree(self.packages)
+        self.packages.mkdir()
+        self.install('acme', PLUGIN + textwrap.indent(
+            textwrap.dedent(method), '    '))
+
+    def assert_failed(self, status, message):
+        """Both ways to run fail, say why, and change nothing."""
+        for way in ('--dry-run', '--once'):
+            shown, log = self.run_collector(way, status=status)
+            self.assertEqual(f'nova-mdev-collector: {message}\n', log)
+            self.assertEqual('', shown)
+        self.assertEqual(self.before, self.published())
+
+    def test_raises_in_facts(self):
+        self.replace("""
+            def facts(self, devices):
+                raise RuntimeError('no board')
+            """)
+        self.assert_failed(1, "vendor plugin 'acme', asked for facts: "
+                           'RuntimeError: no board; this is a bug of it')
+
+    def test_ends_the_process_in_facts(self):
+        self.replace("""
+            def facts(self, devices):
+                raise SystemExit(0)
+            """)
+        self.assert_failed(1, "vendor plugin 'acme', asked for facts: "
+                           'SystemExit: 0; this is a bug of it')
+
+    def test_raises_in_accepts(self):
+        self.replace("""
+            def accepts(self, device, target):
+                yield None
+                raise RuntimeError('no board')
+            """)
+        self.assert_failed(
+            1, "vendor plugin 'acme', asked what pci_0000_81_00_0 accepts: "
+            'RuntimeError: no board; this is a bug of it')
+
+    def test_raises_when_it_is_started(self):
+        self.replace("""
+            def __init__(self, conf):
+                raise RuntimeError('no library')
+            """)
+        self.assert_failed(1, "vendor plugin 'acme', when it was started: "
+                           'RuntimeError: no library; this is a bug of it')
+
+    def test_breaks_its_contract(self):
+        self.replace("""
+            def facts(self, devices):
+                return {device.name: base.Facts({'driver': '1.0'})
+                        for device in devices}
+            """)
+        self.assert_failed(
+            1, "vendor plugin 'acme' breaks its contract for "
+            "pci_0000_81_00_0: it answered the fact 'driver', which its "
+            'fact_names does not announce')
+
+    def test_hangs(self):
+        """Where a service would go on, --once ends, and the process too."""
+        self.options['vendor_timeout'] = 1
+        for method in ('facts(self, devices)', 'accepts(self, device, target)',
+                       '__init__(self, conf)'):
+            with self.subTest(method=method):
+                self.replace(f"""
+                    def {method}:
+                        threading.Event().wait()
+                    """)
+                self.assert_failed(1, "vendor plugin 'acme' has not answered "
+                                   'for 1 seconds')
+
+    def test_does_not_load(self):
+        self.install('acme', 'import a_library_that_is_not_there')
+        self.assert_failed(
+            2, "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
+            "does not load: ModuleNotFoundError: No module named "
+            "'a_library_that_is_not_there'")
+
+    def test_ends_the_process_when_it_is_loaded(self):
+        self.install('acme', 'raise SystemExit(0)')
+        self.assert_failed(
+            2, "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
+            'does not load: SystemExit: 0')
+
+    def test_is_no_plugin(self):
+        self.install('acme', 'class Plugin: pass')
+        self.assert_failed(
+            2, "[collector]vendor_plugins: plugin 'acme' (<class "
+            "'acme_mdev.Plugin'>): it is not a subclass of "
+            'nova_mdev_compat.vendors.base.Vendor')
+
+    def test_two_for_one_vendor(self):
+        self.install('acme', PLUGIN.replace('1b36', '1B36'))
+        self.assert_failed(
+            2, "[collector]vendor_plugins: plugins 'acme' and 'good' both "
+            "speak for vendor '1b36'; name only one of them")
+
+    def test_another_one_is_named(self):
+        """The way round all of the above."""
+        self.options['vendor_plugins'] = 'good'
+        for text in ('import a_library_that_is_not_there', PLUGIN,
+                     'raise SystemExit(0)', 'class Plugin: pass'):
+            self.install('acme', text)
+            self.run_collector('--once')
+            self.assertEqual(self.before, self.published())
+
+    def test_one_that_is_not_there_is_named(self):
+        self.options['vendor_plugins'] = 'good,acme'
+        self.assert_failed(
+            2, "[collector]vendor_plugins: no plugin is named 'acme' in "
+            'nova_mdev_compat.vendors')

@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+
+import ddt
+from oslo_config import cfg
+import testtools
+
+from nova_mdev_compat.cmd import collector
+from nova_mdev_compat.collector import devices
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.vendors import base
+from nova_mdev_compat.vendors import consult
+from nova_mdev_compat.vendors import loader
+from tests.unit import packages
+
+BOARD = base.Device('pci_0000_84_00_0', '10DE_2235', '0000:84:00.0',
+                    '0000:84:00.0', frozenset({'nvidia-558'}))
+OTHER = base.Device('pci_0000_85_00_0', '10DE_20B5', '0000:85:00.0',
+                    '0000:85:00.0', frozenset())
+MTTY = base.Device('mtty_mtty', 'MTTY', None, None, frozenset({'mtty-2'}))
+LAB = base.Device('pci_0000_03_00_0', '1B36_0005', '0000:03:00.0',
+                  '0000:03:00.0', frozenset({'labgpu-1'}))
+TARGET = ident.Identity('10DE_2235', 'NVIDIA_558')
+FLOOR = pat.Pattern('10DE_2235', 'NVIDIA_558')
+BROKEN = ("vendor plugin 'acme' breaks its contract for pci_0000_84_00_0: it "
+          'answered ')
+
+
+class Acme(base.Vendor):
+    """Answers what a test puts into it; raises it where it is an exception."""
+
+    vendors = frozenset({'10de'})
+    fact_names = {'ecc': 'ECC mode', 'vbiosversion': 'version of the BIOS'}
+    #: What was made last.
+    made = None
+
+    def __init__(self, conf):
+        super().__init__(conf)
+        type(self).made = self
+        self.asked = []
+        self.answers = {}
+
+    def facts(self, devices):
+        self.asked.append(devices)
+        return self.answer('facts', {item.name: base.Facts()
+                                     for item in devices})
+
+    def accepts(self, device, target):
+        self.asked.append((device, target))
+        return self.answer('accepts', None)
+
+    def answer(self, question, default):
+        found = self.answers.get(question, default)
+        if isinstance(found, BaseException):
+            raise found
+        return found() if callable(found) else found
+
+
+class Mtty(Acme):
+    vendors = frozenset({'mtty'})
+    fact_names = {'ports': 'number of ports'}
+
+
+class Broken(Acme):
+    """Raises, when it is made, what a test puts here."""
+
+    error = None
+
+    def __init__(self, conf):
+        raise self.error
+
+
+class Slow(Acme):
+    """Waits, when it is made, for the end of a test."""
+
+    end = None
+
+    def __init__(self, conf):
+        self.end.wait()
+
+
+class OnlyFacts(base.Vendor):
+    vendors = frozenset({'10de'})
+    fact_names = {}
+
+    def facts(self, devices):
+        return {}
+
+
+class ConsultTestCase(testtools.TestCase):
+    """Asks two of the plugins above, as if they were in a package."""
+
+    def setUp(self):
+        super().setUp()
+        installed = self.useFixture(packages.Packages())
+        installed.install('vendors', loader.NAMESPACE, {
+            plugin.__name__.lower(): f'{__name__}:{plugin.__name__}'
+            for plugin in (Acme, Mtty, Broken, Slow, OnlyFacts)})
+        self.conf = collector.new_config()
+        self.conf([], default_config_files=[], default_config_dirs=[])
+        self.start('acme', 'mtty')
+        self.acme, self.mtty = Acme.made, Mtty.made
+
+    def start(self, *names):
+        self.conf.set_override('vendor_plugins', names, 'collector')
+        self.vendors = consult.Vendors(self.conf)
+
+    def refuse(self, question, *args, kind=consult.VendorError):
+        error = self.assertRaises(kind, question, *args)
+        self.assertIs(kind, type(error))
+        return str(error)
+
+
+@ddt.ddt
+class WhoTest(ConsultTestCase):
+
+    @ddt.data((BOARD, 'acme'), (OTHER, 'acme'), (MTTY, 'mtty'), (LAB, None))
+    @ddt.unpack
+    def test_name(self, device, name):
+        self.assertEqual(name, self.vendors.name_for(device))
+
+    def test_nobody(self):
+        self.assertEqual({}, self.vendors.facts([LAB]))
+        self.assertIsNone(self.vendors.accepts(
+            LAB, ident.Identity('1B36_0005', 'LABGPU_1')))
+        self.assertEqual([], self.acme.asked + self.mtty.asked)
+
+    def test_no_devices(self):
+        self.assertEqual({}, self.vendors.facts([]))
+        self.assertEqual([], self.acme.asked)
+
+    def test_each_is_asked_about_its_own_all_at_once(self):
+        """And always in the same order."""
+        found = self.vendors.facts(iter([OTHER, MTTY, LAB, BOARD]))
+        self.assertEqual([(BOARD, OTHER)], self.acme.asked)
+        self.assertEqual([(MTTY,)], self.mtty.asked)
+        self.assertEqual({BOARD.name, OTHER.name, MTTY.name}, set(found))
+
+    @ddt.data([], ['noop'])
+    def test_options_name_the_plugins(self, names):
+        self.start(*names)
+        self.assertEqual([None, None], [
+            self.vendors.name_for(device) for device in (BOARD, MTTY)])
+        self.assertEqual({}, self.vendors.facts([BOARD, MTTY]))
+
+    def test_two_for_one_vendor(self):
+        self.assertIn("plugins 'acme' and 'slow' both speak for vendor '10de'",
+                      self.refuse(self.start, 'slow', 'acme',
+                                  kind=exceptions.BadInput))
+
+
+@ddt.ddt
+class FactsTest(ConsultTestCase):
+
+    unknown = {'ecc': 'plugin acme does not say',
+               'vbiosversion': 'plugin acme does not say'}
+
+    def facts(self, values=None, unknown=None):
+        """Return what comes of facts that the plugin says of a board."""
+        self.acme.answers['facts'] = {
+            BOARD.name: base.Facts(values or {}, unknown or {})}
+        (found,) = self.vendors.facts([BOARD]).values()
+        return found
+
+    def refuse_answer(self, answer):
+        self.acme.answers['facts'] = answer
+        return self.refuse(self.vendors.facts, [BOARD])
+
+    def test_all(self):
+        values = {'ecc': 'on', 'vbiosversion': '94.02.5C'}
+        self.assertEqual(base.Facts(values), self.facts(values))
+
+    def test_what_is_not_mentioned_is_unknown(self):
+        self.assertEqual(base.Facts({}, self.unknown), self.facts())
+
+    def test_why_is_kept(self):
+        self.assertEqual(
+            base.Facts({'ecc': 'on'}, {'vbiosversion': 'load nvidia.ko'}),
+            self.facts({'ecc': 'on'}, {'vbiosversion': 'load nvidia.ko'}))
+
+    def test_no_reason_at_all(self):
+        self.assertEqual(base.Facts({}, self.unknown),
+                         self.facts(unknown={'ecc': ''}))
+
+    def test_what_is_known_is_not_unknown(self):
+        found = self.facts({'ecc': 'on'}, {'ecc': 'no idea'})
+        self.assertEqual(
+            base.Facts({'ecc': 'on'}, {
+                'vbiosversion': 'plugin acme does not say'}), found)
+
+    def test_devices_of_others_count_as_nothing(self):
+        facts = base.Facts({'ecc': 'on'})
+        self.acme.answers['facts'] = {
+            BOARD.name: facts, MTTY.name: facts, 'nonsense': facts}
+        self.assertEqual({BOARD.name}, set(self.vendors.facts([BOARD])))
+
+    def test_an_answer_that_changes_later(self):
+        values = {'ecc': 'on'}
+        found = self.facts(values)
+        values['ecc'] = 'off'
+        self.assertEqual('on', found.values['ecc'])
+
+    @ddt.data(
+        (None, 'no mapping: None'),
+        ([], 'no mapping: []'),
+        ('ecc', "no mapping: 'ecc'"),
+        (base.Facts(), 'no mapping: Facts(values={}, unknown={})'),
+        # Devices that are missing: the fact may be true of the others only.
+        ({}, 'no Facts: None'),
+        ({OTHER.name: base.Facts()}, 'no Facts: None'),
+        ({BOARD.name: None}, 'no Facts: None'),
+        ({BOARD.name: {'ecc': 'on'}}, "no Facts: {'ecc': 'on'}"),
+        ({BOARD.name: base.Facts(None)}, 'Facts of no mapping: None'),
+        ({BOARD.name: base.Facts([('ecc', 'on')])},
+         "Facts of no mapping: [('ecc', 'on')]"),
+        ({BOARD.name: base.Facts({}, 'driver is not loaded')},
+         "Facts of no mapping: 'driver is not loaded'"),
+    )
+    @ddt.unpack
+    def test_what_are_no_facts(self, answer, what):
+        self.assertEqual(BROKEN + what, self.refuse_answer(answer))
+
+    @ddt.data('driver', 'mig', 'ECC', '', None, 5, 'ports')
+    def test_a_fact_that_is_not_announced(self, name):
+        for facts in (base.Facts({name: '1.0'}),
+                      base.Facts({}, {name: 'no idea'})):
+            self.assertEqual(
+                f'{BROKEN}the fact {name!r}, which its fact_names does not '
+                'announce', self.refuse_answer({BOARD.name: facts}))
+
+    @ddt.data(None, True, 94, 94.02, b'on', ['on'])
+    def test_a_fact_of_no_text(self, value):
+        for facts in (base.Facts({'ecc': value}),
+                      base.Facts({}, {'ecc': value})):
+            self.assertEqual(f'{BROKEN}ecc = {value!r}, no text',
+                             self.refuse_answer({BOARD.name: facts}))
+
+    @ddt.data(('', 'has no letter or digit that a trait could carry'),
+              ('?', 'has no letter or digit that a trait could carry'),
+              ('x' * 250, 'has 271 characters, Placement takes 255'))
+    @ddt.unpack
+    def test_a_value_that_no_trait_can_carry(self, value, why):
+        message = self.refuse_answer({BOARD.name: base.Facts({'ecc': value})})
+        self.assertTrue(message.startswith(
+            f'{BROKEN}ecc = {value!r}, a value that no trait can carry: '))
+        self.assertTrue(message.endswith(why), message)
+
+    def test_one_wrong_device_of_several(self):
+        self.acme.answers['facts'] = {BOARD.name: base.Facts()}
+        self.assertIn('breaks its contract for pci_0000_85_00_0', self.refuse(
+            self.vendors.facts, [BOARD, OTHER]))
+
+    def test_an_instance_does_not_announce_more_than_its_class(self):
+        """The loader has looked at that one, which has no ``driver``."""
+        self.acme.fact_names = {'driver': 'known better'}
+        self.assertIn("the fact 'driver', which its fact_names does not",
+                      self.refuse_answer({
+                          BOARD.name: base.Facts({'driver': '1.0'})}))
+
+    def test_a_lazy_mapping(self):
+        class Lazy(dict):
+            def get(self, key):
+                raise OSError(f'{key} is gone')
+
+        self.assertEqual(
+            "vendor plugin 'acme', asked for facts: OSError: "
+            'pci_0000_84_00_0 is gone; this is a bug of it',
+            self.refuse_answer(Lazy))
+
+
+@ddt.ddt
+class AcceptsTest(ConsultTestCase):
+
+    def accepts(self, answer, device=BOARD, target=TARGET):
+        plugin = self.acme if device is not MTTY else self.mtty
+        plugin.answers['accepts'] = answer
+        return self.vendors.accepts(device, target)
+
+    def refuse_answer(self, answer):
+        return self.refuse(self.accepts, answer)
+
+    def test_leaves_it_to_the_rules(self):
+        self.assertIsNone(self.accepts(None))
+        self.assertEqual([(BOARD, TARGET)], self.acme.asked)
+
+    def test_by_default(self):
+        self.start('onlyfacts')
+        self.assertIsNone(self.vendors.accepts(BOARD, TARGET))
+
+    @ddt.data([], (), frozenset(), {}, iter(()))
+    def test_nothing_at_all(self, answer):
+        self.assertEqual(frozenset(), self.accepts(answer))
+
+    @ddt.data([FLOOR], (FLOOR, FLOOR), {FLOOR}, iter([FLOOR]),
+              {FLOOR: 'why'})
+    def test_in_any_collection(self, answer):
+        self.assertEqual({FLOOR}, self.accepts(answer))
+
+    def test_from_a_generator(self):
+        def answer():
+            yield FLOOR
+            yield pat.Pattern('10DE_20B5', 'NVIDIA_558')
+
+        self.assertEqual(2, len(self.accepts(answer)))
+
+    @ddt.data('10DE_2235', '10DE_20B5', '10DE_ANY')
+    def test_parents_of_its_vendor(self, parent):
+        pattern = pat.Pattern(parent, pat.ANY, (
+            pat.Condition('driver', pat.Op.GE, '550'),))
+        self.assertEqual({pattern}, self.accepts([pattern]))
+
+    @ddt.data('MTTY', 'MTTY_ANY')
+    def test_a_subsystem(self, parent):
+        pattern = pat.Pattern(parent, 'MTTY_2')
+        self.assertEqual({pattern}, self.accepts(
+            [pattern], MTTY, ident.Identity('MTTY', 'MTTY_2')))
+
+    @ddt.data(('8086_2235', '8086:2235'), ('8086_ANY', '8086:any'),
+              ('MTTY', 'mtty'), ('ANY', 'any'), ('10DE_ANY_ANY',
+                                                 '10de_any_any'))
+    @ddt.unpack
+    def test_another_vendor(self, parent, shown):
+        self.assertEqual(
+            f'{BROKEN}a pattern for another vendor: {shown}',
+            self.refuse_answer([FLOOR, pat.Pattern(parent, 'NVIDIA_558')]))
+
+    def test_a_pci_vendor_for_a_subsystem(self):
+        self.assertIn('a pattern for another vendor: 10de:any', self.refuse(
+            self.accepts, [pat.Pattern('10DE_ANY', 'MTTY_2')], MTTY))
+
+    @ddt.data(
+        (True, 'no patterns: True'),
+        (0, 'no patterns: 0'),
+        (FLOOR, f'no patterns: {FLOOR!r}'),
+        ('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558',
+         "no patterns: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'"),
+        ('', "no patterns: ''"),
+        (['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'],
+         "no pattern: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'"),
+        ([FLOOR, None], 'no pattern: None'),
+        ([[FLOOR]], f'no pattern: [{FLOOR!r}]'),
+        ([('10DE_2235', 'NVIDIA_558')],
+         "no pattern: ('10DE_2235', 'NVIDIA_558')"),
+    )
+    @ddt.unpack
+    def test_what_is_no_pattern(self, answer, what):
+        self.assertEqual(BROKEN + what, self.refuse_answer(answer))
+
+    @ddt.data(
+        (('10de_2235', 'NVIDIA_558'), 'does not read as ACCEPT_PARENT__TYPE'),
+        (('10DE_2235', 'nvidia-558'), 'does not read as ACCEPT_PARENT__TYPE'),
+        (('10DE_2235', ''), 'does not read as ACCEPT_PARENT__TYPE'),
+        (('10DE_2235', 'A__B'), 'B does not read as FACT_OP_VALUE'),
+        (('10DE_2235', 'X' * 240), 'characters, Placement takes 255'),
+        (('10DE_2235', None), 'expected str instance, NoneType found'),
+        ((['10DE_2235'], 'NVIDIA_558'), 'expected str instance, list found'),
+        (('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'LT_2'),)),
+         'a trait cannot tell LT in a value from an operator'),
+        (('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'rhel-9'),)),
+         'does not read as ACCEPT_PARENT__TYPE'),
+        (('10DE_2235', 'X', (pat.Condition('ecc', pat.Op.IS, True),)),
+         "'bool' object has no attribute 'split'"),
+    )
+    @ddt.unpack
+    def test_a_pattern_that_no_trait_can_carry(self, how, why):
+        message = self.refuse_answer([pat.Pattern(*how)])
+        self.assertTrue(message.startswith(
+            f'{BROKEN}a pattern that no trait can carry: '), message)
+        self.assertTrue(message.endswith(why), message)
+
+    def test_a_generator_that_raises(self):
+        """It runs when it is gone through: that has to be caught, too."""
+        def answer():
+            yield FLOOR
+            raise TypeError('no such key')
+
+        self.assertEqual(
+            "vendor plugin 'acme', asked what pci_0000_84_00_0 accepts: "
+            'TypeError: no such key; this is a bug of it',
+            self.refuse_answer(answer))
+
+    def test_a_generator_that_cannot_answer_now(self):
+        def answer():
+            raise exceptions.Failure('the driver is being upgraded')
+            yield
+
+        self.assertEqual('the driver is being upgraded', self.refuse(
+            self.accepts, answer, kind=exceptions.Failure))
+
+
+@ddt.ddt
+class RaiseTest(ConsultTestCase):
+
+    def questions(self):
+        """Return each question to the plugin, and how it is called."""
+        return [('facts', 'asked for facts',
+                 lambda: self.vendors.facts([BOARD])),
+                ('accepts', 'asked what pci_0000_84_00_0 accepts',
+                 lambda: self.vendors.accepts(BOARD, TARGET))]
+
+    def start_broken(self, error):
+        """Start with a plugin that raises when it is made."""
+        Broken.error = error
+        self.start('broken')
+
+    @ddt.data((RuntimeError('no board'), 'RuntimeError: no board'),
+              (KeyError('ecc'), "KeyError: 'ecc'"),
+              (NotImplementedError(), 'NotImplementedError: '),
+              (SystemExit(0), 'SystemExit: 0'))
+    @ddt.unpack
+    def test_a_bug(self, error, shown):
+        """None of them ends the collector, or passes for an answer."""
+        for question, what, ask in self.questions():
+            self.acme.answers[question] = error
+            self.assertEqual(f"vendor plugin 'acme', {what}: {shown}; this "
+                             'is a bug of it', self.refuse(ask))
+        self.assertEqual(
+            f"vendor plugin 'broken', when it was started: {shown}; this is "
+            'a bug of it', self.refuse(self.start_broken, error))
+
+    @ddt.data(exceptions.Failure('the driver is being upgraded'),
+              exceptions.BadInput('[acme]library: no such file'),
+              devices.DeviceError('pci_0000_84_00_0: no such board'))
+    def test_what_it_says_itself_passes(self, error):
+        for question, _, ask in self.questions():
+            self.acme.answers[question] = error
+            self.assertIs(error, self.assertRaises(type(error), ask))
+        self.assertIs(error, self.assertRaises(
+            type(error), self.start_broken, error))
+
+    def test_options_that_are_wrong(self):
+        error = cfg.RequiredOptError('library', cfg.OptGroup('acme'))
+        expected = 'value required for option library in group [acme]'
+        for question, _, ask in self.questions():
+            self.acme.answers[question] = error
+            self.assertEqual(f"vendor plugin 'acme': {expected}",
+                             self.refuse(ask, kind=exceptions.BadInput))
+        self.assertEqual(
+            f"vendor plugin 'broken': {expected}",
+            self.refuse(self.start_broken, error, kind=exceptions.BadInput))
+
+    def test_it_may_answer_the_next_time(self):
+        for question, _, ask in self.questions():
+            self.acme.answers[question] = RuntimeError('no board')
+            self.refuse(ask)
+            del self.acme.answers[question]
+            ask()
+
+    def test_one_that_raises_hides_nobody_elses_answer(self):
+        self.acme.answers['facts'] = RuntimeError('no board')
+        self.refuse(self.vendors.facts, [MTTY, BOARD])
+        self.assertEqual({MTTY.name}, set(self.vendors.facts([MTTY])))
+
+
+class SilenceTest(ConsultTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.conf.set_override('vendor_timeout', 1, 'collector')
+        self.start('acme', 'mtty')
+        self.acme = Acme.made
+        self.end = threading.Event()
+        self.addCleanup(self.end.set)
+
+    def test_names_the_plugin_and_leaves_the_others_alone(self):
+        self.acme.answers['facts'] = self.end.wait
+        self.assertEqual(
+            "vendor plugin 'acme' has not answered for 1 seconds",
+            self.refuse(self.vendors.facts, [BOARD],
+                        kind=exceptions.Failure))
+        self.assertEqual(
+            "vendor plugin 'acme' still has not answered an earlier question",
+            self.refuse(self.vendors.accepts, BOARD, TARGET,
+                        kind=exceptions.Failure))
+        self.assertEqual({MTTY.name}, set(self.vendors.facts([MTTY])))
+
+    def test_while_it_is_made(self):
+        Slow.end = self.end
+        self.assertEqual(
+            "vendor plugin 'slow' has not answered for 1 seconds",
+            self.refuse(self.start, 'slow', kind=exceptions.Failure))
+
+    def test_while_its_answer_is_gone_through(self):
+        def answer():
+            yield FLOOR
+            self.end.wait()
+
+        self.acme.answers['accepts'] = answer
+        self.assertIn("vendor plugin 'acme' has not answered", self.refuse(
+            self.vendors.accepts, BOARD, TARGET, kind=exceptions.Failure))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The example works where somebody copies it and names a vendor."""
+
+import ddt
+import testtools
+
+from nova_mdev_compat.cmd import collector
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat.vendors import base
+from nova_mdev_compat.vendors import consult
+from nova_mdev_compat.vendors import loader
+from nova_mdev_compat.vendors import noop
+from tests.unit import packages
+
+BOARD = base.Device('pci_0000_03_00_0', '1B36_0005', '0000:03:00.0',
+                    '0000:03:00.0', frozenset({'labgpu-1'}))
+TARGET = ident.Identity('1B36_0005', 'LABGPU_1')
+
+
+class Copy(noop.NoOp):
+    """What somebody makes of the example who does what it says."""
+
+    vendors = frozenset({'1b36'})
+
+
+@ddt.ddt
+class NoOpTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        installed = self.useFixture(packages.Packages())
+        installed.install('copy', loader.NAMESPACE,
+                         {'copy': f'{__name__}:Copy'})
+        self.conf = collector.new_config()
+        self.conf([], default_config_files=[], default_config_dirs=[])
+
+    def start(self, name):
+        self.conf.set_override('vendor_plugins', [name], 'collector')
+        return consult.Vendors(self.conf)
+
+    def test_speaks_for_nobody(self):
+        classes = loader.load(['noop'])
+        self.assertEqual({'noop': noop.NoOp}, classes)
+        self.assertEqual({}, loader.by_vendor(classes))
+        vendors = self.start('noop')
+        self.assertIsNone(vendors.name_for(BOARD))
+        self.assertEqual({}, vendors.facts([BOARD]))
+
+    def test_its_fact_compares_as_a_version(self):
+        (name,) = noop.NoOp.fact_names
+        self.assertTrue(ident.is_version_fact(name))
+
+    def test_a_copy_says_what_is_to_be_done(self):
+        self.assertEqual(
+            {BOARD.name: base.Facts({}, {
+                'firmwareversion': 'set [noop_vendor]firmware'})},
+            self.start('copy').facts([BOARD]))
+
+    def test_a_copy_gives_its_fact(self):
+        vendors = self.start('copy')
+        self.conf.set_override('firmware', '2.1', 'noop_vendor')
+        self.assertEqual({BOARD.name: base.Facts({'firmwareversion': '2.1'})},
+                         vendors.facts([BOARD]))
+
+    def test_a_copy_leaves_the_answer_to_the_rules(self):
+        self.assertIsNone(self.start('copy').accepts(BOARD, TARGET))
+
+    @ddt.data('noop', 'copy')
+    def test_is_made_as_often_as_one_likes(self, name):
+        """The service makes one in each of its processes."""
+        self.start(name)
+        self.start(name)
