@@ -119,7 +119,7 @@ $(fingerprint)"
         files+=(--requirement "$requirement")
     done
     step 'Python packages (1 to 3 minutes)' pip_install "${files[@]}" \
-        --editable '.[collector]' || exit 1
+        --editable '.[collector,nvidia,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"
 }

@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugin for NVIDIA's boards, on the real nvidia-ml-py.
+
+The tests have no board of NVIDIA's and no driver: libnvidia-ml.so.1 is a
+stand-in, nvml/libnvidia-ml.c, with the same C interface. What the real library
+answers in these states is from NVIDIA's documentation.
+"""
+
+import collections
+import ctypes.util
+import json
+import os
+import pathlib
+import subprocess
+
+import ddt
+import fixtures
+
+from tests.functional import collector_base
+
+SOURCE = pathlib.Path(__file__).parent / 'nvml/libnvidia-ml.c'
+LIBRARY = 'libnvidia-ml.so.1'
+
+FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
+FACTS = {
+    'ecc': 'on', 'mig': 'off', 'gsp': 'on', 'gspversion': '550.54.14',
+    'managerversion': '550.54.10', 'migration': 'supported',
+    'minvgpuversion': '393217', 'maxvgpuversion': '1048578',
+}
+VGPU_FACTS = ['managerversion', 'migration', 'minvgpuversion',
+              'maxvgpuversion']
+HANDLE = 'nvmlDeviceGetHandleByPciBusId_v2'
+ANSWERS = {
+    HANDLE: 'ok',
+    'nvmlDeviceGetEccMode': '1',
+    'nvmlDeviceGetMigMode': '0',
+    'nvmlDeviceGetGspFirmwareMode': '1',
+    'nvmlDeviceGetGspFirmwareVersion': '550.54.14',
+    'nvmlDeviceGetVgpuMetadata': '1 393217 1048578 550.54.10',
+}
+
+# nvmlReturn_t.
+NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND = 3, 4, 6
+INSUFFICIENT_POWER, DRIVER_NOT_LOADED, TIMEOUT = 8, 9, 10
+IRQ_ISSUE, GPU_IS_LOST, RESET_REQUIRED = 11, 15, 16
+OPERATING_SYSTEM, VERSION_MISMATCH, IN_USE = 17, 18, 19
+GPU_NOT_FOUND, UNKNOWN = 28, 999
+
+RULES = """
+schema_version: "1.0"
+vendor: "10de"
+rules:
+  - name: same ECC mode
+    accepts: {facts: {ecc: same}}
+"""
+ACCEPT_ECC = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__ECC_IS_ON'
+
+
+class Library(fixtures.Fixture):
+    """A directory with the stand-in, or what is to be there instead.
+
+    :param defines: macros for the compiler
+    """
+
+    def __init__(self, *defines):
+        super().__init__()
+        self._defines = defines
+
+    def _setUp(self):
+        self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        subprocess.run(
+            ['gcc', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC',
+             *(f'-D{name}' for name in self._defines),
+             f'-Wl,-soname,{LIBRARY}', '-o', self.path / LIBRARY, SOURCE],
+            check=True)
+
+
+class NvidiaTestCase(collector_base.CollectorTestCase):
+    """Has two boards that tell everything, until a test says otherwise."""
+
+    def setUp(self):
+        super().setUp()
+        self.library = self.useFixture(Library()).path
+        self.log = self.home / 'nvml.log'
+        self.answers = {}
+        for board in (FIRST, SECOND):
+            for function, value in ANSWERS.items():
+                self.answer(board, function, value)
+        # The shipped rules may ask for more than these tests are about.
+        self.write_rules(RULES, name='nvidia.yaml')
+
+    def answer(self, board, function, value):
+        self.answers[board, function] = value
+
+    def fail(self, board, function, error):
+        self.answer(board, function, f'error {error}')
+
+    def collect(self, *args, status=0):
+        """Run the collector with the stand-in; return output and log."""
+        answers = self.home / 'nvml.answers'
+        answers.write_text(
+            ''.join(f'{board} {function} {value}\n' for (board, function),
+                    value in self.answers.items()),
+            # Surrogates are bytes that are not UTF-8.
+            encoding='utf-8', errors='surrogateescape')
+        self.log.write_text('')
+        return self.run_collector(*args, status=status, env={
+            **os.environ, 'LD_LIBRARY_PATH': str(self.library),
+            'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.log)})
+
+    def parents(self):
+        """Return what --dry-run tells of the parents, by name."""
+        shown, _ = self.collect('--dry-run', '--format', 'json')
+        return {parent['name']: parent
+                for parent in json.loads(shown)['parents']}
+
+    def of_nvml(self, slot=0):
+        """Return values and unknown facts of one board."""
+        parent = self.parents()[f'pci_0000_81_{slot:02x}_0']
+        return ({name: value for name, value in parent['facts'].items()
+                 if name in FACTS},
+                {name: why for name, why in parent['unknown_facts'].items()
+                 if name in FACTS})
+
+    def assert_all_unknown(self, regex, slot=0):
+        values, unknown = self.of_nvml(slot)
+        self.assertEqual({}, values)
+        self.assertEqual(set(FACTS), set(unknown))
+        (why,) = set(unknown.values())
+        self.assertRegex(why, regex)
+
+    def assert_only_unknown(self, names, regex):
+        values, unknown = self.of_nvml()
+        self.assertEqual({name: value for name, value in FACTS.items()
+                          if name not in names}, values)
+        self.assertEqual(set(names), set(unknown))
+        for why in unknown.values():
+            self.assertRegex(why, regex)
+
+    def calls(self):
+        """Return how often each function was called for each board."""
+        return collections.Counter(
+            tuple(line.split()) for line in self.log.read_text().splitlines())
+
+    def assert_closed(self, times=1):
+        calls = self.calls()
+        self.assertEqual(times, calls['nvmlInitWithFlags', '-'])
+        self.assertEqual(times, calls['nvmlShutdown', '-'])
+
+
+@ddt.ddt
+class FactsTest(NvidiaTestCase):
+
+    def test_all(self):
+        self.assertEqual((FACTS, {}), self.of_nvml())
+        self.assert_closed()
+
+    def test_the_other_way_round(self):
+        self.answer(FIRST, 'nvmlDeviceGetEccMode', '0')
+        self.answer(FIRST, 'nvmlDeviceGetMigMode', '1')
+        self.answer(FIRST, 'nvmlDeviceGetGspFirmwareMode', '0')
+        # Other capabilities than migration.
+        self.answer(FIRST, 'nvmlDeviceGetVgpuMetadata', '6 0 0 535.161.05')
+        values, _ = self.of_nvml()
+        self.assertEqual(
+            {'ecc': 'off', 'mig': 'on', 'gsp': 'off', 'migration':
+             'unsupported', 'managerversion': '535.161.05',
+             'gspversion': '550.54.14', 'minvgpuversion': '0',
+             'maxvgpuversion': '0'}, values)
+        self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
+
+    def test_published(self):
+        self.collect('--once')
+        self.assertLessEqual(
+            {'CUSTOM_MDEV_FACT_ECC_ON', 'CUSTOM_MDEV_FACT_MIG_OFF',
+             'CUSTOM_MDEV_FACT_GSPVERSION_550_54_14',
+             'CUSTOM_MDEV_FACT_MIGRATION_SUPPORTED', ACCEPT_ECC},
+            self.published()[1])
+
+    @ddt.data(
+        ('nvmlDeviceGetEccMode', ['ecc']),
+        ('nvmlDeviceGetMigMode', ['mig']),
+        ('nvmlDeviceGetGspFirmwareMode', ['gsp']),
+        ('nvmlDeviceGetGspFirmwareVersion', ['gspversion']),
+        ('nvmlDeviceGetVgpuMetadata', VGPU_FACTS),
+    )
+    @ddt.unpack
+    def test_unsupported_is_an_answer(self, function, names):
+        self.fail(FIRST, function, NOT_SUPPORTED)
+        self.assertEqual(
+            ({**FACTS, **dict.fromkeys(names, 'unsupported')}, {}),
+            self.of_nvml())
+
+    @ddt.data('', '---', '\udcff\udcfe')
+    def test_text_that_says_nothing(self, text):
+        self.answer(FIRST, 'nvmlDeviceGetGspFirmwareVersion', text)
+        self.answer(FIRST, 'nvmlDeviceGetVgpuMetadata',
+                    f'1 393217 1048578 {text}')
+        self.assert_only_unknown(['gspversion', 'managerversion'],
+                                 'cannot be read.*nvidia-smi -q')
+
+
+class BoardsTest(NvidiaTestCase):
+
+    def test_virtual_functions_read_their_board_once(self):
+        """32 virtual functions on each of 8 boards."""
+        boards = [f'0000:81:{slot:02x}.0' for slot in range(8)]
+        xml, names = [], []
+        for slot, board in enumerate(boards):
+            for function, value in ANSWERS.items():
+                self.answer(board, function, value)
+            for number in range(32):
+                place = {'slot': 8 + 4 * slot + number // 8,
+                         'function': number % 8}
+                xml.append(collector_base.device(**place))
+                address = '0000:81:{slot:02x}.{function}'.format(**place)
+                names.append('pci_' + address.replace(':', '_').replace(
+                    '.', '_'))
+                path = self.home / 'sys/devices/pci0000:80' / address
+                path.mkdir(parents=True)
+                (path / 'physfn').symlink_to(f'../{board}')
+        self.answer(boards[1], 'nvmlDeviceGetEccMode', '0')
+        self.devices(*xml)
+
+        parents = self.parents()
+        self.assertEqual(set(names), set(parents))
+        for number, name in enumerate(names):
+            ecc = 'off' if number // 32 == 1 else 'on'
+            self.assertLessEqual({**FACTS, 'ecc': ecc}.items(),
+                                 parents[name]['facts'].items())
+        self.assert_closed()
+        calls = self.calls()
+        for board in boards:
+            for function in ANSWERS:
+                # That one is first asked for the size of its answer.
+                times = 2 if function.endswith('VgpuMetadata') else 1
+                self.assertEqual(times, calls[function, board], function)
+        self.assertEqual(2 + 8 * len(ANSWERS), len(calls))
+
+    def test_no_board_at_all(self):
+        """The library is left alone."""
+        self.devices()
+        self.assertEqual({}, self.parents())
+        self.assert_closed(times=0)
+
+    def test_other_vendor(self):
+        self.devices(collector_base.device(0, vendor='8086'))
+        self.assertEqual(({}, {}), self.of_nvml())
+        self.assert_closed(times=0)
+
+
+@ddt.ddt
+class StatesTest(NvidiaTestCase):
+    """What a host may be like is no error; it says what to do."""
+
+    @ddt.data(None, b'', b'no library')
+    def test_no_library(self, content):
+        """It is not there, or is none."""
+        if content is None and ctypes.util.find_library('nvidia-ml'):
+            self.skipTest('this machine has the real one')
+        self.library = self.home / 'lib'
+        self.library.mkdir()
+        if content is not None:
+            (self.library / LIBRARY).write_bytes(content)
+        self.assert_all_unknown("libnvidia-ml.so.1 .*install NVIDIA's vGPU")
+
+    @ddt.data(
+        (DRIVER_NOT_LOADED, 'load NVIDIA.*drop-in nova-mdev-collector-nvidia'),
+        (NO_PERMISSION, 'no permission.*drop-in nova-mdev-collector-nvidia'),
+        (OPERATING_SYSTEM, 'drop-in nova-mdev-collector-nvidia'),
+        (NOT_FOUND, 'knows no board'),
+    )
+    @ddt.unpack
+    def test_init(self, error, regex):
+        self.fail('-', 'nvmlInitWithFlags', error)
+        self.assert_all_unknown(regex)
+        self.assertEqual({('nvmlInitWithFlags', '-'): 1}, self.calls())
+
+    @ddt.data(
+        (NOT_FOUND, 'knows no board at this address'),
+        (GPU_NOT_FOUND, 'knows no board at this address'),
+        (GPU_IS_LOST, 'the board is lost.*reboot'),
+        (RESET_REQUIRED, 'reset: .*nvidia-smi --gpu-reset'),
+        (INSUFFICIENT_POWER, 'power cables'),
+        (IRQ_ISSUE, 'interrupts'),
+        (NO_PERMISSION, 'no permission'),
+    )
+    @ddt.unpack
+    def test_board(self, error, regex):
+        """One board does not keep others from telling."""
+        self.fail(FIRST, HANDLE, error)
+        self.assert_all_unknown(regex)
+        self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
+        self.assert_closed()
+
+    def test_lost_between_two_questions(self):
+        self.fail(FIRST, 'nvmlDeviceGetVgpuMetadata', GPU_IS_LOST)
+        self.assert_only_unknown(VGPU_FACTS, 'the board is lost')
+        self.assert_closed()
+
+    def test_driver_older_than_a_function(self):
+        self.library = self.useFixture(Library('WITHOUT_GSP')).path
+        self.assert_only_unknown(['gsp', 'gspversion'],
+                                 "upgrade NVIDIA's driver")
+        self.assert_closed()
+
+    def test_rule_says_why(self):
+        """The operator reads it where the rule did not apply."""
+        self.fail('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
+        shown, _ = self.collect('--dry-run')
+        self.assertRegex(' '.join(shown.split()),
+                         'ecc of the target is unknown: NVML finds no driver')
+
+
+@ddt.ddt
+class FailureTest(NvidiaTestCase):
+    """A read that failed ends the pass; what was published stays."""
+
+    def setUp(self):
+        super().setUp()
+        self.collect('--once')
+        self.before = self.published()
+        self.assertIn(ACCEPT_ECC, self.before[1])
+
+    def assert_failed(self, *texts):
+        _, log = self.collect('--once', status=1)
+        self.assertEqual(self.before, self.published())
+        for text in texts:
+            self.assertIn(text, log)
+
+    @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
+    def test_query(self, error):
+        self.fail(SECOND, 'nvmlDeviceGetMigMode', error)
+        self.assert_failed(f'NVML, asked about {SECOND}:', f'error {error}',
+                           'next pass', 'nvidia-smi')
+        self.assert_closed()
+
+    def test_handle(self):
+        self.fail(FIRST, HANDLE, UNKNOWN)
+        self.assert_failed(f'NVML, asked about {FIRST}:', 'Unknown Error')
+        self.assert_closed()
+
+    def test_init(self):
+        self.fail('-', 'nvmlInitWithFlags', UNKNOWN)
+        self.assert_failed(f'NVML, asked about {FIRST}, {SECOND}:',
+                           'whether the collector may open /dev/nvidia*')
+
+    def test_version_mismatch(self):
+        """The driver was upgraded on disk, and the old one still runs."""
+        self.fail('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
+        self.assert_failed('reload the driver or reboot, and restart '
+                           'nova-mdev-collector')
+
+    def test_shutdown(self):
+        self.fail('-', 'nvmlShutdown', UNKNOWN)
+        self.assert_failed(f'NVML, asked about {FIRST}, {SECOND}:')
+
+    def test_error_that_the_bindings_do_not_know(self):
+        """NVML itself has a text for it."""
+        self.fail(FIRST, 'nvmlDeviceGetEccMode', 77)
+        self.assert_failed("stand-in's error 77", FIRST)
+
+    def test_state_is_no_failure(self):
+        """What was published is taken back: it cannot be known any more."""
+        self.fail(FIRST, HANDLE, GPU_IS_LOST)
+        self.collect('--once')
+        self.assertNotIn(ACCEPT_ECC, self.published()[1])
+        self.assertIn(ACCEPT_ECC, self.published()[2])
