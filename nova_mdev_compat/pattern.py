@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a target parent says it takes, and whether a source device fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import dataclasses
 import enum
 import operator
@@ -12,6 +12,10 @@ from nova_mdev_compat import versions
 
 #: Stands for every mdev type, or after a vendor for every product of it.
 ANY = 'ANY'
+
+
+#: How far a source comes before it fails: parent, type, then which fact.
+Stage = tuple[int, str]
 
 
 class Op(enum.Enum):
@@ -106,18 +110,27 @@ class Pattern:
 
     def judge(self, source: ident.Identity) -> verdict.Verdict:
         """Return whether a source device may land here, and why not."""
-        reasons = []
+        return verdict.Verdict.from_reasons(
+            tuple(reason for _, reason in self.failures(source)))
+
+    def failures(self, source: ident.Identity,
+                 ) -> Iterator[tuple[Stage, verdict.Reason]]:
+        """Return what a source fails, each with how far it has come by then.
+
+        In one order for all patterns: parent, type, facts by name.
+        """
         if not self.takes_parent(source.parent):
-            reasons.append(verdict.Reason(
+            yield (0, ''), verdict.Reason(
                 verdict.Cause.PARENT,
                 f'device {ident.display_parent(source.parent)} is not '
-                f'{ident.display_parent(self.parent)}'))
+                f'{ident.display_parent(self.parent)}')
         if self.type not in (source.type, ANY):
-            reasons.append(verdict.Reason(
-                verdict.Cause.TYPE, f'type {source.type} is not {self.type}'))
-        found = (condition.reason(source) for condition in self.conditions)
-        reasons.extend(reason for reason in found if reason)
-        return verdict.Verdict.from_reasons(tuple(reasons))
+            yield (1, ''), verdict.Reason(
+                verdict.Cause.TYPE, f'type {source.type} is not {self.type}')
+        for condition in self.conditions:
+            reason = condition.reason(source)
+            if reason:
+                yield (2, condition.fact), reason
 
     def is_empty(self) -> bool:
         """Tell whether conditions on one fact contradict each other.

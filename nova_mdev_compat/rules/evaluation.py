@@ -8,6 +8,7 @@ vendor's rules give, and what no pattern takes is refused.
 from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import itertools
+import math
 from typing import Any
 
 from nova_mdev_compat import identity as ident
@@ -18,6 +19,8 @@ from nova_mdev_compat import verdict
 
 #: Patterns that one rule may give for one parent; lists multiply.
 MAX_PATTERNS = 64
+TOO_MANY = (f'its lists make more than {MAX_PATTERNS} accept patterns; split '
+            'the rule or use at_least and at_most')
 
 
 class EvaluationError(ValueError):
@@ -96,7 +99,7 @@ def _first_failure(name: str, alternatives: model.Alternatives,
     for operands in alternatives:
         conditions = [pat.Condition(name, operand.op, operand.value)
                       for operand in operands]
-        reasons = [one.reason(own, 'this parent') for one in conditions]
+        reasons = [one.reason(own, 'the target') for one in conditions]
         if not any(reasons):
             return []
         failures += [reason for reason in reasons if reason]
@@ -110,7 +113,14 @@ def _missing(accepts: model.Accepts,
                 operand.value == model.SAME
                 for operands in alternatives for operand in operands):
             yield verdict.Reason(verdict.Cause.MISSING,
-                                 f'{name} of this parent is unknown')
+                                 f'{name} of the target is unknown')
+
+
+def number_of_patterns(rule: model.Rule) -> int:
+    """Return how many patterns a rule's lists make for one parent."""
+    accepts = rule.accepts
+    return math.prod(map(len, [accepts.products, accepts.types,
+                               *accepts.facts.values()]))
 
 
 def _patterns(rule: model.Rule, own: ident.Identity) -> Iterator[pat.Pattern]:
@@ -119,13 +129,9 @@ def _patterns(rule: model.Rule, own: ident.Identity) -> Iterator[pat.Pattern]:
               for operands in alternatives]
              for name, alternatives in sorted(accepts.facts.items())]
     lists: list[Any] = [accepts.products, accepts.types, *facts]
-    combinations = list(itertools.islice(
-        itertools.product(*lists), MAX_PATTERNS + 1))
-    if len(combinations) > MAX_PATTERNS:
-        raise EvaluationError(
-            f'rule {rule}: its lists make more than {MAX_PATTERNS} accept '
-            'patterns; split the rule or use at_least and at_most')
-    for product, mdev_type, *conditions in combinations:
+    if number_of_patterns(rule) > MAX_PATTERNS:
+        raise EvaluationError(f'rule {rule}: {TOO_MANY}')
+    for product, mdev_type, *conditions in itertools.product(*lists):
         yield pat.Pattern(_parent(product, own), _type(mdev_type, own),
                           tuple(itertools.chain.from_iterable(conditions)))
 

@@ -14,26 +14,35 @@ RuleError = model.RuleError
 def load(directories: Iterable[str]) -> model.RuleSet:
     """Return the rules of all directories.
 
-    A file masks one of the same name in a directory that stands earlier; a
-    directory that does not exist has no files.
-
     :param directories: shipped rules first, the operator's last
     :raises RuleError: a file or directory that cannot be read, a wrong
         file, or no file at all
     """
     directories = list(directories)
-    files: dict[str, pathlib.Path] = {}
-    for directory in directories:
-        files.update(_files(pathlib.Path(directory)))
+    files = in_force(directories)
     if not files:
         raise RuleError('no rule file (*.yaml) in '
                         f'{", ".join(directories) or "an empty rules_dirs"}: '
                         'set [collector]rules_dirs')
     rules: dict[str, tuple[model.Rule, ...]] = {}
-    for name in sorted(files):
-        vendor, found = load_file(files[name])
+    for path in files:
+        vendor, found = load_file(path)
         rules[vendor] = rules.get(vendor, ()) + found
     return model.RuleSet(rules)
+
+
+def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
+    """Return the rule files of directories, by name.
+
+    A file masks one of the same name in a directory that stands earlier; a
+    directory that does not exist has no files.
+
+    :raises RuleError: a directory that cannot be read
+    """
+    files: dict[str, pathlib.Path] = {}
+    for directory in directories:
+        files.update(_files(pathlib.Path(directory)))
+    return [files[name] for name in sorted(files)]
 
 
 def _files(directory: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -57,11 +66,25 @@ def load_file(path: pathlib.Path) -> tuple[str, tuple[model.Rule, ...]]:
 
     :raises RuleError: it cannot be read, or is wrong
     """
+    found = read_file(path)
+    if found.errors:
+        raise found.errors[0]
+    return found.vendor, found.rules
+
+
+def read_file(path: pathlib.Path) -> model.RuleFile:
+    """Return what a file says, and all that is wrong with it.
+
+    :raises RuleError: it cannot be read at all
+    """
     try:
-        raw = path.read_bytes()
+        with path.open('rb') as stream:
+            # One byte more tells that it is too large, whatever its size.
+            raw = stream.read(document.MAX_BYTES + 1)
     except OSError as exc:
         raise RuleError(f'{path}: {exc.strerror}') from exc
     try:
         return reader.Reader(path, document.parse(raw)).read()
     except document.DocumentError as exc:
-        raise RuleError(f'{path}:{exc.line}:{exc.column}: {exc}') from exc
+        place = model.Place(str(path), exc.line, exc.column)
+        return model.RuleFile('', (), (RuleError(str(exc), place),))

@@ -13,10 +13,41 @@ SAME = 'same'
 ANY = 'any'
 #: The vendor of rules that speak for vendors without a file of their own.
 EVERY_VENDOR = '*'
+#: Characters of an error's text.
+MAX_MESSAGE = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f'{self.file}:{self.line}:{self.column}'
 
 
 class RuleError(exceptions.BadInput):
-    """Rules that cannot be used; the message says where and why."""
+    """Rules that cannot be used; as text it says where and why.
+
+    :ivar text: what is wrong and what would be right
+    :ivar place: where, None where no place in a file is to blame
+    :ivar rule: the rule, ``'its name'`` or its number, where it is in one
+    """
+
+    def __init__(self, text: str, place: Place | None = None,
+                 rule: str | None = None):
+        if len(text) > MAX_MESSAGE:
+            # It quotes from the file, which may have keys of any length.
+            text = text[:MAX_MESSAGE] + '…'
+        words = [str(place)] if place else []
+        words += [f'rule {rule}'] if rule else []
+        super().__init__(': '.join([*words, text]))
+        self.text = text
+        self.place = place
+        self.rule = rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,15 +96,41 @@ class Rule:
 
     :ivar name: its name in the file
     :ivar source: file and line, ``/etc/…/nvidia.yaml:5``
+    :ivar places: where its keys stand, by their paths in it
     """
 
     name: str
     source: str
     target: Target
     accepts: Accepts
+    places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f'{self.name!r} ({self.source})'
+
+    def place(self, path: tuple[str | int, ...] = ()) -> Place | None:
+        """Return where a key of the rule stands, or what it stands in.
+
+        :param path: of keys, ``('accepts', 'facts', 'ecc')``
+        """
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleFile:
+    """What a rule file says.
+
+    :ivar vendor: canonical, or EVERY_VENDOR; empty where that is wrong
+    :ivar rules: those that are right
+    :ivar errors: all that is wrong, what to see to first coming first
+    """
+
+    vendor: str
+    rules: tuple[Rule, ...]
+    errors: tuple[RuleError, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

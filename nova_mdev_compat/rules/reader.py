@@ -8,12 +8,15 @@ from typing import Any
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import document
+from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import schema
 from nova_mdev_compat import versions
 
 _OPERATORS = {'at_least': pat.Op.GE, 'above': pat.Op.GT,
               'at_most': pat.Op.LE, 'below': pat.Op.LT}
+#: Characters that are shown of a key.
+_MAX_KEY = 60
 _RESERVED = frozenset({ident.canonical(model.SAME), pat.ANY})
 
 
@@ -23,27 +26,49 @@ class Reader:
     def __init__(self, path: pathlib.Path, doc: document.Document):
         self.path = path
         self.doc = doc
+        self._places = _places_by_rule(str(path), doc)
 
-    def read(self) -> tuple[str, tuple[model.Rule, ...]]:
-        self._validate()
-        data = self.doc.data
-        vendor = self._vendor(data['vendor'])
+    def read(self) -> model.RuleFile:
+        """Return what the document says, and all that is wrong with it.
+
+        Where its form is wrong it has no rules; otherwise it has those that
+        are right.
+        """
+        errors = self._malformed()
+        if errors:
+            return model.RuleFile('', (), tuple(errors))
+        try:
+            vendor = self._vendor(self.doc.data['vendor'])
+        except model.RuleError as exc:
+            return model.RuleFile('', (), (exc,))
         rules: list[model.Rule] = []
-        for index, item in enumerate(data['rules']):
-            rules.append(self._rule(vendor, item, ('rules', index)))
-            if item['name'] in [rule.name for rule in rules[:-1]]:
-                raise self._error(
-                    ('rules', index, 'name'),
-                    'an earlier rule has this name; give each its own')
-        return vendor, tuple(rules)
+        for index, item in enumerate(self.doc.data['rules']):
+            try:
+                rules.append(self._new_rule(vendor, item, index))
+            except model.RuleError as exc:
+                errors.append(exc)
+        return model.RuleFile(vendor, tuple(rules), tuple(errors))
 
-    def _validate(self) -> None:
+    def _malformed(self) -> list[model.RuleError]:
         # A key that is missing may only be misspelt: that is said first.
         found = [(fault.missing, self._mark(fault.path, fault.unknown), fault)
                  for fault in schema.faults(self.doc.data)]
-        if found:
-            *_, first = min(found, key=lambda item: item[:2])
-            raise self._error(first.path, first.message, first.unknown)
+        found.sort(key=lambda item: item[:2])
+        # One value can be wrong in two ways that are put right in one.
+        return [self._error(fault.path, fault.message, fault.unknown)
+                for fault in dict.fromkeys(fault for *_, fault in found)]
+
+    def _new_rule(self, vendor: str, item: Mapping[str, Any],
+                  index: int) -> model.Rule:
+        earlier = [other['name'] for other in self.doc.data['rules'][:index]]
+        rule = self._rule(vendor, item, ('rules', index))
+        if evaluation.number_of_patterns(rule) > evaluation.MAX_PATTERNS:
+            raise self._error(('rules', index), evaluation.TOO_MANY)
+        if rule.name in earlier:
+            raise self._error(
+                ('rules', index, 'name'),
+                'an earlier rule has this name; give each its own')
+        return rule
 
     def _vendor(self, text: str) -> str:
         if text == model.EVERY_VENDOR:
@@ -64,6 +89,7 @@ class Reader:
         line, _ = self._mark(path)
         return model.Rule(
             name=item['name'], source=f'{self.path}:{line}',
+            places=self._places.get(path, {}),
             target=model.Target(
                 products=self._some_products(vendor, target, path),
                 types=self._some_types(target, path),
@@ -188,6 +214,11 @@ class Reader:
             raise self._error(
                 path, f'{text!r} is no value; write same, in lower case, for '
                 'the own value, and leave a fact out to take any')
+        words = sorted(set(value.split('_')) & pat.Op.__members__.keys())
+        if words:
+            raise self._error(
+                path, f'{text!r} has the word {words[0]}, which a trait '
+                'cannot tell from an operator')
         if op in pat.OPS and not versions.is_version(value):
             raise self._error(
                 path, f'{text!r} is not a version, which starts with a digit'
@@ -203,29 +234,40 @@ class Reader:
 
     def _error(self, path: document.Path, message: str,
                key: bool = False) -> model.RuleError:
-        line, column = self._mark(path, key)
-        return model.RuleError(f'{self.path}:{line}:{column}: '
-                         f'{self._whereabouts(path)}{message}')
+        place = model.Place(str(self.path), *self._mark(path, key))
+        rule = None
+        if len(path) > 1 and path[0] == 'rules':
+            rule = self._rule_name(path[1])
+            path = path[2:]
+        return model.RuleError(_whereabouts(path) + message, place, rule)
 
     def _mark(self, path: document.Path, key: bool = False) -> document.Mark:
         return (self.doc.keys if key else self.doc.marks)[path]
-
-    def _whereabouts(self, path: document.Path) -> str:
-        """Return the rule's name and the key, as far as there are any."""
-        words = []
-        if len(path) > 1 and path[0] == 'rules':
-            words.append(self._rule_name(path[1]))
-            path = path[2:]
-        keys = [item for item in path if isinstance(item, str)]
-        if keys:
-            words.append('.'.join(keys))
-        if path and isinstance(path[-1], int):
-            words[-1] += f' entry {path[-1] + 1}'
-        return ''.join(f'{word}: ' for word in words)
 
     def _rule_name(self, index: Any) -> str:
         rule = self.doc.data['rules'][index]
         name = rule.get('name') if isinstance(rule, dict) else None
         if isinstance(name, str) and 0 < len(name) <= schema.MAX_TEXT:
-            return f'rule {name!r}'
-        return f'rule {index + 1}'
+            return repr(name)
+        return str(index + 1)
+
+
+def _places_by_rule(file: str, doc: document.Document,
+                    ) -> dict[document.Path, dict[document.Path, model.Place]]:
+    """Return where the keys of each rule stand, by paths inside the rule."""
+    found: dict[document.Path, dict[document.Path, model.Place]] = {}
+    for path, mark in {**doc.marks, **doc.keys}.items():
+        if len(path) > 1 and path[0] == 'rules':
+            inside = found.setdefault(path[:2], {})
+            inside[path[2:]] = model.Place(file, *mark)
+    return found
+
+
+def _whereabouts(path: document.Path) -> str:
+    """Return the key, as far as there is any."""
+    keys = [item for item in path if isinstance(item, str)]
+    words = '.'.join(key if len(key) <= _MAX_KEY else f'{key[:_MAX_KEY]}…'
+                     for key in keys)
+    if path and isinstance(path[-1], int):
+        words += f' entry {path[-1] + 1}'
+    return f'{words}: ' if words else ''

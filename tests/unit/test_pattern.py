@@ -84,8 +84,8 @@ class ConditionTest(testtools.TestCase):
         self.assertEqual('mig of the source is unknown', str(reason))
 
     def test_missing_fact_of_somebody_else(self):
-        reason = condition('mig IS off').reason(samples.A16, 'this parent')
-        self.assertEqual('mig of this parent is unknown', str(reason))
+        reason = condition('mig IS off').reason(samples.A16, 'the target')
+        self.assertEqual('mig of the target is unknown', str(reason))
 
 
 @ddt.ddt

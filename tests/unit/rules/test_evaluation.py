@@ -119,7 +119,7 @@ class SkippedTest(testtools.TestCase):
                                          model.Operand(OP.LT, '550')),)}),
          ['driver 550.90.07 is not below 550']),
         (model.Target(facts={'mig': one_of(OP.IS, 'OFF')}),
-         ['mig of this parent is unknown']),
+         ['mig of the target is unknown']),
     )
     @ddt.unpack
     def test_a_target_that_is_somebody_else(self, target, reasons):
@@ -141,8 +141,48 @@ class SkippedTest(testtools.TestCase):
         (outcome,) = evaluation.evaluate([rule(accepts=accepts)],
                                          samples.A16)
         self.assertEqual((verdict.Reason(
-            verdict.Cause.MISSING, 'mig of this parent is unknown'),),
+            verdict.Cause.MISSING, 'mig of the target is unknown'),),
             outcome.reasons)
+
+    @ddt.data(
+        (None, model.Accepts(facts={'mig': one_of(OP.IS, 'same')})),
+        (model.Target(facts={'mig': one_of(OP.IS, 'OFF')}), None),
+    )
+    @ddt.unpack
+    def test_why_an_own_value_is_unknown(self, target, accepts):
+        some = rule(target, accepts)
+        for unknown, why in (
+                ({'mig': 'load nvidia.ko', 'ecc': 'no'}, ': load nvidia.ko'),
+                # Facts whose names only begin alike.
+                ({'mi': 'no', 'migmode': 'no'}, ''), ({}, ''), (None, '')):
+            (outcome,) = evaluation.evaluate([some], samples.A16, unknown)
+            self.assertEqual({}, outcome.patterns)
+            self.assertEqual((verdict.Reason(
+                verdict.Cause.MISSING,
+                f'mig of the target is unknown{why}'),), outcome.reasons)
+
+    def test_each_unknown_value_has_its_reason(self):
+        accepts = model.Accepts(facts={
+            name: one_of(OP.IS, 'same') for name in ('mig', 'gsp', 'ecc')})
+        (outcome,) = evaluation.evaluate(
+            [rule(accepts=accepts)], samples.A16,
+            {'mig': 'load nvidia.ko', 'gsp': 'too old a driver'})
+        self.assertEqual(
+            ['gsp of the target is unknown: too old a driver',
+             'mig of the target is unknown: load nvidia.ko'],
+            list(map(str, outcome.reasons)))
+
+    def test_a_value_that_is_known_needs_no_reason(self):
+        target = model.Target(facts={'ecc': one_of(OP.IS, 'OFF')})
+        (outcome,) = evaluation.evaluate([rule(target)], samples.A16,
+                                         {'ecc': 'must not be seen'})
+        self.assertEqual(['ecc ON is not equal to OFF'],
+                         list(map(str, outcome.reasons)))
+
+    def test_what_is_unknown_and_not_asked_for_does_not_matter(self):
+        (outcome,) = evaluation.evaluate([rule()], samples.A16,
+                                         {'mig': 'load nvidia.ko'})
+        self.assertEqual((), outcome.reasons)
 
     def test_own_value_that_is_below_the_range(self):
         _, rules = samples.rules('design_example.yaml')

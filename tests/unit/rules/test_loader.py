@@ -7,9 +7,13 @@ would: does it name the place and the rule, and say what would be right?
 """
 
 import pathlib
+import subprocess
+import sys
 
 import ddt
 import fixtures
+import hypothesis
+from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat import exceptions
@@ -17,6 +21,7 @@ from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from tests.unit import samples
+from tests.unit import strategies
 
 OP = pat.Op
 BAD = sorted(path.stem for path in samples.BAD_RULES.glob('*.yaml'))
@@ -115,6 +120,145 @@ class GoodFileTest(testtools.TestCase):
             'driver': (operands((OP.GE, 'same'), (OP.LT, '570'),
                                 (OP.NE, 'same'), (OP.NE, '550_54_14')),),
             'kernel': alternatives(OP.EQ, 'same')}), rule.accepts)
+
+
+class AllErrorsTest(testtools.TestCase):
+    """What validate shows: not only the first error of a file."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'a.yaml')
+
+    def read(self, text):
+        self.path.write_text(text)
+        return loader.read_file(self.path)
+
+    def test_each_rule(self):
+        found = self.read(ONE_RULE.format(vendor='10de', name='good')
+                          + '  - {name: good, accepts: {}}\n'
+                          '  - {name: bad, accepts: {facts: {x: any}}}\n')
+        self.assertEqual(('10DE', ['good']), (
+            found.vendor, [rule.name for rule in found.rules]))
+        self.assertEqual([("'good'", 6, 12), ("'bad'", 7, 38)], [
+            (error.rule, error.place.line, error.place.column)
+            for error in found.errors])
+
+    def test_each_fault_of_the_form(self):
+        found = self.read('schema_version: 1.0\nvendor: 8086\nrulse: []\n')
+        self.assertEqual((), found.rules)
+        self.assertEqual(
+            ['schema_version: put quotes around 1.0',
+             'vendor: put quotes around 8086',
+             'rulse: unknown key; known: rules, schema_version, vendor',
+             "key 'rules' is missing; it must be a list of up to 1000 rules"],
+            [error.text for error in found.errors])
+
+    def test_no_yaml(self):
+        (error,) = self.read('x: [').errors
+        self.assertEqual((1, 5), (error.place.line, error.place.column))
+
+    def test_where_a_rule_has_its_keys(self):
+        (rule,) = self.read(
+            'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+            '  - name: one\n    accepts:\n      facts: {ecc: same}\n').rules
+        for path, place in {
+                (): (4, 5), ('accepts',): (5, 5),
+                ('accepts', 'facts', 'ecc'): (6, 15),
+                ('accepts', 'facts', 'nowhere'): (6, 7),
+                ('target', 'type'): (4, 5)}.items():
+            found = rule.place(path)
+            self.assertEqual((str(self.path), *place), (
+                found.file, found.line, found.column), path)
+
+    @hypothesis.given(st.one_of(
+        st.binary(max_size=200), strategies.mutated_rule_files()))
+    def test_whatever_it_is_there_are_rules_or_errors(self, raw):
+        self.path.write_bytes(raw)
+        found = loader.read_file(self.path)
+        for error in found.errors:
+            self.assertEqual(str(self.path), error.place.file)
+            self.assertTrue(error.text)
+        for rule in found.rules:
+            self.assertIsNotNone(rule.place())
+
+
+class HostileFileTest(testtools.TestCase):
+    """Refused within limits that the kernel keeps."""
+
+    SECONDS = 20  # of processor time
+    MEMORY = 512 * 1024 * 1024  # of address space
+    CODE = """if True:
+        import pathlib, resource, sys
+        from nova_mdev_compat.rules import loader
+        resource.setrlimit(resource.RLIMIT_CPU, ({seconds},) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, ({memory},) * 2)
+        try:
+            loader.load_file(pathlib.Path(sys.argv[1]))
+        except loader.RuleError as exc:
+            print(exc)
+        """
+
+    def refused(self, raw):
+        """Return what a file is refused with, in a process of its own."""
+        path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'hostile.yaml')
+        path.write_bytes(raw)
+        done = subprocess.run(
+            [sys.executable, '-c', self.CODE.format(
+                seconds=self.SECONDS, memory=self.MEMORY), path],
+            capture_output=True, text=True, check=False, cwd=samples.ROOT)
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        self.assertLess(len(done.stdout), 1000)
+        return done.stdout.removeprefix(f'{path}:')
+
+    def test_laughs(self):
+        """A billion of them by aliases, and as many as fit without."""
+        lines = [f'a{n}: &a{n} [' + ', '.join([f'*a{n - 1}'] * 10) + ']'
+                 for n in range(1, 40)]
+        self.assertEqual(
+            '1:5: anchors (&name) are not allowed\n',
+            self.refused('\n'.join(['a0: &a0 ha', *lines]).encode()))
+        self.assertIn('aliases (*name) are not allowed',
+                      self.refused(b'- ha\n- *a0\n'))
+        self.assertIn('must be a mapping with schema_version',
+                      self.refused(b'[' + b'ha, ' * 260_000 + b'ha]'))
+
+    def test_keys_of_a_megabyte(self):
+        for raw in (b'"' + b'x' * 1_000_000 + b'": 1\n',
+                    b'? ' + b'x' * 1_000_000 + b'\n',
+                    b'{' + b'x' * 1_000_000 + b': 1}'):
+            self.assertNotIn('xxxx' * 100, self.refused(raw))
+        self.assertEqual('1:1: larger than 1048576 bytes\n',
+                         self.refused(b'x' * 100_000_000))
+
+    def test_many_keys_and_many_errors(self):
+        keys = ''.join(f'k{n}: v\n' for n in range(90_000))
+        self.assertIn('unknown key', self.refused(keys.encode()))
+        rules = ''.join(f'  - {{x{n}: 1}}\n' for n in range(60_000))
+        self.assertIn('rules: must be a list of up to 1000 rules',
+                      self.refused(b'schema_version: "1.0"\nvendor: "10de"\n'
+                                   b'rules:\n' + rules.encode()))
+
+    def test_lists_that_multiply(self):
+        facts = ', '.join(
+            f'f{n}: [{", ".join(f"v{m}" for m in range(100))}]'
+            for n in range(500))
+        self.assertRegex(self.refused(
+            'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+            f'  - {{name: a, accepts: {{facts: {{{facts}}}}}}}\n'.encode()),
+            'its lists make more than 64 accept patterns')
+
+    def test_depth_tags_and_other_encodings(self):
+        for raw, why in (
+                (b'[' * 1_000_000, 'nested deeper than 16 levels'),
+                (b'{a: ' * 250_000, 'nested deeper than 16 levels'),
+                (b'- ' * 500_000, 'nested deeper than 16 levels'),
+                (b'!!python/object/apply:os.system ["true"]', 'tags (!name)'),
+                (b'!!binary |\n ' + b'A' * 1_000_000, 'tags (!name)'),
+                ('vendor: "10de"'.encode('utf-16'), 'not UTF-8'),
+                (b'vendor: "\xff\xfe"', 'not UTF-8')):
+            self.assertIn(why, self.refused(raw), raw[:20])
 
 
 class DirectoriesTest(testtools.TestCase):

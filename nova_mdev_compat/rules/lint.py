@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that are right in form and probably not meant. Pure."""
+
+from collections.abc import Collection, Iterator, Sequence
+import dataclasses
+import difflib
+
+from nova_mdev_compat.rules import containment
+from nova_mdev_compat.rules import document
+from nova_mdev_compat.rules import model
+
+#: Words for vendors, canonical, and the PCI ids that are meant.
+_PCI_IDS = {'AMD': '1002', 'INTEL': '8086', 'NVIDIA': '10de'}
+_NEVER = 'so that the rule never matches'
+_EMPTY = f'no version is in this range, {_NEVER}; widen it or except less'
+_FLOOR = 'Nova refuses a live migration to another type'
+
+
+@dataclasses.dataclass(frozen=True)
+class Remark:
+    """Something about a rule that is probably not meant.
+
+    :ivar rule: the rule
+    :ivar path: where in it, ``('accepts', 'facts', 'ecc')``; () is all of it
+    :ivar text: what is wrong and what would be right
+    """
+
+    rule: model.Rule
+    path: document.Path
+    text: str
+
+
+def vendor_remark(vendor: str) -> str | None:
+    """Return what is wrong with a canonical vendor, None where nothing is."""
+    if vendor not in _PCI_IDS:
+        return None
+    return (f'no device has the vendor {vendor.lower()}, so that its rules '
+            f'never match; write the PCI id, "{_PCI_IDS[vendor]}"')
+
+
+def lint(vendor: str, rules: Sequence[model.Rule],
+         known_facts: Collection[str]) -> Iterator[Remark]:
+    """Return what is probably not meant, in the rules' order.
+
+    :param vendor: canonical, or EVERY_VENDOR
+    :param rules: all rules of the vendor
+    :param known_facts: what collectors publish of the vendor's devices
+    """
+    never = [[*_unknown_facts(vendor, rule, known_facts),
+              *_impossible_facts(rule, known_facts), *_no_type(rule)]
+             for rule in rules]
+    alive = [number for number, remarks in enumerate(never) if not remarks]
+    for number, remarks in enumerate(never):
+        yield from remarks or _shadowed(rules, number, alive)
+        yield from _beyond_floor(rules[number])
+
+
+def _unknown_facts(vendor: str, rule: model.Rule,
+                   known: Collection[str]) -> Iterator[Remark]:
+    whose = ('' if vendor == model.EVERY_VENDOR
+             else f' of devices of {vendor.lower()}')
+    for path in _facts(rule):
+        name = path[-1]
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), 1)
+        meant = f'; {near[0]} may be meant' if near else ''
+        yield Remark(rule, path, (
+            f'no collector publishes {name}{whose}, {_NEVER}{meant}; known: '
+            f'{", ".join(sorted(known)) or "none"}'))
+
+
+def _facts(rule: model.Rule) -> list[tuple[str, str, str]]:
+    return [*(('target', 'facts', name) for name in rule.target.facts),
+            *(('accepts', 'facts', name) for name in rule.accepts.facts)]
+
+
+def _impossible_facts(rule: model.Rule,
+                      known: Collection[str]) -> Iterator[Remark]:
+    for name in sorted({*rule.target.facts, *rule.accepts.facts}):
+        if name not in known:
+            continue
+        if not containment.speaks(rule, name):
+            yield Remark(rule, ('target', 'facts', name), _EMPTY)
+        elif not containment.accepts(rule, name):
+            yield Remark(rule, ('accepts', 'facts', name),
+                         _why_empty(rule, name))
+
+
+def _why_empty(rule: model.Rule, name: str) -> str:
+    if not any(operand.value == model.SAME
+               for operands in rule.accepts.facts[name]
+               for operand in operands):
+        return _EMPTY
+    where = f' or target.facts.{name}' if name in rule.target.facts else ''
+    return ('for any target that the rule speaks for, no version is in this '
+            f'range, {_NEVER}; change it{where}')
+
+
+def _no_type(rule: model.Rule) -> Iterator[Remark]:
+    types, targets = rule.accepts.types, rule.target.types
+    if targets is not None and not {
+            model.SAME, model.ANY, *targets} & {*types}:
+        yield Remark(rule, ('accepts', 'type'), (
+            f'{_FLOOR}, and none of these is in target.type, {_NEVER}; write '
+            'type: same'))
+
+
+def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
+    """Find types that only seem to be let in, beside the target's own."""
+    types, targets = frozenset(rule.accepts.types), rule.target.types
+    if model.SAME in types or (targets == types and len(types) == 1):
+        return
+    path = ('accepts', 'type')
+    if model.ANY in types or (targets is not None and targets <= types):
+        yield Remark(rule, path, f'{_FLOOR}; write type: same')
+        return
+    both = types if targets is None else types & targets
+    if both:
+        yield Remark(rule, path, (
+            f'{_FLOOR}; write type: same, and in target.type '
+            f'{", ".join(sorted(both))}'))
+
+
+def _shadowed(rules: Sequence[model.Rule], number: int,
+              alive: Collection[int]) -> Iterator[Remark]:
+    """Find the first rule that covers one; of two equal ones the later."""
+    rule = rules[number]
+    for other in alive:
+        if other != number and containment.covers(rules[other], rule) and (
+                other < number
+                or not containment.covers(rule, rules[other])):
+            yield Remark(rule, (), (
+                f'rule {rules[other]} accepts all that this one accepts; '
+                'delete this one, or change the one that is not as meant'))
+            return
