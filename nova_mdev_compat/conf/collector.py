@@ -12,6 +12,9 @@ GROUP = cfg.OptGroup('collector', title='Collector',
 # Where a distribution's package puts data, and where pip does, which on
 # Debian is not the same.
 _PREFIXES = dict.fromkeys((sys.prefix, sysconfig.get_path('data')))
+SHIPPED_RULES = [f'{prefix}/share/nova-mdev-compat/rules.d'
+                 for prefix in _PREFIXES]
+SITE_RULES = '/etc/nova-mdev-compat/rules.d'
 
 OPTS = [
     cfg.StrOpt(
@@ -51,11 +54,8 @@ found by its name.
 """),
     cfg.ListOpt(
         'rules_dirs',
-        default=[*(f'{prefix}/share/nova-mdev-compat/rules.d'
-                   for prefix in _PREFIXES),
-                 '/etc/nova-mdev-compat/rules.d'],
-        sample_default=['/usr/share/nova-mdev-compat/rules.d',
-                        '/etc/nova-mdev-compat/rules.d'],
+        default=[*SHIPPED_RULES, SITE_RULES],
+        sample_default=['/usr/share/nova-mdev-compat/rules.d', SITE_RULES],
         help="""
 Directories with rule files (``*.yaml``).
 

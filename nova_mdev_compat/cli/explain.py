@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-rules explain."""
+
+import argparse
+from collections.abc import Mapping
+import dataclasses
+import pathlib
+from typing import Any
+
+from nova_mdev_compat.cli import app
+from nova_mdev_compat.cli import arguments
+from nova_mdev_compat.cli import columns
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.recordings import comparison
+from nova_mdev_compat import verdict
+
+COLUMNS = ('Source', 'Target', 'Verdict', 'Rule', 'Because')
+_ID = ('a recording, or the name of a host that --hosts has; after a colon, '
+       'the name of one device of it')
+
+
+class Explain(app.ListCommand):
+    """Say why a device may live-migrate its mdevs to another, or why not.
+
+    It shows the rule that allows it and where that stands; where none does,
+    for each rule the first condition that fails. Rules are those that the
+    target recorded, or those of --rules. The exit status is 0 if each source
+    may go to one of the targets, and 1 if not.
+
+    Example: nova-mdev-rules explain --source cmp1.json --target
+    cmp2.json:pci_0000_84_00_0
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument('--source', metavar='ID', required=True,
+                            help=f'What is to be moved: {_ID}.')
+        parser.add_argument('--target', metavar='ID', required=True,
+                            help=f'Where to: {_ID}.')
+        arguments.add_hosts(parser, required=False)
+        arguments.add_rules(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace,
+                    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        known = {host.name: host
+                 for host in arguments.hosts(parsed_args.hosts)}
+        rules = [arguments.rules(parsed_args)]
+        origins, destinations = (
+            comparison.kinds([_find(text, known)], rules)
+            for text in (parsed_args.source, parsed_args.target))
+        pairs = list(comparison.pairs(origins, destinations))
+        self.exit_status = 0 if _all_may_go(pairs) else 1
+        if not pairs:
+            self.say('There is nothing to explain: the source has no device '
+                     'that serves mdevs, the target has none, or both are '
+                     'the same host')
+        return COLUMNS, [row for pair in pairs for row in _rows(pair)]
+
+
+def _find(text: str, known: Mapping[str, publication.Host],
+          ) -> publication.Host:
+    """Return a host with the devices that an ID names.
+
+    :raises exceptions.BadInput: there is no such host or device
+    """
+    path = pathlib.Path(text)
+    if path.exists():
+        return arguments.read_host(path)
+    where, _, device = text.rpartition(':')
+    if text in known:
+        return known[text]
+    if where in known:
+        host = known[where]
+    elif where and pathlib.Path(where).exists():
+        host = arguments.read_host(pathlib.Path(where))
+    else:
+        raise exceptions.BadInput(
+            f'{text}: there is neither a file nor a recorded host of this '
+            f'name; --hosts has {", ".join(sorted(known)) or "none"}')
+    parents = tuple(item for item in host.parents
+                    if item.parent.name == device)
+    if not parents:
+        names = ', '.join(item.parent.name for item in host.parents)
+        raise exceptions.BadInput(
+            f'{text}: host {host.name} has no device {device}; it has '
+            f'{names or "none"}')
+    return dataclasses.replace(host, parents=parents)
+
+
+def _all_may_go(pairs: list[comparison.Pair]) -> bool:
+    wanted = {(pair.origin.members, pair.source) for pair in pairs}
+    may_go = {(pair.origin.members, pair.source) for pair in pairs
+              if pair.answers[0].kind is verdict.Kind.COMPATIBLE}
+    return bool(wanted) and wanted == may_go
+
+
+def _rows(pair: comparison.Pair) -> list[tuple[Any, ...]]:
+    (answer,) = pair.answers
+    return [
+        (columns.source(pair.origin, pair.source),
+         columns.Devices(pair.destination), answer.kind.value, said.rule,
+         ', '.join(map(str, said.reasons)) or said.source)
+        for said in answer.said]

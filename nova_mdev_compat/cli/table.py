@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-rules table."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from nova_mdev_compat.cli import app
+from nova_mdev_compat.cli import arguments
+from nova_mdev_compat.cli import columns
+from nova_mdev_compat.recordings import comparison
+
+COLUMNS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
+
+
+class Table(app.ListCommand):
+    """List which devices may live-migrate their mdevs to which.
+
+    Devices that are the same in all that decides make one row, however many
+    hosts have them; "Pairs" counts the pairs of devices on different hosts.
+    "Because" names the rule that allows it, or for each rule the first
+    condition that fails. The exit status is 0 whatever the answers are.
+
+    Example: nova-mdev-rules table --hosts recordings/ --rules rules.d/
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        arguments.add_hosts(parser, required=True)
+        arguments.add_rules(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace,
+                    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+        kinds = comparison.kinds(arguments.hosts(parsed_args.hosts),
+                                 [arguments.rules(parsed_args)])
+        return COLUMNS, map(_row, comparison.pairs(kinds, kinds,
+                                                   app.progress))
+
+
+def _row(pair: comparison.Pair) -> tuple[Any, ...]:
+    (answer,) = pair.answers
+    return (columns.source(pair.origin, pair.source),
+            columns.Devices(pair.destination), pair.number,
+            answer.kind.value, str(answer))

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-rules validate."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+import pathlib
+
+from nova_mdev_compat.cli import app
+from nova_mdev_compat.conf import collector as collector_options
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.rules import lint
+from nova_mdev_compat.rules import loader
+from nova_mdev_compat.rules import model
+from nova_mdev_compat.vendors import loader as vendors
+
+COLUMNS = ('File', 'Line', 'Column', 'Level', 'Rule', 'Message')
+ERROR, WARNING = 'error', 'warning'
+
+Finding = tuple[str, int | None, int | None, str, str | None, str]
+
+
+class Validate(app.ListCommand):
+    """Check rule files.
+
+    Errors are what no collector accepts. Warnings are rules that are right
+    in form and probably not meant: that can never match, that another rule
+    makes needless, or that accept what Nova refuses anyway. Facts are known
+    by the vendor plugins that are installed here. Without FILE it checks the
+    shipped rules and those of this site, as a collector would read them. The
+    exit status is 2 if there is an error, 1 with --strict if there is a
+    warning, and 0 otherwise.
+
+    Example: nova-mdev-rules validate rules.d/
+    """
+
+    @property
+    def formatter_namespace(self) -> str:
+        return 'nova_mdev_compat.rules.formatters'
+
+    @property
+    def formatter_default(self) -> str:
+        return 'lines'
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'files', metavar='FILE', nargs='*',
+            help='A rule file, or a directory of rule files (*.yaml).')
+        parser.add_argument(
+            '--strict', action='store_true',
+            help='End with 1 if there is a warning.')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace,
+                    ) -> tuple[tuple[str, ...], list[Finding]]:
+        files = list(_files(parsed_args.files))
+        findings = sorted(_check(files), key=_order)
+        levels = [level for *_, level, _, _ in findings]
+        self.say(f'{len(files)} files: {levels.count(ERROR)} errors, '
+                 f'{levels.count(WARNING)} warnings')
+        if ERROR in levels:
+            self.exit_status = exceptions.BadInput.exit_status
+        elif levels and parsed_args.strict:
+            self.exit_status = 1
+        return COLUMNS, findings
+
+
+def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
+    """Return the rule files to check.
+
+    :raises exceptions.BadInput: a directory cannot be read or has none
+    """
+    if not paths:
+        yield from loader.in_force(
+            [*collector_options.SHIPPED_RULES, collector_options.SITE_RULES])
+    for path in map(pathlib.Path, paths):
+        if not path.is_dir():
+            yield path
+            continue
+        files = loader.in_force([str(path)])
+        if not files:
+            raise exceptions.BadInput(
+                f'{path}: there is no rule file (*.yaml) in this directory')
+        yield from files
+
+
+def _check(files: Iterable[pathlib.Path]) -> Iterator[Finding]:
+    rules: dict[str, tuple[model.Rule, ...]] = {}
+    for path in files:
+        try:
+            found = loader.read_file(path)
+        except model.RuleError as exc:
+            yield (str(path), None, None, ERROR, None,
+                   exc.text.removeprefix(f'{path}: '))
+            continue
+        for error in found.errors:
+            yield _finding(str(path), error.place, ERROR, error.rule,
+                           error.text)
+        if found.rules:
+            remark = lint.vendor_remark(found.vendor)
+            if remark:
+                yield _finding(str(path), None, WARNING, None, remark)
+            rules[found.vendor] = rules.get(found.vendor, ()) + found.rules
+    yield from _lint(rules)
+
+
+def _lint(rules: dict[str, tuple[model.Rule, ...]]) -> Iterator[Finding]:
+    plugins = vendors.load()
+    for vendor, of_vendor in rules.items():
+        known = vendors.facts_of(
+            plugins, None if vendor == model.EVERY_VENDOR else vendor)
+        for remark in lint.lint(vendor, of_vendor, known):
+            place = remark.rule.place(remark.path)
+            file, _, _ = remark.rule.source.rpartition(':')
+            keys = '.'.join(map(str, remark.path))
+            yield _finding(file, place, WARNING, repr(remark.rule.name),
+                           f'{keys}: {remark.text}' if keys else remark.text)
+
+
+def _finding(file: str, place: model.Place | None, level: str,
+             rule: str | None, text: str) -> Finding:
+    if place is None:
+        return file, None, None, level, rule, text
+    return place.file, place.line, place.column, level, rule, text
+
+
+def _order(finding: Finding) -> tuple[str, int, int, str]:
+    file, line, column, level, *_ = finding
+    return file, line or 0, column or 0, level

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All devices of recorded hosts against each other, a kind at a time.
+
+A cloud has thousands of devices and few kinds of them: devices that are the
+same in all that decides are judged once.
+"""
+
+import collections
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import dataclasses
+import functools
+
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat.recordings import explanation
+from nova_mdev_compat.rules import model
+
+#: Rules in force on recorded hosts; None for what each recorded itself.
+Rules = model.RuleSet | None
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Member:
+    """A device of a recorded host."""
+
+    host: str
+    device: str
+
+    def __str__(self) -> str:
+        return f'{self.host}:{self.device}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Devices that are the same in all that decides.
+
+    :ivar members: in order
+    :ivar sources: what they are as sources, one for each type in use
+    :ivar targets: what they accept, under each of the rules asked about
+    """
+
+    members: tuple[Member, ...]
+    sources: tuple[ident.Identity, ...]
+    targets: tuple[publication.ParentTraits, ...]
+
+    @functools.cached_property
+    def by_host(self) -> collections.Counter[str]:
+        """How many of them each host has."""
+        return collections.Counter(member.host for member in self.members)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """What is known of landing on one kind from another.
+
+    :ivar source: what moves
+    :ivar number: of pairs of devices on different hosts
+    :ivar answers: one under each of the rules asked about
+    """
+
+    origin: Kind
+    source: ident.Identity
+    destination: Kind
+    number: int
+    answers: tuple[explanation.Answer, ...]
+
+
+def kinds(hosts: Iterable[publication.Host],
+          rules: Sequence[Rules]) -> tuple[Kind, ...]:
+    """Return the kinds of devices of hosts.
+
+    :param rules: what to ask about
+    :raises exceptions.BadInput: a device and rules that make no trait
+    """
+    memory: dict[object, tuple[publication.ParentTraits, ...]] = {}
+    members: dict[object, list[Member]] = {}
+    for host in hosts:
+        for recorded in host.parents:
+            key = _key(recorded)
+            if key not in memory:
+                memory[key] = tuple(
+                    _under(host.name, recorded, one) for one in rules)
+            members.setdefault(key, []).append(
+                Member(host.name, recorded.parent.name))
+    return tuple(sorted(
+        (Kind(tuple(sorted(members[key])), _sources(targets[0]), targets)
+         for key, targets in memory.items()),
+        key=lambda kind: kind.members))
+
+
+def _key(recorded: publication.ParentTraits) -> object:
+    parent = recorded.parent
+    return (
+        parent.parent_id, parent.target_type, parent.device_api,
+        parent.in_use, frozenset(parent.facts.items()),
+        frozenset(parent.unknown.items()), recorded.plugin,
+        frozenset(recorded.accepts), tuple(
+            (outcome.name, outcome.source, frozenset(outcome.patterns),
+             outcome.reasons) for outcome in recorded.outcomes))
+
+
+def _under(host: str, recorded: publication.ParentTraits,
+           rules: Rules) -> publication.ParentTraits:
+    """Return what a device accepts under rules.
+
+    Where a vendor's plugin has answered, rules were not asked, and still are
+    not.
+    """
+    if rules is None or recorded.plugin is not None:
+        return recorded
+    try:
+        return publication.describe(recorded.parent, rules)
+    except exceptions.BadInput as exc:
+        raise exceptions.BadInput(f'host {host}: {exc}') from exc
+
+
+def _sources(recorded: publication.ParentTraits,
+             ) -> tuple[ident.Identity, ...]:
+    parent = recorded.parent
+    types = {parent.target_type, *parent.in_use} - {None}
+    return tuple(sorted(
+        (ident.Identity.of(parent.parent_id, str(name), parent.facts)
+         for name in types), key=str))
+
+
+def pairs(origins: Sequence[Kind], destinations: Sequence[Kind],
+          progress: Callable[[Sequence[Kind]], Iterable[Kind]] = iter,
+          ) -> Iterator[Pair]:
+    """Return every way from one kind to another, between different hosts.
+
+    :param progress: is given the origins and yields them
+    """
+    for origin in progress(origins):
+        for destination in destinations:
+            number = _number(origin, destination)
+            if not number:
+                continue
+            for source in origin.sources:
+                answers = tuple(explanation.answer(target, source)
+                                for target in destination.targets)
+                yield Pair(origin, source, destination, number, answers)
+
+
+def _number(origin: Kind, destination: Kind) -> int:
+    """Return how many pairs of devices stand on different hosts."""
+    here, there = origin.by_host, destination.by_host
+    return (len(origin.members) * len(destination.members)
+            - sum(count * there[host] for host, count in here.items()
+                  if host in there))

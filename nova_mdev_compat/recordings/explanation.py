@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a device may land on another, or why no rule lets it."""
+
+from collections.abc import Iterable
+import dataclasses
+
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.rules import evaluation
+from nova_mdev_compat import verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """What one rule says about one source.
+
+    :ivar rule: its name; empty where it was no rule that said it
+    :ivar source: where the rule stands
+    :ivar reasons: why it does not speak for the target, or the first
+        condition that the source fails, in each of the alternatives that it
+        comes so far in; none where the rule allows it
+    """
+
+    rule: str
+    source: str
+    reasons: tuple[verdict.Reason, ...] = ()
+
+    def __str__(self) -> str:
+        why = ', '.join(map(str, self.reasons))
+        if not self.rule:
+            return why
+        return f'{self.rule!r}: {why}' if why else repr(self.rule)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Whether a source may land on a target.
+
+    :ivar said: by the rule that allows it; otherwise by each rule, in their
+        order
+    """
+
+    kind: verdict.Kind
+    said: tuple[Said, ...]
+
+    def __str__(self) -> str:
+        return '; '.join(map(str, self.said))
+
+
+def answer(target: publication.ParentTraits,
+           source: ident.Identity) -> Answer:
+    """Return whether a source may land on a target, and why.
+
+    It is unknown where a rule might allow it if data were not missing.
+    """
+    own = target.parent.target()
+    if own is None:
+        return _refused(verdict.Cause.TYPE, target.note)
+    floor = _floor(own, source)
+    if floor is not None:
+        return floor
+    if not target.outcomes:
+        return _without_rules(target, source)
+    said = []
+    for outcome in target.outcomes:
+        one = _said(outcome, source)
+        if not one.reasons:
+            return Answer(verdict.Kind.COMPATIBLE, (one,))
+        said.append(one)
+    return Answer(_kind(target.outcomes, source), tuple(said))
+
+
+def _floor(own: ident.Identity, source: ident.Identity) -> Answer | None:
+    """Return what no rule can change, None where it is in order."""
+    if ident.vendor_of(own.parent) != ident.vendor_of(source.parent):
+        return _refused(verdict.Cause.PARENT, (
+            f'device {ident.display_parent(source.parent)} is of another '
+            f'vendor than {ident.display_parent(own.parent)}'))
+    if own.type != source.type:
+        return _refused(verdict.Cause.TYPE, f'type {source.type} is not '
+                        f'{own.type}, and Nova takes no other')
+    return None
+
+
+def _without_rules(target: publication.ParentTraits,
+                   source: ident.Identity) -> Answer:
+    """Return the answer where no rule was asked; the note says why."""
+    if any(one.judge(source) for one in target.accepts.values()):
+        return Answer(verdict.Kind.COMPATIBLE,
+                      (Said(target.note, target.note),))
+    return _refused(verdict.Cause.PARENT, target.note)
+
+
+def _refused(cause: verdict.Cause, text: str) -> Answer:
+    reason = verdict.Reason(cause, text)
+    return Answer(verdict.Kind.INCOMPATIBLE, (Said('', '', (reason,)),))
+
+
+def _said(outcome: evaluation.Outcome, source: ident.Identity) -> Said:
+    if outcome.patterns:
+        reasons = first_failures(outcome.patterns.values(), source)
+    else:
+        wrong = [reason for reason in outcome.reasons
+                 if reason.cause is not verdict.Cause.MISSING]
+        reasons = tuple(wrong) or outcome.reasons[:1]
+    return Said(outcome.name, outcome.source, reasons)
+
+
+def _kind(outcomes: Iterable[evaluation.Outcome],
+          source: ident.Identity) -> verdict.Kind:
+    """Return what it is that no rule allows a source."""
+    for outcome in outcomes:
+        verdicts = [one.judge(source) for one in outcome.patterns.values()]
+        if outcome.reasons:
+            verdicts.append(verdict.Verdict.from_reasons(outcome.reasons))
+        if any(one.kind is verdict.Kind.UNKNOWN for one in verdicts):
+            return verdict.Kind.UNKNOWN
+    return verdict.Kind.INCOMPATIBLE
+
+
+def first_failures(patterns: Iterable[pat.Pattern],
+                   source: ident.Identity) -> tuple[verdict.Reason, ...]:
+    """Return what stops a source in the patterns that let it come furthest.
+
+    Nothing where one of them accepts it. The lists in a rule make several
+    patterns, and only those that fit so far are worth talking about.
+    """
+    furthest: pat.Stage = (-1, '')
+    found: dict[verdict.Reason, None] = {}
+    for pattern in patterns:
+        failures = list(pattern.failures(source))
+        if not failures:
+            return ()
+        stage, reason = min(failures, key=_order)
+        if stage > furthest:
+            furthest, found = stage, {}
+        if stage == furthest:
+            found[reason] = None
+    return tuple(found)
+
+
+def _order(failure: tuple[pat.Stage, verdict.Reason],
+           ) -> tuple[bool, pat.Stage]:
+    """Put what is wrong before what is only not known."""
+    stage, reason = failure
+    return reason.cause is verdict.Cause.MISSING, stage

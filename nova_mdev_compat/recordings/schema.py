@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is needed of a recording, as JSON Schema (draft 2020-12).
+
+Recordings are written by collector/report.py. Keys that nothing here needs
+(traits, which are made again from the rest) are let through.
+"""
+
+import jsonschema
+
+from nova_mdev_compat.collector import report
+from nova_mdev_compat import verdict
+
+_TEXT = {'type': 'string'}
+_TEXTS = {'type': 'array', 'items': _TEXT}
+_TEXT_OR_NULL = {'type': ['string', 'null']}
+_BY_NAME = {'type': 'object', 'additionalProperties': _TEXT}
+
+
+def _object(**properties: object) -> dict[str, object]:
+    return {'type': 'object', 'properties': properties,
+            'required': list(properties)}
+
+
+_REASON = _object(cause={'enum': [cause.value for cause in verdict.Cause]},
+                  text=_TEXT)
+_RULE = _object(name=_TEXT, source=_TEXT, accepts=_TEXTS,
+                skipped_because={'type': 'array', 'items': _REASON})
+_PARENT = _object(
+    name=_TEXT, parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]+$'},
+    offered_types=_TEXTS, target_type=_TEXT_OR_NULL, device_api=_TEXT,
+    in_use_types=_TEXTS, facts=_BY_NAME, unknown_facts=_BY_NAME,
+    accepts=_TEXTS, rules={'type': 'array', 'items': _RULE},
+    vendor_plugin=_TEXT_OR_NULL, note=_TEXT)
+RECORDING = _object(schema_version={'const': report.SCHEMA_VERSION},
+                    host=_TEXT, parents={'type': 'array', 'items': _PARENT})
+
+VALIDATOR = jsonschema.Draft202012Validator(RECORDING)
