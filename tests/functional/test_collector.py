@@ -192,7 +192,7 @@ class DryRunTest(collector_base.CollectorTestCase):
                 accepts: {facts: {ecc: same}}
             """)
         shown, _ = self.run_collector('--dry-run')
-        self.assertIn("not 'same ECC mode': ecc of this parent is unknown",
+        self.assertIn("not 'same ECC mode': ecc of the target is unknown",
                       shown)
 
     def test_says_what_once_publishes(self):

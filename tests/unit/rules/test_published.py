@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What vendors have published about live migration, as the shipped rules say.
+
+Ids are those of real boards, from the list in the README of NVIDIA's open
+kernel modules. The statements are quoted in the shipped rule files.
+"""
+
+import ddt
+import testtools
+
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat.recordings import explanation
+from nova_mdev_compat.rules import loader
+from nova_mdev_compat import verdict
+from tests.unit import samples
+
+#: Product and subsystem ids.
+BOARDS = {
+    'A40': ('2235', '10de:145a'),
+    'A100 SXM4 80 GB': ('20b2', '10de:1463'),
+    'A100 SXM4 80 GB, other revision': ('20b2', '10de:147f'),
+    'H100 PCIe 80 GB': ('2331', '10de:1626'),
+    'H100 NVL 94 GB': ('2321', '10de:1839'),
+    'H100 SXM': ('2330', '10de:16c1'),
+    'H200': ('2335', '10de:18be'),
+    'H800 PCIe': ('2322', '10de:17a4'),
+    'H800': ('2324', '10de:17a6'),
+}
+HOST = {'module': 'nvidia', 'driver': '550.90.05', 'kernel': '5.14.0-427.el9',
+        'os': 'rhel-9.4', 'ecc': 'on', 'mig': 'off'}
+#: The same type name everywhere, which is all that Nova compares.
+TYPE = 'nvidia-1125'
+
+
+def board(name, mdev_type=TYPE, **facts):
+    """Return a board of this name, as a parent; None takes a fact away."""
+    product, subsystem = BOARDS[name]
+    merged = {**HOST, 'subsystem': subsystem, **facts}
+    return samples.parent(
+        parent_id=f'10DE_{product.upper()}', target_type=mdev_type,
+        facts={fact: value for fact, value in merged.items()
+               if value is not None})
+
+
+def gvtg(driver='1.23.4', product='591D', mdev_type='i915-GVTg_V5_4'):
+    facts = {'module': 'i915', 'kernel': '6.1.0', 'driver': driver}
+    return samples.parent(
+        parent_id=f'8086_{product}', target_type=mdev_type,
+        facts={name: value for name, value in facts.items() if value})
+
+
+def mtty(kernel='6.12.0', mdev_type='mtty-2'):
+    return samples.parent(parent_id='MTTY', target_type=mdev_type,
+                          facts={'module': 'mtty', 'kernel': kernel})
+
+
+def lab(product='1111', **facts):
+    """Return a device of a vendor without a rule file."""
+    return samples.parent(parent_id=f'1234_{product}', target_type='lab-1',
+                          facts=facts)
+
+
+SAME, BOTH = 'compatible', 'both ways'
+
+#: Source, target, and a part of the reason why not, or SAME.
+CASES = [
+    # NVIDIA: the same board, type, vGPU Manager, ECC, MIG mode and host OS.
+    (board('A40'), board('A40'), SAME),
+    (board('H100 PCIe 80 GB'), board('H100 PCIe 80 GB'), SAME),
+    (board('H200', os='rhel-9.6'), board('H200', os='rhel-9.6'), SAME),
+    (board('A40', ecc='unsupported', mig='unsupported'),
+     board('A40', ecc='unsupported', mig='unsupported'), SAME),
+    # What nobody compares: another kernel of the same release.
+    (board('A40'), board('A40', kernel='5.14.0-427.13.1.el9_4'), SAME),
+    # "not supported between 80 GB PCIe and 94 GB NVL variants".
+    (board('H100 PCIe 80 GB'), board('H100 NVL 94 GB'),
+     'device 10de:2331 is not 10de:2321'),
+    (board('H100 NVL 94 GB'), board('H100 PCIe 80 GB'),
+     'device 10de:2321 is not 10de:2331'),
+    # "not supported between H200 / H800 / H100 GPU Boards".
+    *[(board(one), board(other), 'device 10de:')
+      for one in ('H100 SXM', 'H200', 'H800', 'H800 PCIe')
+      for other in ('H100 SXM', 'H200', 'H800', 'H800 PCIe') if one != other],
+    (board('A40'), board('H100 SXM'), 'device 10de:2235 is not 10de:2330'),
+    # Product ids are shared by variants; subsystem ids are not.
+    (board('A100 SXM4 80 GB'), board('A100 SXM4 80 GB, other revision'),
+     'subsystem 10DE_1463 is not equal to 10DE_147F'),
+    # The same type.
+    (board('A40', 'nvidia-557'), board('A40', 'nvidia-558'),
+     'type NVIDIA_557 is not NVIDIA_558'),
+    # The vGPU Manager: on RHEL 9.4 by NVIDIA, on RHEL 10 by Red Hat; a later
+    # release of the same branch is another one.
+    (board('A40', driver='550.54.16'), board('A40'),
+     'driver 550.54.16 is not version 550.90.05'),
+    (board('A40'), board('A40', driver='550.54.16'),
+     'driver 550.90.05 is not version 550.54.16'),
+    (board('A40', driver='535.183.04'), board('A40'), 'driver 535.183.04'),
+    (board('A40', os='rhel-10.0', driver='570.133.10'),
+     board('A40', os='rhel-10.0', driver='570.124.03'), 'driver 570.133.10'),
+    # The strictest statement, where sources disagree.
+    (board('A40', os='rhel-9.6', driver='570.133.10'),
+     board('A40', os='rhel-9.6', driver='570.158.01'), 'driver 570.133.10'),
+    # ECC, MIG.
+    (board('A40', ecc='off'), board('A40'), 'ecc OFF is not equal to ON'),
+    (board('A40'), board('A40', ecc='off'), 'ecc ON is not equal to OFF'),
+    (board('H100 SXM', mig='on'), board('H100 SXM'),
+     'mig ON is not equal to OFF'),
+    # "not supported between RHEL 10 and RHEL 9.4".
+    (board('A40', os='rhel-10.0'), board('A40'),
+     'os RHEL_10_0 is not equal to RHEL_9_4'),
+    (board('A40'), board('A40', os='rhel-10.0'),
+     'os RHEL_9_4 is not equal to RHEL_10_0'),
+    # Nothing is published about these.
+    (board('A40', os='rhel-9.6'), board('A40'), 'os RHEL_9_6'),
+    (board('A40', os='ubuntu-24.04'), board('A40'), 'os UBUNTU_24_04'),
+    # What is not known is not compatible.
+    (board('A40'), board('A40', ecc=None), 'ecc of the target is unknown'),
+    (board('A40', ecc=None), board('A40'), 'ecc of the source is unknown'),
+    (board('A40', driver=None), board('A40', driver=None),
+     'driver of the target is unknown'),
+    # GVT-g: device, type and software version; the kernel's own i915 has no
+    # version and cannot migrate.
+    (gvtg(), gvtg(), SAME),
+    (gvtg('1.23.3'), gvtg(), 'driver 1.23.3 is not version 1.23.4'),
+    (gvtg(product='5912'), gvtg(), 'device 8086:5912 is not 8086:591d'),
+    (gvtg(mdev_type='i915-GVTg_V5_8'), gvtg(), 'type I915_GVTG_V5_8'),
+    (gvtg(None), gvtg(None), 'driver of the target is unknown'),
+    # mtty: the ports are in the type; migratable since Linux 6.7.
+    (mtty(), mtty(), SAME),
+    (mtty(mdev_type='mtty-1'), mtty(), 'type MTTY_1 is not MTTY_2'),
+    (mtty('6.11.9'), mtty(), 'kernel 6.11.9 is not version 6.12'),
+    (mtty('6.6.9'), mtty('6.6.9'), 'kernel 6.6.9 is not at least 6.7'),
+    # The rest of the world: vendor, product and type, as proposed in 2018.
+    (lab(), lab(), SAME),
+    (lab(driver='1'), lab(driver='2', os='debian-12'), SAME),
+    (lab('2222'), lab(), 'device 1234:2222 is not 1234:1111'),
+    (lab(), mtty(), 'of another vendor'),
+]
+
+
+@ddt.ddt
+class PublishedTest(testtools.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.rules = loader.load([str(samples.SHIPPED_RULES)])
+
+    def answer(self, source, target):
+        return explanation.answer(
+            publication.describe(target, self.rules),
+            ident.Identity.of(source.parent_id, source.target_type,
+                              source.facts))
+
+    @ddt.data(*CASES)
+    @ddt.unpack
+    def test_case(self, source, target, expected):
+        found = self.answer(source, target)
+        if expected == SAME:
+            self.assertIs(verdict.Kind.COMPATIBLE, found.kind, str(found))
+        else:
+            self.assertIsNot(verdict.Kind.COMPATIBLE, found.kind)
+            self.assertIn(expected, str(found))
+
+    def test_s390_devices_need_no_check(self):
+        """vfio-ccw and vfio-ap are not migratable: no rule is asked."""
+        some = samples.parent(parent_id='CSS', target_type='vfio_ccw-io',
+                              device_api='vfio-ccw', facts={})
+        self.assertIs(verdict.Kind.COMPATIBLE, self.answer(some, some).kind)
