@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Write the files that are made from the code: the sample configuration files
-# and the command's help for the manual. With --check, only say whether they
+# Write the files that are made from the code: the sample configuration files,
+# the collector's help for the manual and what the tutorial's commands print.
+# With --check, only say whether they
 # are as this would write them.
 #
 # argparse words and folds its help differently from one Python to the next,
@@ -12,6 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 HELP_PYTHON=3.11
+TUTORIAL=doc/source/operator/tutorial
 HELP_FILE=doc/source/cli/nova-mdev-collector.help.txt
 
 # generate DIRECTORY: write all files below it.
@@ -22,6 +24,7 @@ generate() {
         oslo-config-generator --config-file "$file" --output-file \
             "$1/etc/nova-mdev-compat/$(basename "$file").sample"
     done
+    tutorial "$1/$TUTORIAL"
     if [ "$(python_version)" != "$HELP_PYTHON" ]; then
         echo "note: left out $HELP_FILE: it is made with Python $HELP_PYTHON"
         return
@@ -30,6 +33,40 @@ generate() {
     # Without a home there is no configuration file that would be named.
     HOME=/nonexistent COLUMNS=80 NO_COLOR=1 nova-mdev-collector --help \
         >"$1/$HELP_FILE"
+}
+
+# tutorial DIRECTORY: write what the commands of the tutorial print.
+tutorial() {
+    local work
+    mkdir -p "$1"
+    work=$(mktemp -d)
+    ln -s "$PWD/tests/data/recordings" "$work/recordings"
+    ln -s "$PWD/etc/nova-mdev-compat/rules.d" "$work/before"
+    ln -s "$PWD/$TUTORIAL/rules.d" "$work/rules.d"
+    show explain-before explain --hosts recordings --rules before \
+        --source gpu-1 --target gpu-3
+    show explain-unknown explain --hosts recordings --rules before \
+        --source gpu-3 --target gpu-5
+    show validate validate rules.d
+    show explain-after explain --hosts recordings --rules rules.d \
+        --source gpu-1 --target gpu-3
+    show explain-back explain --hosts recordings --rules rules.d \
+        --source gpu-3 --target gpu-1
+    show diff diff before rules.d --hosts recordings
+    mv "$work"/*.txt "$1"
+    rm -r "$work"
+}
+
+# show NAME ARGUMENT...: run a command in "$work", into a file.
+show() {
+    local file=$work/$1.txt status=0
+    shift
+    echo "\$ nova-mdev-rules $*" >"$file"
+    (cd "$work" && CLIFF_MAX_TERM_WIDTH=96 nova-mdev-rules "$@") \
+        >>"$file" 2>&1 || status=$?
+    # 1 is an answer, too.
+    [ "$status" -le 1 ] || cat "$file"
+    return "$((status > 1))"
 }
 
 python_version() {

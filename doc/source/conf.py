@@ -5,13 +5,17 @@ project = 'nova-mdev-compat'
 copyright = 'nova-mdev-compat contributors'  # noqa: A001
 root_doc = 'index'
 
-extensions = ['oslo_config.sphinxext']
+extensions = ['cliff.sphinxext', 'oslo_config.sphinxext']
+# The commands are ours, not another package's for a command of ours.
+autoprogram_cliff_app_dist_name = 'nova-mdev-compat'
 html_theme = 'furo'
 html_title = project
 
 man_pages = [
     ('cli/nova-mdev-collector', 'nova-mdev-collector',
      'publish what mdev-capable devices are and accept', '', 8),
+    ('cli/nova-mdev-rules', 'nova-mdev-rules',
+     'check rules for live migration of mdevs, and what they mean', '', 1),
 ]
 # A manual page is read where no link can be followed.
 man_show_urls = True

@@ -22,7 +22,7 @@ def add_hosts(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
         '--hosts', metavar='PATH', action='append', required=required,
         default=[], help='A recording of a host, or a directory of recordings '
-        '(*.json). Can be given several times.')
+        '(.json files). Can be given several times.')
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ class Validate(app.ListCommand):
         parser = super().get_parser(prog_name)
         parser.add_argument(
             'files', metavar='FILE', nargs='*',
-            help='A rule file, or a directory of rule files (*.yaml).')
+            help='A rule file, or a directory of rule files (.yaml).')
         parser.add_argument(
             '--strict', action='store_true',
             help='End with 1 if there is a warning.')
@@ -56,13 +56,18 @@ class Validate(app.ListCommand):
         files = list(_files(parsed_args.files))
         findings = sorted(_check(files), key=_order)
         levels = [level for *_, level, _, _ in findings]
-        self.say(f'{len(files)} files: {levels.count(ERROR)} errors, '
-                 f'{levels.count(WARNING)} warnings')
+        self.say(f'{_count(len(files), "file")}: '
+                 f'{_count(levels.count(ERROR), ERROR)}, '
+                 f'{_count(levels.count(WARNING), WARNING)}')
         if ERROR in levels:
             self.exit_status = exceptions.BadInput.exit_status
         elif levels and parsed_args.strict:
             self.exit_status = 1
         return COLUMNS, findings
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:

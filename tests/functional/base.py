@@ -43,6 +43,8 @@ class CollectorMixin:
     """Nova's test base from its wheel, our filter, and collectors."""
 
     WITH_FILTER = True
+    #: The directory of shipped rules.
+    SHIPPED = RULES
 
     def setUp(self):
         # Nova's tests look for etc/nova/api-paste.ini beside the package,
@@ -85,7 +87,7 @@ class CollectorMixin:
             libvirt_uri = test://{home}/node.xml
             sysfs_root = {home}/sys
             hypervisor_hostname = {name}
-            rules_dirs = {RULES},{self.rules},{home}/rules.d
+            rules_dirs = {self.SHIPPED},{self.rules},{home}/rules.d
             [placement]
             auth_type = admin_token
             endpoint = {self.placement_fixture.endpoint}

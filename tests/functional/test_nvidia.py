@@ -10,16 +10,11 @@ import collections
 import ctypes.util
 import json
 import os
-import pathlib
-import subprocess
 
 import ddt
-import fixtures
 
 from tests.functional import collector_base
-
-SOURCE = pathlib.Path(__file__).parent / 'nvml/libnvidia-ml.c'
-LIBRARY = 'libnvidia-ml.so.1'
+from tests.functional import nvml
 
 FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
 FACTS = {
@@ -56,31 +51,12 @@ rules:
 ACCEPT_ECC = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__ECC_IS_ON'
 
 
-class Library(fixtures.Fixture):
-    """A directory with the stand-in, or what is to be there instead.
-
-    :param defines: macros for the compiler
-    """
-
-    def __init__(self, *defines):
-        super().__init__()
-        self._defines = defines
-
-    def _setUp(self):
-        self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        subprocess.run(
-            ['gcc', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC',
-             *(f'-D{name}' for name in self._defines),
-             f'-Wl,-soname,{LIBRARY}', '-o', self.path / LIBRARY, SOURCE],
-            check=True)
-
-
 class NvidiaTestCase(collector_base.CollectorTestCase):
     """Has two boards that tell everything, until a test says otherwise."""
 
     def setUp(self):
         super().setUp()
-        self.library = self.useFixture(Library()).path
+        self.library = self.useFixture(nvml.Library()).path
         self.log = self.home / 'nvml.log'
         self.answers = {}
         for board in (FIRST, SECOND):
@@ -105,7 +81,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
             encoding='utf-8', errors='surrogateescape')
         self.log.write_text('')
         return self.run_collector(*args, status=status, env={
-            **os.environ, 'LD_LIBRARY_PATH': str(self.library),
+            **os.environ, 'LD_nvml.LIBRARY_PATH': str(self.library),
             'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.log)})
 
     def parents(self):
@@ -261,7 +237,7 @@ class StatesTest(NvidiaTestCase):
         self.library = self.home / 'lib'
         self.library.mkdir()
         if content is not None:
-            (self.library / LIBRARY).write_bytes(content)
+            (self.library / nvml.LIBRARY).write_bytes(content)
         self.assert_all_unknown("libnvidia-ml.so.1 .*install NVIDIA's vGPU")
 
     @ddt.data(
@@ -299,7 +275,7 @@ class StatesTest(NvidiaTestCase):
         self.assert_closed()
 
     def test_driver_older_than_a_function(self):
-        self.library = self.useFixture(Library('WITHOUT_GSP')).path
+        self.library = self.useFixture(nvml.Library('WITHOUT_GSP')).path
         self.assert_only_unknown(['gsp', 'gspversion'],
                                  "upgrade NVIDIA's driver")
         self.assert_closed()

@@ -152,7 +152,7 @@ class ValidateTest(CommandTestCase):
             {path}:7:24: error: rule 'second': accepts.product: must be same, any or a list of product ids (["2235"]), not '2235'
             {path}:7:45: error: rule 'second': accepts.facts.ecc: put quotes around on
             """), shown)  # noqa: E501
-        self.assertEqual('1 files: 4 errors, 0 warnings\n', said)
+        self.assertEqual('1 file: 4 errors, 0 warnings\n', said)
 
     def test_every_rule_that_is_wrong(self):
         """Not only the first one."""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that are shipped, from NVML to where a live migration goes.
+
+NVML is the stand-in of test_nvidia, since there is no board to ask.
+"""
+
+import ctypes
+import pathlib
+
+import fixtures
+import pynvml
+
+from tests.functional import base
+from tests.functional import fakehost
+from tests.functional import nvml
+
+Board = fakehost.Board
+ROOT = pathlib.Path(__file__).parents[2]
+ANSWERS = """\
+{board} nvmlDeviceGetHandleByPciBusId_v2 ok
+{board} nvmlDeviceGetEccMode {ecc}
+{board} nvmlDeviceGetMigMode error 3
+{board} nvmlDeviceGetGspFirmwareMode error 3
+{board} nvmlDeviceGetGspFirmwareVersion error 3
+{board} nvmlDeviceGetVgpuMetadata 1 393217 1048578 550.54.10
+"""
+
+
+class Nvml(fixtures.Fixture):
+    """nvidia-ml-py in this process, with the stand-in as its library."""
+
+    def _setUp(self):
+        # Not its own name, by which other tests would get it too.
+        directory = self.useFixture(nvml.Library(soname='stand-in')).path
+        self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.EnvironmentVariable(
+            'NVML_LOG', str(self.home / 'log')))
+        for name, value in (
+                ('CDLL', lambda name: ctypes.CDLL(str(directory / name))),
+                ('nvmlLib', None), ('_nvmlGetFunctionPointer_cache', {})):
+            self.useFixture(fixtures.MonkeyPatch(f'pynvml.{name}', value))
+
+    def answer(self, name, text):
+        """Say what the library answers on a host."""
+        path = self.home / name
+        path.write_text(text)
+        self.useFixture(fixtures.EnvironmentVariable('NVML_ANSWERS',
+                                                     str(path)))
+
+
+class NvidiaTest(base.MdevCompatTestCase):
+
+    SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
+
+    def setUp(self):
+        super().setUp()
+        self.nvml = self.useFixture(Nvml())
+        self.assertIsNone(pynvml.nvmlLib)
+
+    def start(self, name, ecc=1, **board):
+        """Start a host with a board whose ECC mode NVML tells."""
+        board = Board(0, **board)
+        self.nvml.answer(name, '' if ecc is None else ANSWERS.format(
+            board=board.address, ecc=ecc))
+        return self.start_host(name, board)
+
+    def test_the_same_in_all_that_is_published(self):
+        self.start('src')
+        self.start('other-ecc', ecc=0)
+        self.start('other-driver', driver='550.54.15')
+        self.start('other-board', product='2236')
+        self.start('silent', ecc=None)
+        self.start('good')
+        server = self.boot('src')
+
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(['good'], self.checked)
+        self.assertIn('1 of 5 hosts accept it', self.stdlog.logger.output)
+
+    def test_why_not(self):
+        self.start('src')
+        self.start('other-ecc', ecc=0)
+        self.start('other-driver', driver='535.54.03')
+        server = self.boot('src')
+
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+        for reason in ('ecc ON is not equal to OFF',
+                       'driver 550.54.14 is not version 535.54.03'):
+            self.assertIn(reason, self.stdlog.logger.output)
+
+    def test_a_source_that_says_nothing_of_its_ecc_mode(self):
+        """It is not known what it is: no host accepts it."""
+        self.start('src', ecc=None)
+        self.start('good')
+        server = self.boot('src')
+
+        self.assert_no_valid_host(server)
+        self.assertIn('ecc of the source is unknown',
+                      self.stdlog.logger.output)
