@@ -6,6 +6,7 @@ import os
 import pathlib
 import shlex
 import subprocess
+import sys
 import time
 
 import fixtures
@@ -33,11 +34,20 @@ grep -q ^libvirt-qemu: /etc/passwd || {{
   mount --bind {home}/group /etc/group
 }} &&
 """
+#: libvirt remembers what an emulator can do, but not where there is a KVM
+#: that its user may open and that does not work (in a nested machine): there it
+#: asks anew for each domain, which takes seconds.
+NO_KVM = """
+{{ [ ! -e /dev/kvm ] || {{
+  : > {home}/kvm && chmod 0 {home}/kvm && mount --bind {home}/kvm /dev/kvm
+}}; }} &&
+"""
 DOMAIN = """
 <domain type='qemu'><name>{}</name><memory>1024</memory>
 <os><type>hvm</type></os></domain>
 """
 DEADLINE = 60
+REAPER = pathlib.Path(__file__).parent / 'reaper.py'
 
 
 class Libvirtd(fixtures.Fixture):
@@ -64,11 +74,12 @@ class Libvirtd(fixtures.Fixture):
     def start(self):
         """Start it and wait until it answers."""
         home = shlex.quote(str(self.home))
+        reaper = shlex.join([sys.executable, str(REAPER)])
         mounts = ''.join(f'mkdir -p {path} && mount -t tmpfs none {path} && '
                          for path in DIRECTORIES)
         self._process = subprocess.Popen(
             [*self._sudo, 'unshare', '--mount', 'sh', '-c',
-             f'{mounts}{ACCOUNT.format(home=home)}exec libvirtd '
+             f'{mounts}{(ACCOUNT + NO_KVM).format(home=home)}exec {reaper} libvirtd '
              f'--config {home}/libvirtd.conf --pid-file {home}/pid'],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE
