@@ -34,8 +34,8 @@ grep -q ^libvirt-qemu: /etc/passwd || {{
   mount --bind {home}/group /etc/group
 }} &&
 """
-#: libvirt remembers what an emulator can do, but not where there is a KVM
-#: that its user may open and that does not work (in a nested machine): there it
+#: libvirt remembers what an emulator can do, but not where there is a KVM that
+#: its user may open and that does not work, as in a nested machine: there it
 #: asks anew for each domain, which takes seconds.
 NO_KVM = """
 {{ [ ! -e /dev/kvm ] || {{
@@ -75,11 +75,12 @@ class Libvirtd(fixtures.Fixture):
         """Start it and wait until it answers."""
         home = shlex.quote(str(self.home))
         reaper = shlex.join([sys.executable, str(REAPER)])
-        mounts = ''.join(f'mkdir -p {path} && mount -t tmpfs none {path} && '
-                         for path in DIRECTORIES)
+        prepare = ''.join(f'mkdir -p {path} && mount -t tmpfs none {path} && '
+                          for path in DIRECTORIES)
+        prepare += (ACCOUNT + NO_KVM).format(home=home)
         self._process = subprocess.Popen(
             [*self._sudo, 'unshare', '--mount', 'sh', '-c',
-             f'{mounts}{(ACCOUNT + NO_KVM).format(home=home)}exec {reaper} libvirtd '
+             f'{prepare}exec {reaper} libvirtd '
              f'--config {home}/libvirtd.conf --pid-file {home}/pid'],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE

@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import subprocess
 
 from tests.functional import collector_base
 
@@ -203,6 +204,28 @@ class DryRunTest(collector_base.CollectorTestCase):
             [set(told['root_traits']),
              *(set(parent['traits']) for parent in told['parents'])],
             self.published())
+
+    def test_is_a_recording(self):
+        """Which nova-mdev-rules reads, and judges as the host does."""
+        answers = []
+        for name, product in (('host1', '2235'), ('host2', '2235'),
+                              ('host3', '2236')):
+            self.options['hypervisor_hostname'] = name
+            self.devices(collector_base.device(0, product=product))
+            shown, _ = self.run_collector('--dry-run', '--format', 'json')
+            (self.home / f'{name}.json').write_text(shown)
+        command = collector_base.COMMAND.with_name('nova-mdev-rules')
+        for target, status in (('host2', 0), ('host3', 1)):
+            done = subprocess.run(
+                [command, 'explain', '--source', self.home / 'host1.json',
+                 '--target', self.home / f'{target}.json', '-f', 'value',
+                 '-c', 'Verdict', '-c', 'Because'],
+                capture_output=True, text=True, check=False)
+            self.assertEqual(status, done.returncode, done.stderr)
+            answers.append(done.stdout)
+        self.assertRegex(answers[0], r'^compatible .*/default\.yaml:\d+\n$')
+        self.assertEqual(
+            'incompatible device 10de:2235 is not 10de:2236\n', answers[1])
 
     def test_touches_nothing(self):
         self.placement.requests.clear()

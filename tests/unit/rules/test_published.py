@@ -5,13 +5,20 @@ Ids are those of real boards, from the list in the README of NVIDIA's open
 kernel modules. The statements are quoted in the shipped rule files.
 """
 
+import re
+
 import ddt
 import testtools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat.recordings import explanation
+from nova_mdev_compat.rules import document
+from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
+from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import reader
+from nova_mdev_compat.vendors import nvidia
 from nova_mdev_compat import verdict
 from tests.unit import samples
 
@@ -137,6 +144,76 @@ CASES = [
     (lab('2222'), lab(), 'device 1234:2222 is not 1234:1111'),
     (lab(), mtty(), 'of another vendor'),
 ]
+
+
+def commented(name):
+    """Return the rules that stand in comments in a shipped file."""
+    lines = (samples.SHIPPED_RULES / name).read_text('utf-8').splitlines()
+    header, _, body = '\n'.join(lines).partition('rules:\n')
+    vendor = next(line for line in header.splitlines()
+                  if line.startswith('vendor:'))
+    blocks = re.findall(r'(?m)^  # - name: .*\n(?:  #   .*\n?)+', body)
+    text = ''.join(block.replace('  # ', '  ') for block in blocks)
+    read = reader.Reader('commented', document.parse(
+        f'schema_version: "1.0"\n{vendor}\nrules:\n{text}'.encode())).read()
+    return read
+
+
+@ddt.ddt
+class CommentedTest(testtools.TestCase):
+    """Milder rules for operators to put in force are rules, too."""
+
+    def answer(self, rule, source, target):
+        vendor = ident.vendor_of(target.parent_id)
+        return explanation.answer(
+            publication.describe(target, model.RuleSet({vendor: (rule,)})),
+            ident.Identity.of(source.parent_id, source.target_type,
+                              source.facts)).kind is verdict.Kind.COMPATIBLE
+
+    def one(self, name, number):
+        read = commented(name)
+        self.assertEqual((), read.errors)
+        return read.rules[number]
+
+    @ddt.data(('nvidia.yaml', 2), ('mtty.yaml', 1), ('default.yaml', 0),
+              ('intel-gvtg.yaml', 0))
+    @ddt.unpack
+    def test_are_right_and_warn_of_nothing(self, name, count):
+        if not count:
+            self.assertNotIn('# - name', (
+                samples.SHIPPED_RULES / name).read_text('utf-8'))
+            return
+        read = commented(name)
+        self.assertEqual((), read.errors)
+        self.assertEqual(count, len(read.rules))
+        known = [*ident.FACTS, *nvidia.Nvidia.fact_names]
+        self.assertEqual([], list(lint.lint(read.vendor, read.rules, known)))
+
+    def test_an_older_driver_on_rhel_9_6(self):
+        rule = self.one('nvidia.yaml', 0)
+        old = board('A40', os='rhel-9.6', driver='570.133.10')
+        new = board('A40', os='rhel-9.6', driver='570.158.01')
+        self.assertTrue(self.answer(rule, old, new))
+        self.assertFalse(self.answer(rule, new, old))
+        self.assertFalse(self.answer(rule, board('A40', os='rhel-9.6'), new))
+        self.assertFalse(self.answer(rule, old, board(
+            'A40', os='rhel-9.6', driver='570.158.01', ecc='off')))
+        self.assertFalse(self.answer(
+            rule, board('A40', driver='570.133.10'),
+            board('A40', driver='570.158.01')))
+
+    def test_revisions_of_an_a100(self):
+        rule = self.one('nvidia.yaml', 1)
+        one = board('A100 SXM4 80 GB')
+        other = board('A100 SXM4 80 GB, other revision')
+        self.assertTrue(self.answer(rule, one, other))
+        self.assertTrue(self.answer(rule, other, one))
+        self.assertFalse(self.answer(rule, board('A40'), one))
+
+    def test_other_kernels_with_mtty(self):
+        rule = self.one('mtty.yaml', 0)
+        self.assertTrue(self.answer(rule, mtty('6.8.0'), mtty('6.12.0')))
+        self.assertFalse(self.answer(rule, mtty('6.6.0'), mtty('6.12.0')))
 
 
 @ddt.ddt
