@@ -116,7 +116,8 @@ def _once(conf: cfg.ConfigOpts) -> int:
     found = collector_host.Reader(conf).read()
     for item in found.parents:
         if not item.accepts:
-            LOG.warning('%s accepts nothing: %s', item.parent.name, item.note)
+            LOG.warning('%s accepts nothing: %s', item.parent.name,
+                        item.why_nothing)
     LOG.info('%s: %s', found.name, publisher.publish(found))
     return 0
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This host, read and judged: what a pass publishes."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oslo_config import cfg
@@ -22,9 +23,6 @@ from nova_mdev_compat.vendors import consult
 LOG = logging.getLogger(__name__)
 
 
-Host = publication.Host
-
-
 class Reader:
     """Reads this host again and again.
 
@@ -44,7 +42,7 @@ class Reader:
                         'already; Nova ignores it', mdev_type, mdev_type,
                         self._types.default)
 
-    def read(self) -> Host:
+    def read(self) -> publication.Host:
         """Return what this host is and accepts.
 
         :raises exceptions.BadInput: rules or a device are wrong
@@ -57,21 +55,28 @@ class Reader:
         tree = sysfs.Sysfs(options.sysfs_root)
         known = {device.name: _as_vendor_knows_it(device, tree)
                  for device in found.parents}
-        special = self._vendors.facts(known.values())
-        shared = system.facts()
-        facts = {}
-        for device in found.parents:
-            of_vendor = special.get(device.name, ident.Facts())
-            facts[device.name] = ident.Facts(
-                {**shared, **tree.facts(device), **of_vendor.values},
-                of_vendor.unknown)
         parents = par.build(
             found.parents, found.mdevs, found.used, self._types,
-            {name: device.parent_id for name, device in known.items()}, facts)
-        return Host(options.hypervisor_hostname or found.hostname, tuple(
+            {name: device.parent_id for name, device in known.items()},
+            self._facts(found.parents, tree, known))
+        name = options.hypervisor_hostname or found.hostname
+        return publication.Host(name, tuple(
             publication.describe(parent, rules,
                                  self._answer(parent, known[parent.name]))
             for parent in parents))
+
+    def _facts(self, found: Iterable[devices.ParentDevice], tree: sysfs.Sysfs,
+               known: Mapping[str, base.Device]) -> dict[str, ident.Facts]:
+        """Return the facts of each device, by its name."""
+        of_host = system.facts()
+        of_vendors = self._vendors.facts(known.values())
+        facts = {}
+        for device in found:
+            special = of_vendors.get(device.name, ident.Facts())
+            facts[device.name] = ident.Facts(
+                {**of_host, **tree.facts(device), **special.values},
+                special.unknown)
+        return facts
 
     def _answer(self, parent: par.Parent, device: base.Device,
                 ) -> publication.VendorAnswer | None:

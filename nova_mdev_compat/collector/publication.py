@@ -57,6 +57,14 @@ class ParentTraits:
     plugin: str | None = None
 
     @property
+    def why_nothing(self) -> str:
+        """Why it accepts nothing, with what each rule says to that."""
+        said = '; '.join(
+            f'{outcome.name!r}: {", ".join(map(str, outcome.reasons))}'
+            for outcome in self.outcomes if outcome.reasons)
+        return f'{self.note} ({said})' if said else self.note
+
+    @property
     def all_traits(self) -> frozenset[str]:
         return self.identity | frozenset(self.accepts)
 

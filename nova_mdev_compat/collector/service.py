@@ -100,7 +100,7 @@ class Passes:
         for item in host.parents:
             if not item.accepts and summary.changed:
                 LOG.warning('%s accepts nothing: %s', item.parent.name,
-                            item.note)
+                            item.why_nothing)
         if self.state.failures:
             LOG.info('Published again, after %d failures',
                      self.state.failures)

@@ -6,7 +6,7 @@ import dataclasses
 
 from oslo_config import cfg
 
-from nova_mdev_compat.collector import host as collector_host
+from nova_mdev_compat.collector import publication
 
 
 @dataclasses.dataclass
@@ -52,7 +52,7 @@ class Publisher(abc.ABC):
         ...
 
     @abc.abstractmethod
-    def publish(self, host: collector_host.Host) -> Summary:
+    def publish(self, host: publication.Host) -> Summary:
         """Publish what a host is and accepts.
 
         :raises exceptions.Failure: it cannot be done; what was published

@@ -15,7 +15,6 @@ from oslo_log import log as logging
 import tenacity
 
 from nova_mdev_compat.collector import compute_node
-from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector.publishers import base
 from nova_mdev_compat.collector import session
@@ -58,7 +57,7 @@ class PlacementPublisher(base.Publisher):
         self._seen: dict[str, tuple[int, frozenset[str]]] = {}
         self._existing: frozenset[str] = frozenset()
 
-    def publish(self, host: collector_host.Host) -> base.Summary:
+    def publish(self, host: publication.Host) -> base.Summary:
         """Publish what a host is and accepts.
 
         What is no longer true leaves the root first and what is newly true

@@ -12,7 +12,6 @@ from oslo_config import cfg
 from oslo_log import log as logging
 import yaml
 
-from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector.publishers import base
 from nova_mdev_compat.collector import state
@@ -38,7 +37,7 @@ class ProviderConfigPublisher(base.Publisher):
                 f'[collector]provider_config_file: {self._path} must end in '
                 '.yaml, or Nova does not read it')
 
-    def publish(self, host: collector_host.Host) -> base.Summary:
+    def publish(self, host: publication.Host) -> base.Summary:
         """Write the file, if it says anything else."""
         wanted = publication.combine(host.parents)
         providers = {host.name: wanted.root} | {

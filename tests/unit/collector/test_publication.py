@@ -66,6 +66,7 @@ class DescribeTest(testtools.TestCase):
                          found.all_traits)
         self.assertEqual('Nova uses no mdev type that this device offers',
                          found.note)
+        self.assertEqual(found.note, found.why_nothing)
         self.assertEqual((), found.outcomes)
 
     def test_a_device_that_is_not_migratable_needs_no_check(self):
@@ -81,6 +82,10 @@ class DescribeTest(testtools.TestCase):
         (outcome,) = found.outcomes
         self.assertEqual(['driver 470.1 is not at least 550'],
                          list(map(str, outcome.reasons)))
+        self.assertEqual(
+            "no rule applies to this device ('same board and type, driver "
+            "from the 535 branch up to ours': driver 470.1 is not at least "
+            '550)', found.why_nothing)
 
     def test_no_rule_file_speaks_for_the_vendor(self):
         found = one(NVIDIA, parent_id='8086_0BD5')

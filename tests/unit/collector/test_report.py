@@ -7,7 +7,6 @@ import json
 import ddt
 import testtools
 
-from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import report
 from nova_mdev_compat import pattern as pat
@@ -32,12 +31,12 @@ def mixed():
         samples.parent('pci_0000_85_00_0', facts=old),
         samples.parent('pci_0000_86_00_0', target_type=None, facts={}),
         samples.parent('pci_0000_87_00_0', parent_id='8086_0BD5', facts={})]
-    return collector_host.Host('compute1.example.org', tuple(
+    return publication.Host('compute1.example.org', tuple(
         publication.describe(parent, _rules()) for parent in parents))
 
 
 def alike():
-    return collector_host.Host('compute2', tuple(
+    return publication.Host('compute2', tuple(
         publication.describe(samples.parent(name), _rules())
         for name in ('pci_0000_84_00_0', 'pci_0000_85_00_0')))
 
@@ -59,13 +58,13 @@ def vendors():
                 pat.Pattern('10DE_ANY', 'NVIDIA_557'))),
         (samples.parent('pci_0000_86_00_0', facts=facts, unknown={
             'firmwareversion': 'set [acme]firmware'}), answer())]
-    return collector_host.Host('compute4', tuple(
+    return publication.Host('compute4', tuple(
         publication.describe(parent, _rules(), said)
         for parent, said in parents))
 
 
 HOSTS = [('mixed', mixed), ('alike', alike), ('vendors', vendors),
-         ('empty', lambda: collector_host.Host('compute3', ()))]
+         ('empty', lambda: publication.Host('compute3', ()))]
 
 
 @ddt.ddt

@@ -154,6 +154,11 @@ class AllErrorsTest(testtools.TestCase):
              "key 'rules' is missing; it must be a list of up to 1000 rules"],
             [error.text for error in found.errors])
 
+    def test_a_long_message_is_cut(self):
+        key = 'x' * 1000
+        (error,) = self.read(f'{key}: a\n{key}: b\n').errors
+        self.assertEqual(f"key '{'x' * 495}…", error.text)
+
     def test_no_yaml(self):
         (error,) = self.read('x: [').errors
         self.assertEqual((1, 5), (error.place.line, error.place.column))
