@@ -81,7 +81,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
             encoding='utf-8', errors='surrogateescape')
         self.log.write_text('')
         return self.run_collector(*args, status=status, env={
-            **os.environ, 'LD_nvml.LIBRARY_PATH': str(self.library),
+            **os.environ, 'LD_LIBRARY_PATH': str(self.library),
             'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.log)})
 
     def parents(self):

@@ -163,7 +163,7 @@ class ThirdPartyTest(PluginTestCase):
         self.assertIn(
             "not 'same mode, firmware not newer than ours': firmwareversion "
             'of the target is unknown: the driver is not loaded, mode of '
-            'this parent is unknown: set [acme]mode', shown)
+            'the target is unknown: set [acme]mode', shown)
 
     def test_what_it_does_not_know_any_more(self):
         """Nothing is left of what it said before."""
