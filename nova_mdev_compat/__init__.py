@@ -4,9 +4,11 @@
 Data flows through the package in this order::
 
     libvirt, sysfs, nova.conf   collector/nodedev.py sysfs.py nova_types.py
-      -> facts                  identity.py, collector/parents.py
+      -> facts                  identity.py, collector/parents.py, vendors/
       -> rules                  rules/
       -> traits                 pattern.py, traits.py, collector/publication.py
-      -> Placement              placement.py, collector/publisher.py
+      -> Placement              placement.py, collector/publishers/
       -> filter                 decision.py, filters.py
+
+Beside it, offline, nova-mdev-rules: recordings/, cli/.
 """

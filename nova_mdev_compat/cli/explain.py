@@ -65,17 +65,12 @@ def _find(text: str, known: Mapping[str, publication.Host],
 
     :raises exceptions.BadInput: there is no such host or device
     """
-    path = pathlib.Path(text)
-    if path.exists():
-        return arguments.read_host(path)
+    host = _host(text, known)
+    if host is not None:
+        return host
     where, _, device = text.rpartition(':')
-    if text in known:
-        return known[text]
-    if where in known:
-        host = known[where]
-    elif where and pathlib.Path(where).exists():
-        host = arguments.read_host(pathlib.Path(where))
-    else:
+    host = _host(where, known)
+    if host is None:
         raise exceptions.BadInput(
             f'{text}: there is neither a file nor a recorded host of this '
             f'name; --hosts has {", ".join(sorted(known)) or "none"}')
@@ -87,6 +82,14 @@ def _find(text: str, known: Mapping[str, publication.Host],
             f'{text}: host {host.name} has no device {device}; it has '
             f'{names or "none"}')
     return dataclasses.replace(host, parents=parents)
+
+
+def _host(text: str, known: Mapping[str, publication.Host],
+          ) -> publication.Host | None:
+    if text in known:
+        return known[text]
+    path = pathlib.Path(text)
+    return arguments.read_host(path) if path.is_file() else None
 
 
 def _all_may_go(pairs: list[comparison.Pair]) -> bool:

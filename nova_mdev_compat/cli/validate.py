@@ -76,8 +76,14 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
     :raises exceptions.BadInput: a directory cannot be read or has none
     """
     if not paths:
-        yield from loader.in_force(
-            [*collector_options.SHIPPED_RULES, collector_options.SITE_RULES])
+        directories = [*collector_options.SHIPPED_RULES,
+                       collector_options.SITE_RULES]
+        files = loader.in_force(directories)
+        if not files:
+            raise exceptions.BadInput(
+                f'no rule file (*.yaml) in {", ".join(directories)}; name '
+                'files or directories')
+        yield from files
     for path in map(pathlib.Path, paths):
         if not path.is_dir():
             yield path

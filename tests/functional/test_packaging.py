@@ -54,7 +54,10 @@ class PackagingTest(testtools.TestCase):
             with zipfile.ZipFile(wheel) as archive:
                 names = archive.namelist()
         ends = [
-            '.data/data/share/nova-mdev-compat/rules.d/default.yaml',
+            *(f'.data/data/share/nova-mdev-compat/rules.d/{path.name}'
+              for path in (ROOT / 'etc/nova-mdev-compat/rules.d').iterdir()),
+            *(f'.data/data/share/nova-mdev-compat/systemd/{path.name}'
+              for path in (ROOT / 'etc/systemd').iterdir()),
             'nova_mdev_compat/rules/loader.py', '/entry_points.txt']
         for end in ends:
             self.assertEqual(1, sum(name.endswith(end) for name in names),

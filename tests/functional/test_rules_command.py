@@ -233,6 +233,25 @@ class ValidateTest(CommandTestCase):
         self.write('named/a.yml', '')
         self.assertIn('name it a.yaml', self.refuse('validate', 'named'))
 
+    def test_without_a_name(self):
+        """Those in force here; that there are none is no good sign."""
+        code = ('import sys\n'
+                'from nova_mdev_compat.conf import collector\n'
+                'collector.SHIPPED_RULES[:] = sys.argv[1:]\n'
+                'collector.SITE_RULES = "/nowhere"\n'
+                'from nova_mdev_compat.cli import app\n'
+                'sys.exit(app.main(["validate", "--strict"]))\n')
+        for directory, status, said in (
+                (SHIPPED, 0, '4 files: 0 errors, 0 warnings'),
+                ('/no/rules', 2, 'nova-mdev-rules: no rule file (*.yaml) in '
+                 '/no/rules, /nowhere; name files or directories')):
+            done = subprocess.run(
+                [sys.executable, '-c', code, directory], capture_output=True,
+                text=True, check=False, cwd=samples.ROOT,
+                env=self.environment)
+            self.assertEqual((status, f'{said}\n'),
+                             (done.returncode, done.stderr))
+
     def test_all_of_a_directory_of_wrong_files(self):
         found = self.rows('validate', str(samples.BAD_RULES), status=2)
         files = {path.name for path in samples.BAD_RULES.glob('*.yaml')}
@@ -282,6 +301,12 @@ class ExplainTest(CommandTestCase):
         self.assertEqual(['gpu-2:pci_0000_84_00_5'], found['Target'])
         (found,) = self.explain('gpu-1:pci_0000_84_00_4', 'gpu-2')
         self.assertEqual(['gpu-1:pci_0000_84_00_4'], found['Source'])
+
+    def test_a_host_is_known_by_its_name_first(self):
+        """Whatever else is called so."""
+        (self.home / 'gpu-1').mkdir()
+        (found,) = self.explain('gpu-1', 'gpu-2')
+        self.assertEqual('compatible', found['Verdict'])
 
     def test_the_same_host(self):
         _, said = self.run_command(
