@@ -43,9 +43,9 @@ tutorial() {
     ln -s "$PWD/tests/data/recordings" "$work/recordings"
     ln -s "$PWD/etc/nova-mdev-compat/rules.d" "$work/before"
     ln -s "$PWD/$TUTORIAL/rules.d" "$work/rules.d"
-    show explain-before explain --hosts recordings --rules before \
+    show explain-before explain --hosts recordings \
         --source gpu-1 --target gpu-3
-    show explain-unknown explain --hosts recordings --rules before \
+    show explain-unknown explain --hosts recordings \
         --source gpu-3 --target gpu-5
     show validate validate rules.d
     show explain-after explain --hosts recordings --rules rules.d \
@@ -62,7 +62,7 @@ show() {
     local file=$work/$1.txt status=0
     shift
     echo "\$ nova-mdev-rules $*" >"$file"
-    (cd "$work" && CLIFF_MAX_TERM_WIDTH=96 nova-mdev-rules "$@") \
+    (cd "$work" && CLIFF_MAX_TERM_WIDTH=90 nova-mdev-rules "$@") \
         >>"$file" 2>&1 || status=$?
     # 1 is an answer, too.
     [ "$status" -le 1 ] || cat "$file"
