@@ -6,7 +6,7 @@ same in all that decides are judged once.
 """
 
 import collections
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import functools
 
@@ -43,6 +43,11 @@ class Kind:
     members: tuple[Member, ...]
     sources: tuple[ident.Identity, ...]
     targets: tuple[publication.ParentTraits, ...]
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Why facts of them are not known, by fact name."""
+        return self.targets[0].parent.unknown
 
     @functools.cached_property
     def by_host(self) -> collections.Counter[str]:
@@ -137,8 +142,9 @@ def pairs(origins: Sequence[Kind], destinations: Sequence[Kind],
             if not number:
                 continue
             for source in origin.sources:
-                answers = tuple(explanation.answer(target, source)
-                                for target in destination.targets)
+                answers = tuple(
+                    explanation.answer(target, source, origin.unknown)
+                    for target in destination.targets)
                 yield Pair(origin, source, destination, number, answers)
 
 

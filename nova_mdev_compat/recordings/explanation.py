@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why a device may land on another, or why no rule lets it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import dataclasses
 
 from nova_mdev_compat.collector import publication
@@ -48,11 +48,13 @@ class Answer:
         return '; '.join(map(str, self.said))
 
 
-def answer(target: publication.ParentTraits,
-           source: ident.Identity) -> Answer:
+def answer(target: publication.ParentTraits, source: ident.Identity,
+           unknown: Mapping[str, str] | None = None) -> Answer:
     """Return whether a source may land on a target, and why.
 
     It is unknown where a rule might allow it if data were not missing.
+
+    :param unknown: why facts of the source are not known, by fact name
     """
     own = target.parent.target()
     if own is None:
@@ -64,7 +66,7 @@ def answer(target: publication.ParentTraits,
         return _without_rules(target, source)
     said = []
     for outcome in target.outcomes:
-        one = _said(outcome, source)
+        one = _said(outcome, source, unknown or {})
         if not one.reasons:
             return Answer(verdict.Kind.COMPATIBLE, (one,))
         said.append(one)
@@ -97,9 +99,12 @@ def _refused(cause: verdict.Cause, text: str) -> Answer:
     return Answer(verdict.Kind.INCOMPATIBLE, (Said('', '', (reason,)),))
 
 
-def _said(outcome: evaluation.Outcome, source: ident.Identity) -> Said:
+def _said(outcome: evaluation.Outcome, source: ident.Identity,
+          unknown: Mapping[str, str]) -> Said:
     if outcome.patterns:
-        reasons = first_failures(outcome.patterns.values(), source)
+        reasons = tuple(
+            evaluation.with_why(reason, unknown) for reason
+            in first_failures(outcome.patterns.values(), source))
     else:
         wrong = [reason for reason in outcome.reasons
                  if reason.cause is not verdict.Cause.MISSING]

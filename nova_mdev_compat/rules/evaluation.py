@@ -61,7 +61,7 @@ def _outcome(rule: model.Rule, own: ident.Identity,
         reasons = tuple(_missing(rule.accepts, own))
     if reasons:
         return Outcome(rule.name, rule.source, {}, tuple(
-            _with_why(reason, unknown) for reason in reasons))
+            with_why(reason, unknown) for reason in reasons))
     found = [one for one in _patterns(rule, own) if not one.is_empty()]
     if not found:
         return Outcome(rule.name, rule.source, {}, (verdict.Reason(
@@ -70,9 +70,12 @@ def _outcome(rule: model.Rule, own: ident.Identity,
                    {_encode(rule, one): one for one in found})
 
 
-def _with_why(reason: verdict.Reason,
-              unknown: Mapping[str, str]) -> verdict.Reason:
-    """Return a reason that also says why a fact is missing."""
+def with_why(reason: verdict.Reason,
+             unknown: Mapping[str, str]) -> verdict.Reason:
+    """Return a reason that also says why a fact is missing.
+
+    :param unknown: why facts are not known, by fact name
+    """
     name, _, _ = reason.text.partition(' ')
     if reason.cause is not verdict.Cause.MISSING or name not in unknown:
         return reason

@@ -288,6 +288,9 @@ class ExplainTest(CommandTestCase):
         self.assertEqual('unknown', found['Verdict'])
         self.assertEqual(f'ecc of the target is unknown: '
                          f'{recordings.NO_DRIVER}', found['Because'])
+        (found,) = self.explain('gpu-5', 'gpu-3', status=1)
+        self.assertEqual(f'ecc of the source is unknown: '
+                         f'{recordings.NO_DRIVER}', found['Because'])
 
     def test_other_rules(self):
         (found,) = self.explain('gpu-1', 'gpu-3', '--rules', self.rules())

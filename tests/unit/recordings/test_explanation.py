@@ -86,6 +86,10 @@ class AnswerTest(testtools.TestCase):
         some = target(rule('mig', mig=one_of(OP.IS, 'ON')))
         self.assertEqual(
             (UNKNOWN, "'mig': mig of the source is unknown"), answer(some))
+        found = explanation.answer(some, samples.A16, {
+            'mig': 'the driver is not loaded', 'ecc': 'no'})
+        self.assertEqual("'mig': mig of the source is unknown: the driver is "
+                         'not loaded', str(found))
 
     def test_what_is_missing_on_the_target(self):
         some = target(rule('mig', mig=one_of(OP.IS, model.SAME)),
