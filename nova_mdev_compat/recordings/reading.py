@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recording, read back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import functools
 import json
 from typing import Any
 
@@ -32,22 +34,33 @@ def parse(name: str, text: str | bytes) -> publication.Host:
     """
     try:
         data = json.loads(text)
+        _check(schema.HOST, data)
+        return publication.Host(data['host'], tuple(
+            _parent(index, item)
+            for index, item in enumerate(data['parents'])))
     except (ValueError, RecursionError) as exc:
-        raise RecordingError(f'{name}: no JSON: {exc}; {_HOW}') from exc
-    fault = jsonschema.exceptions.best_match(
-        schema.VALIDATOR.iter_errors(data))
+        what = str(exc)
+        if not isinstance(exc, _MISTAKES):
+            what = f'no JSON: {exc}'
+        raise RecordingError(f'{name}: {what}; {_HOW}') from exc
+
+
+class _Fault(ValueError):
+    """Something that the schema does not allow, and where."""
+
+    def __init__(self, path: Sequence[str | int], what: str):
+        super().__init__(f'{".".join(map(str, path)) or "as a whole"}: {what}')
+        self.path = path
+        self.what = what
+
+
+_MISTAKES = (_Fault, ident.IdentityError, traits.TraitError)
+
+
+def _check(validator: Any, data: Any) -> None:
+    fault = jsonschema.exceptions.best_match(validator.iter_errors(data))
     if fault is not None:
-        raise RecordingError(
-            f'{name}: {_where(fault.absolute_path)}: {_what(fault)}; {_HOW}')
-    try:
-        return publication.Host(
-            data['host'], tuple(map(_parent, data['parents'])))
-    except (ident.IdentityError, traits.TraitError) as exc:
-        raise RecordingError(f'{name}: {exc}; {_HOW}') from exc
-
-
-def _where(path: Iterable[str | int]) -> str:
-    return '.'.join(map(str, path)) or 'as a whole'
+        raise _Fault(list(fault.absolute_path), _what(fault))
 
 
 def _what(fault: jsonschema.ValidationError) -> str:
@@ -57,9 +70,23 @@ def _what(fault: jsonschema.ValidationError) -> str:
     return str(fault.message)[:200]
 
 
-def _parent(item: Mapping[str, Any]) -> publication.ParentTraits:
+def _parent(index: int, item: Mapping[str, Any]) -> publication.ParentTraits:
+    content = {key: value for key, value in item.items() if key != 'name'}
+    try:
+        alike = _without_name(json.dumps(content, sort_keys=True))
+    except _Fault as exc:
+        raise _Fault(['parents', index, *exc.path], exc.what) from exc
+    return dataclasses.replace(alike, parent=dataclasses.replace(
+        alike.parent, name=item['name']))
+
+
+@functools.lru_cache(maxsize=1024)
+def _without_name(content: str) -> publication.ParentTraits:
+    """Return a parent; the virtual functions of all equal boards are one."""
+    item = json.loads(content)
+    _check(schema.PARENT, item)
     parent = par.Parent(
-        name=item['name'], parent_id=item['parent_id'],
+        name='', parent_id=item['parent_id'],
         offered=tuple(item['offered_types']),
         target_type=item['target_type'], device_api=item['device_api'],
         in_use=frozenset(item['in_use_types']), facts=item['facts'],

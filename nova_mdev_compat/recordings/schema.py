@@ -26,12 +26,15 @@ _REASON = _object(cause={'enum': [cause.value for cause in verdict.Cause]},
 _RULE = _object(name=_TEXT, source=_TEXT, accepts=_TEXTS,
                 skipped_because={'type': 'array', 'items': _REASON})
 _PARENT = _object(
-    name=_TEXT, parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]+$'},
+    parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]+$'},
     offered_types=_TEXTS, target_type=_TEXT_OR_NULL, device_api=_TEXT,
     in_use_types=_TEXTS, facts=_BY_NAME, unknown_facts=_BY_NAME,
     accepts=_TEXTS, rules={'type': 'array', 'items': _RULE},
     vendor_plugin=_TEXT_OR_NULL, note=_TEXT)
-RECORDING = _object(schema_version={'const': report.SCHEMA_VERSION},
-                    host=_TEXT, parents={'type': 'array', 'items': _PARENT})
+_HOST = _object(
+    schema_version={'const': report.SCHEMA_VERSION}, host=_TEXT,
+    parents={'type': 'array', 'items': _object(name=_TEXT)})
 
-VALIDATOR = jsonschema.Draft202012Validator(RECORDING)
+#: A recording but for what is in its parents, and one parent without its name.
+HOST = jsonschema.Draft202012Validator(_HOST)
+PARENT = jsonschema.Draft202012Validator(_PARENT)
