@@ -75,13 +75,15 @@ class Condition:
         found = device.fact(self.fact)
         if found is None:
             return verdict.Reason(
-                verdict.Cause.MISSING, f'{self.fact} of {who} is unknown')
+                verdict.Cause.MISSING, f'{self.fact} of {who} is unknown',
+                self.fact)
         if self.holds(found):
             return None
         return verdict.Reason(
             verdict.Cause.FACT,
             f'{self.fact} {ident.display(self.fact, found)} is not '
-            f'{self.op.value} {ident.display(self.fact, self.value)}')
+            f'{self.op.value} {ident.display(self.fact, self.value)}',
+            self.fact)
 
     def sort_key(self) -> tuple[str, int, str]:
         return self.fact, _ORDER[self.op], self.value

@@ -27,10 +27,13 @@ class Reason:
 
     :ivar cause: what it is about
     :ivar text: one clause in an operator's words
+    :ivar fact: the fact that it is about, where it is about one; the text
+        says it too
     """
 
     cause: Cause
     text: str
+    fact: str = dataclasses.field(default='', compare=False)
 
     def __str__(self) -> str:
         return self.text

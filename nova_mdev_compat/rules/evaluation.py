@@ -76,10 +76,10 @@ def with_why(reason: verdict.Reason,
 
     :param unknown: why facts are not known, by fact name
     """
-    name, _, _ = reason.text.partition(' ')
-    if reason.cause is not verdict.Cause.MISSING or name not in unknown:
+    why = unknown.get(reason.fact)
+    if reason.cause is not verdict.Cause.MISSING or why is None:
         return reason
-    return dataclasses.replace(reason, text=f'{reason}: {unknown[name]}')
+    return dataclasses.replace(reason, text=f'{reason}: {why}')
 
 
 def _target_reasons(target: model.Target,
@@ -116,7 +116,7 @@ def _missing(accepts: model.Accepts,
                 operand.value == model.SAME
                 for operands in alternatives for operand in operands):
             yield verdict.Reason(verdict.Cause.MISSING,
-                                 f'{name} of the target is unknown')
+                                 f'{name} of the target is unknown', name)
 
 
 def number_of_patterns(rule: model.Rule) -> int:
