@@ -93,6 +93,18 @@ def subsystem_parent(subsystem: str) -> str:
     return parent
 
 
+def vendor(text: str) -> str:
+    """Return a vendor as vendor_of does, from ``10de`` or ``mtty``.
+
+    :raises IdentityError: no device has such a vendor
+    """
+    # The same reserved words as for a parent without PCI ids.
+    name = subsystem_parent(text)
+    if name.startswith('0X'):
+        raise IdentityError(f'{text!r} is not a PCI id without its 0x')
+    return name
+
+
 def vendor_of(parent: str) -> str:
     """Return whose rules speak for a parent id: ``10DE``, or ``MTTY``."""
     if _PCI_PARENT.fullmatch(parent):

@@ -14,7 +14,8 @@ from nova_mdev_compat.recordings import reading
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 
-#: A host with 256 parents, each with long rules, has less than a tenth.
+#: 256 parents with 64 accept patterns each, as many as one rule may make, are
+#: half of it.
 MAX_RECORDING = 16 * 1024 * 1024
 
 

@@ -98,19 +98,14 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
 def _check(files: Iterable[pathlib.Path]) -> Iterator[Finding]:
     rules: dict[str, tuple[model.Rule, ...]] = {}
     for path in files:
-        try:
-            found = loader.read_file(path)
-        except model.RuleError as exc:
-            yield (str(path), None, None, ERROR, None,
-                   exc.text.removeprefix(f'{path}: '))
-            continue
+        found = loader.read_file(path)
+        whole = model.Place(str(path))
         for error in found.errors:
-            yield _finding(str(path), error.place, ERROR, error.rule,
-                           error.text)
+            yield _finding(error.place or whole, ERROR, error.rule, error.text)
         if found.rules:
             remark = lint.vendor_remark(found.vendor)
             if remark:
-                yield _finding(str(path), None, WARNING, None, remark)
+                yield _finding(whole, WARNING, None, remark)
             rules[found.vendor] = rules.get(found.vendor, ()) + found.rules
     yield from _lint(rules)
 
@@ -121,17 +116,14 @@ def _lint(rules: dict[str, tuple[model.Rule, ...]]) -> Iterator[Finding]:
         known = vendors.facts_of(
             plugins, None if vendor == model.EVERY_VENDOR else vendor)
         for remark in lint.lint(vendor, of_vendor, known):
-            place = remark.rule.place(remark.path)
-            file, _, _ = remark.rule.source.rpartition(':')
             keys = '.'.join(map(str, remark.path))
-            yield _finding(file, place, WARNING, repr(remark.rule.name),
+            yield _finding(remark.rule.place(remark.path), WARNING,
+                           repr(remark.rule.name),
                            f'{keys}: {remark.text}' if keys else remark.text)
 
 
-def _finding(file: str, place: model.Place | None, level: str,
-             rule: str | None, text: str) -> Finding:
-    if place is None:
-        return file, None, None, level, rule, text
+def _finding(place: model.Place, level: str, rule: str | None,
+             text: str) -> Finding:
     return place.file, place.line, place.column, level, rule, text
 
 

@@ -15,7 +15,8 @@ from nova_mdev_compat import verdict
 class Said:
     """What one rule says about one source.
 
-    :ivar rule: its name; empty where it was no rule that said it
+    :ivar rule: its name, or why none was asked where something is allowed
+        without; empty where something is refused before any is asked
     :ivar source: where the rule stands
     :ivar reasons: why it does not speak for the target, or the first
         condition that the source fails, in each of the alternatives that it

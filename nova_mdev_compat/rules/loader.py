@@ -73,18 +73,18 @@ def load_file(path: pathlib.Path) -> tuple[str, tuple[model.Rule, ...]]:
 
 
 def read_file(path: pathlib.Path) -> model.RuleFile:
-    """Return what a file says, and all that is wrong with it.
-
-    :raises RuleError: it cannot be read at all
-    """
+    """Return what a file says, and all that is wrong with it."""
     try:
         with path.open('rb') as stream:
             # One byte more tells that it is too large, whatever its size.
             raw = stream.read(document.MAX_BYTES + 1)
     except OSError as exc:
-        raise RuleError(f'{path}: {exc.strerror}') from exc
+        return _wrong(str(exc.strerror), model.Place(str(path)))
     try:
         return reader.Reader(path, document.parse(raw)).read()
     except document.DocumentError as exc:
-        place = model.Place(str(path), exc.line, exc.column)
-        return model.RuleFile('', (), (RuleError(str(exc), place),))
+        return _wrong(str(exc), model.Place(str(path), exc.line, exc.column))
+
+
+def _wrong(text: str, place: model.Place) -> model.RuleFile:
+    return model.RuleFile('', (), (RuleError(text, place),))

@@ -19,13 +19,19 @@ MAX_MESSAGE = 500
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where something stands in a file; line and column count from 1."""
+    """Where something stands, or a file as a whole.
+
+    :ivar line: from 1, None where it is the file
+    :ivar column: likewise
+    """
 
     file: str
-    line: int
-    column: int
+    line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
+        if self.line is None:
+            return self.file
         return f'{self.file}:{self.line}:{self.column}'
 
 
@@ -109,14 +115,14 @@ class Rule:
     def __str__(self) -> str:
         return f'{self.name!r} ({self.source})'
 
-    def place(self, path: tuple[str | int, ...] = ()) -> Place | None:
+    def place(self, path: tuple[str | int, ...] = ()) -> Place:
         """Return where a key of the rule stands, or what it stands in.
 
         :param path: of keys, ``('accepts', 'facts', 'ecc')``
         """
         while path and path not in self.places:
             path = path[:-1]
-        return self.places.get(path)
+        return self.places[path]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -74,14 +74,11 @@ class Reader:
         if text == model.EVERY_VENDOR:
             return text
         try:
-            # The same reserved words as for a parent without PCI ids.
-            vendor = ident.subsystem_parent(text)
-        except ident.IdentityError:
-            vendor = ''
-        if not vendor or vendor.startswith('0X'):
-            raise self._error(('vendor',),
-                              f'must be {schema.VENDOR}, not {text!r}')
-        return vendor
+            return ident.vendor(text)
+        except ident.IdentityError as exc:
+            raise self._error(
+                ('vendor',),
+                f'must be {schema.VENDOR}, not {text!r}') from exc
 
     def _rule(self, vendor: str, item: Mapping[str, Any],
               path: document.Path) -> model.Rule:

@@ -39,7 +39,7 @@ def by_vendor(classes: Classes) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, plugin in sorted(classes.items()):
         for vendor in sorted(plugin.vendors):
-            other = found.setdefault(ident.canonical(vendor), name)
+            other = found.setdefault(ident.vendor(vendor), name)
             if other != name:
                 raise exceptions.BadInput(
                     f'{OPTION}: plugins {other!r} and {name!r} both speak '
@@ -54,7 +54,7 @@ def facts_of(classes: Classes, vendor: str | None) -> dict[str, str]:
     """
     facts = dict(ident.FACTS)
     for plugin in classes.values():
-        if vendor is None or vendor in map(ident.canonical, plugin.vendors):
+        if vendor is None or vendor in map(ident.vendor, plugin.vendors):
             facts.update(plugin.fact_names)
     return facts
 
@@ -77,16 +77,18 @@ def _vendors_fault(vendors: object) -> str | None:
     if isinstance(vendors, str) or not isinstance(vendors, Collection):
         return f'its vendors are {vendors!r}; they must be a set of names'
     for vendor in vendors:
-        try:
-            # The same as in rule files: nothing else is ever a vendor.
-            known = isinstance(vendor, str) and ident.subsystem_parent(vendor)
-        except ident.IdentityError:
-            known = False
-        if not known or known.startswith('0X'):
+        if not _is_vendor(vendor):
             return (f'its vendor {vendor!r} must be a PCI vendor id, '
                     "'10de', or the subsystem of devices without PCI ids, "
                     "'mtty'")
     return None
+
+
+def _is_vendor(vendor: object) -> bool:
+    try:
+        return isinstance(vendor, str) and bool(ident.vendor(vendor))
+    except ident.IdentityError:
+        return False
 
 
 def _facts_fault(fact_names: object) -> str | None:

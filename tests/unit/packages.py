@@ -11,7 +11,14 @@ from stevedore import _cache
 
 
 class Packages(fixtures.Fixture):
-    """Packages that are installed for one test."""
+    """Packages that are installed for one test.
+
+    :param modules: texts of the modules that they have, as for write
+    """
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self._modules = modules or {}
 
     def _setUp(self):
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -24,6 +31,8 @@ class Packages(fixtures.Fixture):
         self.useFixture(fixtures.MonkeyPatch(
             'stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE', {}))
         self.addCleanup(self._forget)
+        for name, text in self._modules.items():
+            self.write(name, text)
 
     def _forget(self):
         for name, module in list(sys.modules.items()):

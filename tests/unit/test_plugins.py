@@ -31,9 +31,7 @@ class LoadTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
-        self.packages = self.useFixture(packages.Packages())
-        for name, text in MODULES.items():
-            self.packages.write(name, text)
+        self.packages = self.useFixture(packages.Packages(MODULES))
 
     def install(self, package, *names, **entry_points):
         """Install a package with plugins that are named as their modules."""

@@ -30,9 +30,7 @@ class LoadTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
-        self.packages = self.useFixture(packages.Packages())
-        for name, text in MODULES.items():
-            self.packages.write(name, text)
+        self.packages = self.useFixture(packages.Packages(MODULES))
         for name, plugins in PLUGINS.items():
             self.install(name, plugins)
 

@@ -185,7 +185,8 @@ class AllErrorsTest(testtools.TestCase):
             self.assertEqual(str(self.path), error.place.file)
             self.assertTrue(error.text)
         for rule in found.rules:
-            self.assertIsNotNone(rule.place())
+            self.assertEqual(str(self.path), rule.place().file)
+            self.assertGreater(rule.place().line, 0)
 
 
 class HostileFileTest(testtools.TestCase):
