@@ -6,7 +6,7 @@ own (its credentials, sessions and retries) and everybody else comes with a
 keystoneauth adapter.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 import dataclasses
 from typing import Any, Protocol, TypeVar
 from urllib import parse
@@ -64,28 +64,48 @@ class Provider:
         return self.uuid == self.root
 
 
+@dataclasses.dataclass(frozen=True)
+class Capacity:
+    """How much of a resource a provider has.
+
+    :ivar total: that can be allocated, without what is reserved
+    """
+
+    used: int
+    total: int
+
+
 class Placement:
     """What the project asks of Placement, one method for each question.
 
     Every method raises PlacementError.
+
+    :param account: whose rights they are, for errors
+    :param config: what says where Placement is, for errors
     """
 
-    def __init__(self, send: Send):
+    def __init__(self, send: Send, account: str = 'the user in [placement]',
+                 config: str = 'the [placement] section'):
         self._send = send
+        self._account = account
+        self._config = config
 
     def providers(self, **query: str) -> list[Provider]:
         """Return the providers that a query finds.
 
         :param query: parameters of GET /resource_providers
         """
-        encoded = parse.urlencode(query)
-        return self._get(f'/resource_providers?{encoded}', lambda body: [
+        return self.providers_at(parse.urlencode(query))
+
+    def providers_at(self, query: str) -> list[Provider]:
+        """Return the providers that an encoded query finds."""
+        return self._get(f'/resource_providers?{query}', lambda body: [
             Provider(item['uuid'], item['name'], item['generation'],
                      item['root_provider_uuid'])
             for item in body['resource_providers']])
 
     def lineage_at(self, query: str) -> list[tuple[str, str]]:
-        """Return the providers that an encoded query finds.
+        """Return of the providers that an encoded query finds the least.
 
         There may be tens of thousands.
 
@@ -117,6 +137,10 @@ class Placement:
         """Return the accept patterns that any provider carries."""
         return self._trait_names(traits.ACCEPT, '&associated=true')
 
+    def carried_traits(self) -> frozenset[str]:
+        """Return the traits of ours that any provider carries."""
+        return self._trait_names(traits.PREFIX, '&associated=true')
+
     def our_traits(self) -> frozenset[str]:
         """Return all traits of ours that exist, carried or not."""
         return self._trait_names(traits.PREFIX)
@@ -125,6 +149,33 @@ class Placement:
         """Make these traits exist."""
         for name in sorted(names):
             self._request('PUT', f'/traits/{name}')
+
+    def delete_trait(self, name: str) -> None:
+        """Make a trait not exist any more.
+
+        :raises Conflict: a provider carries it
+        :raises NotFound: it does not exist
+        """
+        self._request('DELETE', f'/traits/{name}')
+
+    def capacity(self, uuid: str) -> dict[str, Capacity]:
+        """Return a provider's capacity by resource class: two requests."""
+        path = f'/resource_providers/{uuid}'
+        used = self._get(f'{path}/usages', lambda body: dict(body['usages']))
+        return self._get(f'{path}/inventories', lambda body: {
+            name: Capacity(used.get(name, 0), _total(item))
+            for name, item in body['inventories'].items()})
+
+    def consumers(self, uuid: str) -> dict[str, dict[str, int]]:
+        """Return what consumers have from a provider.
+
+        :returns: amounts by resource class, by the consumer's UUID: an
+            instance's, or while it is being moved a migration's
+        """
+        return self._get(
+            f'/resource_providers/{uuid}/allocations', lambda body: {
+                consumer: dict(item['resources'])
+                for consumer, item in body['allocations'].items()})
 
     def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
         """Return a consumer's resources by class, by provider UUID."""
@@ -156,26 +207,31 @@ class Placement:
             response = self._send(method, url, body)
         except ks_exceptions.ClientException as exc:
             raise PlacementError(
-                f'Placement does not answer: {exc}; see the [placement] '
-                'section and the service itself') from exc
+                f'Placement does not answer: {exc}; see {self._config} and '
+                'the service itself') from exc
         if response.status_code < 300:
             return response
-        raise _error(response, f'{method} {_short(url)}')
+        raise self._error(response, f'{method} {_short(url)}')
+
+    def _error(self, response: Response, what: str) -> PlacementError:
+        status = response.status_code
+        text = f'Placement: {what}: {status} {_detail(response)}'
+        if status == 409:
+            return Conflict(text)
+        if status == 404:
+            return NotFound(text)
+        if status in (401, 403):
+            text += (f"; {self._account} needs the role that Placement's "
+                     'policy asks for (service, or admin)')
+        if status == 406:
+            text += f'; microversion {MICROVERSION} (Yoga) is needed'
+        return PlacementError(text)
 
 
-def _error(response: Response, what: str) -> PlacementError:
-    status = response.status_code
-    text = f'Placement: {what}: {status} {_detail(response)}'
-    if status == 409:
-        return Conflict(text)
-    if status == 404:
-        return NotFound(text)
-    if status in (401, 403):
-        text += ('; the user in [placement] needs the role that Placement\'s '
-                 'policy asks for (service, or admin)')
-    if status == 406:
-        text += f'; microversion {MICROVERSION} (Yoga) is needed'
-    return PlacementError(text)
+def _total(inventory: Mapping[str, Any]) -> int:
+    """Return a capacity, as Placement's ``objects/inventory.py`` does."""
+    return int((inventory['total'] - inventory['reserved'])
+               * inventory['allocation_ratio'])
 
 
 def _detail(response: Response) -> str:

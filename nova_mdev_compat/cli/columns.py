@@ -6,7 +6,7 @@ from typing import Any
 from cliff import columns
 
 from nova_mdev_compat import identity as ident
-from nova_mdev_compat.recordings import comparison
+from nova_mdev_compat import kinds
 
 #: Hosts that are named before the others are only counted.
 _NAMED = 3
@@ -21,7 +21,7 @@ class Devices(columns.FormattableColumn[Any]):
     :param mdev_type: the type that is meant, where they have several
     """
 
-    def __init__(self, kind: comparison.Kind, mdev_type: str = ''):
+    def __init__(self, kind: kinds.Kind, mdev_type: str = ''):
         super().__init__([str(member) for member in kind.members])
         self._hosts = sorted(kind.by_host)
         self._type = mdev_type
@@ -44,6 +44,6 @@ class Devices(columns.FormattableColumn[Any]):
         return [f'{member} {self._type}' for member in self._value]
 
 
-def source(kind: comparison.Kind, identity: ident.Identity) -> Devices:
+def source(kind: kinds.Kind, identity: ident.Identity) -> Devices:
     """Return a column for the devices of a kind as sources."""
     return Devices(kind, identity.type if len(kind.sources) > 1 else '')

@@ -5,14 +5,13 @@ A cloud has thousands of devices and few kinds of them: devices that are the
 same in all that decides are judged once.
 """
 
-import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
-import functools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat import kinds as kinds_
 from nova_mdev_compat.recordings import explanation
 from nova_mdev_compat.rules import model
 
@@ -20,39 +19,19 @@ from nova_mdev_compat.rules import model
 Rules = model.RuleSet | None
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Member:
-    """A device of a recorded host."""
-
-    host: str
-    device: str
-
-    def __str__(self) -> str:
-        return f'{self.host}:{self.device}'
-
-
 @dataclasses.dataclass(frozen=True)
-class Kind:
+class Kind(kinds_.Kind):
     """Devices that are the same in all that decides.
 
-    :ivar members: in order
-    :ivar sources: what they are as sources, one for each type in use
     :ivar targets: what they accept, under each of the rules asked about
     """
 
-    members: tuple[Member, ...]
-    sources: tuple[ident.Identity, ...]
     targets: tuple[publication.ParentTraits, ...]
 
     @property
     def unknown(self) -> Mapping[str, str]:
         """Why facts of them are not known, by fact name."""
         return self.targets[0].parent.unknown
-
-    @functools.cached_property
-    def by_host(self) -> collections.Counter[str]:
-        """How many of them each host has."""
-        return collections.Counter(member.host for member in self.members)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +58,7 @@ def kinds(hosts: Iterable[publication.Host],
     :raises exceptions.BadInput: a device and rules that make no trait
     """
     memory: dict[object, tuple[publication.ParentTraits, ...]] = {}
-    members: dict[object, list[Member]] = {}
+    members: dict[object, list[kinds_.Member]] = {}
     for host in hosts:
         for recorded in host.parents:
             key = _key(recorded)
@@ -87,7 +66,7 @@ def kinds(hosts: Iterable[publication.Host],
                 memory[key] = tuple(
                     _under(host.name, recorded, one) for one in rules)
             members.setdefault(key, []).append(
-                Member(host.name, recorded.parent.name))
+                kinds_.Member(host.name, recorded.parent.name))
     return tuple(sorted(
         (Kind(tuple(sorted(members[key])), _sources(targets[0]), targets)
          for key, targets in memory.items()),
@@ -138,7 +117,7 @@ def pairs(origins: Sequence[Kind], destinations: Sequence[Kind],
     """
     for origin in progress(origins):
         for destination in destinations:
-            number = _number(origin, destination)
+            number = kinds_.number_of_pairs(origin, destination)
             if not number:
                 continue
             for source in origin.sources:
@@ -146,11 +125,3 @@ def pairs(origins: Sequence[Kind], destinations: Sequence[Kind],
                     explanation.answer(target, source, origin.unknown)
                     for target in destination.targets)
                 yield Pair(origin, source, destination, number, answers)
-
-
-def _number(origin: Kind, destination: Kind) -> int:
-    """Return how many pairs of devices stand on different hosts."""
-    here, there = origin.by_host, destination.by_host
-    return (len(origin.members) * len(destination.members)
-            - sum(count * there[host] for host, count in here.items()
-                  if host in there))

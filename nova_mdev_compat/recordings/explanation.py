@@ -6,7 +6,7 @@ import dataclasses
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import judgement
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat import verdict
 
@@ -81,8 +81,8 @@ def _floor(own: ident.Identity, source: ident.Identity) -> Answer | None:
             f'device {ident.display_parent(source.parent)} is of another '
             f'vendor than {ident.display_parent(own.parent)}'))
     if own.type != source.type:
-        return _refused(verdict.Cause.TYPE, f'type {source.type} is not '
-                        f'{own.type}, and Nova takes no other')
+        return Answer(verdict.Kind.INCOMPATIBLE, (
+            Said('', '', (judgement.not_served(source.type),)),))
     return None
 
 
@@ -105,7 +105,7 @@ def _said(outcome: evaluation.Outcome, source: ident.Identity,
     if outcome.patterns:
         reasons = tuple(
             evaluation.with_why(reason, unknown) for reason
-            in first_failures(outcome.patterns.values(), source))
+            in judgement.first_failures(outcome.patterns.values(), source))
     else:
         wrong = [reason for reason in outcome.reasons
                  if reason.cause is not verdict.Cause.MISSING]
@@ -123,31 +123,3 @@ def _kind(outcomes: Iterable[evaluation.Outcome],
         if any(one.kind is verdict.Kind.UNKNOWN for one in verdicts):
             return verdict.Kind.UNKNOWN
     return verdict.Kind.INCOMPATIBLE
-
-
-def first_failures(patterns: Iterable[pat.Pattern],
-                   source: ident.Identity) -> tuple[verdict.Reason, ...]:
-    """Return what stops a source in the patterns that let it come furthest.
-
-    Nothing where one of them accepts it. The lists in a rule make several
-    patterns, and only those that fit so far are worth talking about.
-    """
-    furthest: pat.Stage = (-1, '')
-    found: dict[verdict.Reason, None] = {}
-    for pattern in patterns:
-        failures = list(pattern.failures(source))
-        if not failures:
-            return ()
-        stage, reason = min(failures, key=_order)
-        if stage > furthest:
-            furthest, found = stage, {}
-        if stage == furthest:
-            found[reason] = None
-    return tuple(found)
-
-
-def _order(failure: tuple[pat.Stage, verdict.Reason],
-           ) -> tuple[bool, pat.Stage]:
-    """Put what is wrong before what is only not known."""
-    stage, reason = failure
-    return reason.cause is verdict.Cause.MISSING, stage

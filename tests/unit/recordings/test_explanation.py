@@ -8,6 +8,7 @@ import testtools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.recordings import explanation
 from nova_mdev_compat.rules import evaluation
@@ -118,7 +119,7 @@ class AnswerTest(testtools.TestCase):
             types=(model.ANY,))))
         source = dataclasses.replace(samples.A16, type='NVIDIA_557')
         self.assertEqual(
-            (INCOMPATIBLE, 'type NVIDIA_557 is not NVIDIA_558, and Nova takes '
+            (INCOMPATIBLE, 'does not serve type NVIDIA_557, and Nova takes '
              'no other'), answer(some, source))
 
     def test_another_vendor(self):
@@ -191,7 +192,7 @@ class FirstFailuresTest(testtools.TestCase):
         except evaluation.EvaluationError:
             hypothesis.reject()
         hypothesis.assume(outcome.patterns)
-        found = explanation.first_failures(outcome.patterns.values(), source)
+        found = judgement.first_failures(outcome.patterns.values(), source)
         self.assertEqual(
             any(one.judge(source) for one in outcome.patterns.values()),
             not found)

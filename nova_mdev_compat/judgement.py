@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a set of accept patterns says about a source.
+
+The filter's log, the rule tool and the commands all take their words from
+here, so that one reason reads the same wherever an operator meets it.
+"""
+
+from collections.abc import Collection, Iterable
+
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import verdict
+
+#: Of a host that has mdevs.
+NOT_PUBLISHED = verdict.Reason(
+    verdict.Cause.MISSING, 'no collector has published here')
+#: Of a source whose traits do not say what it is.
+NO_IDENTITY = verdict.Reason(
+    verdict.Cause.MISSING, 'no complete identity is published')
+#: Of a host or device that a collector has described.
+ACCEPTS_NOTHING = verdict.Reason(
+    verdict.Cause.VENDOR, 'declares nothing that it accepts')
+#: Of one that accepts the source and cannot take it now.
+NO_CAPACITY = 'accepts, but has no free capacity'
+
+
+def not_served(mdev_type: str) -> verdict.Reason:
+    """Return why a target does not take a source of another type.
+
+    Nova compares the names of types, on the destination
+    (``LibvirtDriver.check_can_live_migrate_destination``).
+    """
+    return verdict.Reason(
+        verdict.Cause.TYPE,
+        f'does not serve type {mdev_type}, and Nova takes no other')
+
+
+def judge(patterns: Collection[pat.Pattern], serves: Collection[str],
+          source: ident.Identity) -> verdict.Verdict:
+    """Return whether one of the patterns accepts a source, or why none does.
+
+    It is unknown where one might if data were not missing.
+
+    :param patterns: of whoever is asked; any one of them suffices
+    :param serves: the mdev types that it takes
+    """
+    if not patterns:
+        return verdict.Verdict(verdict.Kind.INCOMPATIBLE, (ACCEPTS_NOTHING,))
+    verdicts = [pattern.judge(source) for pattern in patterns]
+    accepted = any(verdicts)
+    if source.type not in serves and (accepted or any(
+            pattern.takes_parent(source.parent) for pattern in patterns)):
+        return verdict.Verdict(verdict.Kind.INCOMPATIBLE,
+                               (not_served(source.type),))
+    if accepted:
+        return verdict.Verdict(verdict.Kind.COMPATIBLE)
+    unknown = any(one.kind is verdict.Kind.UNKNOWN for one in verdicts)
+    return verdict.Verdict(
+        verdict.Kind.UNKNOWN if unknown else verdict.Kind.INCOMPATIBLE,
+        first_failures(patterns, source))
+
+
+def first_failures(patterns: Iterable[pat.Pattern],
+                   source: ident.Identity) -> tuple[verdict.Reason, ...]:
+    """Return what stops a source in the patterns that let it come furthest.
+
+    Nothing where one of them accepts it. Only those that fit so far are
+    worth talking about.
+    """
+    furthest: pat.Stage = (-1, '')
+    found: dict[verdict.Reason, None] = {}
+    for pattern in patterns:
+        failures = list(pattern.failures(source))
+        if not failures:
+            return ()
+        stage, reason = min(failures, key=_order)
+        if stage > furthest:
+            furthest, found = stage, {}
+        if stage == furthest:
+            found[reason] = None
+    return tuple(found)
+
+
+def _order(failure: tuple[pat.Stage, verdict.Reason],
+           ) -> tuple[bool, pat.Stage]:
+    """Put what is wrong before what is only not known."""
+    stage, reason = failure
+    return reason.cause is verdict.Cause.MISSING, stage
