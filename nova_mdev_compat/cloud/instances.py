@@ -5,7 +5,6 @@ There is no request for what many consumers have, so each parent is asked;
 several at a time.
 """
 
-import collections
 from collections.abc import Iterable, Sequence
 from concurrent import futures
 import dataclasses
@@ -64,12 +63,14 @@ def _consumers(placement: pl.Placement,
 
 def assemble(found: Iterable[Found]) -> tuple[Instance, ...]:
     """Return the instances that the consumers of parents are."""
-    hosts, mdevs = {}, collections.defaultdict(list)
+    mdevs: dict[tuple[str, str], list[tuple[model.Parent, str, int]]] = {}
+    hosts = {}
     for host, parent, consumers in found:
+        hosts[host.uuid] = host
         for uuid, resources in consumers.items():
-            # While it is moved, its migration holds what it has elsewhere.
-            hosts[uuid] = host
-            mdevs[uuid] += [(parent, name, amount) for name, amount
-                            in sorted(resources.items())]
-    return tuple(Instance(uuid, hosts[uuid], tuple(mdevs[uuid]))
-                 for uuid in sorted(hosts))
+            # An evacuation leaves some on another host.
+            mdevs.setdefault((uuid, host.uuid), []).extend(
+                (parent, name, amount)
+                for name, amount in sorted(resources.items()))
+    return tuple(Instance(uuid, hosts[root], tuple(held))
+                 for (uuid, root), held in sorted(mdevs.items()))
