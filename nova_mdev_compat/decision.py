@@ -20,6 +20,9 @@ from nova_mdev_compat import traits
 #: Longest query string that is sent; servers refuse lines of 8 kB.
 MAX_QUERY = 4000
 
+#: As a parameter of a query: providers that speak for a host's parents.
+SPEAKS = ('required', f'in:{traits.HOST},{traits.MIXED}')
+
 Candidate = Mapping[str, Any]
 
 
@@ -64,25 +67,32 @@ def matching(patterns: Mapping[str, pat.Pattern],
                      and pattern.judge(source))
 
 
-def queries(mdev_type: str, accepting: Sequence[Collection[str]],
-            tree: str | None = None) -> tuple[tuple[str, ...], ...]:
-    """Return queries for the providers that speak and accept all sources.
+def speakers(mdev_type: str,
+             tree: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return query parameters for those who speak and serve a type.
+
+    :param tree: UUID of the only host that matters
+    """
+    found = (SPEAKS, ('required', traits.TYPE + mdev_type))
+    return (*found, ('in_tree', tree)) if tree else found
+
+
+def queries(accepting: Sequence[Collection[str]],
+            tail: Sequence[tuple[str, str]],
+            ) -> tuple[tuple[str, ...], ...]:
+    """Return queries for the providers that accept all sources.
 
     :param accepting: for each source, the traits that accept it
-    :param tree: UUID of the only host that matters
+    :param tail: what else is asked of them
     :returns: query strings of GET /resource_providers; the answers of an
         inner tuple are to be united, those of the outer one intersected
     """
-    tail = [('required', f'in:{traits.HOST},{traits.MIXED}'),
-            ('required', traits.TYPE + mdev_type)]
-    if tree:
-        tail.append(('in_tree', tree))
-    whole = _query([*map(_any_of, accepting), *tail])
+    whole = query([*map(_any_of, accepting), *tail])
     if len(whole) <= MAX_QUERY:
         return ((whole,),)
-    room = MAX_QUERY - len(_query([_any_of(()), *tail]))
+    room = MAX_QUERY - len(query([_any_of(()), *tail]))
     return tuple(
-        tuple(_query([_any_of(some), *tail]) for some in _chunks(names, room))
+        tuple(query([_any_of(some), *tail]) for some in _chunks(names, room))
         for names in accepting)
 
 
@@ -90,7 +100,8 @@ def _any_of(names: Iterable[str]) -> tuple[str, str]:
     return 'required', 'in:' + ','.join(sorted(names))
 
 
-def _query(parameters: Iterable[tuple[str, str]]) -> str:
+def query(parameters: Iterable[tuple[str, str]]) -> str:
+    """Return a query string that Placement reads."""
     return parse.urlencode(list(parameters), safe=':,')
 
 

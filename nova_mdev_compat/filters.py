@@ -131,7 +131,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         if not all(accepting):
             return dec.Acceptors()
         return self._cached(
-            self._found, dec.queries(mdev_type, accepting, tree))
+            self._found, dec.queries(accepting, dec.speakers(mdev_type, tree)))
 
     def _silent(self, refused: list[Any], none_left: bool) -> frozenset[str]:
         """Return which refused hosts publish nothing.

@@ -64,33 +64,37 @@ class SourcesTest(testtools.TestCase):
 class QueriesTest(testtools.TestCase):
 
     def test_one_source(self):
-        ((query,),) = decision.queries('NVIDIA_558', [{'A', 'B'}])
+        ((query,),) = decision.queries([{'A', 'B'}],
+                                       decision.speakers('NVIDIA_558'))
         self.assertEqual(
             f'required=in:A,B&required={SPEAKS}&'
             'required=CUSTOM_MDEV_TYPE_NVIDIA_558', query)
 
     def test_all_sources_must_be_accepted(self):
-        ((query,),) = decision.queries('X', [{'A', 'B'}, {'C'}])
+        ((query,),) = decision.queries([{'A', 'B'}, {'C'}],
+                                       decision.speakers('X'))
         self.assertEqual(
             f'required=in:A,B&required=in:C&required={SPEAKS}&'
             'required=CUSTOM_MDEV_TYPE_X', query)
 
     def test_one_host(self):
-        ((query,),) = decision.queries('X', [{'A'}], 'root-uuid')
+        ((query,),) = decision.queries(
+            [{'A'}], decision.speakers('X', 'root-uuid'))
         self.assertTrue(query.endswith('&in_tree=root-uuid'))
 
     def test_as_long_as_it_may_be(self):
-        ((short,),) = decision.queries('X', [{accept(1)}])
+        ((short,),) = decision.queries([{accept(1)}], decision.speakers('X'))
         longest = accept(1, 200 + decision.MAX_QUERY - len(short))
-        (whole,) = decision.queries('X', [{longest}])
+        (whole,) = decision.queries([{longest}], decision.speakers('X'))
         self.assertEqual([decision.MAX_QUERY], list(map(len, whole)))
         # A single name is asked for, however long it is.
-        self.assertEqual(1, len(decision.queries('X', [{longest + 'X'}])[0]))
+        (more,) = decision.queries([{longest + 'X'}], decision.speakers('X'))
+        self.assertEqual(1, len(more))
 
     @ddt.data(*range(240, 256))
     def test_no_more_queries_than_needed(self, length):
         names = {accept(n, length) for n in range(100)}
-        (some,) = decision.queries('X', [names])
+        (some,) = decision.queries([names], decision.speakers('X'))
         self.assertGreater(len(some), 5)
         for query in some[:-1]:
             self.assertGreater(len(query) + 1 + length, decision.MAX_QUERY)
@@ -102,7 +106,7 @@ class QueriesTest(testtools.TestCase):
                                                   tree):
         accepting = [{accept(n, length) for n in range(count)}
                      for count in counts]
-        found = decision.queries('X', accepting, tree)
+        found = decision.queries(accepting, decision.speakers('X', tree))
         tail = asked('&'.join(filter(None, [
             f'required={SPEAKS}', 'required=CUSTOM_MDEV_TYPE_X',
             tree and f'in_tree={tree}'])))

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a host accepts all mdevs of an instance, as the filter decides.
+
+Nova pairs an instance's mdevs with the target's by type name only, so a
+target parent must accept every source of its type. Pure.
+"""
+
+from collections.abc import Collection, Iterable
+import dataclasses
+import functools
+
+from nova_mdev_compat import decision as dec
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import judgement
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import verdict
+
+#: Identities that a parent must all accept, by the type it must serve.
+Alternative = tuple[str, tuple[ident.Identity, ...]]
+
+TOGETHER = verdict.Reason(
+    verdict.Cause.VENDOR, 'no single device accepts all of its mdevs')
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """Mdevs of one type that have to find a place.
+
+    :ivar alternatives: one, or several where the type is not known because
+        a source serves one type and still has another in use
+    :ivar resource_class: which they are allocated from
+    :ivar amounts: from each source, the largest first
+    """
+
+    alternatives: tuple[Alternative, ...]
+    resource_class: str
+    amounts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Voice:
+    """Somebody who says what is accepted: a parent, or a root for all.
+
+    :ivar accepts: its patterns
+    :ivar serves: mdev types that it takes
+    """
+
+    accepts: frozenset[pat.Pattern]
+    serves: frozenset[str]
+
+
+def needs(held: Iterable[tuple[frozenset[ident.Identity], str, int]],
+          ) -> tuple[Need, ...]:
+    """Return what an instance needs elsewhere.
+
+    :param held: identities of a source, resource class and amount
+    """
+    held = list(held)
+    by_type = dec.by_type(dec.Source(amount, identities)
+                          for identities, _, amount in held)
+    alternatives = tuple((name, tuple(identities))
+                         for name, identities in by_type.items())
+    amounts: dict[tuple[tuple[Alternative, ...], str], list[int]] = {}
+    for identities, resource_class, amount in held:
+        mine = alternatives
+        if _types_known(held):
+            (identity,) = identities
+            mine = tuple(one for one in alternatives
+                         if one[0] == identity.type)
+        amounts.setdefault((mine, resource_class), []).append(amount)
+    return tuple(Need(*key, tuple(sorted(some, reverse=True)))
+                 for key, some in amounts.items())
+
+
+def _types_known(
+        held: Iterable[tuple[frozenset[ident.Identity], str, int]]) -> bool:
+    return all(len(identities) == 1 for identities, _, _ in held)
+
+
+@functools.lru_cache(maxsize=65536)
+def accepts(voice: Voice, need: Need) -> bool:
+    """Tell whether a voice accepts all sources of a need."""
+    return any(all(_judge(frozenset({voice}), source)
+                   for source in identities)
+               for _, identities in need.alternatives)
+
+
+@functools.lru_cache(maxsize=65536)
+def judge(voices: frozenset[Voice],
+          wanted: tuple[Need, ...]) -> verdict.Verdict:
+    """Return whether a host accepts all mdevs of an instance, or why not.
+
+    :param voices: the host's
+    """
+    reasons: dict[verdict.Reason, None] = {}
+    kinds = set()
+    for need in wanted:
+        if any(accepts(voice, need) for voice in voices):
+            continue
+        for one in _against(voices, need):
+            kinds.add(one.kind)
+            reasons.update(dict.fromkeys(one.reasons))
+    if not reasons:
+        return verdict.Verdict(verdict.Kind.COMPATIBLE)
+    kind = (verdict.Kind.UNKNOWN if kinds == {verdict.Kind.UNKNOWN}
+            else verdict.Kind.INCOMPATIBLE)
+    return verdict.Verdict(kind, tuple(reasons))
+
+
+def _against(voices: frozenset[Voice], need: Need) -> list[verdict.Verdict]:
+    against = [one for _, identities in need.alternatives
+               for source in identities
+               if not (one := _judge(voices, source))]
+    return against or [
+        verdict.Verdict(verdict.Kind.INCOMPATIBLE, (TOGETHER,))]
+
+
+@functools.lru_cache(maxsize=65536)
+def _judge(voices: frozenset[Voice],
+           source: ident.Identity) -> verdict.Verdict:
+    """Return what the voices of a host, taken together, say of a source."""
+    patterns = {pattern for voice in voices for pattern in voice.accepts}
+    serves = {name for voice in voices for name in voice.serves}
+    if len(voices) > 1 and any(
+            _judge(frozenset({voice}), source) for voice in voices):
+        return verdict.Verdict(verdict.Kind.COMPATIBLE)
+    found = judgement.judge(sorted(patterns, key=_order), serves, source)
+    if found and len(voices) > 1:
+        # One has the pattern, another serves the type.
+        return verdict.Verdict(verdict.Kind.INCOMPATIBLE,
+                               (judgement.not_served(source.type),))
+    return found
+
+
+def _order(pattern: pat.Pattern) -> tuple[str, str, str]:
+    return pattern.parent, pattern.type, str(pattern.conditions)
+
+
+def fits(amounts: Iterable[int], free: Collection[int]) -> bool:
+    """Tell whether amounts fit into what parents have free, first come.
+
+    :param amounts: the largest first
+    :param free: of each parent
+    """
+    left = sorted(free, reverse=True)
+    for amount in amounts:
+        index = next((index for index, some in enumerate(left)
+                      if some >= amount), None)
+        if index is None:
+            return False
+        left[index] -= amount
+    return True
