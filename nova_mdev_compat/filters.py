@@ -18,6 +18,7 @@ from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat import decision as dec
 from nova_mdev_compat import filter_report
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat import placement as pl
 from nova_mdev_compat import traits
@@ -95,10 +96,8 @@ class MdevCompatFilter(filters.BaseHostFilter):
     def _identities(self, uuid: str) -> frozenset[ident.Identity]:
         identities = self._cached(self._described, uuid).identities()
         if not identities:
-            raise Unknown(
-                f'the source, resource provider {uuid}, carries no complete '
-                'identity: start nova-mdev-collector on its host, or upgrade '
-                'it, and see its log')
+            raise Unknown(judgement.no_identity(
+                f'the source, resource provider {uuid},'))
         return identities
 
     def _answer(self, question: filter_report.Question, hosts: list[Any],

@@ -14,14 +14,20 @@ from nova_mdev_compat import verdict
 #: Of a host that has mdevs.
 NOT_PUBLISHED = verdict.Reason(
     verdict.Cause.MISSING, 'no collector has published here')
-#: Of a source whose traits do not say what it is.
+#: Of a device whose traits do not say what it is.
 NO_IDENTITY = verdict.Reason(
     verdict.Cause.MISSING, 'no complete identity is published')
 #: Of a host or device that a collector has described.
 ACCEPTS_NOTHING = verdict.Reason(
     verdict.Cause.VENDOR, 'declares nothing that it accepts')
-#: Of one that accepts the source and cannot take it now.
-NO_CAPACITY = 'accepts, but has no free capacity'
+
+
+def but(clause: str) -> str:
+    """Return why one that accepts a source cannot take it now."""
+    return f'accepts, but {clause}'
+
+
+NO_CAPACITY = but('has no free capacity')
 
 
 def not_served(mdev_type: str) -> verdict.Reason:
@@ -70,10 +76,10 @@ def first_failures(patterns: Iterable[pat.Pattern],
     furthest: pat.Stage = (-1, '')
     found: dict[verdict.Reason, None] = {}
     for pattern in patterns:
-        failures = list(pattern.failures(source))
-        if not failures:
+        failure = first_failure(pattern, source)
+        if failure is None:
             return ()
-        stage, reason = min(failures, key=_order)
+        stage, reason = failure
         if stage > furthest:
             furthest, found = stage, {}
         if stage == furthest:
@@ -81,8 +87,23 @@ def first_failures(patterns: Iterable[pat.Pattern],
     return tuple(found)
 
 
+def first_failure(pattern: pat.Pattern, source: ident.Identity,
+                  ) -> tuple[pat.Stage, verdict.Reason] | None:
+    """Return what stops a source first, and where; None if nothing does."""
+    return min(pattern.failures(source), key=_order, default=None)
+
+
 def _order(failure: tuple[pat.Stage, verdict.Reason],
            ) -> tuple[bool, pat.Stage]:
     """Put what is wrong before what is only not known."""
     stage, reason = failure
     return reason.cause is verdict.Cause.MISSING, stage
+
+
+def no_identity(source: str) -> str:
+    """Return what to say of a source that nobody can judge.
+
+    :param source: what to call it
+    """
+    return (f'{source} carries no complete identity: start '
+            'nova-mdev-collector on its host, or upgrade it, and see its log')

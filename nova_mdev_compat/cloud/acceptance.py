@@ -13,6 +13,7 @@ from nova_mdev_compat import decision as dec
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import traits
 from nova_mdev_compat import verdict
 
 #: Identities that a parent must all accept, by the type it must serve.
@@ -47,6 +48,11 @@ class Voice:
 
     accepts: frozenset[pat.Pattern]
     serves: frozenset[str]
+
+    @classmethod
+    def of(cls, said: traits.Description) -> 'Voice':
+        """Return what a provider's traits make it say."""
+        return cls(frozenset(said.accepts.values()), said.types)
 
 
 def needs(held: Iterable[tuple[frozenset[ident.Identity], str, int]],

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all hosts say to the mdevs of one instance.
+
+In few requests, however many hosts there are: those who speak for a host are
+asked for by the patterns that they carry, and patterns that stop the
+instance for the same reason are asked for together. For an instance with one
+mdev these are seven, and one for each such reason.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+import dataclasses
+
+from nova_mdev_compat.cloud import acceptance
+from nova_mdev_compat.cloud import reading
+from nova_mdev_compat import decision as dec
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import judgement
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import placement as pl
+from nova_mdev_compat import traits
+
+#: What is asked, beside patterns, types and Free.
+HOSTS = 'hosts'
+SILENT = 'silent'
+ROOM = 'room'
+ANY_TYPE = 'any type'
+
+
+@dataclasses.dataclass(frozen=True)
+class Free:
+    """A parent that accepts a need has at least so much to spare."""
+
+    need: acceptance.Need
+    amount: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Serves:
+    """Who speaks for a host serves a type."""
+
+    mdev_type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Something to know of providers.
+
+    :ivar about: HOSTS, SILENT, ROOM or ANY_TYPE; Serves; Free; or a pattern,
+        for all those that stop the instance alike
+    :ivar queries: as decision.queries returns them
+    """
+
+    about: Hashable
+    queries: tuple[tuple[str, ...], ...]
+
+
+#: The providers that each question finds, by their UUID.
+Answers = Mapping[Hashable, Mapping[str, pl.Provider]]
+
+
+def ask(placement: pl.Placement, wanted: Sequence[acceptance.Need],
+        room: Mapping[str, int], progress: reading.Progress = iter,
+        ) -> Answers:
+    """Return what is to be known of hosts to judge them.
+
+    :param room: amounts of other resources, by class, that the instance has
+        from its host's root provider
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+    carried = placement.carried_traits()
+    asked = questions(traits.describe(carried), wanted, room)
+    if traits.HOST not in carried:
+        # Nobody has published. Placement refuses a query for such a trait.
+        asked = [Question(SILENT, (('',),))]
+    return {question.about: _answer(placement, question)
+            for question in progress(asked)}
+
+
+def _answer(placement: pl.Placement,
+            question: Question) -> dict[str, pl.Provider]:
+    found = [{provider.uuid: provider for query in some
+              for provider in placement.providers_at(query)}
+             for some in question.queries]
+    everywhere = set.intersection(*map(set, found))
+    return {uuid: provider for uuid, provider in found[0].items()
+            if uuid in everywhere}
+
+
+def questions(published: traits.Description,
+              wanted: Sequence[acceptance.Need],
+              room: Mapping[str, int]) -> list[Question]:
+    """Return what to ask.
+
+    :param published: what all traits say that any provider carries
+    """
+    return [
+        _one(SILENT, reading.SILENT),
+        _one(HOSTS, f'required={traits.HOST}'),
+        *([_one(ROOM, dec.query([('required', traits.HOST), (
+            'resources', _resources(room))]))] if room else []),
+        *_by_type(published.types, wanted),
+        *_by_pattern(published.accepts, wanted),
+        *_with_capacity(published, wanted)]
+
+
+def _one(about: Hashable, query: str) -> Question:
+    return Question(about, ((query,),))
+
+
+def _resources(amounts: Mapping[str, int]) -> str:
+    return ','.join(f'{name}:{amount}'
+                    for name, amount in sorted(amounts.items()))
+
+
+def _by_type(types: frozenset[str],
+             wanted: Iterable[acceptance.Need]) -> list[Question]:
+    if not types:
+        return []
+    names = [traits.TYPE + mdev_type for mdev_type in types]
+    return [Question(ANY_TYPE, dec.queries([names], [dec.SPEAKS]))] + [
+        _one(Serves(mdev_type), dec.query(dec.speakers(mdev_type)))
+        for mdev_type in sorted(types & {
+            name for need in wanted for name, _ in need.alternatives})]
+
+
+def _by_pattern(patterns: Mapping[str, pat.Pattern],
+                wanted: Iterable[acceptance.Need]) -> list[Question]:
+    sources = [source for need in wanted for _, identities
+               in need.alternatives for source in identities]
+    alike: dict[object, list[str]] = {}
+    for name, pattern in sorted(patterns.items()):
+        alike.setdefault(_fate(pattern, sources), []).append(name)
+    return [Question(patterns[names[0]], dec.queries([names], [dec.SPEAKS]))
+            for names in alike.values()]
+
+
+def _fate(pattern: pat.Pattern, sources: Iterable[ident.Identity]) -> object:
+    """Return all that judgement takes from a pattern."""
+    return tuple((pattern.judge(source).kind,
+                  judgement.first_failure(pattern, source))
+                 for source in sources)
+
+
+def _with_capacity(published: traits.Description,
+                   wanted: Iterable[acceptance.Need]) -> list[Question]:
+    return [
+        Question(Free(need, amount), dec.queries(accepting, [
+            ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
+            ('resources', f'{need.resource_class}:{amount}')]))
+        for need in wanted for mdev_type, sources in need.alternatives
+        for amount in range(1, sum(need.amounts) + 1)
+        if mdev_type in published.types and all(accepting := [
+            dec.matching(published.accepts, source) for source in sources])]

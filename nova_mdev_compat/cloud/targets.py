@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an instance could live-migrate to, host by host. Pure."""
+
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+import enum
+
+from nova_mdev_compat.cloud import acceptance
+from nova_mdev_compat.cloud import model
+from nova_mdev_compat.cloud import survey
+from nova_mdev_compat import judgement
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import placement as pl
+from nova_mdev_compat import verdict
+
+
+class Standing(enum.Enum):
+    """What a host is for an instance, the best first."""
+
+    COMPATIBLE = 'compatible'
+    #: It accepts, but could not take the instance now.
+    UNAVAILABLE = 'unavailable'
+    UNKNOWN = 'unknown'
+    INCOMPATIBLE = 'incompatible'
+    WITHOUT = 'no mdevs'
+
+
+_STANDINGS = {
+    verdict.Kind.COMPATIBLE: Standing.COMPATIBLE,
+    verdict.Kind.UNKNOWN: Standing.UNKNOWN,
+    verdict.Kind.INCOMPATIBLE: Standing.INCOMPATIBLE,
+}
+#: What parents have to spare, by need and by root provider.
+Free = dict[tuple[acceptance.Need, str], dict[pl.Provider, int]]
+
+_ORDER = {standing: index for index, standing in enumerate(Standing)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A host, and what it is for an instance.
+
+    :ivar because: clauses in an operator's words; none where it is
+        compatible
+    :ivar devices: libvirt names of those that accept and have capacity
+    """
+
+    host: str
+    standing: Standing
+    because: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+
+class Judge:
+    """Knows what a survey has found.
+
+    :param unavailable: why hosts cannot take any instance now, as a clause
+        after "accepts, but", by UUID of the root provider
+    """
+
+    def __init__(self, answers: survey.Answers,
+                 wanted: Sequence[acceptance.Need],
+                 room: Mapping[str, int], unavailable: Mapping[str, str]):
+        self._answers = answers
+        self._wanted = tuple(wanted)
+        self._room = room
+        self._unavailable = unavailable
+        self._voices = _voices(answers)
+        self._free = _free(answers)
+        self._with_mdevs = {item.root for item in self._found(
+            survey.ANY_TYPE)} | set(self._voices)
+
+    def targets(self, source: str) -> list[Target]:
+        """Return all hosts but the source, the compatible ones first.
+
+        :param source: UUID of its root provider
+        """
+        found = [*map(self._target, self._found(survey.HOSTS)),
+                 *_silent(self._found(survey.SILENT))]
+        return sorted(
+            (target for uuid, target in found if uuid != source),
+            key=lambda target: (_ORDER[target.standing], target.host))
+
+    def _found(self, about: str) -> list[pl.Provider]:
+        return list(self._answers.get(about, {}).values())
+
+    def _target(self, root: pl.Provider) -> tuple[str, Target]:
+        return root.uuid, self._judged(root)
+
+    def _judged(self, root: pl.Provider) -> Target:
+        if root.uuid not in self._with_mdevs:
+            return Target(root.name, Standing.WITHOUT)
+        said = acceptance.judge(
+            frozenset(self._voices.get(root.uuid, ())), self._wanted)
+        if not said:
+            return Target(root.name, _STANDINGS[said.kind],
+                          tuple(map(str, said.reasons)))
+        why = tuple(self._against(root.uuid))
+        return Target(
+            root.name, Standing.UNAVAILABLE if why else Standing.COMPATIBLE,
+            why, self._devices(root))
+
+    def _against(self, root: str) -> Iterator[str]:
+        """Return why a host that accepts cannot take the instance now."""
+        if root in self._unavailable:
+            yield judgement.but(self._unavailable[root])
+        if not all(acceptance.fits(
+                need.amounts, self._free[need, root].values())
+                for need in self._wanted):
+            yield judgement.NO_CAPACITY
+        if self._room and root not in self._answers[survey.ROOM]:
+            yield judgement.but('has no room for ' + ', '.join(
+                f'{amount} {name}' for name, amount
+                in sorted(self._room.items())))
+
+    def _devices(self, root: pl.Provider) -> tuple[str, ...]:
+        return tuple(sorted({
+            model.device_name(provider.name, root.name) or provider.name
+            for need in self._wanted
+            for provider in self._free[need, root.uuid]}))
+
+
+def _voices(answers: survey.Answers) -> dict[str, set[acceptance.Voice]]:
+    """Return who speaks for each host, by the UUID of its root provider."""
+    accepts, serves = collections.defaultdict(set), collections.defaultdict(
+        set)
+    roots = {}
+    for about, found in answers.items():
+        for provider in found.values():
+            if isinstance(about, pat.Pattern):
+                accepts[provider.uuid].add(about)
+                roots[provider.uuid] = provider.root
+            elif isinstance(about, survey.Serves):
+                serves[provider.uuid].add(about.mdev_type)
+    voices = collections.defaultdict(set)
+    for uuid, root in roots.items():
+        voices[root].add(acceptance.Voice(
+            frozenset(accepts[uuid]), frozenset(serves[uuid])))
+    return voices
+
+
+def _free(answers: survey.Answers) -> Free:
+    """Return how much accepting parents have to spare, up to what is asked."""
+    free: Free = collections.defaultdict(dict)
+    for about, found in answers.items():
+        if isinstance(about, survey.Free):
+            for provider in found.values():
+                some = free[about.need, provider.root]
+                some[provider] = max(about.amount, some.get(provider, 0))
+    return free
+
+
+def _silent(providers: Sequence[pl.Provider],
+            ) -> Iterator[tuple[str, Target]]:
+    """Return the hosts on which no collector has published."""
+    roots = {item.uuid: item.name for item in providers if item.is_root}
+    with_mdevs = {item.root for item in providers if not item.is_root
+                  and item.root in roots
+                  and model.device_name(item.name, roots[item.root])}
+    for uuid, name in roots.items():
+        yield uuid, (Target(name, Standing.UNKNOWN,
+                            (str(judgement.NOT_PUBLISHED),))
+                     if uuid in with_mdevs
+                     else Target(name, Standing.WITHOUT))
