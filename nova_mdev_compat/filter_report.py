@@ -10,11 +10,17 @@ from oslo_log import log as logging
 
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat import decision as dec
+from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
 
 CONF = cfg.CONF
 #: The filter's own, so that operators find all that it says under one name.
 LOG = logging.getLogger('nova_mdev_compat.filters')
+
+
+#: Hosts, and reasons, that a line names.
+NAMED = 10
+REASONS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +55,7 @@ def answered(question: Question, hosts: Sequence[Any], refused: Sequence[Any],
     permissive = CONF.mdev_compat.mode == options.PERMISSIVE
     LOG.info(
         '%(mode)s%(question)s: %(passed)d of %(total)d hosts accept it, '
-        '%(refused)d declare nothing that does, %(silent)d publish nothing',
+        '%(refused)d do not, and on %(silent)d no collector has published',
         {'mode': 'Permissive, nothing is refused: ' if permissive else '',
          'question': question, 'passed': len(hosts) - len(refused),
          'total': len(hosts), 'refused': len(refused) - len(silent),
@@ -66,26 +72,34 @@ def answered(question: Question, hosts: Sequence[Any], refused: Sequence[Any],
 
 def _explain(question: Question, silent: list[str],
              patterns: Mapping[str, pat.Pattern]) -> None:
-    start = ', '.join(sorted(silent)[:10])
+    """Say why there is no valid host, in the words of the commands."""
+    names = ', '.join(sorted(silent)[:NAMED])
     LOG.warning(
-        'No host accepts %(question)s. %(nearest)s%(silent)s',
+        'No host accepts %(question)s. %(nearest)s%(silent)sFor each host: '
+        'openstack mdev target list %(instance)s',
         {'question': question, 'nearest': _nearest(question, patterns),
-         'silent': f'Start nova-mdev-collector on: {start}' if start else ''})
+         'instance': question.instance,
+         'silent': f'On {names}: {judgement.NOT_PUBLISHED}; start '
+                   'nova-mdev-collector. ' if names else ''})
 
 
 def _nearest(question: Question, patterns: Mapping[str, pat.Pattern]) -> str:
-    """Return what the patterns that name the device say against it."""
-    sources = [identity for source in question.sources
-               for identity in source.identities]
-    reasons = {str(pattern.judge(source)) for source in sources
-               for pattern in patterns.values()
-               if pattern.takes_parent(source.parent)}
-    if not reasons:
-        return 'No host publishes a pattern for this device. '
-    first = '; '.join(sorted(filter(None, reasons))[:5])
-    if not first:
-        return 'No host has free capacity on a device whose patterns fit. '
-    return f'Patterns for this device say: {first}. '
+    """Return what the patterns that name the device say against it.
+
+    Each may be another host's, so that none speaks for the others.
+    """
+    sources = {identity for source in question.sources
+               for identity in source.identities}
+    failures = [judgement.first_failure(pattern, source)
+                for source in sources for pattern in patterns.values()
+                if pattern.takes_parent(source.parent)]
+    reasons = sorted({str(failure[1]) for failure in failures if failure})
+    if reasons:
+        return ('Patterns for this device say: '
+                f'{"; ".join(reasons[:REASONS])}. ')
+    if failures:
+        return f'Any device whose patterns fit {judgement.NO_CAPACITY}. '
+    return 'No host publishes a pattern for this device. '
 
 
 def unanswered(instance: str, total: int, passes: bool,

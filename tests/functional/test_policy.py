@@ -53,7 +53,8 @@ class NobodyPublishedTest(PolicyTestCase):
 
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
-        self.assertIn('Start nova-mdev-collector on: silent', self.log())
+        self.assertIn('On silent: no collector has published here; start '
+                      'nova-mdev-collector', self.log())
         # The one question more is who is silent, now that all are refused.
         self.assertEqual(5, len(self.requests), self.requests)
 
