@@ -59,6 +59,15 @@ def by_type(sources: Iterable[Source]) -> dict[str, list[ident.Identity]]:
             for mdev_type in sorted(found)}
 
 
+def devices(sources: Iterable[Iterable[ident.Identity]]) -> str:
+    """Return what sources are in words.
+
+    :param sources: the identities of each
+    """
+    return ' + '.join(sorted(' or '.join(sorted(map(str, identities)))
+                             for identities in sources))
+
+
 def matching(patterns: Mapping[str, pat.Pattern],
              source: ident.Identity) -> frozenset[str]:
     """Return the traits whose patterns accept a source."""

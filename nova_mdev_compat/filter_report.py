@@ -38,9 +38,7 @@ class Question:
     sources: tuple[dec.Source, ...]
 
     def __str__(self) -> str:
-        devices = ' + '.join(sorted(
-            ' or '.join(sorted(map(str, source.identities)))
-            for source in self.sources))
+        devices = dec.devices(source.identities for source in self.sources)
         return (f'live migration {self.migration} of instance '
                 f'{self.instance} from {devices}')
 

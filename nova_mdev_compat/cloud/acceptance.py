@@ -55,8 +55,12 @@ class Voice:
         return cls(frozenset(said.accepts.values()), said.types)
 
 
+#: Of all mdevs of an instance.
+Needs = tuple[Need, ...]
+
+
 def needs(held: Iterable[tuple[frozenset[ident.Identity], str, int]],
-          ) -> tuple[Need, ...]:
+          ) -> Needs:
     """Return what an instance needs elsewhere.
 
     :param held: identities of a source, resource class and amount
@@ -92,8 +96,7 @@ def accepts(voice: Voice, need: Need) -> bool:
 
 
 @functools.lru_cache(maxsize=65536)
-def judge(voices: frozenset[Voice],
-          wanted: tuple[Need, ...]) -> verdict.Verdict:
+def judge(voices: frozenset[Voice], wanted: Needs) -> verdict.Verdict:
     """Return whether a host accepts all mdevs of an instance, or why not.
 
     :param voices: the host's

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has mdevs of a cloud's parents, and which parents have some to spare.
-
-There is no request for what many consumers have, so each parent is asked;
-several at a time.
-"""
+"""Who has mdevs of which parents."""
 
 from collections.abc import Iterable, Sequence
-from concurrent import futures
 import dataclasses
+import functools
 
+from nova_mdev_compat.cloud import acceptance
+from nova_mdev_compat.cloud import concurrency
 from nova_mdev_compat.cloud import model
 from nova_mdev_compat.cloud import reading
+from nova_mdev_compat import decision as dec
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import placement as pl
-
-#: Requests that are under way at a time.
-AT_A_TIME = 8
+from nova_mdev_compat import traits
 
 #: A parent, and what its consumers have from it by resource class.
 Found = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
@@ -33,6 +31,20 @@ class Instance:
     host: model.Host
     mdevs: tuple[tuple[model.Parent, str, int], ...]
 
+    @functools.cached_property
+    def needs(self) -> acceptance.Needs | None:
+        """What it needs elsewhere, None if a source is not known."""
+        if not all(parent.identities for parent, _, _ in self.mdevs):
+            return None
+        return acceptance.needs(
+            (parent.identities, resource_class, amount)
+            for parent, resource_class, amount in self.mdevs)
+
+    def __str__(self) -> str:
+        devices = dec.devices(parent.identities for parent, _, _
+                              in self.mdevs)
+        return f'instance {self.uuid} on {self.host.name} from {devices}'
+
 
 def read(placement: pl.Placement,
          parents: Sequence[tuple[model.Host, model.Parent]],
@@ -44,13 +56,36 @@ def read(placement: pl.Placement,
     def ask(pair: tuple[model.Host, model.Parent]) -> Found:
         return *pair, _consumers(placement, pair[1])
 
-    with futures.ThreadPoolExecutor(AT_A_TIME) as executor:
-        pending = [executor.submit(ask, pair) for pair in parents]
-        try:
-            return assemble(one.result() for one in progress(pending))
-        finally:
-            # After an error nobody wants the other answers.
-            executor.shutdown(cancel_futures=True)
+    return assemble(concurrency.several(ask, parents, progress))
+
+
+def read_one(placement: pl.Placement, uuid: str,
+             host: str) -> tuple[Instance, dict[str, int]]:
+    """Return an instance, and what it has from its host's root provider.
+
+    :param host: hypervisor hostname, which is the root provider's name
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    :raises exceptions.Failure: it does not know the host
+    """
+    held = placement.allocations(uuid)
+    root = next((item for item in placement.providers(name=host)
+                 if item.is_root), None)
+    if root is None:
+        raise exceptions.Failure(
+            f'Placement has no resource provider of the name {host}, the '
+            f'hypervisor hostname of the host of {uuid}')
+    parents = [
+        model.Parent(item.uuid, name, traits.describe(
+            placement.provider_traits(item.uuid)[0]))
+        for item in placement.providers(in_tree=root.uuid)
+        if item.uuid in held
+        and (name := model.device_name(item.name, root.name))]
+    published = any(parent.said.managed for parent in parents)
+    mdevs = tuple(
+        (parent, resource_class, amount) for parent in parents
+        for resource_class, amount in sorted(held[parent.uuid].items()))
+    where = model.Host(root.uuid, host, published, tuple(parents))
+    return Instance(uuid, where, mdevs), held.get(root.uuid, {})
 
 
 def _consumers(placement: pl.Placement,

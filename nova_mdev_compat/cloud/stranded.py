@@ -30,25 +30,13 @@ class Stranded:
     because: str
 
 
-Needs = tuple[acceptance.Need, ...]
-
-
-def wanted(instance: inst.Instance) -> Needs | None:
-    """Return what an instance needs elsewhere, None if it is not known."""
-    held = [(parent.identities, resource_class, amount)
-            for parent, resource_class, amount in instance.mdevs]
-    if not all(identities for identities, _, _ in held):
-        return None
-    return acceptance.needs(held)
-
-
 def amounts(instances: Iterable[inst.Instance]) -> set[tuple[str, int]]:
     """Return of how much it must be known which parents have it to spare.
 
     :returns: resource classes and amounts
     """
     return {(need.resource_class, amount) for instance in instances
-            for need in wanted(instance) or ()
+            for need in instance.needs or ()
             for amount in range(1, sum(need.amounts) + 1)}
 
 
@@ -62,7 +50,7 @@ def find(cloud: model.Cloud, instances: Iterable[inst.Instance], free: Free,
     """
     alike = collections.defaultdict(list)
     for instance in instances:
-        alike[wanted(instance)].append(instance)
+        alike[instance.needs].append(instance)
     by_voices = _by_voices(cloud)
     found = []
     for needs, some in alike.items():
@@ -106,7 +94,7 @@ class Offer:
     accepts: bool
 
 
-def _offers(by_voices: ByVoices, needs: Needs | None, free: Free,
+def _offers(by_voices: ByVoices, needs: acceptance.Needs | None, free: Free,
             unavailable: Mapping[str, str]) -> dict[str, Offer]:
     """Return what all hosts say, by UUID.
 
@@ -119,8 +107,9 @@ def _offers(by_voices: ByVoices, needs: Needs | None, free: Free,
 
 
 def _offers_of(voices: frozenset[acceptance.Voice] | None,
-               hosts: Iterable[model.Host], needs: Needs, free: Free,
-               unavailable: Mapping[str, str]) -> Iterator[Offer]:
+               hosts: Iterable[model.Host], needs: acceptance.Needs,
+               free: Free, unavailable: Mapping[str, str],
+               ) -> Iterator[Offer]:
     if voices is None:
         said = str(judgement.NOT_PUBLISHED)
     else:
@@ -134,7 +123,7 @@ def _offers_of(voices: frozenset[acceptance.Voice] | None,
         yield Offer(host, against, not said)
 
 
-def _fits(host: model.Host, needs: Needs, free: Free) -> bool:
+def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
     return all(acceptance.fits(need.amounts, [
         free.get(need.resource_class, {}).get(parent.uuid, 0)
         for parent in host.parents
@@ -146,7 +135,7 @@ def _stranded(instance: inst.Instance,
               offers: Mapping[str, Offer]) -> Stranded:
     others = [offer for uuid, offer in offers.items()
               if uuid != instance.host.uuid]
-    because = (_because(others) if wanted(instance) is not None
+    because = (_because(others) if instance.needs is not None
                else judgement.no_identity('the source'))
     return Stranded(instance, tuple(sorted(
         offer.host.name for offer in others if offer.accepts)), because)

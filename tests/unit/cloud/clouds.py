@@ -19,7 +19,7 @@ def rules_about(*facts, **operands):
         for name, value in operands.items())
     return rules.RuleSet({'10DE': (rules.Rule(
         'r', 'f:1', rules.Target(), rules.Accepts(
-            facts={name: (conditions,) for name in facts})),)})
+            facts=dict.fromkeys(facts, (conditions,)))),)})
 
 
 UP_TO_OURS = rules_about('driver', LE='same')

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack mdev compat matrix."""
+
+import argparse
+import pathlib
+from typing import Any
+
+from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cloud import kinds
+from nova_mdev_compat.cloud import reading
+from nova_mdev_compat.osc import command
+from nova_mdev_compat.osc import selection
+from nova_mdev_compat import verdict
+
+PAIRS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
+KINDS = ('Kind', 'Device', 'Hosts', 'Devices')
+
+_SIGNS = {
+    verdict.Kind.COMPATIBLE: 'yes',
+    verdict.Kind.INCOMPATIBLE: 'no',
+    verdict.Kind.UNKNOWN: '?',
+}
+
+Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+
+
+class Matrix(command.Lister):
+    """Show which kinds of devices accept live migrations from which.
+
+    Devices that are the same in all that any published pattern asks about
+    are one kind, named by a letter. A row is where an mdev comes from, and
+    its columns say where it may go: "yes", "no", "?" where data is missing,
+    and "-" where both are on one host only. With --pairs each cell is a row
+    and has its reason. A picture has them, too: on hover, and as text.
+
+    Placement is asked once for each distinct trait of ours, and four times
+    more. The exit status is 0.
+
+    Example: openstack mdev compat matrix --output matrix.html
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        selection.add_host(parser)
+        selection.add_what(parser)
+        parser.add_argument(
+            '--pairs', action='store_true',
+            help='List pairs of kinds, with reasons.')
+        parser.add_argument(
+            '--output', metavar='<file>', type=pathlib.Path,
+            help='Draw a picture, too, into this file: .html, .svg or .png. '
+            "It needs the extra: pip install 'nova-mdev-compat[picture]'.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        cloud = reading.read(self.placement, reporting.progress)
+        found = kinds.kinds(selection.of(
+            selection.on_hosts(cloud, parsed_args.host),
+            parsed_args.type, parsed_args.vendor))
+        rows = kinds.matrix(found, found)
+        if parsed_args.output:
+            from nova_mdev_compat.osc import picture  # noqa: PLC0415
+            picture.write(parsed_args.output, found, rows,
+                          'Which devices accept live migrations from which')
+        return _pairs(rows) if parsed_args.pairs else _matrix(found, rows)
+
+
+def _pairs(rows: list[list[kinds.Cell]]) -> Table:
+    return PAIRS, [
+        (columns.source(cell.origin, cell.source),
+         columns.Devices(cell.destination), cell.number,
+         cell.verdict.kind.value, str(cell.verdict))
+        for row in rows for cell in row if cell.number]
+
+
+def _matrix(found: tuple[kinds.Kind, ...],
+            rows: list[list[kinds.Cell]]) -> Table:
+    labels = tuple(f'to {kind.label}' for kind in found)
+    told = [_row(cells[0].origin, str(cells[0].source), map(_sign, cells))
+            for cells in rows]
+    # Nothing is known of these as sources; the filter refuses them.
+    told += [_row(kind, str(kind), ['?'] * len(found)) for kind in found
+             if not kind.sources]
+    return (*KINDS, *labels), told
+
+
+def _row(kind: kinds.Kind, what: str, signs: Any) -> tuple[Any, ...]:
+    return (f'from {kind.label}', what, len(kind.by_host), len(kind.members),
+            *signs)
+
+
+def _sign(cell: kinds.Cell) -> str:
+    return _SIGNS[cell.verdict.kind] if cell.number else '-'

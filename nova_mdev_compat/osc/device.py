@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack mdev device list."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from osc_lib.cli import format_columns
+
+from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cloud import capacity
+from nova_mdev_compat.cloud import model
+from nova_mdev_compat.cloud import reading
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import judgement
+from nova_mdev_compat.osc import command
+from nova_mdev_compat.osc import selection
+from nova_mdev_compat import placement as pl
+from nova_mdev_compat import traits
+
+_CAPACITY = ('Used', 'Total')
+COLUMNS = ('Host', 'Device', 'Provider', 'Parent ID', 'Type', 'Facts',
+           *_CAPACITY, 'Published')
+
+
+class ListDevice(command.Lister):
+    """List the devices that can create mdevs, as Placement knows them.
+
+    "Type" is what a device serves; a type that only running instances still
+    use stands in brackets. "Published" says what a collector has left out,
+    if it has. Capacity costs two requests for each device that is listed;
+    with a choice of columns (-c) without it they are not made. The exit
+    status is 0.
+
+    Example: openstack mdev device list --vendor 10de -c Host -c Facts
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        selection.add_host(parser)
+        selection.add_what(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace,
+                    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        cloud = reading.read(self.placement, reporting.progress)
+        shown = selection.of(
+            selection.on_hosts(cloud, parsed_args.host),
+            parsed_args.type, parsed_args.vendor)
+        found = {}
+        if not parsed_args.columns or {*_CAPACITY} & {*parsed_args.columns}:
+            found = capacity.read(
+                self.placement, [parent for _, parent in shown],
+                reporting.progress)
+        return COLUMNS, [_row(host, parent, found.get(parent.uuid))
+                         for host, parent in shown]
+
+
+def _row(host: model.Host, parent: model.Parent,
+         has: pl.Capacity | None) -> tuple[Any, ...]:
+    said = parent.said
+    return (host.name, parent.name, parent.uuid,
+            ', '.join(sorted(map(ident.display_parent, said.parents))),
+            _types(said),
+            format_columns.DictColumn({
+                name: ident.display(name, value)
+                for name, value in sorted(said.facts)}),
+            *((has.used, has.total) if has else (None, None)),
+            _published(host, parent))
+
+
+def _types(said: traits.Description) -> str:
+    return ' '.join([*sorted(said.types),
+                     *(f'({name})' for name in sorted(said.in_use))])
+
+
+def _published(host: model.Host, parent: model.Parent) -> str:
+    if not host.published:
+        return str(judgement.NOT_PUBLISHED)
+    return 'yes' if parent.identities else str(judgement.NO_IDENTITY)
