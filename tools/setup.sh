@@ -118,8 +118,11 @@ $(fingerprint)"
     for requirement in "${REQUIREMENTS[@]}"; do
         files+=(--requirement "$requirement")
     done
+    # What building a wheel left here would hide newer entry points from
+    # whatever runs in this directory.
+    rm -rf ./*.egg-info
     step 'Python packages (1 to 3 minutes)' pip_install "${files[@]}" \
-        --editable '.[collector,nvidia,rules]' || exit 1
+        --editable '.[collector,nvidia,osc,picture,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"
 }

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-mdev-rules as a whole: a cliff application without state."""
 
-import argparse
-from collections.abc import Iterable, Sequence
-import sys
-from typing import Any
+from collections.abc import Sequence
 
 from cliff import app
 from cliff import commandmanager
 from cliff import lister
-import tqdm
 
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.cli import reporting
 from nova_mdev_compat import version
 
 DESCRIPTION = """\
@@ -35,30 +31,8 @@ class RulesApp(app.App):
             deferred_help=True)
 
 
-class ListCommand(lister.Lister):
-    """A command that lists rows, and reports what is wrong in one line."""
-
-    #: What take_action found out about the whole; run returns it.
-    exit_status = 0
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        try:
-            super().run(parsed_args)
-        except exceptions.Failure as exc:
-            print(f'{RulesApp.NAME}: {exc}', file=sys.stderr)
-            return exc.exit_status
-        return self.exit_status
-
-    def say(self, text: str) -> None:
-        """Tell a person something that is not a row."""
-        print(text, file=sys.stderr)
-
-
-def progress(items: Sequence[Any]) -> Iterable[Any]:
-    """Yield items, and on a terminal show how far it is when that takes."""
-    # None: not where stderr is no terminal.
-    shown: Iterable[Any] = tqdm.tqdm(items, delay=1, disable=None, leave=False)
-    return shown
+class ListCommand(reporting.Reporting, lister.Lister):
+    """A command that lists rows."""
 
 
 def main(argv: Sequence[str]) -> int:

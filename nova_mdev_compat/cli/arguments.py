@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 import pathlib
 
-from nova_mdev_compat.cli import app
+from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat import exceptions
@@ -72,7 +72,7 @@ def hosts(paths: Iterable[str]) -> list[publication.Host]:
     files = [file for path in paths for file in _files(pathlib.Path(path))]
     found: dict[str, pathlib.Path] = {}
     result = []
-    for file in app.progress(files):
+    for file in reporting.progress(files):
         host = read_host(file)
         other = found.setdefault(host.name, file)
         if other != file:

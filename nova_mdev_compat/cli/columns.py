@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """How devices look, for people and for programs."""
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from cliff import columns
 
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import kinds
 
+if TYPE_CHECKING:
+    Column = columns.FormattableColumn[Any]
+else:
+    #: It takes no type before cliff 4.9.
+    Column = columns.FormattableColumn
+
 #: Hosts that are named before the others are only counted.
 _NAMED = 3
 
 
-class Devices(columns.FormattableColumn[Any]):
+class Devices(Column):
     """The devices of a kind.
 
     All of them for programs; for people one by its name, and several by

@@ -7,6 +7,7 @@ from typing import Any
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import arguments
 from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.recordings import comparison
 from nova_mdev_compat import verdict
 
@@ -39,7 +40,7 @@ class Diff(app.ListCommand):
         rules = [arguments.load_rules([path], parsed_args.no_shipped)
                  for path in (parsed_args.old, parsed_args.new)]
         kinds = comparison.kinds(arguments.hosts(parsed_args.hosts), rules)
-        pairs = list(comparison.pairs(kinds, kinds, app.progress))
+        pairs = list(comparison.pairs(kinds, kinds, reporting.progress))
         changed = [pair for pair in pairs if _changes(pair)]
         self.say(_summary(changed, sum(pair.number for pair in pairs)))
         if changed and parsed_args.exit_code:

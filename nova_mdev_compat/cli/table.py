@@ -8,6 +8,7 @@ from typing import Any
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import arguments
 from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.recordings import comparison
 
 COLUMNS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
@@ -35,7 +36,7 @@ class Table(app.ListCommand):
         kinds = comparison.kinds(arguments.hosts(parsed_args.hosts),
                                  [arguments.rules(parsed_args)])
         return COLUMNS, map(_row, comparison.pairs(kinds, kinds,
-                                                   app.progress))
+                                                   reporting.progress))
 
 
 def _row(pair: comparison.Pair) -> tuple[Any, ...]:

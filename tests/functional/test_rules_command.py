@@ -424,14 +424,19 @@ class DiffTest(CommandTestCase):
 
     def test_progress_on_a_terminal(self):
         """When it takes longer than a second."""
-        code = ('from nova_mdev_compat.cli import app\n'
+        code = ('from nova_mdev_compat.cli import reporting\n'
                 'import sys, time\n'
-                'for _ in app.progress(range(12)): time.sleep(0.2)\n')
+                'for _ in reporting.progress(range(12)): time.sleep(0.2)\n')
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
-        subprocess.run([sys.executable, '-c', code], stderr=slave, check=True,
-                       env=self.environment, cwd=samples.ROOT)
+        for stdout in (subprocess.DEVNULL, slave):
+            subprocess.run([sys.executable, '-c', code], stdout=stdout,
+                           stderr=slave, check=True, env=self.environment,
+                           cwd=samples.ROOT)
+            os.write(slave, b'--')
         os.close(slave)
-        shown = os.read(master, 65536).decode()
+        # Nothing while the rows went elsewhere.
+        silent, shown, _ = os.read(master, 65536).decode().split('--')
         os.close(master)
+        self.assertEqual('', silent)
         self.assertIn('/12', shown)

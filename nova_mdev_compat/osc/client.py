@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom the commands ask: Placement and Nova, where the cloud has them."""
+
+from collections.abc import Iterator
+import contextlib
+import copy
+import functools
+import logging
+from typing import Any
+
+from keystoneauth1 import adapter
+from openstack import exceptions as sdk_exceptions
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import placement as pl
+
+SERVICE = 'placement'
+_WHERE = '"openstack catalog show {}", clouds.yaml'
+
+
+class Client:
+    """The services of one cloud, with the rights of the operator.
+
+    :param manager: openstackclient's client manager
+    """
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    @functools.cached_property
+    def placement(self) -> pl.Placement:
+        """Placement; every question to it raises placement.PlacementError.
+
+        In the one microversion that our questions are written for, whatever
+        osc-placement's option says.
+        """
+        through = _adapter(self._manager)
+
+        def send(method: str, url: str, body: object) -> pl.Response:
+            response: pl.Response = through.request(
+                url, method, json=body, raise_exc=False,
+                headers={'Accept': 'application/json'},
+                microversion=pl.MICROVERSION)
+            return response
+
+        return pl.Placement(
+            send, account='your user',
+            config=_WHERE.format(SERVICE))
+
+    @functools.cached_property
+    def compute(self) -> Any:
+        """Nova, as openstacksdk's proxy; asking it raises the SDK's errors.
+
+        In the microversions that the SDK is written for, whatever
+        OS_COMPUTE_API_VERSION says.
+
+        :raises exceptions.Failure: nothing answers at Nova's endpoint
+        """
+        try:
+            with _without_warnings('keystoneauth.discover'):
+                shared = self._manager.sdk_connection.compute
+        except sdk_exceptions.NotSupported as exc:
+            # Also what the SDK says when it is not reached.
+            raise exceptions.Failure(
+                f'Nova does not answer: {str(exc).rstrip(".")}; see '
+                f'{_WHERE.format("compute")} and the service itself') from exc
+        if not isinstance(shared, adapter.Adapter):
+            # Nova is not in the catalog: the SDK says so when it is asked.
+            return shared
+        own = copy.copy(shared)
+        own.default_microversion = None
+        return own
+
+
+def _adapter(manager: Any) -> adapter.Adapter:
+    """Return the way to Placement that clouds.yaml and the catalog say.
+
+    Not the SDK's proxy, which would ask for Placement's versions first.
+    """
+    cloud = manager.sdk_connection.config
+    return adapter.Adapter(
+        session=manager.session,
+        service_type=cloud.get_service_type(SERVICE),
+        service_name=cloud.get_service_name(SERVICE),
+        interface=cloud.get_interface(SERVICE),
+        region_name=cloud.get_region_name(SERVICE),
+        endpoint_override=cloud.get_endpoint(SERVICE))
+
+
+@contextlib.contextmanager
+def _without_warnings(name: str) -> Iterator[None]:
+    """Keep a logger from saying what an error will say."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

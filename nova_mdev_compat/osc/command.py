@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of "openstack mdev" have in common."""
+
+from typing import Any, cast
+
+from osc_lib.command import command
+
+from nova_mdev_compat.cli import reporting
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.osc import errors
+from nova_mdev_compat import placement as pl
+
+
+class Command(reporting.Reporting, command.Command):
+    """A command that asks the cloud, and ends with a line that helps.
+
+    Its exit status is exit_status, which is 0 unless take_action says
+    otherwise; 1 when a service fails or refuses, and 2 when the operator has
+    named something wrong.
+    """
+
+    @property
+    def placement(self) -> pl.Placement:
+        """Placement; every question to it raises placement.PlacementError."""
+        return cast(pl.Placement, self._client.placement)
+
+    @property
+    def compute(self) -> Any:
+        """Nova, as openstacksdk's proxy; run says what its errors mean."""
+        return self._client.compute
+
+    @property
+    def _client(self) -> Any:
+        return cast(Any, self.app).client_manager.mdev
+
+    def failure(self, exc: Exception) -> exceptions.Failure | None:
+        return errors.failure(exc)
+
+    def complain(self, failure: exceptions.Failure) -> None:
+        # As openstackclient does with what it catches itself: --log-file has
+        # it, too, and --debug wants to know where it comes from.
+        log = self.app.LOG
+        (log.exception if self.app.options.debug else log.error)(failure)
+
+
+class Lister(Command, command.Lister):
+    """A command that lists rows."""
+
+
+class ShowOne(Command, command.ShowOne):
+    """A command that shows one thing."""

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator's client meets before it meets Nova and Placement.
+
+Keystone cannot be had in this process. Here are the two things of it that a
+client and a service see: tokens with a catalog, in the form of keystoneauth's
+own fixtures, and the headers that keystonemiddleware makes of a token.
+"""
+
+import json
+import logging
+import threading
+from wsgiref import simple_server
+
+import fixtures
+from keystoneauth1 import fixture as ks_fixture
+from osc_lib import logs
+from wsgi_intercept import interceptor
+
+REGION = 'RegionOne'
+PASSWORD = 'secret'
+#: The project of all users: that of Nova's API in its functional tests.
+PROJECT = '6f70656e737461636b20342065766572'
+#: A user's token is the user's name.
+ROLES = {'admin': ['admin', 'member', 'reader'],
+         'service': ['service'],
+         'member': ['member', 'reader'],
+         'reader': ['reader'],
+         'nobody': []}
+#: Whom Keystone knows, and services do not.
+STRANGER = 'stranger'
+
+
+class Keystone:
+    """A WSGI application that gives out tokens, with a catalog.
+
+    :ivar url: where it is
+    :ivar services: type -> endpoints, a dictionary from region to URL, of
+        the interface "public"; or from (region, interface)
+    """
+
+    def __init__(self):
+        self.url = None
+        self.services = {}
+
+    def __call__(self, environ, start_response):
+        if environ['REQUEST_METHOD'] == 'POST':
+            return self._authenticate(environ, start_response)
+        versions = ks_fixture.DiscoveryList(self.url, v2=False)
+        return _answer(start_response, '300 Multiple Choices', versions)
+
+    def _authenticate(self, environ, start_response):
+        length = int(environ['CONTENT_LENGTH'])
+        request = json.loads(environ['wsgi.input'].read(length))
+        user = request['auth']['identity']['password']['user']
+        if user['password'] != PASSWORD:
+            return _answer(start_response, '401 Unauthorized', {'error': {
+                'code': 401, 'title': 'Unauthorized', 'message':
+                    'The request you have made requires authentication.'}})
+        return _answer(start_response, '201 Created', self._token(
+            user['name']), ('X-Subject-Token', user['name']))
+
+    def _token(self, user):
+        token = ks_fixture.V3Token(
+            user_id=user, user_name=user, project_id=PROJECT,
+            project_name='demo')
+        for name in ROLES.get(user, []):
+            token.add_role(name=name)
+        for service_type, endpoints in self.services.items():
+            service = token.add_service(service_type)
+            for place, url in endpoints.items():
+                region, interface = (
+                    place if isinstance(place, tuple) else (place, 'public'))
+                service.add_endpoint(interface, url, region=region)
+        return token
+
+
+def _answer(start_response, status, body, *headers):
+    start_response(status, [('Content-Type', 'application/json'), *headers])
+    return [json.dumps(body).encode()]
+
+
+class AuthToken:
+    """Before a service, what keystonemiddleware is: headers from a token.
+
+    What the service logs is not on the client's terminal, though both are in
+    one process here.
+    """
+
+    def __init__(self, app):
+        self._app = app
+
+    def __call__(self, environ, start_response):
+        user = environ.get('HTTP_X_AUTH_TOKEN')
+        if user == STRANGER:
+            start_response('401 Unauthorized',
+                           [('Content-Type', 'text/plain')])
+            return [b'Authentication required']
+        if user:
+            environ.update({
+                'HTTP_X_ROLES': ','.join(ROLES.get(user, [])),
+                'HTTP_X_USER_ID': user, 'HTTP_X_PROJECT_ID': PROJECT,
+                # As Nova's stub of its own middleware takes them.
+                'HTTP_X_AUTH_USER': user, 'HTTP_X_AUTH_PROJECT_ID': PROJECT})
+        for handler in _terminals():
+            handler.addFilter(_elsewhere)
+        _here.serving = True
+        try:
+            return self._app(environ, start_response)
+        finally:
+            _here.serving = False
+
+
+_here = threading.local()
+
+
+def _elsewhere(record):
+    """Tell whether a record is not of a service at work in this thread."""
+    return not getattr(_here, 'serving', False)
+
+
+def _terminals():
+    """Return the handlers with which openstackclient logs to stderr."""
+    return [handler for handler in logging.getLogger().handlers
+            if type(handler) is logging.StreamHandler
+            and handler.formatter is not None and handler.formatter._fmt
+            == logs.LogConfigurator._CONSOLE_MESSAGE_FORMAT]
+
+
+class HTTPServer(fixtures.Fixture):
+    """An application over HTTP, on loopback, for other processes too."""
+
+    def __init__(self, app):
+        self._app = app
+
+    def _setUp(self):
+        server = simple_server.make_server(
+            '127.0.0.1', 0, self._app, handler_class=_QuietHandler)
+        self.url = f'http://127.0.0.1:{server.server_port}'
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+
+
+class Intercept(fixtures.Fixture):
+    """An application at a URL that only this process knows."""
+
+    def __init__(self, app, url):
+        self._app = app
+        self.url = url
+
+    def _setUp(self):
+        intercept = interceptor.RequestsInterceptor(
+            lambda: self._app, url=self.url)
+        intercept.install_intercept()
+        self.addCleanup(intercept.uninstall_intercept)
+
+
+class _QuietHandler(simple_server.WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
