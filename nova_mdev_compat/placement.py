@@ -184,8 +184,11 @@ class Placement:
             for uuid, item in body['allocations'].items()})
 
     def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
+        # To Placement's database, an underscore stands for any character.
         return self._get(f'/traits?name=startswith:{prefix}{more}',
-                         lambda body: frozenset(body['traits']))
+                         lambda body: frozenset(
+                             name for name in body['traits']
+                             if name.startswith(prefix)))
 
     def _get(self, url: str, read: Callable[[Any], Answer]) -> Answer:
         """Return what ``read`` makes of the JSON at a URL."""

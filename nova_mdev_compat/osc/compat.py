@@ -10,11 +10,12 @@ from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.cloud import kinds
 from nova_mdev_compat.cloud import reading
 from nova_mdev_compat.osc import command
+from nova_mdev_compat.osc import picture
 from nova_mdev_compat.osc import selection
 from nova_mdev_compat import verdict
 
 PAIRS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
-KINDS = ('Kind', 'Device', 'Hosts', 'Devices')
+KINDS = ('From', 'Device', 'Hosts', 'Devices')
 
 _SIGNS = {
     verdict.Kind.COMPATIBLE: 'yes',
@@ -54,13 +55,14 @@ class Matrix(command.Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        if parsed_args.output:
+            picture.check(parsed_args.output)
         cloud = reading.read(self.placement, reporting.progress)
         found = kinds.kinds(selection.of(
             selection.on_hosts(cloud, parsed_args.host),
             parsed_args.type, parsed_args.vendor))
         rows = kinds.matrix(found, found)
         if parsed_args.output:
-            from nova_mdev_compat.osc import picture  # noqa: PLC0415
             picture.write(parsed_args.output, found, rows,
                           'Which devices accept live migrations from which')
         return _pairs(rows) if parsed_args.pairs else _matrix(found, rows)
@@ -86,7 +88,7 @@ def _matrix(found: tuple[kinds.Kind, ...],
 
 
 def _row(kind: kinds.Kind, what: str, signs: Any) -> tuple[Any, ...]:
-    return (f'from {kind.label}', what, len(kind.by_host), len(kind.members),
+    return (kind.label, what, len(kind.by_host), len(kind.members),
             *signs)
 
 

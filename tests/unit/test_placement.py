@@ -96,19 +96,52 @@ class RequestTest(testtools.TestCase):
     @ddt.data(
         ('accept_traits',
          '/traits?name=startswith:CUSTOM_MDEV_ACCEPT_&associated=true'),
+        ('carried_traits',
+         '/traits?name=startswith:CUSTOM_MDEV_&associated=true'),
         ('our_traits', '/traits?name=startswith:CUSTOM_MDEV_'))
     @ddt.unpack
     def test_traits(self, method, url):
+        """What Placement takes for the same beginning is not ours."""
         request, answer = self.ask(
-            {'traits': ['A']}, lambda placement: getattr(placement, method)())
+            {'traits': ['CUSTOM_MDEV_ACCEPT_A__B', 'CUSTOM_MDEVXACCEPT_C']},
+            lambda placement: getattr(placement, method)())
         self.assertEqual(('GET', url, None), request)
-        self.assertEqual({'A'}, answer)
+        self.assertEqual({'CUSTOM_MDEV_ACCEPT_A__B'}, answer)
 
     def test_create_traits(self):
         sender = Sender(201)
         pl.Placement(sender).create_traits({'B', 'A'})
         self.assertEqual([('PUT', '/traits/A', None),
                           ('PUT', '/traits/B', None)], sender.requests)
+
+    def test_delete_trait(self):
+        sender = Sender(204)
+        pl.Placement(sender).delete_trait('A')
+        self.assertEqual([('DELETE', '/traits/A', None)], sender.requests)
+
+    def test_consumers(self):
+        request, answer = self.ask(
+            {'allocations': {'c': {'resources': {'VGPU': 2},
+                                   'consumer_generation': 1}}},
+            lambda placement: placement.consumers('p'))
+        self.assertEqual(
+            ('GET', '/resource_providers/p/allocations', None), request)
+        self.assertEqual({'c': {'VGPU': 2}}, answer)
+
+    def test_capacity(self):
+        """What is reserved is none, and a ratio makes more of it."""
+        sender = Sender(body={
+            'usages': {'VGPU': 3}, 'inventories': {
+                'VGPU': {'total': 10, 'reserved': 2,
+                         'allocation_ratio': 1.6},
+                'CUSTOM_GPU': {'total': 4, 'reserved': 0,
+                               'allocation_ratio': 1.0}}})
+        self.assertEqual(
+            {'VGPU': pl.Capacity(3, 12), 'CUSTOM_GPU': pl.Capacity(0, 4)},
+            pl.Placement(sender).capacity('p'))
+        self.assertEqual(
+            [('GET', f'/resource_providers/p/{what}', None)
+             for what in ('usages', 'inventories')], sender.requests)
 
     def test_allocations(self):
         body = {'allocations': {
