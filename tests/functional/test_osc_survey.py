@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Few questions about many hosts find what asking each host would.
+
+Small clouds are drawn and written to a real Placement; what the commands'
+two ways of reading find must be what the devices' own traits say.
+"""
+
+import collections
+import random
+
+from oslo_utils import uuidutils
+import requests
+import testtools
+
+from nova_mdev_compat.cloud import acceptance
+from nova_mdev_compat.cloud import instances
+from nova_mdev_compat.cloud import reading
+from nova_mdev_compat.cloud import survey
+from nova_mdev_compat.cloud import targets
+from nova_mdev_compat.collector import devices
+from nova_mdev_compat.collector import parents as par
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import placement as pl
+from nova_mdev_compat.rules import model as rules
+from nova_mdev_compat import traits
+from tests.functional import placement_server
+
+CLOUDS = 12
+DRIVERS = ('535.54', '535.60', '550.54')
+
+def some_rules(chance):
+    """Return rules about the driver, and sometimes about more."""
+    op = chance.choice([pat.Op.LE, pat.Op.GE, pat.Op.EQ])
+    facts = {'driver': ((rules.Operand(op, rules.SAME),),)}
+    if chance.random() < 0.3:
+        facts['ecc'] = ((rules.Operand(pat.Op.IS, rules.SAME),),)
+    return rules.RuleSet({'10DE': (rules.Rule(
+        'r', 'f:1', rules.Target(), rules.Accepts(
+            products=chance.choice([(rules.SAME,), (rules.ANY,)]),
+            types=chance.choice([(rules.SAME,), (rules.ANY,)]),
+            facts=facts)),)})
+
+
+def some_parent(chance, slot):
+    facts = {'driver': chance.choice(DRIVERS), 'module': 'nvidia'}
+    if chance.random() < 0.7:
+        facts['ecc'] = chance.choice(['on', 'off'])
+    mdev_type = chance.choice(['nvidia-11', 'nvidia-11', 'nvidia-12'])
+    return publication.describe(par.Parent(
+        f'pci_{slot}', chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
+        (mdev_type,), mdev_type, devices.VFIO_PCI, frozenset(), facts),
+        some_rules(chance))
+
+
+class Cloud:
+    """A few hosts, written to Placement as Nova and collectors would.
+
+    :ivar said: traits of ours by provider, of the hosts' parents
+    :ivar free: mdevs that are left, by provider
+    """
+
+    def __init__(self, server, chance):
+        self.server = server
+        self.said, self.free, self.hosts = {}, {}, {}
+        for number in range(chance.randint(3, 6)):
+            self._host(f'h{number}', chance)
+
+    def _host(self, name, chance):
+        root = self.server.create_provider(name)
+        silent = chance.random() < 0.2
+        parents = [some_parent(chance, slot)
+                   for slot in range(chance.randint(0, 3))]
+        combined = publication.combine(parents)
+        self.hosts[name] = (root, silent, [
+            self._provider(f'{name}_{one.parent.name}', root, set()
+                           if silent else combined.parents[one.parent.name],
+                           chance.choice([0, 1, 2])) for one in parents])
+        if not silent:
+            self._publish(root, combined.root)
+
+    def _provider(self, name, root, names, free):
+        uuid = self.server.create_provider(name, root)
+        self._publish(uuid, names)
+        self.server.ask('PUT', f'/resource_providers/{uuid}/inventories', {
+            'resource_provider_generation': self._generation(uuid),
+            'inventories': {'VGPU': {'total': 2}}})
+        if free < 2:
+            self.allocate(uuidutils.generate_uuid(), {uuid: 2 - free})
+        self.said[uuid], self.free[uuid] = frozenset(names), free
+        return uuid
+
+    def _publish(self, uuid, names):
+        for name in (*names, *publication.ALWAYS):
+            self.server.ask('PUT', f'/traits/{name}')
+        self.server.ask('PUT', f'/resource_providers/{uuid}/traits', {
+            'resource_provider_generation': self._generation(uuid),
+            'traits': sorted(names)})
+
+    def _generation(self, uuid):
+        return self.server.ask(
+            'GET', f'/resource_providers/{uuid}')['generation']
+
+    def allocate(self, consumer, amounts):
+        self.server.ask('PUT', f'/allocations/{consumer}', {
+            'allocations': {uuid: {'resources': {'VGPU': amount}}
+                            for uuid, amount in amounts.items()},
+            'consumer_generation': None, 'consumer_type': 'INSTANCE',
+            'project_id': 'p', 'user_id': 'u'})
+
+    def standing(self, name, wanted):
+        """Return what a host is, by what each of its parents says."""
+        _, silent, parents = self.hosts[name]
+        if not parents:
+            return targets.Standing.WITHOUT
+        if silent:
+            return targets.Standing.UNKNOWN
+        voices = {uuid: acceptance.Voice.of(traits.describe(self.said[uuid]))
+                  for uuid in parents}
+        found = acceptance.judge(frozenset(voices.values()), wanted)
+        if not found:
+            return targets.Standing(found.kind.value)
+        fits = all(acceptance.fits(need.amounts, [
+            self.free[uuid] for uuid, voice in voices.items()
+            if acceptance.accepts(voice, need)]) for need in wanted)
+        return (targets.Standing.COMPATIBLE if fits
+                else targets.Standing.UNAVAILABLE)
+
+
+class SurveyTest(testtools.TestCase):
+
+    def test_agrees_with_what_each_device_says(self):
+        seen = collections.Counter()
+        for seed in range(CLOUDS):
+            chance = random.Random(seed)  # noqa: S311
+            with (self.subTest(seed=seed),
+                  placement_server.PlacementServer() as server):
+                seen += self.check(Cloud(server, chance), chance)
+        for standing in targets.Standing:
+            self.assertGreater(seen[standing], 2, seen)
+
+    def check(self, cloud, chance):
+        """Compare for an instance on each host; return what there was."""
+        placement = pl.Placement(sender(cloud.server.endpoint))
+        # Who speaks is no business of a description.
+        published = {uuid: names - {traits.MIXED}
+                     for uuid, names in cloud.said.items()}
+        self.assertEqual(published, {
+            parent.uuid: frozenset(names_of(parent.said))
+            for _, parent in reading.read(placement).parents()})
+        seen = collections.Counter()
+        for source, (_, silent, parents) in cloud.hosts.items():
+            left = [uuid for uuid in parents if cloud.free[uuid]]
+            if silent or not left:
+                continue
+            chosen = chance.sample(left, chance.randint(1, len(left)))
+            seen += self.compare(cloud, placement, source, chosen)
+        return seen
+
+    def compare(self, cloud, placement, source, chosen):
+        uuid = uuidutils.generate_uuid()
+        cloud.allocate(uuid, dict.fromkeys(chosen, 1))
+        instance, room = instances.read_one(placement, uuid, source)
+        count = len(cloud.server.requests)
+        answers = survey.ask(placement, instance.needs, room)
+        asked = len(cloud.server.requests) - count
+        self.assertLessEqual(asked, self.most(answers, instance.needs))
+        found = {target.host: target.standing for target in targets.Judge(
+            answers, instance.needs, room, {}).targets(instance.host.uuid)}
+        self.assertEqual(
+            {name: cloud.standing(name, instance.needs)
+             for name in cloud.hosts if name != source}, found)
+        cloud.server.ask('DELETE', f'/allocations/{uuid}')
+        return collections.Counter(found.values())
+
+    def most(self, answers, wanted):
+        """Return as how many requests are promised, of a survey alone."""
+        reasons = sum(isinstance(about, pat.Pattern) for about in answers)
+        return 4 + reasons + sum(
+            len(need.alternatives) + sum(need.amounts) for need in wanted)
+
+
+def names_of(said):
+    """Return the traits that a description was made of."""
+    return [*([traits.SCHEMA] if said.managed else []),
+            *(traits.PARENT + name for name in said.parents),
+            *(traits.TYPE + name for name in said.types),
+            *(traits.encode_fact(*pair) for pair in said.facts),
+            *said.accepts]
+
+
+def sender(endpoint):
+    session = requests.Session()
+    session.headers.update({
+        'X-Auth-Token': 'admin',
+        'OpenStack-API-Version': f'placement {pl.MICROVERSION}'})
+    return lambda method, url, body: session.request(
+        method, endpoint + url, json=body, timeout=60)
