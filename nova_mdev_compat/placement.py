@@ -177,6 +177,11 @@ class Placement:
                 consumer: dict(item['resources'])
                 for consumer, item in body['allocations'].items()})
 
+    def resource_classes(self) -> frozenset[str]:
+        """Return the resource classes that exist."""
+        return self._get('/resource_classes', lambda body: frozenset(
+            item['name'] for item in body['resource_classes']))
+
     def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
         """Return a consumer's resources by class, by provider UUID."""
         return self._get(f'/allocations/{consumer}', lambda body: {

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-mdev-compat-status checks: one module a subject.
+
+commands.py names them all, words.py is how they name what they found.
+"""
