@@ -47,6 +47,18 @@ class Response(Protocol):
 Send = Callable[[str, str, Any], Response]
 
 
+def through(adapter: Any) -> Send:
+    """Return what sends requests through a keystoneauth adapter."""
+    def send(method: str, url: str, body: Any) -> Response:
+        response: Response = adapter.request(
+            url, method, json=body, raise_exc=False,
+            headers={'Accept': 'application/json'},
+            microversion=MICROVERSION)
+        return response
+
+    return send
+
+
 @dataclasses.dataclass(frozen=True)
 class Provider:
     """A resource provider.

@@ -30,12 +30,4 @@ def placement(conf: cfg.ConfigOpts) -> pl.Placement:
             ks_exceptions.MissingRequiredOptions,
             ks_exceptions.NoMatchingPlugin) as exc:
         raise exceptions.BadInput(f'[placement]: {exc}') from exc
-
-    def send(method: str, url: str, body: object) -> pl.Response:
-        headers = {'Accept': 'application/json'}
-        response: pl.Response = adapter.request(
-            url, method, json=body, headers=headers, raise_exc=False,
-            microversion=pl.MICROVERSION)
-        return response
-
-    return pl.Placement(send)
+    return pl.Placement(pl.through(adapter))

@@ -34,17 +34,8 @@ class Client:
         In the one microversion that our questions are written for, whatever
         osc-placement's option says.
         """
-        through = _adapter(self._manager)
-
-        def send(method: str, url: str, body: object) -> pl.Response:
-            response: pl.Response = through.request(
-                url, method, json=body, raise_exc=False,
-                headers={'Accept': 'application/json'},
-                microversion=pl.MICROVERSION)
-            return response
-
         return pl.Placement(
-            send, account='your user',
+            pl.through(_adapter(self._manager)), account='your user',
             config=_WHERE.format(SERVICE))
 
     @functools.cached_property

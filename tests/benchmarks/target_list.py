@@ -20,7 +20,6 @@ from nova_mdev_compat.cloud import reading
 from nova_mdev_compat.cloud import survey
 from nova_mdev_compat.cloud import targets
 from nova_mdev_compat import placement as pl
-from nova_mdev_compat import traits
 from tests.benchmarks import bulk
 from tests.benchmarks import placement_requests
 from tests.benchmarks import timing
