@@ -43,7 +43,7 @@ class Decode(command.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument('traits', metavar='<trait>', nargs='+',
-                            help='A trait that begins with CUSTOM_MDEV_.')
+                            help='A trait of ours, by its whole name.')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:

@@ -95,7 +95,7 @@ CASES = [
      'subsystem 10DE_1463 is not equal to 10DE_147F'),
     # The same type.
     (board('A40', 'nvidia-557'), board('A40', 'nvidia-558'),
-     'type NVIDIA_557 is not NVIDIA_558'),
+     'does not serve type NVIDIA_557'),
     # The vGPU Manager: on RHEL 9.4 by NVIDIA, on RHEL 10 by Red Hat; a later
     # release of the same branch is another one.
     (board('A40', driver='550.54.16'), board('A40'),
@@ -135,7 +135,7 @@ CASES = [
     (gvtg(None), gvtg(None), 'driver of the target is unknown'),
     # mtty: the ports are in the type; migratable since Linux 6.7.
     (mtty(), mtty(), SAME),
-    (mtty(mdev_type='mtty-1'), mtty(), 'type MTTY_1 is not MTTY_2'),
+    (mtty(mdev_type='mtty-1'), mtty(), 'does not serve type MTTY_1'),
     (mtty('6.11.9'), mtty(), 'kernel 6.11.9 is not version 6.12'),
     (mtty('6.6.9'), mtty('6.6.9'), 'kernel 6.6.9 is not at least 6.7'),
     # The rest of the world: vendor, product and type, as proposed in 2018.
