@@ -8,6 +8,10 @@ root_doc = 'index'
 extensions = ['cliff.sphinxext', 'oslo_config.sphinxext']
 # The commands are ours, not another package's for a command of ours.
 autoprogram_cliff_app_dist_name = 'nova-mdev-compat'
+# What options begin with is no dash.
+smartquotes_action = 'qe'
+# Most blocks are commands, and what they print.
+highlight_language = 'none'
 html_theme = 'furo'
 html_title = project
 
