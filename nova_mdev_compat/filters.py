@@ -76,7 +76,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             if migration is None:
                 return hosts
             question = self._question(spec_obj, migration, classes)
-            return self._answer(question, hosts, classes)
+            return self._answer_now(question, hosts, classes)
         except (Unknown, pl.PlacementError, db_exception.DBError) as exc:
             return _unanswered(hosts, spec_obj.instance_uuid, exc)
 
@@ -99,6 +99,16 @@ class MdevCompatFilter(filters.BaseHostFilter):
             raise Unknown(judgement.no_identity(
                 f'the source, resource provider {uuid},'))
         return identities
+
+    def _answer_now(self, question: filter_report.Question, hosts: list[Any],
+                    classes: frozenset[str]) -> list[Any]:
+        try:
+            return self._answer(question, hosts, classes)
+        except pl.BadQuery:
+            # Somebody has deleted a trait whose name was kept here.
+            with self._lock:
+                self._cache.clear()
+            return self._answer(question, hosts, classes)
 
     def _answer(self, question: filter_report.Question, hosts: list[Any],
                 classes: frozenset[str]) -> list[Any]:

@@ -34,6 +34,13 @@ class NotFound(PlacementError):
     """The provider is gone."""
 
 
+class BadQuery(PlacementError):
+    """The query names what Placement does not know, such as a trait."""
+
+
+_KINDS = {400: BadQuery, 404: NotFound, 409: Conflict}
+
+
 class Response(Protocol):
     status_code: int
 
@@ -236,10 +243,8 @@ class Placement:
     def _error(self, response: Response, what: str) -> PlacementError:
         status = response.status_code
         text = f'Placement: {what}: {status} {_detail(response)}'
-        if status == 409:
-            return Conflict(text)
-        if status == 404:
-            return NotFound(text)
+        if status in _KINDS:
+            return _KINDS[status](text)
         if status in (401, 403):
             text += (f"; {self._account} needs the role that Placement's "
                      'policy asks for (service, or admin)')

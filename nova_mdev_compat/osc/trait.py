@@ -66,10 +66,8 @@ class Purge(command.Lister):
     host has any more. Those that the filter's queries need (V1, HOST and
     MIXED) stay. A collector that was about to use a trait makes it again at
     its next pass; where it runs with --once, that pass is for you to repeat.
-    Not within [mdev_compat]cache_ttl seconds after a collector has withdrawn
-    a pattern: a scheduler that still knows it would be refused by Placement,
-    and do what [mdev_compat]unknown says. The exit status is 0, and 1 if
-    Placement does not delete one that nobody carries.
+    A scheduler that still knew one asks again. The exit status is 0, and 1
+    if Placement does not delete one that nobody carries.
 
     Example: openstack mdev trait purge --dry-run
     """

@@ -3,6 +3,7 @@
 
 import json
 
+import cachetools
 from oslo_utils import uuidutils
 
 from tests.functional import base
@@ -190,6 +191,28 @@ class TargetTest(CloudTestCase):
             self.assertIn("your user needs the role that the service's "
                           'policy asks for (admin)', self.refuse(
                               f'mdev target list {name}', cloud='member'))
+
+
+class PurgeTest(CloudTestCase):
+
+    def test_the_scheduler_does_not_mind(self):
+        """It still knows a pattern that was withdrawn, and then deleted."""
+        for host_filter in self.our_filters():
+            host_filter._cache = cachetools.TTLCache(64, 600)
+        self.start_host('src', Board(0))
+        self.start_host('target', Board(0))
+        server = self.boot_named('vm', 'src')
+        self.assertEqual('target', self.migrate(server))
+        self.write_rules(base.UPGRADE_RULES.replace('"535"', '"540"'))
+        for host in ('src', 'target'):
+            self.collect(host)
+        self.assertEqual(
+            ['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_GE_535_LE_'
+             '550_54_14'],
+            [row['Trait'] for row in self.rows('mdev trait purge')])
+        # A host is named, so that the answer itself is not kept, too.
+        self.assertEqual('src', self.migrate(server, host='src'))
+        self.assertNotIn('is unknown', self.stdlog.logger.output)
 
 
 class ListTest(CloudTestCase):
