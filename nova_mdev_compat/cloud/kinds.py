@@ -97,7 +97,7 @@ def labels() -> Iterator[str]:
 def _kind(published: bool, parent: model.Parent,
           asked: frozenset[str]) -> Kind:
     said = parent.said
-    sources = sorted({_reduced(one, asked) for one in parent.identities},
+    sources = sorted({reduced(one, asked) for one in parent.identities},
                      key=str)
     note = None
     if not published:
@@ -112,8 +112,9 @@ def _patterns(said: traits.Description) -> tuple[pat.Pattern, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _reduced(identity: ident.Identity,
-             asked: frozenset[str]) -> ident.Identity:
+def reduced(identity: ident.Identity,
+            asked: frozenset[str]) -> ident.Identity:
+    """Return an identity with those facts only that are asked about."""
     return dataclasses.replace(identity, facts=frozenset(
         (name, value) for name, value in identity.facts if name in asked))
 

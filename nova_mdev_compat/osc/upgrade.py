@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack mdev upgrade plan."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cloud import instances
+from nova_mdev_compat.cloud import reading
+from nova_mdev_compat.cloud.upgrades import differences
+from nova_mdev_compat.cloud.upgrades import fleet
+from nova_mdev_compat.cloud.upgrades import order
+from nova_mdev_compat.cloud.upgrades import planning
+from nova_mdev_compat.cloud.upgrades import room
+from nova_mdev_compat.cloud.upgrades import upgrade as upg
+from nova_mdev_compat.osc import command
+from nova_mdev_compat.osc import selection
+from nova_mdev_compat.osc import upgrade_arguments
+from nova_mdev_compat.osc import upgrade_rows
+from nova_mdev_compat.osc import upgrade_story
+
+PAIRS = ('From', 'To', 'Pairs', 'Upgraded', 'Before', 'Then', 'Because')
+STATUS = {order.Outcome.FOUND: 0, order.Outcome.NONE: 1,
+          order.Outcome.UNDECIDED: 3}
+
+Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
+
+
+class Plan(command.Lister):
+    """Find an order in which to upgrade hosts that strands no instance.
+
+    What devices would accept with the new facts is made by rules: those
+    shipped, and those of --rules, which have to be the ones that the hosts
+    will have. An instance is stranded while no other host accepts all of its
+    mdevs; before the upgrade of a host those on its devices of the type have
+    to be elsewhere. If there is no order, it is said why: which hosts cannot
+    be the next one, and whom no other host would then take. Step 0 has those
+    who are stranded already.
+
+    "To Move" are instances that have to be moved before the upgrade, "Go To"
+    where they then have room, if each goes to the first one that has; "No
+    Room" those that have to wait for some; "To Stop" those that no other host
+    takes. With -f json these have UUIDs, and "Go To" the migrations in
+    order. Instances are taken for where they are now: wait until migrations
+    under way have ended. With --pairs, kinds of devices are listed for which
+    the answer changes while, or when, their hosts are upgraded.
+
+    Placement is asked once for each distinct trait of ours, and for each
+    device whose instances the upgrade can make a difference to. The exit
+    status is 0 if there is such an order, 1 if there is none, and 3 if none
+    was found in so many steps and it is not proven that there is none. With
+    --pairs it is 0.
+
+    Example: openstack mdev upgrade plan --type nvidia-558 --fact driver=550
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        upgrade_arguments.add(parser)
+        parser.add_argument(
+            '--pairs', action='store_true',
+            help='List the pairs of kinds of devices that change.')
+        parser.add_argument(
+            'hosts', metavar='<host>', nargs='*',
+            help='Upgrade these only, by their hypervisor hostnames.')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        wanted = upgrade_arguments.types(parsed_args.type)
+        changed = upgrade_arguments.facts(parsed_args.fact)
+        rules = upgrade_arguments.rules(parsed_args)
+        cloud = reading.read(self.placement, reporting.progress)
+        selection.on_hosts(cloud, parsed_args.hosts)
+        upgrade = upg.plan(cloud, wanted, parsed_args.hosts, changed, rules)
+        for line in upgrade_story.warnings(upgrade):
+            self.say(line)
+        pairs = list(differences.pairs(upgrade))
+        self.say(upgrade_story.changes(pairs))
+        if parsed_args.pairs:
+            return PAIRS, [row for pair in pairs for row in _pair(pair)]
+        rows = self._rows(upgrade)
+        if parsed_args.formatter == 'table':
+            rows = list(upgrade_rows.merged(rows))
+        return upgrade_rows.COLUMNS, [row.columns() for row in rows]
+
+    def _rows(self, upgrade: upg.Upgrade) -> list[upgrade_rows.Row]:
+        some = instances.read(self.placement, fleet.concerned(upgrade),
+                              reporting.progress)
+        found = fleet.build(upgrade, some)
+        plan = planning.search(found.problem)
+        self.exit_status = STATUS[plan.outcome]
+        classes = {name for instance in some for _, name, _ in instance.mdevs}
+        story = upgrade_story.Story(upgrade, found, plan, room.read(
+            self.placement, classes, reporting.progress))
+        for line in story.lines():
+            self.say(line)
+        return story.rows
+
+
+def _pair(pair: differences.Pair) -> Iterator[tuple[Any, ...]]:
+    for upgraded, then in pair.changes.items():
+        yield (columns.source(pair.origin, pair.source),
+               columns.Devices(pair.destination), pair.number,
+               upgraded.value, pair.before.kind.value, then.kind.value,
+               str(pair.before if then else then))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments that say what an upgrade changes, and of which devices."""
+
+import argparse
+from collections.abc import Callable, Iterable
+
+from nova_mdev_compat.cli import arguments
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat.rules import model
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--type', metavar='<type>', action='append', required=True,
+        help='Upgrade devices that serve this mdev type, or have it in '
+        'use. Can be given several times.')
+    parser.add_argument(
+        '--fact', metavar='<name>=<value>', action='append',
+        required=True, help='A fact that they have afterwards: '
+        'driver=550.90.07. Can be given several times.')
+    parser.add_argument(
+        '--rules', metavar='<directory>', action='append', default=[],
+        help='A directory of rule files that their hosts will have. Can '
+        'be given several times: a file masks one of the same name in a '
+        'directory before it. The shipped rules come before all of them.')
+    arguments.add_no_shipped(parser)
+
+
+def rules(args: argparse.Namespace) -> model.RuleSet:
+    """Return the rules that hosts will have.
+
+    :raises exceptions.BadInput: a directory is not there, or a file is wrong
+    """
+    if args.no_shipped and not args.rules:
+        raise exceptions.BadInput(
+            '--no-shipped leaves no rules: name some with --rules')
+    return arguments.load_rules(args.rules, args.no_shipped)
+
+
+def types(names: Iterable[str]) -> frozenset[str]:
+    """Return mdev types as traits have them.
+
+    :raises exceptions.BadInput: there can be no such type
+    """
+    return frozenset(_canonical('type', name, ident.canonical)
+                     for name in names)
+
+
+def facts(arguments: Iterable[str]) -> dict[str, str]:
+    """Return facts from ``name=value``, as traits have them.
+
+    :raises exceptions.BadInput: one is not of this form, or comes twice
+    """
+    found: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition('=')
+        if not equals:
+            raise exceptions.BadInput(
+                f'fact {argument!r} is not of the form <name>=<value>')
+        _canonical('fact', name, ident.fact_name)
+        if name in found:
+            raise exceptions.BadInput(f'fact {name} is given twice')
+        found[name] = _canonical(f'fact {name}', value, ident.canonical)
+    return found
+
+
+def _canonical(what: str, text: str, read: Callable[[str], str]) -> str:
+    try:
+        return read(text)
+    except ident.IdentityError as exc:
+        raise exceptions.BadInput(f'{what}: {exc}') from exc

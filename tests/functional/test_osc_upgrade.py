@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack mdev upgrade plan."""
+
+import itertools
+import json
+import pathlib
+import uuid
+
+import ddt
+import fixtures
+import yaml
+
+from nova_mdev_compat.collector import devices
+from nova_mdev_compat.collector import parents as par
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat.rules import loader
+from tests.functional import osc_base
+from tests.unit import samples
+
+FACTS = {'ecc': 'on', 'mig': 'disabled', 'os': 'rhel-9.6',
+         'subsystem': '10de:1482'}
+HEAD = 'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+UP_TO_OURS = HEAD + """\
+  - name: an older driver
+    accepts:
+      facts: {driver: {at_most: same}}
+"""
+#: Each release takes the one before it, and its own.
+ONE_BACK = HEAD + """\
+  - name: up to 535
+    target:
+      facts: {driver: {below: "550"}}
+    accepts:
+      facts: {driver: same}
+  - name: up to 550
+    target:
+      facts: {driver: {at_least: "550", below: "560"}}
+    accepts:
+      facts: {driver: {at_least: "535", at_most: same}}
+  - name: up to 560
+    target:
+      facts: {driver: {at_least: "560"}}
+    accepts:
+      facts: {driver: {at_least: "550", at_most: same}}
+"""
+#: Only the same driver.
+SAME = """\
+  - name: the same driver
+    accepts:
+      facts: {driver: same}
+"""
+SHIPPED = str(samples.SHIPPED_RULES)
+PLAN = 'mdev upgrade plan --type nvidia-558'
+TO_560 = f'{PLAN} --fact driver=560.28.03'
+
+
+class UpgradeTestCase(osc_base.OperatorTestCase):
+    """Hosts as their collectors would publish them."""
+
+    def setUp(self):
+        super().setUp()
+        # Where an installation has them.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_mdev_compat.conf.collector.SHIPPED_RULES', [SHIPPED]))
+        self.rules_dir = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        self.write_rules(UP_TO_OURS)
+
+    def write_rules(self, text):
+        """Be all hosts' rules, and those of the option RULES."""
+        (self.rules_dir / 'nvidia.yaml').write_text(text)
+        self.rules = loader.load([SHIPPED, self.rules_dir])
+
+    def plan(self, line=TO_560, *more, rules=True, **kwargs):
+        if rules:
+            more = ('--rules', str(self.rules_dir), *more)
+        return self.openstack(line, *more, **kwargs)
+
+    def rows(self, line=TO_560, **kwargs):
+        return json.loads(self.plan(f'{line} -f json', **kwargs).stdout)
+
+    def host(self, name, *boards, vgpus=16):
+        """Make a host; return the UUIDs of its boards.
+
+        :param boards: drivers, or tuples of driver and mdev type
+        """
+        boards = [board if isinstance(board, tuple)
+                  else (board, 'nvidia-558') for board in boards]
+        described = [publication.describe(par.Parent(
+            f'pci_0000_8{slot}_00_0', '10DE_2235', (mdev_type,), mdev_type,
+            devices.VFIO_PCI, frozenset(), {**FACTS, 'driver': driver}),
+            self.rules) for slot, (driver, mdev_type) in enumerate(boards)]
+        said = publication.combine(described)
+        root = self.provider(name, said.root)
+        return [self.provider(f'{name}_{device}', names, root, vgpus)
+                for device, names in said.parents.items()]
+
+    def provider(self, name, names, parent=None, vgpus=0):
+        found = self.placement.create_provider(name, parent)
+        for trait in sorted(names):
+            self.placement.ask('PUT', f'/traits/{trait}')
+        path = f'/resource_providers/{found}'
+        body = self.placement.ask('GET', f'{path}/traits')
+        body = self.placement.ask('PUT', f'{path}/traits', {
+            **body, 'traits': sorted(names)})
+        if vgpus:
+            self.placement.ask('PUT', f'{path}/inventories', {
+                'resource_provider_generation':
+                    body['resource_provider_generation'],
+                'inventories': {'VGPU': {'total': vgpus,
+                                         'max_unit': vgpus}}})
+        return found
+
+    def boot(self, number, *boards, amount=1):
+        """Make instances that have mdevs of boards; return their UUIDs."""
+        found = [str(uuid.uuid4()) for _ in range(number)]
+        for one in found:
+            self.placement.ask('PUT', f'/allocations/{one}', {
+                'allocations': {board: {'resources': {'VGPU': amount}}
+                                for board in boards},
+                'project_id': 'p', 'user_id': 'u', 'consumer_type':
+                    'INSTANCE', 'consumer_generation': None})
+        return found
+
+    def assert_all_golden(self, name, *more, status=0, **kwargs):
+        """Compare table, JSON and what is said beside them."""
+        done = self.plan(TO_560, *more, status=status, **kwargs)
+        self.assert_golden(f'upgrade-{name}.txt', done.stdout)
+        self.assert_golden(f'upgrade-{name}.stderr.txt', done.stderr)
+        as_json = self.plan(TO_560, '-f', 'json', *more, status=status,
+                            **kwargs)
+        self.assert_golden(f'upgrade-{name}.json', as_json.stdout)
+
+
+class PlanTest(UpgradeTestCase):
+
+    def test_an_order(self):
+        """The new driver takes those of the old one."""
+        (one,) = self.host('gpu-1', '550.54.14')
+        (two,) = self.host('gpu-2', '550.54.14')
+        self.host('gpu-3', '550.54.14')
+        self.boot(2, one)
+        self.boot(1, two, amount=2)
+        self.assert_all_golden('order')
+
+    def test_no_order(self):
+        """As the shipped rules have it, no driver takes those of another."""
+        self.rules = loader.load([SHIPPED])
+        (one,) = self.host('gpu-1', '550.54.14')
+        self.host('gpu-2', '550.54.14')
+        self.host('gpu-3', '550.54.14')
+        self.boot(2, one)
+        self.assert_all_golden('none', rules=False, status=1)
+
+    def test_only_one_order(self):
+        """The empty one must not go first: nobody else takes a 535."""
+        self.write_rules(ONE_BACK)
+        self.host('gpu-1', '550.54.14')
+        (two,) = self.host('gpu-2', '535.54.03')
+        self.boot(3, two)
+        self.assert_all_golden('one')
+
+    def test_stranded_at_first(self):
+        (one,) = self.host('gpu-1', '565.10')
+        self.host('gpu-2', '550.54.14')
+        (three,) = self.host('gpu-3', '550.54.14')
+        self.boot(2, one)
+        self.boot(1, three)
+        self.assert_all_golden('stranded')
+
+    def test_no_instances(self):
+        self.host('gpu-1', '550.54.14', '550.54.14')
+        self.host('gpu-2', '535.54.03')
+        self.host('plain')
+        self.assert_all_golden('no-instances')
+
+    def test_not_enough_room(self):
+        (one,) = self.host('gpu-1', '550.54.14', vgpus=4)
+        (two,) = self.host('gpu-2', '550.54.14', vgpus=4)
+        self.host('gpu-3', '550.54.14', vgpus=3)
+        self.boot(2, one)
+        self.boot(1, one, amount=2)
+        self.boot(4, two)
+        self.assert_all_golden('room')
+
+    def test_mdevs_of_two_devices(self):
+        """All of an instance's have to be accepted, wherever they are."""
+        one = self.host('gpu-1', '550.54.14', ('550.54.14', 'nvidia-559'))
+        self.host('gpu-2', '550.54.14', ('550.54.14', 'nvidia-559'))
+        self.host('gpu-3', '550.54.14')
+        (both,) = self.boot(1, *one)
+        (single,) = self.boot(1, one[0])
+        done = self.plan(TO_560, '-f', 'json')
+        moves = [move for row in json.loads(done.stdout)
+                 for move in row['Go To']]
+        self.assertEqual({(both, 'gpu-1', 'gpu-2'),
+                          (single, 'gpu-1', 'gpu-2')}, {
+            tuple(move.values()) for move in moves})
+        self.assertIn(
+            'devices of type NVIDIA_559 count as staying as they are: on '
+            'gpu-1 and gpu-2; add --type if they change, too\n', done.stderr)
+        done = self.plan(f'{TO_560} --type nvidia-559')
+        self.assertNotIn('count as staying', done.stderr)
+
+    def test_many_hosts_that_are_alike(self):
+        """One row for them in a table, and one for each of them in JSON."""
+        boards = [self.host(f'gpu-{number:02}', '550.54.14')
+                  for number in range(25)]
+        for (board,) in boards[:20]:
+            self.boot(1, board)
+        done = self.plan()
+        self.assert_golden('upgrade-many.txt', done.stdout)
+        self.assertEqual(list(range(1, 26)),
+                         [row['Step'] for row in self.rows()])
+
+    def test_other_formats(self):
+        """Every step has its row in them, too, and all UUIDs."""
+        boards = [self.host(f'gpu-{number:02}', '550.54.14')
+                  for number in range(22)]
+        (one,) = self.boot(1, boards[0][0])
+        for name, lines in (('csv', 23), ('value', 22)):
+            shown = self.plan(f'{TO_560} -f {name}').stdout
+            self.assertEqual(lines, shown.count('\n'))
+            self.assertIn(one, shown)
+        found = yaml.safe_load(self.plan(f'{TO_560} -f yaml').stdout)
+        self.assertEqual([{'server': one, 'from': 'gpu-00', 'to': 'gpu-01'}],
+                         found[-1]['Go To'])
+
+    def test_only_some_hosts(self):
+        """Those that are not named stay, and take instances."""
+        self.write_rules(HEAD + SAME)
+        (one,) = self.host('gpu-1', '550.54.14')
+        self.host('gpu-2', '550.54.14')
+        self.host('gpu-3', '550.54.14')
+        self.boot(1, one)
+        rows = self.rows(f'{TO_560} gpu-1')
+        self.assertEqual([('gpu-1', ['gpu-2'])], [
+            (row['Host'], [move['to'] for move in row['Go To']])
+            for row in rows])
+        self.plan(f'{TO_560} gpu-1 gpu-2', status=1)
+
+    def test_undecided(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_mdev_compat.cloud.upgrades.planning.LIMIT', 2))
+        self.write_rules(ONE_BACK)
+        self.host('gpu-1', '550.54.14')
+        (two,) = self.host('gpu-2', '535.54.03')
+        self.boot(1, two)
+        done = self.plan(status=3)
+        self.assertIn(
+            'no order of 2 upgrades was found that strands nobody, and it is '
+            'not proven that there is none: the search ended after 2 steps\n',
+            done.stderr)
+
+    def test_all_have_it(self):
+        self.host('gpu-1', '560.28.3')
+        (two,) = self.host('gpu-2', '560.28.03')
+        self.boot(1, two)
+        done = self.plan()
+        self.assertEqual('\n', done.stdout)
+        self.assertEqual(
+            'nothing to upgrade: on gpu-1 and gpu-2\n'
+            '0 of 2 pairs of kinds of devices change\n', done.stderr)
+
+
+class PairsTest(UpgradeTestCase):
+
+    def pairs(self, name, *more):
+        done = self.plan(f'{TO_560} --pairs', *more)
+        self.assert_golden(f'upgrade-pairs{name}.txt', done.stdout)
+        done = self.plan(f'{TO_560} --pairs -f json', *more)
+        self.assert_golden(f'upgrade-pairs{name}.json', done.stdout)
+        return done
+
+    def test_while_and_after(self):
+        self.host('gpu-1', '550.54.14', ('550.54.14', 'nvidia-559'))
+        self.host('gpu-2', '550.54.14')
+        self.host('gpu-3', '565.10')
+        done = self.pairs('')
+        self.assert_golden('upgrade-pairs.stderr.txt', done.stderr)
+        self.assertFalse([path for method, path in self.placement.requests
+                          if path.endswith('/allocations')])
+
+    def test_nothing_changes(self):
+        self.host('gpu-1', '550.54.14')
+        done = self.plan(f'{TO_560} --pairs')
+        self.assertEqual('\n', done.stdout)
+        self.assertEqual('0 of 0 pairs of kinds of devices change\n',
+                         done.stderr)
+
+
+class WarningTest(UpgradeTestCase):
+    """What there is to know, on stderr, beside an answer."""
+
+    def warned(self, *args, **kwargs):
+        return self.plan(*args, **kwargs).stderr.splitlines()
+
+    def test_other_rules_on_the_hosts(self):
+        for number in range(5):
+            self.host(f'gpu-{number}', '550.54.14')
+        self.write_rules(HEAD + SAME)
+        self.assertEqual(
+            'devices accept now something else than these rules say: on '
+            'gpu-0, gpu-1, gpu-2 and 2 more hosts; the answer holds if the '
+            'rules are those that the hosts will have, and no vendor plugin '
+            'answers in their place', self.warned()[0])
+
+    def test_no_complete_identity(self):
+        self.host('gpu-1', '550.54.14')
+        (two,) = self.host('gpu-2', '550.54.14')
+        self.placement.add_trait(two, 'CUSTOM_MDEV_FACT_ECC_OFF')
+        self.boot(1, two)
+        rows = self.rows()
+        self.assertEqual([(0, 'gpu-2', 1, 0), (1, 'gpu-1', 0, 0),
+                          (2, 'gpu-2', 0, 1)], [
+            (row['Step'], row['Host'], len(row['Stranded']),
+             len(row['To Stop'])) for row in rows])
+        self.assertEqual('no complete identity is published (1 host)',
+                         rows[0]['Because'])
+        self.assertIn('devices carry no complete identity, and count as '
+                      'accepted nowhere: on gpu-2', self.warned())
+
+    def test_a_host_without_a_collector(self):
+        """It takes nobody, and is none of those to upgrade."""
+        root = self.placement.create_provider('silent')
+        self.placement.create_provider('silent_pci_0000_80_00_0', root)
+        (one,) = self.host('gpu-1', '550.54.14')
+        self.boot(1, one)
+        rows = self.rows()
+        self.assertEqual(
+            [(0, 'no collector has published here (1 host)'), (1, '')],
+            [(row['Step'], row['Because']) for row in rows])
+
+
+@ddt.ddt
+class BadInputTest(UpgradeTestCase):
+
+    @ddt.data(
+        (f'{PLAN} --fact driver', "fact 'driver' is not of the form "
+         '<name>=<value>'),
+        (f'{PLAN} --fact driver=', "fact driver: '' has no letter or digit "
+         'that a trait could carry'),
+        (f'{PLAN} --fact driver=1 --fact driver=2', 'fact driver is given '
+         'twice'),
+        ('mdev upgrade plan --fact driver=1 --type -', None),
+        ('mdev upgrade plan --fact driver=1 --type _', "type: '_' has no "
+         'letter or digit that a trait could carry'),
+        (f'{TO_560} --no-shipped', '--no-shipped leaves no rules: name some '
+         'with --rules'),
+        (f'{TO_560} --rules /nowhere', '/nowhere: there is no such directory '
+         'of rule files'))
+    @ddt.unpack
+    def test_before_anything_is_asked(self, line, message):
+        if message:
+            self.assertEqual(message, self.refuse(line, status=2))
+        else:
+            self.openstack(line, status=2)
+        self.assertEqual([], self.placement.requests)
+
+    def test_wrong_rules(self):
+        (self.rules_dir / 'nvidia.yaml').write_text('vendor: 10de\n')
+        self.assertIn('nvidia.yaml', self.refuse(
+            f'{TO_560} --rules {self.rules_dir}', status=2))
+        self.assertEqual([], self.placement.requests)
+
+    @ddt.data('--type nvidia-558', '--fact driver=1')
+    def test_missing_option(self, option):
+        done = self.openstack(f'mdev upgrade plan {option}', status=2)
+        self.assertIn('the following arguments are required: --',
+                      done.stderr)
+
+    @ddt.data(
+        (f'{TO_560} gpu-2 gpu-1 gpu-3', 'Placement has no compute host '
+         'gpu-2, gpu-3: "openstack hypervisor list" has their names'),
+        (f'{TO_560} plain', 'no device of host plain serves type NVIDIA_558, '
+         'or has it in use'),
+        ('mdev upgrade plan --type nvidia-1 --fact driver=1', 'no device '
+         'serves type NVIDIA_1, or has it in use: "openstack mdev device '
+         'list" has the types'),
+        (f'{PLAN} --fact drivers=1', 'none of these devices has published '
+         'fact drivers, and no rule asks for it; what they have: driver, ecc, '
+         'mig, os, subsystem'))
+    @ddt.unpack
+    def test_nothing_of_the_kind(self, line, message):
+        """That is seen before it is asked who has mdevs."""
+        (one,) = self.host('gpu-1', '550.54.14')
+        self.host('plain')
+        self.boot(1, one)
+        self.assertEqual(message, self.refuse(line, status=2))
+        self.assertFalse([path for method, path in self.placement.requests
+                          if path.endswith('/allocations')])
+
+
+class RequestTest(UpgradeTestCase):
+
+    def asked(self):
+        """Return of which providers it was asked who has something."""
+        found = [path.split('/')[2] for _, path in self.placement.requests
+                 if path.endswith('/allocations')]
+        self.placement.requests.clear()
+        return found
+
+    def test_only_of_devices_that_it_can_make_a_difference_to(self):
+        boards = [*self.host('gpu-1', '550.54.14'),
+                  *self.host('gpu-2', '550.54.14',
+                             ('550.54.14', 'nvidia-559')),
+                  *self.host('gpu-3', ('550.54.14', 'nvidia-559')),
+                  *self.host('gpu-4', '565.10')]
+        self.boot(1, boards[0])
+        self.placement.requests.clear()
+        self.plan(f'{TO_560} gpu-1')
+        self.assertEqual(sorted(boards[:3]), sorted(self.asked()))
+        self.plan(f'{TO_560} gpu-4')
+        self.assertEqual(sorted([*boards[:3], boards[4]]),
+                         sorted(self.asked()))
+
+    def test_they_do_not_grow_with_hosts_but_for_that(self):
+        counts = []
+        for number in range(3):
+            (board,) = self.host(f'gpu-{number}', '550.54.14')
+            self.boot(1, board)
+            self.placement.requests.clear()
+            self.plan()
+            counts.append(len(self.placement.requests))
+        self.assertEqual([1, 1], [
+            later - one for one, later in itertools.pairwise(counts)])

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import ddt
+import testtools
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.osc import upgrade_arguments
+
+
+@ddt.ddt
+class ArgumentTest(testtools.TestCase):
+
+    @ddt.data(
+        ([], {}),
+        (['driver=550.90.7'], {'driver': '550_90_7'}),
+        (['driver=550', 'os=rhel-9.6'], {'driver': '550', 'os': 'RHEL_9_6'}),
+        (['os=a=b'], {'os': 'A_B'}))
+    @ddt.unpack
+    def test_facts(self, arguments, expected):
+        self.assertEqual(expected, upgrade_arguments.facts(arguments))
+
+    @ddt.data(
+        (['driver'], "fact 'driver' is not of the form <name>=<value>"),
+        ([''], "fact '' is not of the form <name>=<value>"),
+        (['=550'], "fact: '' is not a fact name: lower case letters and "
+         'digits, a letter first'),
+        (['Driver=550'], "fact: 'Driver' is not a fact name: lower case "
+         'letters and digits, a letter first'),
+        (['driver='], "fact driver: '' has no letter or digit that a trait "
+         'could carry'),
+        (['driver=1', 'driver=2'], 'fact driver is given twice'))
+    @ddt.unpack
+    def test_wrong_facts(self, arguments, line):
+        error = self.assertRaises(exceptions.BadInput, upgrade_arguments.facts,
+                                  arguments)
+        self.assertEqual(line, str(error))
+
+    @ddt.data('nvidia-558', 'NVIDIA_558', 'Nvidia 558')
+    def test_types(self, name):
+        self.assertEqual({'NVIDIA_558'}, upgrade_arguments.types([name]))
+
+    def test_wrong_type(self):
+        error = self.assertRaises(exceptions.BadInput,
+                                  upgrade_arguments.types, ['-'])
+        self.assertEqual("type: '-' has no letter or digit that a trait could "
+                         'carry', str(error))
