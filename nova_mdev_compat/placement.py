@@ -201,6 +201,26 @@ class Placement:
         return self._get('/resource_classes', lambda body: frozenset(
             item['name'] for item in body['resource_classes']))
 
+    def provider_classes(self, uuid: str) -> frozenset[str]:
+        """Return the resource classes of a provider's inventories."""
+        return self._get(
+            f'/resource_providers/{uuid}/inventories',
+            lambda body: frozenset(body['inventories']))
+
+    def newest_microversion(self) -> str:
+        """Return the newest microversion there is, ``1.39``.
+
+        From the version document, which needs no rights. A Placement without
+        the microversion of our requests refuses to show it, and names the
+        newest in its refusal (``placement/util.py``).
+        """
+        response = self._reach('GET', '/')
+        kind = 'errors' if response.status_code == 406 else 'versions'
+        if kind == 'versions' and response.status_code >= 300:
+            raise self._error(response, 'GET /')
+        return _read(response, 'GET /',
+                     lambda body: str(body[kind][0]['max_version']))
+
     def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
         """Return a consumer's resources by class, by provider UUID."""
         return self._get(f'/allocations/{consumer}', lambda body: {
@@ -221,24 +241,22 @@ class Placement:
     def _ask(self, method: str, url: str, read: Callable[[Any], Answer],
              body: Any = None) -> Answer:
         response = self._request(method, url, body)
-        try:
-            return read(response.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise PlacementError(
-                f'Placement: {method} {_short(url)}: the answer is not what '
-                'Placement says; is something else listening at its '
-                'endpoint?') from exc
+        return _read(response, f'{method} {_short(url)}', read)
 
     def _request(self, method: str, url: str, body: Any = None) -> Response:
+        response = self._reach(method, url, body)
+        if response.status_code < 300:
+            return response
+        raise self._error(response, f'{method} {_short(url)}')
+
+    def _reach(self, method: str, url: str, body: Any = None) -> Response:
+        """Return a response of any status."""
         try:
-            response = self._send(method, url, body)
+            return self._send(method, url, body)
         except ks_exceptions.ClientException as exc:
             raise PlacementError(
                 f'Placement does not answer: {exc}; see {self._config} and '
                 'the service itself') from exc
-        if response.status_code < 300:
-            return response
-        raise self._error(response, f'{method} {_short(url)}')
 
     def _error(self, response: Response, what: str) -> PlacementError:
         status = response.status_code
@@ -251,6 +269,17 @@ class Placement:
         if status == 406:
             text += f'; microversion {MICROVERSION} (Yoga) is needed'
         return PlacementError(text)
+
+
+def _read(response: Response, what: str,
+          read: Callable[[Any], Answer]) -> Answer:
+    """Return what ``read`` makes of a response's JSON."""
+    try:
+        return read(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise PlacementError(
+            f'Placement: {what}: the answer is not what Placement says; is '
+            'something else listening at its endpoint?') from exc
 
 
 def _total(inventory: Mapping[str, Any]) -> int:

@@ -3,8 +3,6 @@
 
 from collections.abc import Collection, Iterable
 
-from oslo_upgradecheck import upgradecheck
-
 from nova_mdev_compat.checks import words
 from nova_mdev_compat.cloud import concurrency
 from nova_mdev_compat.cloud import model
@@ -17,15 +15,15 @@ OPTION = '[mdev_compat]resource_classes'
 def in_use(placement: pl.Placement, cloud: model.Cloud) -> set[str]:
     """Return the resource classes of managed parents.
 
-    A request for each class that there is finds the parents with some to
-    spare; only the others are asked one by one.
+    A request for each class finds the parents with some to spare; only the
+    others, which are full or gone, are asked one by one.
 
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
-    left = {parent.uuid for host, parent in cloud.parents()
+    left = {parent.uuid for _, parent in cloud.parents()
             if parent.said.managed}
     used = set()
-    for name in sorted(placement.resource_classes()) if left else ():
+    for name in candidates(placement.resource_classes()) if left else ():
         with_some = {uuid for uuid, _ in placement.lineage_at(
             f'{reading.PARENTS}&resources={name}:1')}
         if with_some:
@@ -37,22 +35,35 @@ def in_use(placement: pl.Placement, cloud: model.Cloud) -> set[str]:
     return used
 
 
-def _classes_of(placement: pl.Placement, uuid: str) -> set[str]:
+def candidates(names: Iterable[str]) -> list[str]:
+    """Return the resource classes that mdevs can have.
+
+    What ``[mdev_<type>]mdev_class`` can be (``nova/conf/devices.py``).
+    """
+    return sorted(name for name in names
+                  if name == 'VGPU' or name.startswith('CUSTOM_'))
+
+
+def _classes_of(placement: pl.Placement, uuid: str) -> frozenset[str]:
     try:
-        return set(placement.capacity(uuid))
+        return placement.provider_classes(uuid)
     except pl.NotFound:
-        return set()  # nova-compute has deleted it since
+        return frozenset()  # nova-compute has deleted it since
 
 
-def compare(used: Collection[str],
-            option: Iterable[str]) -> upgradecheck.Result:
+def compare(used: Collection[str], option: Iterable[str]) -> words.Finding:
     """Return whether the option names all that is used."""
     known = set(option)
     missing = set(used) - known
     if missing:
         return words.failure(
             f'{OPTION} lacks {words.some(missing)}: instances with these '
-            'pass the filter unseen')
+            'pass the filter unseen; add them in nova.conf of every '
+            'nova-scheduler')
+    if not used:
+        return words.warning(
+            f'nobody can say whether {OPTION} is right: no device of which a '
+            'collector has published has an inventory')
     unused = known - set(used)
     return words.success(
         f'no device has {words.some(unused)} of {OPTION}' if unused else None)

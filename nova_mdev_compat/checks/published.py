@@ -1,72 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have all hosts published, and in a schema that this version reads?"""
+"""Have all hosts published, in a schema that this version reads? Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 import re
-
-from oslo_upgradecheck import upgradecheck
 
 from nova_mdev_compat.checks import words
 from nova_mdev_compat.cloud import model
-from nova_mdev_compat import placement as pl
 from nova_mdev_compat import traits
 
-_SCHEMA = re.compile(traits.SCHEMA.rstrip('0123456789') + '([0-9]+)')
+_SCHEMA = re.compile(traits.PREFIX + 'V([0-9]+)')
 _OURS = int(traits.SCHEMA.removeprefix(traits.PREFIX + 'V'))
 
+#: UUIDs of the root providers of hosts, by the trait that they have.
+Hosts = Mapping[str, Collection[str]]
 
-def hosts(cloud: model.Cloud) -> upgradecheck.Result:
-    """Return whether a collector has published wherever mdevs are."""
-    silent = [host.name for host in cloud.hosts
-              if host.parents and not host.published]
-    partly = [f'{host.name} {parent.name}' for host, parent in cloud.parents()
-              if host.published and not parent.identities]
+
+def other_schemas(carried: Iterable[str]) -> list[str]:
+    """Return the schema traits that are not ours."""
+    return sorted(name for name in carried
+                  if _SCHEMA.fullmatch(name) and name != traits.SCHEMA)
+
+
+def hosts(cloud: model.Cloud, others: Hosts) -> words.Finding:
+    """Return whether a collector has published wherever mdevs are.
+
+    :param others: hosts that publish in another schema, by its trait
+    """
+    elsewhere = {uuid for uuids in others.values() for uuid in uuids}
     found = []
+    silent = [host.name for host in cloud.hosts if host.parents
+              and not host.published and host.uuid not in elsewhere]
     if silent:
         found.append(words.warning(
-            f'no collector has published on {words.some(silent)}: start '
-            'nova-mdev-collector there'))
+            f'no collector has published on {words.count(silent, "host")}: '
+            'start nova-mdev-collector there'))
+    partly = [f'{host.name} {parent.name}' for host, parent in cloud.parents()
+              if host.published and not parent.identities]
     if partly:
         found.append(words.warning(
             'no complete identity is published of '
-            f'{words.some(partly)}: see nova-mdev-collector --dry-run there '
-            '(a device that is gone keeps its provider, and accepts nothing)'))
+            f'{words.count(partly, "device")}: see nova-mdev-collector '
+            '--dry-run there (a device that is gone keeps its provider, and '
+            'accepts nothing)'))
     if not any(host.parents for host in cloud.hosts):
-        found.append(words.warning('no host has mdevs'))
+        found.append(words.warning(
+            'no host has mdevs: Placement has no provider of a device that '
+            'can create some; see [devices]enabled_mdev_types of the compute '
+            "hosts, and nova-compute's log"))
     return words.worst(found)
 
 
-def other_schemas(carried: Iterable[str]) -> dict[str, int]:
-    """Return the schema traits that are not ours, with their versions."""
-    found = {name: int(match[1]) for name in carried
-             if (match := _SCHEMA.fullmatch(name))}
-    return {name: number for name, number in found.items()
-            if number != _OURS}
-
-
-def schema(placement: pl.Placement, carried: Collection[str],
-           cloud: model.Cloud) -> upgradecheck.Result:
+def schema(cloud: model.Cloud, others: Hosts,
+           carried: Iterable[str]) -> words.Finding:
     """Return whether all that is published can be read.
 
+    :param others: hosts that publish in another schema, by its trait
     :param carried: the traits of ours that any provider carries
-    :raises placement.PlacementError: Placement does not answer, or refuses
     """
-    found = [
-        _other(number, [item.name for item in placement.providers_at(
-            f'required={name}') if item.is_root])
-        for name, number in sorted(other_schemas(carried).items())]
-    wrong = sorted({name for _, parent in cloud.parents()
-                    for name in parent.said.unreadable})
+    names = {host.uuid: host.name for host in cloud.hosts}
+    found = [_other(trait, [names.get(uuid, uuid) for uuid in uuids])
+             for trait, uuids in sorted(others.items())]
+    wrong = {name for _, parent in cloud.parents()
+             for name in parent.said.unreadable}
+    if not others:  # whose other traits need make no sense to us
+        wrong |= set(traits.describe(carried).unreadable)
     if wrong:
-        found.append(words.warning(
-            f'these traits make no sense to this version: '
-            f'{words.some(wrong)}'))
+        found.append(_unreadable(wrong, cloud))
     return words.worst(found)
 
 
-def _other(number: int, names: Collection[str]) -> upgradecheck.Result:
+def _other(trait: str, names: Collection[str]) -> words.Finding:
+    number = int(trait.removeprefix(traits.PREFIX + 'V'))
     which = ('newer: upgrade nova-mdev-compat here' if number > _OURS
              else 'older: upgrade nova-mdev-compat there')
     return words.failure(
-        f'schema {number} of traits is {which}; it is published by '
-        f'{len(names)} hosts: {words.some(names)}')
+        f'{trait}, the schema of {words.count(names, "host")}, is {which}')
+
+
+def _unreadable(wrong: Collection[str], cloud: model.Cloud) -> words.Finding:
+    where = set(_carriers(wrong, cloud))
+    on = f' on {words.some(where)}' if where else ''
+    return words.warning(
+        f'{words.count(wrong, "trait")}{on} cannot be read, and a device with '
+        'one is not known: upgrade nova-mdev-compat here if a newer collector '
+        'wrote it; if not, start nova-mdev-collector there again, which takes '
+        'it away')
+
+
+def _carriers(wrong: Collection[str],
+              cloud: model.Cloud) -> Iterator[str]:
+    for host, parent in cloud.parents():
+        if not set(wrong).isdisjoint(parent.said.unreadable):
+            yield f'{host.name} {parent.name}'

@@ -4,38 +4,36 @@
 No API has their options; their configuration files do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 import pathlib
 
-from nova import context as nova_context
-from nova import objects
 from oslo_config import cfg
-from oslo_db import exception as db_exception
-from oslo_upgradecheck import upgradecheck
-import sqlalchemy
 
-from nova_mdev_compat.checks import scheduler
+from nova_mdev_compat.checks import enabled
 from nova_mdev_compat.checks import words
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat import exceptions
 
-OPT = cfg.MultiStrOpt(
-    'scheduler-conf', default=[], metavar='PATH',
-    help='nova.conf of another scheduler, or a directory of its *.conf '
-         'files, to compare with the one of this host. Can be given several '
-         'times.')
-
+#: What decisions depend on, as text, by option.
 Settings = Mapping[str, str]
 
 
 def settings(conf: cfg.ConfigOpts) -> dict[str, str]:
-    """Return what a scheduler's decisions depend on, as text, by option."""
-    enabled = scheduler.NAME in conf.filter_scheduler.enabled_filters
-    found = {f'{scheduler.NAME} enabled': str(enabled)}
+    """Return what a scheduler's decisions depend on, as text, by option.
+
+    :raises exceptions.BadInput: an option of ours has a wrong value
+    """
+    group = options.GROUP.name
+    is_enabled = enabled.NAME in conf.filter_scheduler.enabled_filters
+    found = {f'{enabled.NAME} enabled': str(is_enabled)}
     for option in options.OPTS:
-        value = conf[options.GROUP.name][option.dest]
-        found[f'[{options.GROUP.name}]{option.dest}'] = (
-            ','.join(sorted(value)) if isinstance(value, list)
+        try:
+            value = conf[group][option.dest]
+        except cfg.Error as exc:
+            raise exceptions.BadInput(
+                words.config_error(str(exc), group)) from exc
+        found[f'[{group}]{option.dest}'] = (
+            ','.join(sorted(set(value))) if isinstance(value, list)
             else str(value))
     return found
 
@@ -43,24 +41,30 @@ def settings(conf: cfg.ConfigOpts) -> dict[str, str]:
 def read(path: str) -> dict[str, str]:
     """Return the settings in files of another host.
 
+    :param path: a file, or a directory of ``*.conf`` files, which are read
+        in order of their names
     :raises exceptions.BadInput: they cannot be read
     """
     where = pathlib.Path(path)
     files = sorted(where.glob('*.conf')) if where.is_dir() else [where]
+    if not files:
+        raise exceptions.BadInput(
+            f'--scheduler-conf {path}: there is no *.conf file in it')
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.ListOpt('enabled_filters', default=[]),
                       group='filter_scheduler')
     options.register_opts(conf)
     try:
+        # What is in this process's environment is not theirs.
         conf([], project='nova', default_config_files=list(map(str, files)),
-             default_config_dirs=[])
+             default_config_dirs=[], use_env=False)
         return settings(conf)
-    except (cfg.Error, OSError, ValueError) as exc:
+    except (cfg.Error, OSError, ValueError, exceptions.BadInput) as exc:
         raise exceptions.BadInput(f'--scheduler-conf {path}: {exc}') from exc
 
 
 def compare(ours: Settings,
-            theirs: Mapping[str, Settings]) -> upgradecheck.Result:
+            theirs: Mapping[str, Settings]) -> words.Finding:
     """Return whether schedulers decide alike.
 
     :param theirs: settings by path
@@ -73,55 +77,27 @@ def compare(ours: Settings,
     return words.worst(found)
 
 
-def names() -> set[str]:
-    """Return the hosts on which a nova-scheduler is registered.
-
-    Where depends on the conductor that it speaks to; all cells are asked.
-
-    :raises oslo_db.exception.DBError: a database does not answer
-    :raises oslo_db.exception.CantStartEngineError: nova.conf names none
-    """
-    context = nova_context.get_admin_context()
-    found = set()
-    for cell in objects.CellMappingList.get_all(context):
-        with nova_context.target_cell(context, cell) as in_cell:
-            found |= {service.host for service
-                      in objects.ServiceList.get_by_binary(
-                          in_cell, 'nova-scheduler')}
-    return found
-
-
-def count(given: int) -> upgradecheck.Result:
+def count(found: Collection[str], silent: Mapping[str, str],
+          given: int) -> words.Finding:
     """Return whether the options of all schedulers are known.
 
-    :param given: of how many others they are
+    :param found: hosts on which a nova-scheduler is registered
+    :param silent: databases that did not answer, and why
+    :param given: of how many others the options are known
     """
-    try:
-        found = names()
-    except (db_exception.DBError, db_exception.CantStartEngineError,
-            sqlalchemy.exc.SQLAlchemyError) as exc:
-        return words.warning(
-            'how many schedulers there are is not known, because Nova\'s '
-            f'database cannot be asked: {_line(exc)}; give --scheduler-conf '
-            'for each other one')
     if len(found) > given + 1:
         return words.warning(
-            f'{len(found)} schedulers are registered ({words.some(found)}), '
-            f'and options of {given + 1} are known: give --scheduler-conf '
-            'for each other one, since all must have the same')
+            f'{words.count(found, "nova-scheduler")} are registered, and '
+            f'options of {given + 1} are known: all must have the same, so '
+            'give nova.conf of each other one as --scheduler-conf')
+    if silent:
+        return words.warning(
+            'how many nova-schedulers there are is not known ('
+            + '; '.join(f'{name}: {why}' for name, why in silent.items())
+            + '): all must have the same options, so give nova.conf of each '
+            'other one as --scheduler-conf')
+    if not found:
+        return words.warning(
+            "no nova-scheduler is registered in Nova's databases: is this "
+            'the nova.conf that nova-scheduler reads?')
     return words.success()
-
-
-def check(conf: cfg.ConfigOpts) -> upgradecheck.Result:
-    """Return whether schedulers decide alike, as far as it can be known.
-
-    :raises exceptions.BadInput: a file that is named cannot be read
-    """
-    theirs: Iterable[str] = conf.scheduler_conf
-    return words.worst([
-        compare(settings(conf), {path: read(path) for path in theirs}),
-        count(len(conf.scheduler_conf))])
-
-
-def _line(exc: Exception) -> str:
-    return ' '.join(str(exc).split())[:200]

@@ -143,6 +143,31 @@ class RequestTest(testtools.TestCase):
             [('GET', f'/resource_providers/p/{what}', None)
              for what in ('usages', 'inventories')], sender.requests)
 
+    def test_resource_classes(self):
+        request, answer = self.ask(
+            {'resource_classes': [{'name': 'VGPU'}, {'name': 'CUSTOM_A'}]},
+            lambda placement: placement.resource_classes())
+        self.assertEqual(('GET', '/resource_classes', None), request)
+        self.assertEqual({'VGPU', 'CUSTOM_A'}, answer)
+
+    def test_provider_classes(self):
+        request, answer = self.ask(
+            {'inventories': {'VGPU': {'total': 4}}, 'any': 'thing'},
+            lambda placement: placement.provider_classes('p'))
+        self.assertEqual(
+            ('GET', '/resource_providers/p/inventories', None), request)
+        self.assertEqual({'VGPU'}, answer)
+
+    @ddt.data((200, {'versions': [{'id': 'v1.0', 'max_version': '1.40'}]},
+               '1.40'),
+              (406, {'errors': [{'status': 406, 'max_version': '1.38'}]},
+               '1.38'))
+    @ddt.unpack
+    def test_newest_microversion(self, status, body, expected):
+        sender = Sender(status, body)
+        self.assertEqual(expected, pl.Placement(sender).newest_microversion())
+        self.assertEqual([('GET', '/', None)], sender.requests)
+
     def test_allocations(self):
         body = {'allocations': {
             'p': {'generation': 1, 'resources': {'VGPU': 2}}}}
@@ -185,6 +210,19 @@ class FaultTest(testtools.TestCase):
         self.assertIs(kind, type(exc))
         self.assertEqual(f'Placement: GET /resource_providers?x=y: {status} '
                          f'{expected}', str(exc))
+
+    @ddt.data((406, '<html>Not Acceptable', 'the answer is not what '
+               'Placement says; is something else listening at its '
+               'endpoint?'),
+              (200, {'versions': []}, 'the answer is not what Placement '
+               'says; is something else listening at its endpoint?'),
+              (503, '<html>Busy', '503 <html>Busy'))
+    @ddt.unpack
+    def test_no_version(self, status, body, expected):
+        placement = pl.Placement(Sender(status, body))
+        exc = self.assertRaises(pl.PlacementError,
+                                placement.newest_microversion)
+        self.assertEqual(f'Placement: GET /: {expected}', str(exc))
 
     @ddt.data(ks_exceptions.ConnectFailure('refused'),
               ks_exceptions.ConnectTimeout('refused'),
