@@ -28,13 +28,15 @@ class CloudTestCase(osc_base.CloudMixin, base.MdevCompatTestCase):
         return server
 
     def hold(self, provider, resource_class, amount):
-        """Let somebody have some of what a provider has."""
+        """Let somebody have some of what a provider has; return who."""
+        consumer = uuidutils.generate_uuid()
         self.placement.put(
-            f'/allocations/{uuidutils.generate_uuid()}', {
+            f'/allocations/{consumer}', {
                 'allocations': {provider: {
                     'resources': {resource_class: amount}}},
                 'project_id': 'p', 'user_id': 'u',
                 'consumer_generation': None}, version='1.28')
+        return consumer
 
     def rows(self, line, **kwargs):
         return json.loads(self.openstack(f'{line} -f json', **kwargs).stdout)
@@ -260,9 +262,12 @@ class ListTest(CloudTestCase):
 
     def test_stranded(self):
         self.start_some()
+        # Placement offers a host's devices in any order.
+        other = self.hold(self.provider('gpu-2', 1), 'VGPU', 16)
         for host, slot in (('gpu-2', 0), ('gpu-1', 0)):
             self.boot_named(f'on-{host}', host)
             self.hold(self.provider(host, slot), 'VGPU', 15)
+        self.placement.delete(f'/allocations/{other}')
         done = self.openstack('mdev stranded list --sort-column Name')
         self.assert_golden('stranded-list.txt', done.stdout)
         self.assert_golden('stranded-list.stderr.txt', done.stderr)
