@@ -11,9 +11,9 @@ import dataclasses
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import traits
 from tests.functional import base
-from tests.functional import fakehost
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 
 RULES = """
 schema_version: "1.0"

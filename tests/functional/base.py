@@ -21,6 +21,7 @@ from nova_mdev_compat.cmd import collector
 from nova_mdev_compat import filters as our_filters
 from nova_mdev_compat import traits
 from tests.functional import fakehost
+from tests import hardware
 
 IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: The strict default alone: behind the boards in these tests is no NVIDIA
@@ -80,7 +81,7 @@ class CollectorMixin:
         fakehost.write_node_file(
             home / 'node.xml',
             self.computes[name].driver._host.get_connection())
-        fakehost.write_sysfs(home / 'sys', boards)
+        hardware.write_sysfs(home / 'sys', boards)
         path = home / 'collector.conf'
         path.write_text(textwrap.dedent(f"""\
             [collector]

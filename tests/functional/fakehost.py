@@ -7,37 +7,9 @@ library: what Nova's fake shows is written as a node file for libvirt's test
 driver, and as a tree that looks like sysfs.
 """
 
-import dataclasses
-import pathlib
-
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 RUNNING = fakelibvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
-
-
-@dataclasses.dataclass
-class Board:
-    """A device that can create mdevs.
-
-    :ivar slot: the last part of its address, 0000:81:<slot>.0
-    :ivar driver: version of its driver
-    :ivar both_types: it offers nvidia-12 beside nvidia-11
-    """
-
-    slot: int
-    product: str = '2235'
-    driver: str = '550.54.14'
-    vendor: str = '10de'
-    module: str = 'nvidia'
-    both_types: bool = False
-
-    @property
-    def address(self) -> str:
-        return f'0000:81:{self.slot:02x}.0'
-
-    @property
-    def device(self) -> str:
-        return f'pci_0000_81_{self.slot:02x}_0'
 
 
 def pci_info(boards):
@@ -81,28 +53,3 @@ def _domain_xml(domain):
     return (f"<domain type='test'><name>{domain.name()}</name>"
             f'<uuid>{domain.UUIDString()}</uuid><memory>65536</memory>'
             f'<os><type>hvm</type></os><devices>{mdevs}</devices></domain>')
-
-
-def write_sysfs(root: pathlib.Path, boards) -> None:
-    """Write the part of sysfs that the collector reads.
-
-    A board's driver is named as its module, and as in a kernel one module
-    has one version.
-    """
-    for board in boards:
-        module = root / 'module' / board.module
-        module.mkdir(parents=True, exist_ok=True)
-        (module / 'version').write_text(board.driver + '\n')
-        device = (root / 'devices/pci0000:80/0000:80:01.0' / board.address)
-        device.mkdir(parents=True, exist_ok=True)
-        (device / 'subsystem_vendor').write_text(f'0x{board.vendor}\n')
-        (device / 'subsystem_device').write_text('0x14d9\n')
-        driver = root / 'bus/pci/drivers' / board.module
-        driver.mkdir(parents=True, exist_ok=True)
-        _link(driver / 'module', module)
-        _link(device / 'driver', driver)
-
-
-def _link(path, target):
-    if not path.is_symlink():
-        path.symlink_to(target)

@@ -2,9 +2,9 @@
 """Where a live migration goes."""
 
 from tests.functional import base
-from tests.functional import fakehost
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 
 
 class DecisionTest(base.MdevCompatTestCase):

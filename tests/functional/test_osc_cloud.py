@@ -7,10 +7,10 @@ import cachetools
 from oslo_utils import uuidutils
 
 from tests.functional import base
-from tests.functional import fakehost
 from tests.functional import osc_base
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 FIELDS = ('Host', 'Verdict', 'Because')
 
 

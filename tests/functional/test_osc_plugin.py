@@ -12,9 +12,9 @@ import fixtures
 
 from nova_mdev_compat.osc import plugin
 from tests.functional import base
-from tests.functional import fakehost
 from tests.functional import osc_base
 from tests.functional import osc_services
+from tests import hardware
 from tests.unit import samples
 
 REGION = osc_services.REGION
@@ -252,7 +252,7 @@ class NovaTest(osc_base.CloudMixin, base.MdevCompatTestCase):
     def setUp(self):
         super().setUp()
         for name in ('src', 'target'):
-            self.start_host(name, fakehost.Board(0))
+            self.start_host(name, hardware.Board(0))
         self.server = self.boot('src')
         self.list_targets = f'mdev target list {self.server["id"]}'
 

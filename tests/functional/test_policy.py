@@ -7,9 +7,9 @@ from oslo_db import exception as db_exception
 
 from nova_mdev_compat import filters as our_filters
 from tests.functional import base
-from tests.functional import fakehost
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 
 
 class PolicyTestCase(base.MdevCompatTestCase):

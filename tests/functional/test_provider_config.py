@@ -9,8 +9,8 @@ from nova.compute import provider_config
 from nova_mdev_compat import traits
 from tests.functional import base
 from tests.functional import collector_base
-from tests.functional import fakehost
 from tests.functional import test_collector
+from tests import hardware
 
 ACCEPT = test_collector.ACCEPT
 OTHER = 'CUSTOM_MDEV_ACCEPT_10DE_2236__NVIDIA_11'
@@ -204,7 +204,7 @@ class NovaTest(base.MdevCompatTestCase):
 
     def test_traits_arrive(self):
         """And never leave: nova-compute only ever adds."""
-        self.start_host('host', fakehost.Board(0))
+        self.start_host('host', hardware.Board(0))
         self.assertEqual([set(), set()], self.said())
         self.restart_compute_service('host')
         root, board = self.said()
@@ -220,7 +220,7 @@ class NovaTest(base.MdevCompatTestCase):
             self.assertLessEqual({ACCEPT, OTHER}, names)
 
     def test_foreign_traits_stay(self):
-        self.start_host('host', fakehost.Board(0))
+        self.start_host('host', hardware.Board(0))
         uuid = self.provider('host', 0)
         self._create_trait('CUSTOM_GOLD')
         self._set_provider_traits(

@@ -5,9 +5,9 @@ from nova.conf import devices as nova_devices
 from nova.tests.functional.libvirt import test_vgpu
 
 from tests.functional import base
-from tests.functional import fakehost
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 BOTH = {0: 'nvidia-11', 1: 'nvidia-12'}
 
 

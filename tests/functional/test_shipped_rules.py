@@ -11,10 +11,10 @@ import fixtures
 import pynvml
 
 from tests.functional import base
-from tests.functional import fakehost
 from tests.functional import nvml
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 ROOT = pathlib.Path(__file__).parents[2]
 ANSWERS = """\
 {board} nvmlDeviceGetHandleByPciBusId_v2 ok

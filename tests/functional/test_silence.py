@@ -4,9 +4,9 @@
 from nova.tests.functional.api import client
 
 from tests.functional import base
-from tests.functional import fakehost
+from tests import hardware
 
-Board = fakehost.Board
+Board = hardware.Board
 
 
 class SilenceTest(base.MdevCompatTestCase):
