@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check style types unit functional docs \
-	generated bench genconfig constraints clean
+	generated cloud matrix bench genconfig constraints clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
@@ -41,8 +41,14 @@ docs: ## build documentation, manual pages and release notes
 generated: ## check only that what genconfig writes is fresh
 	@tools/check.sh generated
 
-bench: setup ## measure what the filter costs in a large cloud
-	@$(BIN)/python -m tests.benchmarks
+cloud: ## start a real control plane and migrate on it; "make cloud ARGS=--help"
+	@tools/cloud.sh $(ARGS)
+
+matrix: setup ## functional tests with each supported Nova (about an hour)
+	@tools/matrix.sh $(RELEASES)
+
+bench: ## measure what the filter costs and saves in a large cloud
+	@tools/cloud.sh -- -m tests.benchmarks $(ARGS)
 
 genconfig: setup ## write sample configuration and command reference anew
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/genconfig.sh
@@ -54,7 +60,7 @@ setup: ## make .venv (the other targets do it when needed)
 	@tools/setup.sh
 
 clean: ## remove .venv and everything else that was made here
-	rm -rf .venv .check .stestr .tox .demo .coverage cover build dist \
+	rm -rf .venv .check .cloud .matrix .stestr .tox .demo .coverage cover build dist \
 		*.egg-info .eggs .mypy_cache .ruff_cache .hypothesis \
 		doc/build releasenotes/build AUTHORS ChangeLog
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tools/lib.sh
 . tools/lib.sh
 
-ALL=(style types unit functional docs generated)
+ALL=(style types unit functional docs generated cloud)
 
 run() {
     case $1 in
@@ -21,6 +21,7 @@ run() {
     functional) step 'Functional tests' tools/run-tests.sh functional ;;
     docs) step 'Documentation' tools/docs.sh ;;
     generated) step 'Generated files are fresh' tools/genconfig.sh --check ;;
+    cloud) step 'A short run on a real cloud' tools/cloud.sh --short ;;
     *) die "unknown check: $1; there are: ${ALL[*]}" ;;
     esac
 }

@@ -62,3 +62,41 @@ tick() {
         printf '\r\033[K%-40s %4d s  %s' "$1" "$((SECONDS - start))" "$last"
     done
 }
+
+# install_system PACKAGE...: with apt-get, through sudo unless run by root.
+install_system() {
+    local as_root=(env)
+    command -v apt-get >/dev/null ||
+        die "Install these packages with this system's package manager, then
+run this again: $*"
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "System packages are missing. As root:
+apt-get update && apt-get install $*"
+        as_root=(sudo)
+        # Asks for a password here, not in the middle of a quiet step.
+        if [ -t 0 ]; then sudo -v; else as_root=(sudo -n); fi
+    fi
+    as_root+=(DEBIAN_FRONTEND=noninteractive apt-get
+        -o DPkg::Lock::Timeout=300 --quiet)
+    step 'apt-get update' "${as_root[@]}" update || exit 1
+    echo "System packages: $*"
+    step 'apt-get install' "${as_root[@]}" install --yes \
+        --no-install-recommends "$@" || exit 1
+}
+
+# install_profiles PROFILE...: what bindep.txt names and is missing.
+install_profiles() {
+    local missing
+    # bindep's status is 1 when something is missing.
+    missing=$(.venv/bin/bindep --brief "$@") || true
+    # shellcheck disable=SC2086  # one word a package
+    [ -z "$missing" ] || install_system $missing
+}
+
+# pip_install VENV ARGUMENT...: in the versions of constraints.txt. Source
+# packages are built with the setuptools that it pins.
+pip_install() {
+    "$1/bin/python" -m pip --disable-pip-version-check install \
+        --constraint constraints.txt --use-pep517 --no-build-isolation \
+        "${@:2}"
+}

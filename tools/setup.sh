@@ -47,26 +47,6 @@ fingerprint() {
         tools/setup.sh | sha256sum
 }
 
-install_system() {
-    local as_root=(env)
-    command -v apt-get >/dev/null ||
-        die "Install these packages with this system's package manager, then
-run this again: $*"
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || die "System packages are missing. As root:
-apt-get update && apt-get install $*"
-        as_root=(sudo)
-        # Asks for a password here, not in the middle of a quiet step.
-        if [ -t 0 ]; then sudo -v; else as_root=(sudo -n); fi
-    fi
-    as_root+=(DEBIAN_FRONTEND=noninteractive apt-get
-        -o DPkg::Lock::Timeout=300 --quiet)
-    step 'apt-get update' "${as_root[@]}" update || exit 1
-    echo "System packages: $*"
-    step 'apt-get install' "${as_root[@]}" install --yes \
-        --no-install-recommends "$@" || exit 1
-}
-
 make_venv() {
     # Debian keeps a part of the standard library in a package of its own.
     "$1" -c 'import ensurepip' 2>/dev/null ||
@@ -76,23 +56,13 @@ print("python%d.%d-venv" % sys.version_info[:2])')"
 }
 
 install_missing_system() {
-    local missing
-    # bindep's status is 1 when something is missing.
-    missing=$("$VENV/bin/bindep" --brief compile test) || true
-    # shellcheck disable=SC2086  # one word a package
-    [ -z "$missing" ] || install_system $missing
+    install_profiles compile test
     # bindep knows the headers of the system's own Python only.
     "$VENV/bin/python" -c 'import os, sys, sysconfig
 sys.exit(not os.path.exists(
     os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
         install_system "$("$VENV/bin/python" -c 'import sys
 print("python%d.%d-dev" % sys.version_info[:2])')"
-}
-
-pip_install() {
-    # Source packages are built with the setuptools that constraints.txt pins.
-    "$VENV/bin/python" -m pip --disable-pip-version-check install \
-        --constraint constraints.txt --use-pep517 --no-build-isolation "$@"
 }
 
 main() {
@@ -113,7 +83,7 @@ $(fingerprint)"
         make_venv "$python"
     fi
     rm -f "$stamp"
-    step 'Build tools' pip_install bindep pbr setuptools || exit 1
+    step 'Build tools' pip_install "$VENV" bindep pbr setuptools || exit 1
     install_missing_system
     for requirement in "${REQUIREMENTS[@]}"; do
         files+=(--requirement "$requirement")
@@ -121,7 +91,8 @@ $(fingerprint)"
     # What building a wheel left here would hide newer entry points from
     # whatever runs in this directory.
     rm -rf ./*.egg-info
-    step 'Python packages (1 to 3 minutes)' pip_install "${files[@]}" \
+    step 'Python packages (1 to 3 minutes)' pip_install "$VENV" \
+        "${files[@]}" \
         --editable '.[collector,nvidia,osc,picture,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"

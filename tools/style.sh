@@ -19,11 +19,15 @@ lint() {
     sphinx-lint)
         # Traits in examples are longer than lines should be.
         sphinx-lint --enable all --disable leading-spaces \
-            --disable line-too-long README.rst CONTRIBUTING.rst doc/source \
-            releasenotes/source
+            --disable line-too-long README.rst CONTRIBUTING.rst devstack/README.rst \
+            doc/source releasenotes/source
         ;;
     mypy) mypy ;;
-    shellcheck) shellcheck --external-sources tools/*.sh .ci/run ;;
+    shellcheck)
+        shellcheck --external-sources tools/*.sh .ci/run devstack/settings \
+            devstack/plugin.sh devstack/lib/* devstack/tools/*.sh \
+            tests/devstack/*.sh
+        ;;
     *) echo "unknown linter: $1; there are: ${ALL[*]}" >&2 && return 2 ;;
     esac
 }

@@ -12,11 +12,15 @@ from nova import rpc
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_messaging import exceptions as mq  # type: ignore[import-untyped]
+from oslo_utils import importutils
 import sqlalchemy
 
 from nova_mdev_compat.checks import words
 
 BINARY = 'nova-scheduler'
+# As in nova.config. It is optional for Nova, but not for other services, so
+# that it is there wherever they share an environment.
+profiler = importutils.try_import('osprofiler.opts')
 
 _NO_MESSAGES = (mq.MessagingException, mq.ConfigurationError)
 #: Of a database that is away, is no Nova's, or whose driver is missing; and
@@ -31,6 +35,9 @@ def configure(conf: cfg.ConfigOpts) -> None:
         # A service waits for its database; here somebody waits for us.
         conf.set_override('max_retries', 1, group=group)
         conf.set_override('retry_interval', 0, group=group)
+    if profiler:
+        # Where it is installed, Nova reads its options.
+        profiler.set_defaults(conf)
     main_db.configure(conf)
     api_db.configure(conf)
     with contextlib.suppress(*_NO_MESSAGES):
