@@ -117,8 +117,8 @@ def _keep(cloud, tell):
 
 def _report(rows, left, tell):
     table = prettytable.PrettyTable(
-        ['Scenario', 'Verdict', 'Seconds', 'What was seen'], align='l',
-        max_table_width=160)
+        ['Scenario', 'Verdict', 'Seconds', 'What was seen'], align='l')
+    table.max_width['What was seen'] = 100
     for name, verdict, seconds, seen in rows:
         table.add_row([name, verdict, f'{seconds:.0f}', seen[:300]])
     print(table)

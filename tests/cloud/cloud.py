@@ -53,6 +53,7 @@ class Cloud(fixtures.Fixture):
         self.plane = self.useFixture(control.ControlPlane(
             self._home, self.tell))
         pool = client.pool(self._workers)
+        self.addCleanup(pool.join)
         self.addCleanup(pool.terminate)
         self.admin, self.owner, self.other = (
             self._client(pool, *who) for who in (

@@ -164,8 +164,17 @@ def forget(path):
 
 
 def end_all():
-    """End all descendants of this process; return those that would not."""
-    return end(psutil.Process().children(recursive=True))
+    """End what was started here; return what would not.
+
+    Python's own helpers, which stay in this process's session, end by
+    themselves.
+    """
+    some = []
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(one.pid) != os.getsid(0):
+                some.append(one)
+    return end(some)
 
 
 def end(some, patience=15):
