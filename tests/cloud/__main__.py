@@ -13,8 +13,10 @@ import signal
 import sys
 import time
 
+import fixtures
 import prettytable
 
+from tests.cloud import client
 from tests.cloud import cloud as clouds
 from tests.cloud import lab as labs
 from tests.cloud import process
@@ -23,6 +25,10 @@ from tests.cloud import scenarios
 HOME = pathlib.Path('.cloud/run').absolute()
 #: Beside HOME, which is made anew.
 PIDS = HOME.with_name('pids.json')
+
+
+#: What stops the whole; of fixtures, where one of several parts has failed.
+BROKEN = (process.Failure, client.Refused, fixtures.MultipleExceptions)
 
 
 def parse(args):
@@ -58,7 +64,7 @@ def main(args=None):
                     for one in _chosen(options)]
             if options.keep:
                 _keep(cloud, tell)
-    except process.Failure as exc:
+    except BROKEN as exc:
         tell(f'The cloud broke: {exc}')
         rows.append(('cloud', 'FAILED', 0, str(exc)))
     finally:

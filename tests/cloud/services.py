@@ -143,7 +143,6 @@ NOVA = Service(
 """, 'nova.conf': COMMON + """
 [DEFAULT]
 log_dir =
-rpc_response_timeout = 20
 [api_database]
 connection = {database_nova_api}
 [database]
