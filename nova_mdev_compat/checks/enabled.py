@@ -11,8 +11,9 @@ NAME = 'MdevCompatFilter'
 PATH = f'nova_mdev_compat.filters.{NAME}'
 #: The first Nova that live-migrates mdevs (2024.1).
 OLDEST = 29
-#: Those that the functional tests run with.
-TESTED = (34,)
+#: Those that the functional tests run with: the files of releases/. The
+#: supported range, in setup.cfg, goes from the first to the last.
+TESTED = (29, 31, 33, 34)
 
 
 def version(text: str) -> words.Finding:
@@ -26,9 +27,20 @@ def version(text: str) -> words.Finding:
             f'Nova {text} does not live-migrate mdevs: {OLDEST} (2024.1) is '
             'the first that does')
     return words.warning(
-        f'this was tested with Nova {", ".join(map(str, TESTED))} and not '
-        f"with Nova {text}: read nova-scheduler's log, with "
+        f'{_untested(text, number)}: read nova-scheduler\'s log, with '
         f'[{options.GROUP.name}]mode = {options.PERMISSIVE} at first')
+
+
+def _untested(text: str, number: int | None) -> str:
+    tested = ', '.join(map(str, TESTED))
+    if number is None:
+        return (f'this Nova has the version "{text}", and this was tested '
+                f'with Nova {tested}')
+    if number > TESTED[-1]:
+        return (f'Nova {text} is newer than all that this was tested with '
+                f'({tested})')
+    return (f'Nova {text} is in the supported range, between releases that '
+            f'this was tested with ({tested}), and was not tested itself')
 
 
 def filters(enabled: Collection[str], available: Collection[str],

@@ -18,9 +18,8 @@ ADD = (f'add "available_filters = {FILTERS}.MdevCompatFilter" to '
 ENABLE = ('MdevCompatFilter is not enabled: add it to '
           '[filter_scheduler]enabled_filters')
 LOAD = 'nova-scheduler cannot load [filter_scheduler]available_filters = '
-NOT_TESTED = ("this was tested with Nova 34 and not with Nova 35.0.0: read "
-              "nova-scheduler's log, with [mdev_compat]mode = permissive at "
-              'first')
+NOT_TESTED = (": read nova-scheduler's log, with [mdev_compat]mode = "
+              'permissive at first')
 ROLE = ("; the user in [placement] needs the role that Placement's policy "
         'asks for (service, or admin)')
 BLOCKED = 'it cannot be checked as long as the check "Placement" fails'
@@ -143,7 +142,11 @@ class FilterTest(status_base.StatusTestCase):
 
     @ddt.data(('28.0.0', FAILURE, 'Nova 28.0.0 does not live-migrate mdevs: '
                '29 (2024.1) is the first that does'),
-              ('35.0.0', WARNING, NOT_TESTED))
+              ('30.2.1', WARNING, 'Nova 30.2.1 is in the supported range, '
+               'between releases that this was tested with (29, 31, 33, 34), '
+               f'and was not tested itself{NOT_TESTED}'),
+              ('35.0.0', WARNING, 'Nova 35.0.0 is newer than all that this '
+               f'was tested with (29, 31, 33, 34){NOT_TESTED}'))
     @ddt.unpack
     def test_version(self, version, code, expected):
         """Another Nova cannot be had here; its name can."""

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Nova that is installed does otherwise than the newest.
+
+All of it is in releases/differences.yaml, with its reason.
+"""
+
+from importlib import metadata
+import pathlib
+
+import yaml
+
+FILE = pathlib.Path(__file__).parents[2] / 'releases/differences.yaml'
+#: Number of the Nova that is installed.
+NOVA = int(metadata.version('nova').partition('.')[0])
+
+_RELEASES = {item['name']: item['releases']
+             for item in yaml.safe_load(FILE.read_text('utf-8'))}
+
+
+def here(name):
+    """Tell whether a difference applies to the Nova that is installed."""
+    return NOVA in _RELEASES[name]
