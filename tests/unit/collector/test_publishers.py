@@ -44,6 +44,8 @@ class LoadTest(testtools.TestCase):
         conf([], default_config_files=[], default_config_dirs=[])
         for key, value in {'publisher': name, **options}.items():
             conf.set_override(key, value, 'collector')
+            # The group, with what is overridden, is that of any conf.
+            self.addCleanup(conf.clear_override, key, 'collector')
         return publishers.load(conf)
 
     def refuse(self, name):

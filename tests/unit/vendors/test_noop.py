@@ -36,6 +36,7 @@ class NoOpTest(testtools.TestCase):
 
     def start(self, name):
         self.conf.set_override('vendor_plugins', [name], 'collector')
+        self.addCleanup(self.conf.clear_override, 'vendor_plugins', 'collector')
         return consult.Vendors(self.conf)
 
     def test_speaks_for_nobody(self):
@@ -59,6 +60,7 @@ class NoOpTest(testtools.TestCase):
     def test_a_copy_gives_its_fact(self):
         vendors = self.start('copy')
         self.conf.set_override('firmware', '2.1', 'noop_vendor')
+        self.addCleanup(self.conf.clear_override, 'firmware', 'noop_vendor')
         self.assertEqual({BOARD.name: base.Facts({'firmwareversion': '2.1'})},
                          vendors.facts([BOARD]))
 
