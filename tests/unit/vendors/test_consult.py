@@ -106,7 +106,8 @@ class ConsultTestCase(testtools.TestCase):
 
     def start(self, *names):
         self.conf.set_override('vendor_plugins', names, 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_plugins', 'collector')
+        self.addCleanup(self.conf.clear_override, 'vendor_plugins',
+                        'collector')
         self.vendors = consult.Vendors(self.conf)
 
     def refuse(self, question, *args, kind=consult.VendorError):
@@ -461,7 +462,8 @@ class SilenceTest(ConsultTestCase):
     def setUp(self):
         super().setUp()
         self.conf.set_override('vendor_timeout', 1, 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_timeout', 'collector')
+        self.addCleanup(self.conf.clear_override, 'vendor_timeout',
+                        'collector')
         self.start('acme', 'mtty')
         self.acme = Acme.made
         self.end = threading.Event()

@@ -36,7 +36,8 @@ class NoOpTest(testtools.TestCase):
 
     def start(self, name):
         self.conf.set_override('vendor_plugins', [name], 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_plugins', 'collector')
+        self.addCleanup(self.conf.clear_override, 'vendor_plugins',
+                        'collector')
         return consult.Vendors(self.conf)
 
     def test_speaks_for_nobody(self):
