@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the filter costs: see README.rst."""
+"""What the filter costs: see doc/source/contributor/benchmarks.rst."""
 
 import os
 import warnings

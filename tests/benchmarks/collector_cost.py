@@ -1,96 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the collector costs its host, and Placement."""
 
-import argparse
-import dataclasses
 import json
-import pathlib
 import subprocess
 import sys
 
-import prettytable
-
 from tests.benchmarks import collector_passes
+from tests.benchmarks import options
+from tests.benchmarks import results
+from tests.benchmarks import timing
 
 #: One pass a minute, in simulated time: no pass waits for the next.
 QUIET_HOUR = 60
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What some passes cost.
-
-    :ivar requests: to Placement, altogether
-    :ivar cpu_s: seconds of the collector's process, altogether
-    :ivar peak_mib: its memory at most, until then
-    """
-
-    parents: int
-    case: str
-    passes: int
-    requests: int
-    cpu_s: float
-    wall_s: float
-    peak_mib: float
-
-    @property
-    def cpu_ms_a_pass(self):
-        return self.cpu_s / self.passes * 1e3
-
-
 def measure(parents, passes):
-    """Return the results of a host with some parents."""
+    """Measure hosts with so many parents.
+
+    :param passes: in a quiet hour
+    """
+    found = {number: _measure(number, passes) for number in parents}
+    return results.Found(
+        tuple(one for number, cases in found.items()
+              for case in cases.values() for one in _told(number, case)),
+        tuple(_ratios(found)))
+
+
+def _measure(parents, passes):
+    """Return what passes of a host cost, by case."""
+    timing.say(f'{parents} parents')
     # In a process of its own: memory at most never shrinks.
     done = subprocess.run(
         [sys.executable, '-m', 'tests.benchmarks.collector_passes',
          str(parents), str(passes)],
         stdout=subprocess.PIPE, text=True, check=True)
-    return [Result(**item) for item in json.loads(done.stdout)]
+    return {one['case']: one for one in json.loads(done.stdout)}
 
 
-def table(results):
-    """Return the results for people.
-
-    CPU time is compared, pass by pass, with the first host's quiet hour.
-    """
-    quiet = next(item.cpu_ms_a_pass for item in results
-                 if item.case == collector_passes.QUIET)
-    found = prettytable.PrettyTable(
-        ['parents', 'case', 'passes', 'requests', 'CPU, ms a pass',
-         f'of quiet with {results[0].parents}', 'time, s', 'peak, MiB'],
-        align='r', title='a collector, and a real Placement')
-    found.align['case'] = 'l'
-    for item in results:
-        found.add_row([
-            item.parents, item.case, item.passes, item.requests,
-            f'{item.cpu_ms_a_pass:.1f}', f'{item.cpu_ms_a_pass / quiet:.2f}',
-            f'{item.wall_s:.1f}', f'{item.peak_mib:.0f}'])
-    return found.get_string()
+def _told(parents, cost):
+    for unit, value in (('CPU ms a pass', cost['cpu_s'] * 1e3),
+                        ('requests a pass', cost['requests']),
+                        ('MiB at most', cost['peak_mib'] * cost['passes'])):
+        yield results.Measurement(
+            cost['case'], unit, (value / cost['passes'],),
+            {'parents': parents, 'passes': cost['passes']})
 
 
-def main(argv=None):
-    args = _parser().parse_args(argv)
-    results = [result for parents in args.parents
-               for result in measure(parents, args.passes)]
-    print(table(results))
-    if args.json:
-        args.json.write_text(json.dumps(
-            [dataclasses.asdict(item) for item in results], indent=1))
-    return 0
+def _ratios(found):
+    cpu = {(parents, case): cost['cpu_s'] / cost['passes']
+           for parents, cases in found.items()
+           for case, cost in cases.items()}
+    few, *more = found
+    for parents in found:
+        yield results.paired(
+            f'collector-cost-{parents}-of-naive', 'CPU time of a quiet pass, '
+            'of that of one that remembers nothing',
+            [cpu[parents, collector_passes.QUIET]],
+            [cpu[parents, collector_passes.NAIVE]])
+    for parents in more:
+        yield results.paired(
+            f'collector-cost-{parents}-of-{few}',
+            f'CPU time of a quiet pass with {parents} parents, of that with '
+            f'{few}', [cpu[parents, collector_passes.QUIET]],
+            [cpu[few, collector_passes.QUIET]])
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog='python -m tests.benchmarks.collector_cost', description=__doc__)
-    parser.add_argument(
-        '--parents', default='2,256', help='how many a host has (at most 256)',
-        type=lambda text: [int(word) for word in text.split(',')])
-    parser.add_argument('--passes', type=int, default=QUIET_HOUR,
-                        help='in a quiet hour')
-    parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
-                        help='write the numbers here, too')
-    return parser
-
+BENCHMARK = options.Benchmark(
+    'collector_cost', 'what a compute host pays', (
+        options.Size('parents', (2, 256), (2, 32),
+                     'how many a host has, at most 256'),
+        options.Size('passes', QUIET_HOUR, 10, 'in a quiet hour')), measure)
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(BENCHMARK.main())

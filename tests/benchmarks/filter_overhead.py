@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time per host of the filter and of two of Nova's own, in one run."""
 
-import argparse
 import collections
 import dataclasses
 import functools
 import itertools
-import json
-import pathlib
-import statistics
+import re
 import sys
 
 from nova.scheduler.filters import compute_filter
 from nova.scheduler.filters import pci_passthrough_filter
-import prettytable
 
 from nova_mdev_compat import placement as pl
 from tests.benchmarks import answers
+from tests.benchmarks import options
+from tests.benchmarks import results
 from tests.benchmarks import scheduler
 from tests.benchmarks import timing
 from tests.benchmarks import trees
@@ -60,19 +58,6 @@ SCENARIOS = [
     Scenario('decides: one kind, cold cache', cached=False),
     Scenario('decides: MIXED, cold cache', (trees.MIXED,), cached=False),
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Time of one case, in microseconds per host, and its ratios."""
-
-    hosts: int
-    case: str
-    candidates: int
-    best: float
-    median: float
-    of_pci: float
-    of_compute: float
 
 
 class Cloud:
@@ -129,71 +114,52 @@ class Cloud:
             host_filter.filter_all(self.hosts, spec)), restore, check)
 
 
-def measure(size, counts, rounds):
-    """Return the results of a cloud of some size.
+def measure(hosts, candidates, rounds):
+    """Measure clouds of several sizes.
 
-    :param counts: numbers of allocation candidates
+    :param candidates: of each host, besides runs with one
     :param rounds: for a large cloud; a small one is soon disturbed, and soon
         measured once more
     """
-    timing.progress(f'{size} hosts: making them')
-    cloud = Cloud(size)
-    seconds = timing.take_turns(
-        [*cloud.nova(), *(cloud.ours(scenario, count)
-                          for scenario in SCENARIOS for count in counts)],
-        rounds * max(1, min(40, 10000 // size)), f'{size} hosts')
-    best = {label: min(some) for label, some in seconds.items()}
-    return [Result(size, *label, best[label] / size * 1e6,
-                   statistics.median(some) / size * 1e6,
-                   best[label] / best[PCI], best[label] / best[COMPUTE])
-            for label, some in seconds.items()]
-
-
-def table(results):
-    """Return the results for people."""
-    found = prettytable.PrettyTable(
-        ['hosts', 'case', 'candidates', 'best', 'median',
-         'best / Pci', 'best / Compute'],
-        align='r', title='microseconds per host')
-    found.align['case'] = 'l'
-    for item in results:
-        found.add_row([
-            item.hosts, item.case, item.candidates, f'{item.best:.2f}',
-            f'{item.median:.2f}', f'{item.of_pci:.2f}',
-            f'{item.of_compute:.2f}'])
-    return found.get_string()
-
-
-def main(argv=None):
-    args = _parser().parse_args(argv)
     scheduler.configure(lambda spec_obj: answers.MIGRATION)
-    results = []
-    for size in args.hosts:
-        results += measure(size, sorted({1, args.candidates}), args.repeat)
-        print(table([item for item in results if item.hosts == size]))
-    if args.json:
-        args.json.write_text(json.dumps(
-            [dataclasses.asdict(item) for item in results], indent=1))
-    return 0
+    found = results.NOTHING
+    for size in hosts:
+        timing.say(f'{size:,} hosts')
+        cloud = Cloud(size)
+        found += _found(size, timing.take_turns(
+            [*cloud.nova(), *(cloud.ours(scenario, count)
+                              for scenario in SCENARIOS
+                              for count in sorted({1, candidates}))],
+            rounds * max(1, min(40, 10000 // size)), f'{size:,} hosts'))
+    return found
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog='python -m tests.benchmarks.filter_overhead',
-        description=__doc__)
-    parser.add_argument(
-        '--hosts', default='100,1000,10000', help='sizes of the cloud',
-        type=lambda text: [int(word) for word in text.split(',')])
-    parser.add_argument(
-        '--candidates', type=int, choices=range(1, 5), default=4,
-        help='allocation candidates of each host, besides runs with one')
-    parser.add_argument('--repeat', type=int, default=25,
-                        help='how often each case is measured; more often in '
-                             'a small cloud')
-    parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
-                        help='write the numbers here, too')
-    return parser
+def _found(size, seconds):
+    """Return microseconds a host, and how they compare to a filter of Nova."""
+    return results.Found(tuple(results.Measurement(
+        label.case, 'µs a host', tuple(one / size * 1e6 for one in some),
+        {'hosts': size, 'candidates': label.candidates})
+        for label, some in seconds.items()), tuple(results.paired(
+            f'filter-overhead-{size}-{_slug(label)}',
+            f'{label.case}, {label.candidates} candidates a host, of '
+            f'{PCI.case}', some, seconds[PCI])
+            for label, some in seconds.items()
+            if label.case not in (PCI.case, COMPUTE.case)))
 
+
+def _slug(label):
+    words = re.findall('[a-z0-9]+', label.case.lower())
+    return '-'.join([*words, str(label.candidates)])
+
+
+BENCHMARK = options.Benchmark(
+    'filter_overhead', "the filter's own time, and that of Nova's", (
+        options.Size('hosts', (100, 1000, 10000), (100, 1000),
+                     'sizes of the cloud'),
+        options.Size('candidates', 4, 4, 'allocation candidates of each '
+                     'host, besides runs with one; at most 4'),
+        options.Size('rounds', 9, 3, 'how often each case is measured; more '
+                     'often in a small cloud')), measure)
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(BENCHMARK.main())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler's side: host states, requests and filters, as Nova has them.
 
-What is replaced is said in README.rst.
+What is replaced is said in doc/source/contributor/benchmarks.rst.
 """
 
 import logging

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What "mdev target list" asks of a real Placement, beside a naive one."""
 
-import argparse
 import dataclasses
-import json
-import pathlib
 import sys
 import time
 
 from oslo_utils import uuidutils
-from placement import context as placement_context
-from placement.tests.functional.fixtures import placement as placement_fixture
-import prettytable
 
 from nova_mdev_compat.cloud import acceptance
 from nova_mdev_compat.cloud import instances
@@ -21,7 +15,11 @@ from nova_mdev_compat.cloud import survey
 from nova_mdev_compat.cloud import targets
 from nova_mdev_compat import placement as pl
 from tests.benchmarks import bulk
-from tests.benchmarks import placement_requests
+from tests.benchmarks import moves
+from tests.benchmarks import options
+from tests.benchmarks import placement_client
+from tests.benchmarks import results
+from tests.benchmarks import stack
 from tests.benchmarks import timing
 from tests.benchmarks import trees
 
@@ -30,38 +28,34 @@ WHOLE = 'whole cloud, trait by trait'
 NAIVE = 'naive: one request a device'
 
 #: Three of four hosts accept; of one in eight all boards are full.
-BOARDS = (trees.UNIFORM, trees.REFUSING, trees.MIXED, trees.UNIFORM)
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """One way to find the targets of one instance.
-
-    :ivar of_naive: its seconds as a part of the naive way's
-    """
-
-    hosts: int
-    case: str
-    requests: int
-    seconds: float
-    of_naive: float
+BOARDS = moves.BOARDS
 
 
 class Cloud:
-    """Hosts of four boards in Placement, and an instance on the first."""
+    """Hosts of four boards in Placement, and an instance on the first.
 
-    def __init__(self, size, client):
-        self.client = client
-        self.placement = pl.Placement(client.send)
+    :param writer: bulk.Writer
+    :param send: sends requests to Placement
+    """
+
+    def __init__(self, writer, send):
+        self.placement = pl.Placement(send)
         self.instance = uuidutils.generate_uuid()
+        self._writer = writer
+        self._trees = []
+
+    def grow(self, size):
+        """Let there be so many hosts."""
+        timing.say(f'{size:,} hosts: writing them')
+        first = len(self._trees)
         some = [trees.Tree.of(BOARDS[number % len(BOARDS)])
-                for number in range(size)]
-        timing.progress(f'{size} hosts: writing Placement\'s tables')
-        writer = bulk.Writer(placement_context.RequestContext())
-        writer.write(some, lambda number, slot: number % 8 == 7)
-        writer.allocate(self.instance, {
-            some[0].root: {'VCPU': 4, 'MEMORY_MB': 8192},
-            some[0].parents[0]: {'VGPU': 1}})
+                for number in range(first, size)]
+        self._writer.write(some, first, lambda number, slot: number % 8 == 7)
+        self._trees += some
+        if not first:
+            self._writer.allocate((self.instance, {
+                some[0].root: {'VCPU': 4, 'MEMORY_MB': 8192},
+                some[0].parents[0]: {'VGPU': 1}}))
 
     def targets(self):
         """Find the targets as the command does."""
@@ -105,22 +99,38 @@ class Cloud:
                 and acceptance.judge(frozenset(some), instance.needs)}
 
 
-def measure(size):
-    """Return what each way takes in a cloud of some size, once."""
-    with placement_fixture.PlacementFixture() as fixture:
-        client = placement_requests.Client(fixture.endpoint)
-        cloud = Cloud(size, client)
-        found = {}
-        for label, way in ((OURS, cloud.targets), (WHOLE, cloud.whole),
-                           (NAIVE, cloud.naive)):
-            timing.progress(f'{size} hosts: {label}')
-            client.count, start = 0, time.perf_counter()
-            hosts = way()
-            found[label] = (client.count, time.perf_counter() - start, hosts)
-    _check(size, {label: hosts for label, (_, _, hosts) in found.items()})
-    naive = found[NAIVE][1]
-    return [Result(size, label, count, seconds, seconds / naive)
-            for label, (count, seconds, _) in found.items()]
+def measure(hosts):
+    """Return what each way takes in clouds of some sizes."""
+    found = results.NOTHING
+    with stack.Stack(nova=False) as the_stack:
+        client = placement_client.Client(the_stack.endpoint)
+        cloud = Cloud(bulk.Writer(the_stack.engine('placement')), client.send)
+        for size in hosts:
+            cloud.grow(size)
+            the_stack.settle()
+            found += _measure(cloud, client, size)
+    return found
+
+
+def _measure(cloud, client, size):
+    """Go each way, once."""
+    ways = {OURS: cloud.targets, WHOLE: cloud.whole, NAIVE: cloud.naive}
+    requests, seconds, hosts = {}, {}, {}
+    for label, way in ways.items():
+        timing.say(f'{size:,} hosts: {label}')
+        client.count, start = 0, time.perf_counter()
+        hosts[label] = way()
+        seconds[label] = time.perf_counter() - start
+        requests[label] = client.count
+    _check(size, hosts)
+    return results.Found(tuple(
+        results.Measurement(label, unit, (found[label],), {'hosts': size})
+        for label in ways for unit, found in (
+            ('s', seconds), ('requests', requests))), tuple(
+        results.Ratio(f'target-list-{size}-{name}',
+                      f'seconds of "{label}", of those of "{NAIVE}"',
+                      (seconds[label] / seconds[NAIVE],))
+        for name, label in (('targets', OURS), ('whole', WHOLE))))
 
 
 def _check(size, found):
@@ -135,39 +145,10 @@ def _check(size, found):
                 f'{label}: {len(hosts)} hosts, not {len(expected)}')
 
 
-def table(results):
-    """Return the results for people."""
-    found = prettytable.PrettyTable(
-        ['hosts', 'case', 'requests', 'seconds', 'of naive'], align='r',
-        title='all targets of one instance, and a real Placement')
-    found.align['case'] = 'l'
-    for item in results:
-        found.add_row([item.hosts, item.case, item.requests,
-                       f'{item.seconds:.2f}', f'{item.of_naive:.4f}'])
-    return found.get_string()
-
-
-def main(argv=None):
-    args = _parser().parse_args(argv)
-    results = [result for size in args.hosts for result in measure(size)]
-    timing.progress('')
-    print(table(results))
-    if args.json:
-        args.json.write_text(json.dumps(
-            [dataclasses.asdict(item) for item in results], indent=1))
-    return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog='python -m tests.benchmarks.target_list', description=__doc__)
-    parser.add_argument(
-        '--hosts', default='100,1000', help='sizes of the cloud',
-        type=lambda text: [int(word) for word in text.split(',')])
-    parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
-                        help='write the numbers here, too')
-    return parser
-
+BENCHMARK = options.Benchmark(
+    'target_list', 'all targets of one instance, as the command finds them', (
+        options.Size('hosts', (100, 1000), (100,),
+                     'sizes of the cloud, ascending'),), measure)
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(BENCHMARK.main())

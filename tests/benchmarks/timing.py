@@ -36,39 +36,53 @@ class Case:
         return elapsed
 
 
-def take_turns(cases, rounds, what):
+def take_turns(cases, rounds, what, collecting=False, warm_up=1):
     """Run all cases once a round; return their seconds by label.
 
     In turns, so that a slow spell of the machine hits all of them.
 
     :param what: for the progress line
+    :param collecting: collect garbage meanwhile; what runs for seconds would
+        fill the memory
+    :param warm_up: how many rounds do not count
     """
     seconds = {case.label: [] for case in cases}
-    with _no_garbage_collection():
-        for number in range(rounds + 1):
+    with _garbage_collection(collecting):
+        for number in range(1 - warm_up, rounds + 1):
             progress(f'{what}: round {number} of {rounds}')
             # In another order each time: a case can be quick because the one
             # before it left the processor's caches well filled.
             for case in random.sample(cases, len(cases)):
                 elapsed = case.seconds()
-                if number:  # the first round warms up
+                if number > 0:
                     seconds[case.label].append(elapsed)
     progress('')
     return seconds
 
 
 @contextlib.contextmanager
-def _no_garbage_collection():
+def _garbage_collection(enabled):
     gc.collect()
-    gc.disable()
+    if not enabled:
+        gc.disable()
     try:
         yield
     finally:
         gc.enable()
 
 
+_BEGAN = time.monotonic()
+
+
+def say(text):
+    """Say what begins now, for a log, too."""
+    progress('')
+    print(f'[{time.monotonic() - _BEGAN:4.0f} s] {text}', file=sys.stderr,
+          flush=True)
+
+
 def progress(text):
-    """Say what is going on, to a person."""
+    """Say what is going on right now, to a person."""
     if sys.stderr.isatty():
         sys.stderr.write(f'\r\x1b[K{text}')
         sys.stderr.flush()

@@ -84,12 +84,20 @@ def _candidate(root, chosen):
 
 @functools.cache
 def _published(boards):
+    return publication.combine(describe(
+        boards, [str(slot) for slot in range(len(boards))]))
+
+
+def describe(boards, names):
+    """Return what a collector finds out about boards.
+
+    :param names: of their node devices
+    """
     rules = loader.load([str(RULES)])
-    return publication.combine(
-        publication.describe(par.Parent(
-            str(slot), f'10DE_{product}', (mdev_type,), mdev_type,
-            devices.VFIO_PCI, frozenset(), FACTS), rules)
-        for slot, (product, mdev_type) in enumerate(boards))
+    return tuple(publication.describe(par.Parent(
+        name, f'10DE_{product}', (mdev_type,), mdev_type, devices.VFIO_PCI,
+        frozenset(), FACTS), rules)
+        for name, (product, mdev_type) in zip(names, boards, strict=True))
 
 
 def patterns_of_others(count):
