@@ -22,10 +22,13 @@ class Server:
     task: str | None
     host: str | None
 
-    @property
-    def rests(self):
+    def rests(self, status):
+        """Return whether nothing is done with it, and nothing will be.
+
+        :param status: what it is to become; None if that does not matter
+        """
         return not self.task and self.status in (
-            'ACTIVE', 'ERROR', 'VERIFY_RESIZE', 'SHELVED_OFFLOADED')
+            ('ERROR', status) if status else ('ACTIVE', 'ERROR'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Servers:
             self._cloud.plane.check()
             some = self.all()
             return ({name: some[name] for name in names}
-                    if all(name in some and some[name].rests
+                    if all(name in some and some[name].rests(status)
                            for name in names) else None)
 
         found = process.wait_for(resting, f'finish with {list(names)}',
@@ -120,8 +123,8 @@ class Servers:
         """Do what Nova's guide says where a scheduler's answer got lost."""
         some = self.all()
         self._admin.run_all([
-            f'server set --state active {some[name].uuid}' for name in names
-            if some[name].status == 'ERROR'])
+            f'server set --auto-approve --state active {some[name].uuid}'
+            for name in names if some[name].status == 'ERROR'])
 
     def _places(self, names):
         some = self.all()

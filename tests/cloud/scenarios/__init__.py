@@ -39,5 +39,4 @@ SHORT = (
     abuse.imitations,
     abuse.hidden_traits,
     load.drain,
-    failures.scheduler_killed,
 )
