@@ -153,16 +153,23 @@ class Description:
     def identities(self) -> frozenset[ident.Identity]:
         """Return the provider's identities, one for each of its types.
 
+        None where it is not known what the provider is.
+        """
+        found = map(self.identity_of, self.types | self.in_use)
+        return frozenset(one for one in found if one is not None)
+
+    def identity_of(self, mdev_type: str) -> ident.Identity | None:
+        """Return the provider's identity as the home of a canonical type.
+
         None where a collector has not published, or not all of it, or where
         a fact has two values: nobody could say which one is true.
         """
         if not self.managed or len(self.parents) != 1 or self.unreadable:
-            return frozenset()
+            return None
         if len(dict(self.facts)) != len(self.facts):
-            return frozenset()
+            return None
         (parent,) = self.parents
-        return frozenset(ident.Identity(parent, mdev_type, self.facts)
-                         for mdev_type in self.types | self.in_use)
+        return ident.Identity(parent, mdev_type, self.facts)
 
 
 def describe(names: Iterable[str]) -> Description:

@@ -6,6 +6,7 @@ import time
 
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import exceptions
+from nova_mdev_compat import files
 
 try:
     import prometheus_client
@@ -53,6 +54,6 @@ def write(path: str | None, state: collector_state.State) -> None:
                                 registry=registry).set(float(value))
     # Not write_to_textfile, whose file has only the rights of the umask: the
     # node exporter is another user.
-    collector_state.replace(
+    files.replace(
         pathlib.Path(path),
         prometheus_client.generate_latest(registry).decode())

@@ -2,7 +2,6 @@
 """The collector as a service: passes, as often as needed and no oftener."""
 
 from collections.abc import Callable
-import os
 import pathlib
 import random
 import threading
@@ -12,51 +11,24 @@ import cotyledon
 from cotyledon import types
 from oslo_config import cfg
 from oslo_log import log as logging
-import sdnotify
 
+from nova_mdev_compat.collector import alarm
 from nova_mdev_compat.collector import events
 from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import metrics
 from nova_mdev_compat.collector import nodedev
+from nova_mdev_compat.collector import notification
 from nova_mdev_compat.collector import publishers
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import exceptions
 
 LOG = logging.getLogger(__name__)
 
-#: A burst of events is over when nothing came for this long …
-SETTLE = 0.3
-#: … and is not waited for any longer than this.
-MAX_SETTLE = 1.5
 #: First and longest pause after a pass that failed, in seconds.
 MIN_PAUSE = 2
 JITTER = 0.1
 #: For how long the end of the process waits for that of a pass.
 GRACE = 10
-#: A pass comes at least so much oftener than systemd's watchdog wants it.
-WATCHDOG_INTERVALS = 3
-
-
-class Alarm:
-    """Wakes a sleeper; bursts of calls wake it once."""
-
-    def __init__(self) -> None:
-        self._rung = threading.Event()
-
-    def ring(self, why: str) -> None:
-        if not self._rung.is_set():
-            LOG.debug('Looking again: %s', why)
-        self._rung.set()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep until it rings and the burst is over, or time is up."""
-        if not self._rung.wait(seconds):
-            return
-        end = time.monotonic() + MAX_SETTLE
-        while self._rung.is_set() and time.monotonic() < end:
-            self._rung.clear()
-            self._rung.wait(SETTLE)
-        self._rung.clear()
 
 
 class Passes:
@@ -149,7 +121,7 @@ class Service(cotyledon.Service):
         super().__init__(worker_id)
         self._conf = conf
         self._notify = notify
-        self._alarm = Alarm()
+        self._alarm = alarm.Alarm()
         self._stopped = threading.Event()
         self._ended = threading.Event()
 
@@ -191,22 +163,7 @@ def run(conf: cfg.ConfigOpts) -> None:
     collector_host.Reader(conf).rules.current()
     publishers.load(conf)
     metrics.check(conf.collector.metrics_file)
-    notify = _notifier(conf.collector.interval)
+    notify = notification.notifier(conf.collector.interval)
     manager = cotyledon.ServiceManager()
     manager.add(Service, workers=1, args=(conf, notify))
     manager.run()
-
-
-def _notifier(interval: float) -> Callable[[str], object]:
-    """Return what tells systemd, and the only thing that does.
-
-    cotyledon would say READY as soon as it runs; here that means that the
-    host's traits are published.
-    """
-    notify: Callable[[str], object] = sdnotify.SystemdNotifier().notify
-    os.environ.pop('NOTIFY_SOCKET', None)
-    # A service that sleeps for an interval does not hang.
-    limit = int(os.environ.pop('WATCHDOG_USEC', 0))
-    if 0 < limit < interval * WATCHDOG_INTERVALS * 1e6:
-        notify(f'WATCHDOG_USEC={interval * WATCHDOG_INTERVALS * 1e6:.0f}')
-    return notify

@@ -4,14 +4,13 @@
 import dataclasses
 import datetime
 import json
-import os
 import pathlib
-import tempfile
 from typing import Any
 
 import jsonschema
 
 from nova_mdev_compat import exceptions
+from nova_mdev_compat import files
 
 SCHEMA_VERSION = '1.0'
 
@@ -90,7 +89,7 @@ def write(path: pathlib.Path, state: State) -> None:
 
     :raises OSError: it cannot be written
     """
-    replace(path, json.dumps(dataclasses.asdict(state), indent=2) + '\n')
+    files.replace(path, json.dumps(dataclasses.asdict(state), indent=2) + '\n')
 
 
 def read(path: pathlib.Path) -> State:
@@ -121,22 +120,3 @@ def when(timestamp: float | None) -> str:
         return 'never'
     return datetime.datetime.fromtimestamp(timestamp).astimezone().isoformat(
         ' ', 'seconds')
-
-
-def replace(path: pathlib.Path, text: str) -> None:
-    """Write a file, whole or not at all, even if the power fails.
-
-    :raises OSError: it cannot be written; what was there is there
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent,
-                                         prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

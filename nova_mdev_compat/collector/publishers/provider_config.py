@@ -14,8 +14,8 @@ import yaml
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector.publishers import base
-from nova_mdev_compat.collector import state
 from nova_mdev_compat import exceptions
+from nova_mdev_compat import files
 
 LOG = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ProviderConfigPublisher(base.Publisher):
                     and self._path.read_bytes() == text.encode()):
                 summary.unchanged = len(providers)
                 return summary
-            state.replace(self._path, text)
+            files.replace(self._path, text)
         except OSError as exc:
             raise WriteError(f'{self._path}: {exc.strerror}') from exc
         summary.changed = list(providers)

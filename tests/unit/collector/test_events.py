@@ -15,8 +15,8 @@ from unittest import mock
 import libvirt
 import testtools
 
+from nova_mdev_compat.collector import alarm
 from nova_mdev_compat.collector import events
-from nova_mdev_compat.collector import service
 
 CAPTURED = (pathlib.Path(__file__).parents[2]
             / 'data/libvirt-11.3/events.txt')
@@ -177,7 +177,7 @@ class AlarmTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.alarm = service.Alarm()
+        self.alarm = alarm.Alarm()
 
     def elapsed(self, seconds):
         start = time.monotonic()
@@ -211,7 +211,7 @@ class AlarmTest(testtools.TestCase):
         done = threading.Event()
 
         def ring():
-            while not done.wait(service.SETTLE / 10):
+            while not done.wait(alarm.SETTLE / 10):
                 self.alarm.ring('again')
 
         thread = threading.Thread(target=ring, daemon=True)
@@ -219,5 +219,5 @@ class AlarmTest(testtools.TestCase):
         self.addCleanup(thread.join)
         self.addCleanup(done.set)
         took = self.elapsed(3600)
-        self.assertGreaterEqual(took, service.MAX_SETTLE)
+        self.assertGreaterEqual(took, alarm.MAX_SETTLE)
         self.assertLess(took, 3000)

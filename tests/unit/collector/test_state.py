@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import json
-import os
 import pathlib
 
 import ddt
@@ -102,27 +101,6 @@ class StateOnDiskTest(testtools.TestCase):
         self.assertRaisesRegex(
             collector_state.StateError, 'state.json makes no sense',
             collector_state.read, self.path)
-
-    @ddt.data('os.fsync', 'os.chmod', 'os.replace')
-    def test_replace_that_fails(self, step):
-        """The old text stays, and nothing else."""
-        collector_state.replace(self.path, 'old')
-
-        def fail(*_):
-            raise OSError(28, os.strerror(28))
-
-        with fixtures.MonkeyPatch(step, fail):
-            self.assertRaises(OSError, collector_state.replace, self.path,
-                              'new')
-        self.assertEqual('old', self.path.read_text())
-        self.assertEqual([self.path], list(self.directory.iterdir()))
-
-    def test_replace_is_of_the_whole(self):
-        collector_state.replace(self.path, 'old' * 9000)
-        with self.path.open() as file:
-            collector_state.replace(self.path, 'new')
-            self.assertEqual('old' * 9000, file.read())
-        self.assertEqual('new', self.path.read_text())
 
     def test_when(self):
         self.assertEqual('never', collector_state.when(None))
