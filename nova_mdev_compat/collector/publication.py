@@ -18,6 +18,7 @@ import dataclasses
 from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat import exceptions
+from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import evaluation
@@ -196,3 +197,20 @@ def combine(parents: Iterable[ParentTraits],
     return HostTraits(frozenset(root), {
         **own, **{name: frozenset({traits.SCHEMA}) for name in silent}}, mixed)
 
+
+
+def devices_found(host: Host, read_at: float) -> device_file.Devices:
+    """Return what is to be left on the host for the late check.
+
+    :param read_at: when the host was read, in seconds since the epoch
+    """
+    return device_file.Devices(host.name, read_at, {
+        item.parent.name: device_file.Device(item.identity, {
+            name: _makers(item, name) for name in item.accepts})
+        for item in host.parents})
+
+
+def _makers(item: ParentTraits, pattern: str) -> tuple[str, ...]:
+    """Return which rules made a pattern; where none was asked, why not."""
+    return tuple(outcome.name for outcome in item.outcomes
+                 if pattern in outcome.patterns) or (item.note,)

@@ -18,9 +18,11 @@ from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import metrics
 from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat.collector import notification
+from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import publishers
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import exceptions
+from nova_mdev_compat.guard import device_file
 
 LOG = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Passes:
 
     def _publish(self) -> None:
         host = self._reader.read()
+        self._leave_devices(host)
         summary = self._publisher.publish(host)
         if summary.changed:
             LOG.info('%s: %s', host.name, summary)
@@ -82,6 +85,16 @@ class Passes:
         self.state.published = summary.published
         self.state.last_success = time.time()
         self.state.failures, self.state.error = 0, None
+
+    def _leave_devices(self, host: publication.Host) -> None:
+        """Leave word for the late check, whether Placement answers or not."""
+        path = pathlib.Path(self._options.devices_file)
+        try:
+            device_file.write(
+                path, publication.devices_found(host, time.time()))
+        except OSError as exc:
+            LOG.warning('%s: %s; nova-mdev-guard and nova-mdev-annotator know '
+                        'nothing new', exc.filename, exc.strerror)
 
     def _failed(self, why: str) -> None:
         self.state.failures += 1

@@ -109,6 +109,22 @@ ask at once.
         help='Where the service leaves word of its last pass, for '
              '``nova-mdev-collector status``.'),
     cfg.StrOpt(
+        'devices_file', default='/var/lib/nova-mdev-compat/devices.json',
+        help="""
+Where the service leaves word of what this host's devices are and accept.
+
+nova-mdev-guard and nova-mdev-annotator read it, which can ask neither libvirt
+nor Placement for that.
+"""),
+    cfg.IntOpt(
+        'devices_max_age', default=600, min=1, max=86400,
+        help="""
+For how many seconds what is left in ``devices_file`` counts.
+
+It is written after every look at everything, so it is that old only where
+that has failed for as long. Keep it at several times ``interval``.
+"""),
+    cfg.StrOpt(
         'metrics_file',
         sample_default='/var/lib/prometheus/node-exporter/'
                        'nova-mdev-collector.prom',

@@ -41,6 +41,7 @@ sysfs_root = {home}
 hypervisor_hostname = host1
 rules_dirs = {rules}
 state_file = {home}/state.json
+devices_file = {home}/devices.json
 [devices]
 enabled_mdev_types = nvidia-11
 [placement]

@@ -40,6 +40,7 @@ sysfs_root = {home}/sys
 hypervisor_hostname = {name}
 rules_dirs = {home}/rules.d
 state_file = {home}/state.json
+devices_file = {home}/devices.json
 interval = {interval}
 """
 RULES = """

@@ -28,10 +28,12 @@ class CollectorTest(base.PluginTestCase):
         conf = self.options()
         self.assertEqual(
             ('test:///default', 5, str(self.state_dir / 'state.json'),
+             str(self.state_dir / 'devices.json'),
              [str(base.HOME / 'etc/nova-mdev-compat/rules.d'),
               str(self.conf_dir / 'rules.d')]),
             (conf.collector.libvirt_uri, conf.collector.interval,
-             conf.collector.state_file, conf.collector.rules_dirs))
+             conf.collector.state_file, conf.collector.devices_file,
+             conf.collector.rules_dirs))
         self.assertEqual(str(self.root / 'opt/stack/data/nova'),
                          conf.state_path)
         self.assertTrue(conf.debug)
@@ -40,7 +42,8 @@ class CollectorTest(base.PluginTestCase):
         self.run_ok('stack')
         for option in collector.OPTS:
             # Where they are differs: see rules_dirs in settings.
-            if option.dest not in ('rules_dirs', 'state_file'):
+            if option.dest not in ('rules_dirs', 'state_file',
+                                   'devices_file'):
                 self.assertEqual(option.default,
                                  self.options().collector[option.dest],
                                  option.name)

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-guard: what libvirt asks before a domain arrives.
+
+libvirt calls it on the destination of a live migration, before anything is
+made there or moved (``qemuMigrationDstPrepareAny``), and ends the migration
+where the status is not 0; what it has written to stderr becomes a part of
+libvirt's error. An empty standard output leaves the domain as it is.
+
+Everything that libvirt waits for is here: no plugin, no rule file, no service
+is asked.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import faulthandler
+import pathlib
+import signal
+import sys
+import syslog
+import time
+from typing import NoReturn
+
+from oslo_config import cfg
+
+from nova_mdev_compat.conf import collector as collector_options
+from nova_mdev_compat.conf import guard as options
+from nova_mdev_compat.conf import mdev_compat
+from nova_mdev_compat.guard import decision
+from nova_mdev_compat.guard import device_file
+from nova_mdev_compat.guard import incoming
+from nova_mdev_compat.guard import sysfs
+from nova_mdev_compat import identity as ident
+from nova_mdev_compat import verdict
+
+PROG = 'nova-mdev-guard'
+DESCRIPTION = """\
+Refuse a live migration to this host if the domain's mdevs come from devices
+that those of this host do not accept. A hook of libvirt calls it."""
+
+EPILOG = """\
+It reads the domain's XML from standard input, and says nothing where the
+domain may come. Where it may not, it writes one line to standard error and
+ends with 1; so it does when something is wrong with its options. To see what
+this host would say to a domain of another one: virsh -c
+qemu+ssh://cmp1/system dumpxml --migratable instance-0000001a |
+nova-mdev-guard instance-0000001a migrate begin"""
+
+#: Where every *.conf is read, in alphabetical order.
+DIRECTORY = '/etc/nova-mdev-compat'
+#: How many seconds after its limit the process is ended.
+LAST_WORD = 2
+#: In seconds, until configuration says something else.
+FIRST_LIMIT = 10
+#: A line for libvirt's error, whatever a domain says.
+MAX_LINE = 2000
+
+
+class Refused(Exception):
+    """The domain may not come, whatever the policy; the message says why."""
+
+
+class Unknown(Exception):
+    """It cannot be told whether the domain may come; the message says why."""
+
+
+def new_config() -> cfg.ConfigOpts:
+    """Return the command's options, all registered and none read."""
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    collector_options.register_opts(conf)
+    conf.register_cli_opts([
+        cfg.StrOpt('domain', positional=True, required=True,
+                   help='Name of the domain, or -.'),
+        cfg.StrOpt('operation', positional=True, required=True,
+                   help='What happens to it; only migrate is looked at.'),
+        cfg.StrOpt('suboperation', positional=True, required=True,
+                   help='Which part of it; only begin is looked at.'),
+        cfg.StrOpt('extra', positional=True, required=False,
+                   help='Given by libvirt, and not used.')])
+    return conf
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    _end_after(FIRST_LIMIT)
+    conf = new_config()
+    try:
+        conf(list(argv), project='nova-mdev-compat', prog=PROG,
+             description=DESCRIPTION, epilog=EPILOG, default_config_files=[],
+             default_config_dirs=_directories())
+        return _run(conf)
+    except SystemExit as exc:
+        return 1 if exc.code else 0
+    except cfg.Error as exc:
+        return _refuse(f'configuration: {exc}')
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _end_after(limit: int) -> None:
+    """End the process some time after a limit, whatever it is doing then."""
+    # To the file descriptor: it works in another thread, without Python.
+    faulthandler.dump_traceback_later(limit + LAST_WORD, exit=True, file=2)
+
+
+def _directories() -> list[str]:
+    # oslo.config refuses one that is not there.
+    return [DIRECTORY] if pathlib.Path(DIRECTORY).is_dir() else []
+
+
+def _run(conf: cfg.ConfigOpts) -> int:
+    # Each, so that a mistake shows before it matters.
+    for option in options.OPTS:
+        getattr(conf.guard, option.dest)
+    mode = conf.guard.mode
+    asked = (conf.operation, conf.suboperation) == ('migrate', 'begin')
+    if not asked or mode == options.OFF:
+        return 0
+    try:
+        with _time_limit(conf.guard.time_limit):
+            look(conf, sys.stdin.buffer.read(incoming.MAX_SIZE + 1))
+    except Refused as exc:
+        text, allowed = f'incompatible: {exc}', False
+    except cfg.Error:
+        raise
+    except Exception as exc:
+        text = f'unknown ([guard]unknown = {conf.guard.unknown}): {_say(exc)}'
+        allowed = conf.guard.unknown == mdev_compat.ALLOW
+    else:
+        return 0
+    text = f'domain {conf.domain}: {text}'
+    if allowed or mode == mdev_compat.PERMISSIVE:
+        return _let_through(text)
+    return _refuse(text)
+
+
+def _say(exc: Exception) -> str:
+    if isinstance(exc, Unknown):
+        return str(exc)
+    # libvirt gets an answer, and the policy is kept, whatever it is.
+    return f'{type(exc).__name__}: {exc}; this is a bug of {PROG}'
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """Raise Unknown in what takes longer."""
+    def too_long(*_: object) -> NoReturn:
+        raise Unknown(f'it has taken more than {seconds} seconds '
+                      '([guard]time_limit)')
+
+    _end_after(seconds)
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def look(conf: cfg.ConfigOpts, text: bytes) -> None:
+    """Look at a domain that is to come; return where it may.
+
+    :param text: its XML
+    :raises Refused: it may not
+    :raises Unknown: nobody can tell
+    """
+    try:
+        domain = incoming.parse(text)
+    except incoming.DomainError as exc:
+        raise Refused(f'the domain: {exc}') from exc
+    if not domain.uuids:
+        return
+    devices = _devices(conf)
+    findings = decision.judge(domain, [
+        _target(conf.collector.sysfs_root, uuid, devices)
+        for uuid in domain.uuids])
+    if findings:
+        known = findings[0].kind is verdict.Kind.INCOMPATIBLE
+        raise (Refused if known else Unknown)(
+            '; '.join(finding.text for finding in findings))
+
+
+def _devices(conf: cfg.ConfigOpts) -> device_file.Devices:
+    path = pathlib.Path(conf.collector.devices_file)
+    try:
+        found = device_file.read(path)
+    except device_file.DeviceFileError as exc:
+        raise Unknown(str(exc)) from exc
+    age = found.age(time.time())
+    if age > conf.collector.devices_max_age:
+        raise Unknown(f'{path} is {device_file.say(age)} ([collector]'
+                      'devices_max_age): is nova-mdev-collector running here?')
+    return found
+
+
+def _target(root: str, uuid: str,
+            devices: device_file.Devices) -> decision.Target:
+    try:
+        place = sysfs.find(root, uuid)
+        if place is None:
+            raise Unknown(f'mdev {uuid!r} is not on this host')
+        return decision.Target(uuid, place.device, ident.canonical(place.type),
+                               devices.devices.get(place.device))
+    except (OSError, ident.IdentityError) as exc:
+        raise Unknown(f'mdev {uuid}: {exc}') from exc
+
+
+def _let_through(text: str) -> int:
+    _log(f'let through: {text}')
+    return 0
+
+
+def _refuse(text: str) -> int:
+    print(f'{PROG}: {_log(f"refused: {text}")}', file=sys.stderr)
+    return 1
+
+
+def _log(text: str) -> str:
+    """Tell the system's log, as libvirt tells only what ends a migration.
+
+    :returns: it, in one line
+    """
+    line = ' '.join(text.split())[:MAX_LINE]
+    syslog.openlog(PROG)
+    syslog.syslog(syslog.LOG_WARNING, line)
+    return line

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+import pathlib
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.collector import publication
+from nova_mdev_compat.guard import device_file
+from nova_mdev_compat.rules import loader
+from tests.unit import samples
+
+NOW = 1_800_000_000.0
+GOOD = {'schema_version': '1.0', 'host': 'gpu-1', 'read_at': NOW,
+        'devices': {'pci_0000_84_00_0': {
+            'identity': ['CUSTOM_MDEV_V1', 'CUSTOM_MDEV_PARENT_10DE_2235',
+                         'CUSTOM_MDEV_TYPE_NVIDIA_558'],
+            'accepts': {'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558':
+                        ['same board']}}}}
+
+
+def changed(**changes):
+    return json.dumps({**GOOD, **changes})
+
+
+def with_device(**changes):
+    (device,) = GOOD['devices'].values()
+    return changed(devices={'mtty_mtty': {**device, **changes}})
+
+
+@ddt.ddt
+class DeviceFileTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'devices.json')
+
+    def assert_no_file(self, *words):
+        exc = self.assertRaises(device_file.DeviceFileError, device_file.read,
+                                self.path)
+        for word in (str(self.path), *words):
+            self.assertIn(word, str(exc))
+        self.assertEqual(1, len(str(exc).splitlines()), exc)
+
+    def test_what_the_collector_found(self):
+        """All that a host would say in traits, and who says it."""
+        rules = loader.load([str(samples.STRICT_RULES)])
+        parents = [publication.describe(
+            samples.parent(name, **changes), rules) for name, changes in (
+                ('pci_0000_84_00_0', {}),
+                ('pci_0000_85_00_0', {'target_type': None}),
+                ('mtty_mtty', {'parent_id': 'MTTY', 'offered': ('mtty-1',),
+                               'target_type': 'mtty-1'}))]
+        host = publication.Host('gpu-1', tuple(parents))
+        device_file.write(self.path, publication.devices_found(host, NOW))
+        found = device_file.read(self.path)
+        self.assertEqual(('gpu-1', NOW), (found.host, found.read_at))
+        self.assertEqual(['pci_0000_84_00_0', 'pci_0000_85_00_0',
+                          'mtty_mtty'], list(found.devices))
+        for item in parents:
+            device = found.devices[item.parent.name]
+            self.assertEqual(item.identity, device.identity)
+            self.assertEqual(item.accepts, device.described().accepts)
+            for trait, names in device.rules.items():
+                self.assertEqual(
+                    tuple(outcome.name for outcome in item.outcomes
+                          if trait in outcome.patterns), names)
+        self.assertTrue(found.devices['pci_0000_84_00_0'].rules)
+
+    def test_device_api_that_needs_no_check(self):
+        """No rule was asked; the note says it instead."""
+        item = publication.describe(
+            samples.parent(device_api='vfio-ccw'),
+            loader.load([str(samples.SHIPPED_RULES)]))
+        found = publication.devices_found(
+            publication.Host('gpu-1', (item,)), NOW)
+        (device,) = found.devices.values()
+        self.assertEqual([('device API vfio-ccw needs no check',)],
+                         list(device.rules.values()))
+
+    @ddt.data((NOW, 0), (NOW + 61, 61), (NOW - 1, float('inf')))
+    @ddt.unpack
+    def test_age(self, now, age):
+        self.assertEqual(age, device_file.Devices('h', NOW, {}).age(now))
+
+    def test_say(self):
+        self.assertEqual('61 seconds old', device_file.say(61.2))
+        self.assertEqual('from the future', device_file.say(float('inf')))
+
+    def test_good(self):
+        self.path.write_text(json.dumps(GOOD))
+        self.assertEqual(['pci_0000_84_00_0'],
+                         list(device_file.read(self.path).devices))
+
+    def test_missing(self):
+        self.assert_no_file('is not there: nova-mdev-collector has not run')
+
+    def test_directory(self):
+        self.path.mkdir()
+        self.assert_no_file('Is a directory')
+
+    @ddt.data(
+        ('', 'is no JSON'), ('{', 'is no JSON'), ('[' * 99999, 'is no JSON'),
+        ('null', 'no schema_version that is a str'),
+        ('[]', 'no schema_version'), ('{}', 'no schema_version'),
+        (changed(schema_version='2.0'), "schema_version '2.0' is not 1.0"),
+        (changed(schema_version=1), 'no schema_version'),
+        (changed(host=None), 'no host'),
+        (changed(read_at='now'), 'no read_at that is a float'),
+        (changed(read_at=True), 'no read_at that is a float'),
+        (changed(devices=[]), 'no devices that is a dict'),
+        (changed(devices={'a': 'b'}), 'no identity that is a list'),
+        (with_device(identity='CUSTOM_MDEV_V1'), 'no identity'),
+        (with_device(identity=[1]), 'something else than texts'),
+        (with_device(accepts=[]), 'no accepts that is a dict'),
+        (with_device(accepts={'x': 'y'}), 'something else than texts'),
+        (with_device(accepts={'x': [['y']]}), 'something else than texts'))
+    @ddt.unpack
+    def test_nonsense(self, text, words):
+        self.path.write_text(text)
+        self.assert_no_file(words)
+
+    def test_not_text(self):
+        self.path.write_bytes(b'\xff{}')
+        self.assert_no_file('is no JSON')
+
+    def test_too_large(self):
+        self.path.write_text(' ' * (device_file.MAX_SIZE + 1))
+        self.assert_no_file('has more than 4 MiB')

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Domains as libvirt writes them, and as an attacker would."""
+
+import ddt
+import testtools
+
+from nova_mdev_compat.guard import annotation
+from nova_mdev_compat.guard import incoming
+from nova_mdev_compat import identity as ident
+from tests.unit import samples
+
+LIVE = samples.capture('domain-mdev-live.xml')
+UUIDS = ('33333333-3333-4333-8333-333333333333',
+         '11111111-1111-4111-8111-111111111111')
+MDEVS = (annotation.Mdev(UUIDS[0], ident.Identity.of('MTTY', 'mtty-1')),
+         annotation.Mdev(UUIDS[1], samples.A16))
+WRITTEN = annotation.write(MDEVS)
+NOVA = ('<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/'
+        '1.1"><nova:name>{}</nova:name></nova:instance>')
+
+
+def with_metadata(*elements):
+    return LIVE.replace('<memory ', f'<metadata>{"".join(elements)}</metadata>'
+                        '<memory ', 1)
+
+
+def parse(text):
+    return incoming.parse(text.encode())
+
+
+@ddt.ddt
+class DomainTest(testtools.TestCase):
+
+    def test_without_annotation(self):
+        self.assertEqual(incoming.Domain(UUIDS), parse(LIVE))
+
+    def test_with_annotation(self):
+        self.assertEqual(
+            incoming.Domain(UUIDS, MDEVS),
+            parse(with_metadata(NOVA.format('vm'), WRITTEN)))
+
+    def test_other_prefix(self):
+        """The name space counts, not the letters before the colon."""
+        text = WRITTEN.replace('mdev-compat:', 'x:').replace(
+            'xmlns:mdev-compat', 'xmlns:x')
+        self.assertEqual(MDEVS, parse(with_metadata(text)).annotated)
+
+    def test_no_mdev(self):
+        text = LIVE.replace("type='mdev'", "type='pci'")
+        self.assertEqual((), parse(text).uuids)
+
+    def test_upper_case(self):
+        self.assertEqual(
+            ('aaaaaaaa-3333-4333-8333-333333333333', UUIDS[1]),
+            parse(LIVE.replace('33333333-3', 'AAAAAAAA-3', 1)).uuids)
+
+    def test_without_uuid(self):
+        """It is no mdev of this host, and not overlooked."""
+        self.assertEqual(
+            ('', UUIDS[1]),
+            parse(LIVE.replace(f"uuid='{UUIDS[0]}'", '')).uuids)
+
+    @ddt.named_data(
+        # An instance's name, as Nova writes it and libvirt returns it.
+        ('escaped', NOVA.format(WRITTEN.replace('<', '&lt;'))),
+        ('cdata', NOVA.format(f'<![CDATA[{WRITTEN}]]>')),
+        ('comment', f'<!--{WRITTEN}-->'),
+        ('within_another', NOVA.format(WRITTEN)),
+        ('other_namespace',
+         WRITTEN.replace(annotation.NAMESPACE, annotation.NAMESPACE + '/')),
+        ('no_namespace', '<mdevs><mdev uuid="x" vendor="10de"/></mdevs>'))
+    def test_forged(self, element):
+        """What is not our element in its place says nothing."""
+        self.assertEqual(incoming.Domain(UUIDS),
+                         parse(with_metadata(element)))
+
+    @ddt.data('devices', 'os', 'features')
+    def test_elsewhere(self, place):
+        text = LIVE.replace(f'<{place}>', f'<{place}>{WRITTEN}', 1)
+        self.assertEqual(incoming.Domain(UUIDS), parse(text))
+
+    def test_address_elsewhere(self):
+        """Only the address in a hostdev's source is an mdev's."""
+        forged = "<address uuid='22222222-2222-4222-8222-222222222222'/>"
+        text = LIVE.replace('<alias', f'{forged}<alias').replace(
+            '</devices>', f'{forged}</devices>')
+        self.assertEqual(UUIDS, parse(text).uuids)
+
+    @ddt.named_data(
+        ('twice', WRITTEN + WRITTEN, 'more than once'),
+        ('no_type', WRITTEN.replace('type="NVIDIA_558"', ''),
+         f'mdev {UUIDS[1]}: no type'),
+        ('product', WRITTEN.replace('product="2235"', 'product="22"'),
+         "'22' is not a PCI id"),
+        ('vendor', WRITTEN.replace('vendor="mtty"', 'vendor="10de_2235"'),
+         'cannot be told from a PCI id'),
+        ('fact_name', WRITTEN.replace('name="driver"', 'name="DRIVER"'),
+         'is not a fact name'),
+        ('no_fact_name', WRITTEN.replace('name="driver" ', ''), 'no name'),
+        ('value', WRITTEN.replace('value="ON"', 'value="…"'), 'fact ecc'),
+        ('long', WRITTEN.replace('value="550', f'value="{"9" * 5000}'),
+         'value has 5006 characters'),
+        ('two_values', WRITTEN.replace('name="ecc"', 'name="driver"'),
+         'fact driver has two values'),
+        ('element', WRITTEN.replace(':fact', ':fakt'),
+         f'element {annotation.NAMESPACE} fakt in it is not known'),
+        ('foreign_element', WRITTEN.replace('</mdev-compat:mdevs>',
+                                            '<x/></mdev-compat:mdevs>'),
+         'element x in it is not known'))
+    def test_unreadable_annotation(self, element, words):
+        found = parse(with_metadata(element))
+        self.assertEqual(UUIDS, found.uuids)
+        self.assertIsNone(found.annotated)
+        self.assertIn(words, found.fault)
+
+    def test_identity_unknown(self):
+        mdevs = (annotation.Mdev(UUIDS[0], None),)
+        self.assertEqual(mdevs, parse(with_metadata(
+            annotation.write(mdevs))).annotated)
+
+
+BOMB = ''.join(
+    f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))
+
+
+@ddt.ddt
+class HostileTest(testtools.TestCase):
+
+    @ddt.named_data(
+        ('bomb', f'<!DOCTYPE domain [<!ENTITY l0 "lol">{BOMB}]>'
+                 '<domain>&l9;</domain>', 'document type'),
+        ('external', '<!DOCTYPE domain SYSTEM "file:///etc/passwd"><domain/>',
+         'document type'),
+        ('external_entity', '<!DOCTYPE domain [<!ENTITY x SYSTEM '
+         '"file:///etc/passwd">]><domain>&x;</domain>', 'document type'),
+        ('entity', '<domain>&lol;</domain>', 'is broken: undefined entity'),
+        ('empty', '', 'is broken: no element found'),
+        ('cut', LIVE[:-20], 'is broken: unclosed token'),
+        ('two', LIVE + LIVE, 'is broken: junk after document element'),
+        ('prefix', '<domain><metadata><x:y/></metadata></domain>',
+         'unbound prefix'),
+        ('attribute', '<domain a="1" a="2"/>', 'duplicate attribute'),
+        ('encoding', '<?xml version="1.0" encoding="klingon"?><domain/>',
+         'is broken: unknown encoding'),
+        ('nul', '<domain>\0</domain>', 'is broken'),
+        ('deep', '<a>' * 65 + '</a>' * 65, 'more than 64 elements deep'),
+        ('endless', '<a>' * 10 ** 6, 'more than 64 elements deep'),
+        ('large', f'<domain>{" " * 10 * 2 ** 20}</domain>',
+         'more than 4 MiB'))
+    def test_refused(self, text, words):
+        exc = self.assertRaises(incoming.DomainError, parse, text)
+        self.assertIn(words, str(exc))
+        self.assertEqual(1, len(str(exc).splitlines()), exc)
+
+    def test_not_utf8(self):
+        self.assertRaises(incoming.DomainError, incoming.parse,
+                          b'<domain>\xff\xfe</domain>')
+
+    def test_wide(self):
+        """A million elements are as many calls, and no memory."""
+        self.assertEqual(
+            incoming.Domain(()), parse(f'<domain>{"<a/>" * 10 ** 6}</domain>'))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import pathlib
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.guard import sysfs
+from tests import mdev_tree
+
+
+@ddt.ddt
+class FindTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.useFixture(fixtures.TempDir()).path
+
+    @ddt.data('11111111', '22222222', '33333333', '44444444', '05922e05')
+    def test_as_libvirt_says(self, uuid):
+        """Names are libvirt's, of PCI devices and of mtty."""
+        uuid, parent, mdev_type = mdev_tree.add(self.root,
+                                                mdev_tree.capture(uuid))
+        self.assertEqual(sysfs.Place(parent, mdev_type),
+                         sysfs.find(self.root, uuid))
+
+    @ddt.data('11111111-1111-4111-8111-111111111111', '', '..',
+              '../../../devices', '11111111-1111-4111-8111-11111111111',
+              '11111111-1111-4111-8111-111111111111/..',
+              '11111111-1111-4111-8111-111111111111\n')
+    def test_not_there(self, uuid):
+        mdev_tree.add(self.root, mdev_tree.capture('22222222'))
+        self.assertIsNone(sysfs.find(self.root, uuid))
+
+    @ddt.data('mdev_type', '../subsystem')
+    def test_link_is_missing(self, link):
+        uuid, *_ = mdev_tree.add(self.root, mdev_tree.capture('11111111'))
+        home = pathlib.Path(self.root, 'bus/mdev/devices', uuid).resolve()
+        (home / link).unlink()
+        self.assertRaises(FileNotFoundError, sysfs.find, self.root, uuid)
