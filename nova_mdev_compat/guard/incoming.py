@@ -85,6 +85,8 @@ class _Target:
         if len(self._path) >= MAX_DEPTH:
             raise DomainError(f'it is more than {MAX_DEPTH} elements deep')
         self._path = path = (*self._path, tag)
+        if path[0] != 'domain':
+            raise DomainError('it is no domain')
         if path == _HOSTDEV:
             self._is_mdev = attributes.get('type') == 'mdev'
         elif path == _ADDRESS and self._is_mdev:

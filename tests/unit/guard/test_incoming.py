@@ -143,8 +143,10 @@ class HostileTest(testtools.TestCase):
         ('encoding', '<?xml version="1.0" encoding="klingon"?><domain/>',
          'is broken: unknown encoding'),
         ('nul', '<domain>\0</domain>', 'is broken'),
-        ('deep', '<a>' * 65 + '</a>' * 65, 'more than 64 elements deep'),
-        ('endless', '<a>' * 10 ** 6, 'more than 64 elements deep'),
+        ('other', '<domainbackup/>', 'it is no domain'),
+        ('deep', '<domain>' * 65 + '</domain>' * 65,
+         'more than 64 elements deep'),
+        ('endless', '<domain>' * 10 ** 5, 'more than 64 elements deep'),
         ('large', f'<domain>{" " * 10 * 2 ** 20}</domain>',
          'more than 4 MiB'))
     def test_refused(self, text, words):

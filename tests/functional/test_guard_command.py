@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook that libvirt calls, and the command behind it, as processes.
+
+What a machine with mdevs would have in sysfs is made of captures; libvirt
+itself is in test_guard_migration.
+"""
+
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.guard import annotation
+from nova_mdev_compat.guard import device_file
+from tests import mdev_tree
+from tests.unit.guard import test_hook
+from tests.unit.guard import test_incoming
+
+ROOT = pathlib.Path(__file__).parents[2]
+HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
+COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-guard'
+DOMAIN = test_incoming.with_metadata(annotation.write(test_hook.MDEVS))
+BEGIN = ('vg', 'migrate', 'begin', '-')
+#: Ends the shortest of its limits for a domain that takes endlessly.
+DEADLINE = 60
+
+STUB = """#!/bin/sh
+printf '%s ' "$@" > {home}/arguments
+cat > {home}/stdin
+echo 'why not' >&2
+exit 3
+"""
+#: What a hook has no time for, and what would scan all that is installed.
+IMPORTS = """
+import importlib.metadata
+import sys
+
+def scan(*_, **__):
+    raise AssertionError('all installed packages are looked at')
+
+importlib.metadata.entry_points = importlib.metadata.distributions = scan
+from nova_mdev_compat.cmd import guard
+status = guard.main(sys.argv[1:])
+print(' '.join(sys.modules))
+sys.exit(status)
+"""
+HEAVY = {'libvirt', 'lxml', 'jsonschema', 'keystoneauth1', 'requests',
+         'pkg_resources', 'nova', 'cotyledon'}
+MANY_ATTRIBUTES = ' '.join(f'a{number}=""' for number in range(300000))
+
+
+@ddt.ddt
+class HookScriptTest(testtools.TestCase):
+    """Without Python, where possible."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        stub = self.home / 'nova-mdev-guard'
+        stub.write_text(STUB.format(home=self.home))
+        stub.chmod(0o755)
+
+    def run_hook(self, *args, text=DOMAIN, path=''):
+        return subprocess.run(
+            [HOOK, *args], input=text, text=True, capture_output=True,
+            env={'PATH': f'{path or self.home}:/usr/bin:/bin'}, check=False)
+
+    def asked(self):
+        return (self.home / 'arguments').exists()
+
+    @ddt.data(('prepare', 'begin'), ('start', 'begin'), ('started', 'begin'),
+              ('stopped', 'end'), ('release', 'end'), ('restore', 'begin'),
+              ('reconnect', 'begin'), ('attach', 'begin'), ('migrate', 'end'))
+    @ddt.unpack
+    def test_other_operations(self, *operation):
+        done = self.run_hook('vg', *operation, '-')
+        self.assertEqual((0, '', ''),
+                         (done.returncode, done.stdout, done.stderr))
+        self.assertFalse(self.asked())
+
+    def test_no_mdevs(self):
+        done = self.run_hook(*BEGIN, text=DOMAIN.replace('mdev', 'pci'))
+        self.assertEqual((0, '', ''),
+                         (done.returncode, done.stdout, done.stderr))
+        self.assertFalse(self.asked())
+
+    def test_mdevs(self):
+        """The guard gets all that libvirt gave, and its answer counts."""
+        done = self.run_hook('v g', *BEGIN[1:])
+        self.assertEqual((3, '', 'why not\n'),
+                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual('-- v g migrate begin - ',
+                         (self.home / 'arguments').read_text())
+        self.assertEqual(DOMAIN.rstrip('\n'),
+                         (self.home / 'stdin').read_text())
+
+    def test_no_domain(self):
+        self.assertEqual(3, self.run_hook(*BEGIN, text='').returncode)
+        self.assertTrue(self.asked())
+
+    def test_no_guard(self):
+        """It is not there: then nobody can say that it may come."""
+        done = self.run_hook(*BEGIN, path='/nowhere')
+        self.assertEqual(127, done.returncode)
+        self.assertIn('nova-mdev-guard', done.stderr)
+
+
+@ddt.ddt
+class GuardTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for uuid in ('11111111', '33333333'):
+            mdev_tree.add(self.home / 'sys', mdev_tree.capture(uuid))
+        self.leave(test_hook.devices())
+        self.options = {'time_limit': '10'}
+
+    def leave(self, devices):
+        device_file.write(self.home / 'devices.json', device_file.Devices(
+            'here', time.time(), {name: device_file.Device(
+                frozenset(item['identity']), item['accepts'])
+                for name, item in devices.items()}))
+
+    def arguments(self):
+        (self.home / 'guard.conf').write_text('\n'.join([
+            '[collector]', f'devices_file = {self.home}/devices.json',
+            f'sysfs_root = {self.home}/sys', '[guard]',
+            *(f'{name} = {value}' for name, value in self.options.items())]))
+        return ['--config-file', str(self.home / 'guard.conf'), *BEGIN]
+
+    def run_guard(self, text=DOMAIN, **kwargs):
+        kwargs = {'input': text.encode(), **kwargs}
+        return subprocess.run([COMMAND, *self.arguments()], check=False,
+                              capture_output=True, timeout=DEADLINE, **kwargs)
+
+    def assert_refused(self, done, *words):
+        self.assertEqual((1, b''), (done.returncode, done.stdout),
+                         done.stderr)
+        (line,) = done.stderr.decode().splitlines()
+        for word in words:
+            self.assertIn(word, line)
+
+    def test_accepted(self):
+        done = self.run_guard()
+        self.assertEqual((0, b'', b''),
+                         (done.returncode, done.stdout, done.stderr))
+
+    def test_refused(self):
+        self.leave(test_hook.devices(
+            'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'))
+        self.assert_refused(
+            self.run_guard(), 'nova-mdev-guard: refused: domain vg: '
+            'incompatible: mdev 11111111-1111-4111-8111-111111111111 on '
+            'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=1.0: '
+            "rule 'our rule': driver 1.0 is not at least 2")
+
+    def test_through_the_hook(self):
+        """As libvirt has it: both, found in PATH."""
+        script = self.home / 'bin/nova-mdev-guard'
+        script.parent.mkdir()
+        script.write_text(f'#!/bin/sh\nshift\nexec {COMMAND} '
+                          f'{" ".join(self.arguments())}\n')
+        script.chmod(0o755)
+        for status, devices in ((0, test_hook.devices()), (1, {})):
+            self.leave(devices)
+            done = subprocess.run(
+                [HOOK, *BEGIN], input=DOMAIN.encode(), check=False,
+                env={'PATH': f'{script.parent}:/usr/bin:/bin'},
+                capture_output=True)
+            self.assertEqual(status, done.returncode, done.stderr)
+
+    @ddt.named_data(
+        ('bomb', f'<!DOCTYPE domain [<!ENTITY l0 "lol">{test_incoming.BOMB}]>'
+         '<domain>&l9;</domain>', 'document type'),
+        ('large', f'<domain>{"<mdev/>" * (10 * 2 ** 20 // 7)}</domain>',
+         'more than 4 MiB'),
+        ('deep', '<domain>' * 400000, 'more than 64 elements deep'),
+        ('wide', f'<domain>{"<a/>" * 10 ** 6}', 'is broken'),
+        ('long_name', f'<{"mdev" * 10 ** 6}/>', 'it is no domain'),
+        ('attributes', f'<domain {MANY_ATTRIBUTES}>', 'is broken'))
+    def test_hostile(self, text, words):
+        """In a bounded time and memory, whatever comes."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (2 ** 28, 2 ** 28))
+            resource.setrlimit(resource.RLIMIT_CPU, (DEADLINE, DEADLINE))
+
+        self.assert_refused(self.run_guard(text, preexec_fn=limit), words)
+
+    def test_endless(self):
+        """No more than is needed to know that it is too much is read."""
+        source = subprocess.Popen(['yes', '<domain>'], stdout=subprocess.PIPE)
+        self.addCleanup(source.wait)
+        self.addCleanup(source.kill)
+        self.addCleanup(source.stdout.close)
+        self.assert_refused(
+            self.run_guard(input=None, stdin=source.stdout),
+            'more than 4 MiB')
+
+    def hang(self):
+        """Let what the guard reads never come."""
+        (self.home / 'devices.json').unlink()
+        subprocess.run(['mkfifo', self.home / 'devices.json'], check=True)
+        self.options['time_limit'] = '1'
+
+    def test_time_limit(self):
+        self.hang()
+        self.assert_refused(self.run_guard(), 'unknown', 'it has taken more '
+                            'than 1 seconds ([guard]time_limit)')
+
+    def test_end_without_python(self):
+        """Where Python does not get to act upon its own limit."""
+        self.hang()
+        done = self.run_guard(preexec_fn=lambda: signal.pthread_sigmask(
+            signal.SIG_BLOCK, [signal.SIGALRM]))
+        self.assertEqual(1, done.returncode)
+        self.assertIn(b'Timeout (0:00:03)', done.stderr)
+
+    def test_imports(self):
+        done = subprocess.run(
+            [sys.executable, '-c', IMPORTS, *self.arguments()], text=True,
+            input=DOMAIN, capture_output=True, check=False)
+        self.assertEqual(0, done.returncode, done.stderr)
+        loaded = set(done.stdout.split())
+        self.assertIn('nova_mdev_compat.guard.decision', loaded)
+        self.assertEqual(set(), loaded & HEAVY)
+
+    def test_manual_use(self):
+        """--help is complete, and a wrong call is explained."""
+        done = subprocess.run([COMMAND, '--help'], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('domain operation suboperation', done.stdout)
+        done = subprocess.run([COMMAND, 'vg'], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn('usage: nova-mdev-guard', done.stderr)
+
+    def test_tools(self):
+        """Those that the hook calls are in every system."""
+        for name in ('timeout', 'cat'):
+            self.assertIsNotNone(shutil.which(name, path='/usr/bin:/bin'))
