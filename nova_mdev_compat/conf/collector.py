@@ -6,6 +6,8 @@ import sysconfig
 
 from oslo_config import cfg
 
+from nova_mdev_compat.guard import options as guard
+
 GROUP = cfg.OptGroup('collector', title='Collector',
                      help='Options of nova-mdev-collector.')
 
@@ -30,7 +32,7 @@ more than access to libvirt's read-only socket.
         help='For how many seconds libvirt may be silent before a pass is '
              'given up.'),
     cfg.StrOpt(
-        'sysfs_root', default='/sys',
+        'sysfs_root', default=guard.Options.sysfs_root,
         help='Where sysfs is mounted; facts that libvirt lacks come from '
              'there.'),
     cfg.StrOpt(
@@ -109,7 +111,7 @@ ask at once.
         help='Where the service leaves word of its last pass, for '
              '``nova-mdev-collector status``.'),
     cfg.StrOpt(
-        'devices_file', default='/var/lib/nova-mdev-compat/devices.json',
+        'devices_file', default=guard.Options.devices_file,
         help="""
 Where the service leaves word of what this host's devices are and accept.
 
@@ -117,7 +119,9 @@ nova-mdev-guard and nova-mdev-annotator read it, which can ask neither libvirt
 nor Placement for that.
 """),
     cfg.IntOpt(
-        'devices_max_age', default=600, min=1, max=86400,
+        'devices_max_age', default=guard.Options.devices_max_age,
+        min=guard.LIMITS['devices_max_age'][0],
+        max=guard.LIMITS['devices_max_age'][1],
         help="""
 For how many seconds what is left in ``devices_file`` counts.
 

@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[guard]: options of nova-mdev-guard."""
+"""[guard]: options of nova-mdev-guard, as oslo.config knows them.
+
+The guard itself reads them without it, see ``guard/options.py``.
+"""
 
 from oslo_config import cfg
 
-from nova_mdev_compat.conf import mdev_compat
-
-OFF = 'off'
+from nova_mdev_compat.guard import options
+from nova_mdev_compat import policy
 
 GROUP = cfg.OptGroup(
     'guard', title='The late check',
     help='Options of nova-mdev-guard, the hook of libvirt that looks at a '
-         'domain before it arrives. It also reads [collector]devices_file, '
-         'devices_max_age and sysfs_root.')
+         'domain before it arrives. They belong into a file in '
+         '/etc/nova-mdev-compat whose name ends in .conf. From there it '
+         'also takes [collector]devices_file, devices_max_age and '
+         'sysfs_root. No value can have a $.')
 
 OPTS = [
     cfg.StrOpt(
-        'mode', default=mdev_compat.ENFORCING,
+        'mode', default=options.Options.mode,
         choices=[
-            (mdev_compat.ENFORCING, 'a domain with an mdev that this host '
-                                    'does not accept is refused'),
-            (mdev_compat.PERMISSIVE, 'nothing is refused; the system log says '
-                                     'what would be'),
-            (OFF, 'nothing is looked at')],
+            (policy.ENFORCING, 'a domain with an mdev that this host does '
+                               'not accept is refused'),
+            (policy.PERMISSIVE, 'nothing is refused; the system log says '
+                                'what would be'),
+            (policy.OFF, 'nothing is looked at')],
         help="""
 What the guard does with its answer.
 
@@ -29,11 +33,11 @@ It counts from the next migration on; nothing has to be started again. To
 switch the guard off in an emergency, set ``off``.
 """),
     cfg.StrOpt(
-        'unknown', default=mdev_compat.REJECT,
+        'unknown', default=options.Options.unknown,
         choices=[
-            (mdev_compat.REJECT, 'unknown is refused'),
-            (mdev_compat.ALLOW, 'unknown is let through, with a warning in '
-                                'the system log')],
+            (policy.REJECT, 'unknown is refused'),
+            (policy.ALLOW, 'unknown is let through, with a warning in the '
+                           'system log')],
         help="""
 What happens where there is no answer.
 
@@ -42,7 +46,9 @@ left no word of this host's devices, or an old one, or an mdev of the domain is
 not there. A description that libvirt would not have written is always refused.
 """),
     cfg.IntOpt(
-        'time_limit', default=10, min=1, max=60,
+        'time_limit', default=options.Options.time_limit,
+        min=options.LIMITS['time_limit'][0],
+        max=options.LIMITS['time_limit'][1],
         help="""
 After how many seconds the guard gives up.
 

@@ -3,10 +3,12 @@
 
 from oslo_config import cfg
 
-ENFORCING = 'enforcing'
-PERMISSIVE = 'permissive'
-REJECT = 'reject'
-ALLOW = 'allow'
+from nova_mdev_compat import policy
+
+ENFORCING = policy.ENFORCING
+PERMISSIVE = policy.PERMISSIVE
+REJECT = policy.REJECT
+ALLOW = policy.ALLOW
 
 GROUP = cfg.OptGroup(
     'mdev_compat', title='Compatibility of mediated devices',

@@ -10,6 +10,7 @@ Everything that libvirt waits for is here: no plugin, no rule file, no service
 is asked.
 """
 
+import argparse
 from collections.abc import Iterator, Sequence
 import contextlib
 import faulthandler
@@ -20,16 +21,13 @@ import syslog
 import time
 from typing import NoReturn
 
-from oslo_config import cfg
-
-from nova_mdev_compat.conf import collector as collector_options
-from nova_mdev_compat.conf import guard as options
-from nova_mdev_compat.conf import mdev_compat
 from nova_mdev_compat.guard import decision
 from nova_mdev_compat.guard import device_file
 from nova_mdev_compat.guard import incoming
+from nova_mdev_compat.guard import options
 from nova_mdev_compat.guard import sysfs
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat import policy
 from nova_mdev_compat import verdict
 
 PROG = 'nova-mdev-guard'
@@ -40,7 +38,7 @@ that those of this host do not accept. A hook of libvirt calls it."""
 EPILOG = """\
 It reads the domain's XML from standard input, and says nothing where the
 domain may come. Where it may not, it writes one line to standard error and
-ends with 1; so it does when something is wrong with its options. To see what
+ends with 1, and with 2 where its options have to be put right. To see what
 this host would say to a domain of another one: virsh -c
 qemu+ssh://cmp1/system dumpxml --migratable instance-0000001a |
 nova-mdev-guard instance-0000001a migrate begin"""
@@ -49,8 +47,8 @@ nova-mdev-guard instance-0000001a migrate begin"""
 DIRECTORY = '/etc/nova-mdev-compat'
 #: How many seconds after its limit the process is ended.
 LAST_WORD = 2
-#: In seconds, until configuration says something else.
-FIRST_LIMIT = 10
+#: Exit status where a person has to put something right first.
+WRONG_OPTIONS = 2
 #: A line for libvirt's error, whatever a domain says.
 MAX_LINE = 2000
 
@@ -63,36 +61,33 @@ class Unknown(Exception):
     """It cannot be told whether the domain may come; the message says why."""
 
 
-def new_config() -> cfg.ConfigOpts:
-    """Return the command's options, all registered and none read."""
-    conf = cfg.ConfigOpts()
-    options.register_opts(conf)
-    collector_options.register_opts(conf)
-    conf.register_cli_opts([
-        cfg.StrOpt('domain', positional=True, required=True,
-                   help='Name of the domain, or -.'),
-        cfg.StrOpt('operation', positional=True, required=True,
-                   help='What happens to it; only migrate is looked at.'),
-        cfg.StrOpt('suboperation', positional=True, required=True,
-                   help='Which part of it; only begin is looked at.'),
-        cfg.StrOpt('extra', positional=True, required=False,
-                   help='Given by libvirt, and not used.')])
-    return conf
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments: those that libvirt gives, and files."""
+    found = argparse.ArgumentParser(PROG, description=DESCRIPTION,
+                                    epilog=EPILOG)
+    found.add_argument(
+        '--config-file', metavar='PATH', action='append', type=pathlib.Path,
+        help=f'Read this, and more that are given likewise, instead of every '
+             f'*.conf in {DIRECTORY}.')
+    found.add_argument('domain', help='Name of the domain.')
+    found.add_argument('operation', help='What happens to it; only "migrate" '
+                       'is looked at.')
+    found.add_argument('suboperation', help='Which part of that; only '
+                       '"begin" is looked at.')
+    found.add_argument('extra', nargs='?', help='Given by libvirt, not used.')
+    return found
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    _end_after(FIRST_LIMIT)
-    conf = new_config()
+    _end_after(options.Options.time_limit)
     try:
-        conf(list(argv), project='nova-mdev-compat', prog=PROG,
-             description=DESCRIPTION, epilog=EPILOG, default_config_files=[],
-             default_config_dirs=_directories())
-        return _run(conf)
-    except SystemExit as exc:
-        return 1 if exc.code else 0
-    except cfg.Error as exc:
-        return _refuse(f'configuration: {exc}')
+        args = parser().parse_args(argv)
+        files = args.config_file or sorted(
+            pathlib.Path(DIRECTORY).glob('*.conf'))
+        return _run(options.read(files), args)
+    except options.OptionError as exc:
+        return _refuse(f'configuration: {exc}', WRONG_OPTIONS)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -103,33 +98,22 @@ def _end_after(limit: int) -> None:
     faulthandler.dump_traceback_later(limit + LAST_WORD, exit=True, file=2)
 
 
-def _directories() -> list[str]:
-    # oslo.config refuses one that is not there.
-    return [DIRECTORY] if pathlib.Path(DIRECTORY).is_dir() else []
-
-
-def _run(conf: cfg.ConfigOpts) -> int:
-    # Each, so that a mistake shows before it matters.
-    for option in options.OPTS:
-        getattr(conf.guard, option.dest)
-    mode = conf.guard.mode
-    asked = (conf.operation, conf.suboperation) == ('migrate', 'begin')
-    if not asked or mode == options.OFF:
+def _run(conf: options.Options, args: argparse.Namespace) -> int:
+    asked = (args.operation, args.suboperation) == ('migrate', 'begin')
+    if not asked or conf.mode == policy.OFF:
         return 0
     try:
-        with _time_limit(conf.guard.time_limit):
+        with _time_limit(conf.time_limit):
             look(conf, sys.stdin.buffer.read(incoming.MAX_SIZE + 1))
     except Refused as exc:
         text, allowed = f'incompatible: {exc}', False
-    except cfg.Error:
-        raise
     except Exception as exc:
-        text = f'unknown ([guard]unknown = {conf.guard.unknown}): {_say(exc)}'
-        allowed = conf.guard.unknown == mdev_compat.ALLOW
+        text = f'unknown ([guard]unknown = {conf.unknown}): {_say(exc)}'
+        allowed = conf.unknown == policy.ALLOW
     else:
         return 0
-    text = f'domain {conf.domain}: {text}'
-    if allowed or mode == mdev_compat.PERMISSIVE:
+    text = f'domain {args.domain}: {text}'
+    if allowed or conf.mode == policy.PERMISSIVE:
         return _let_through(text)
     return _refuse(text)
 
@@ -158,7 +142,7 @@ def _time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def look(conf: cfg.ConfigOpts, text: bytes) -> None:
+def look(conf: options.Options, text: bytes) -> None:
     """Look at a domain that is to come; return where it may.
 
     :param text: its XML
@@ -173,7 +157,7 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
         return
     devices = _devices(conf)
     findings = decision.judge(domain, [
-        _target(conf.collector.sysfs_root, uuid, devices)
+        _target(conf.sysfs_root, uuid, devices)
         for uuid in domain.uuids])
     if findings:
         known = findings[0].kind is verdict.Kind.INCOMPATIBLE
@@ -181,14 +165,14 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
             '; '.join(finding.text for finding in findings))
 
 
-def _devices(conf: cfg.ConfigOpts) -> device_file.Devices:
-    path = pathlib.Path(conf.collector.devices_file)
+def _devices(conf: options.Options) -> device_file.Devices:
+    path = pathlib.Path(conf.devices_file)
     try:
         found = device_file.read(path)
     except device_file.DeviceFileError as exc:
         raise Unknown(str(exc)) from exc
     age = found.age(time.time())
-    if age > conf.collector.devices_max_age:
+    if age > conf.devices_max_age:
         raise Unknown(f'{path} is {device_file.say(age)} ([collector]'
                       'devices_max_age): is nova-mdev-collector running here?')
     return found
@@ -211,9 +195,9 @@ def _let_through(text: str) -> int:
     return 0
 
 
-def _refuse(text: str) -> int:
+def _refuse(text: str, status: int = 1) -> int:
     print(f'{PROG}: {_log(f"refused: {text}")}', file=sys.stderr)
-    return 1
+    return status
 
 
 def _log(text: str) -> str:

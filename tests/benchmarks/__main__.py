@@ -21,7 +21,7 @@ from tests.benchmarks import timing
 
 #: Modules of this package, in the order in which they run.
 NAMES = ('scheduling', 'savings', 'fleet', 'scheduler_process',
-         'filter_overhead', 'target_list', 'collector_cost')
+         'filter_overhead', 'target_list', 'collector_cost', 'guard_cost')
 
 
 def main(argv=None):

@@ -213,14 +213,14 @@ class HookTest(testtools.TestCase):
     def test_bad_option(self, name):
         self.options[name] = 'perhaps'
         status, said = self.run_hook()
-        self.assertEqual(1, status)
+        self.assertEqual(2, status)
         self.assertIn('nova-mdev-guard: refused: configuration: ', said)
         self.assertIn(name, said)
         self.assertIn('guard.conf', said)
 
     def test_bad_arguments(self):
-        self.useFixture(fixtures.StringStream('stderr'))
-        self.assertEqual(1, self.run_hook('vg')[0])
+        exc = self.assertRaises(SystemExit, self.run_hook, 'vg')
+        self.assertEqual(2, exc.code)
 
     def test_time_limit(self):
         """libvirt does not wait for somebody who keeps the input open."""
