@@ -44,6 +44,13 @@ class PackagingTest(testtools.TestCase):
             missing=['nova', 'oslo_db', 'placement'],
             module='nova_mdev_compat.cmd.collector'))
 
+    def test_guard_without_extras(self):
+        """What libvirt starts needs nothing but the package."""
+        self.run_python('-c', WITHOUT.format(
+            missing=[*COLLECTOR_ONLY, 'cotyledon', 'jsonschema',
+                     'keystoneauth1', 'nova', 'oslo_log', 'stevedore'],
+            module='nova_mdev_compat.guard.hook'))
+
     def test_wheel(self):
         """It has the package, the default rules and the entry points."""
         with tempfile.TemporaryDirectory() as directory:
@@ -58,6 +65,7 @@ class PackagingTest(testtools.TestCase):
               for path in (ROOT / 'etc/nova-mdev-compat/rules.d').iterdir()),
             *(f'.data/data/share/nova-mdev-compat/systemd/{path.name}'
               for path in (ROOT / 'etc/systemd').iterdir()),
+            '.data/data/share/nova-mdev-compat/hooks/qemu.d/nova-mdev-guard',
             'nova_mdev_compat/rules/loader.py', '/entry_points.txt']
         for end in ends:
             self.assertEqual(1, sum(name.endswith(end) for name in names),
