@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Write the files that are made from the code: the sample configuration files,
-# the collector's help for the manual and what the tutorial's commands print.
-# With --check, only say whether they
-# are as this would write them.
+# the commands' help for the manual and what the tutorial's commands print.
+# With --check, only say whether they are as this would write them.
 #
 # argparse words and folds its help differently from one Python to the next,
-# so that file is made, and checked, with one version only.
+# so those files are made, and checked, with one version only.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 HELP_PYTHON=3.11
 TUTORIAL=doc/source/operator/tutorial
-HELP_FILE=doc/source/cli/nova-mdev-collector.help.txt
+HELP=doc/source/cli
+HELP_OF=(nova-mdev-collector nova-mdev-annotator nova-mdev-guard)
 
 # generate DIRECTORY: write all files below it.
 generate() {
-    local file
+    local file command
     for file in tools/config-generator/*.conf; do
         mkdir -p "$1/etc/nova-mdev-compat"
         oslo-config-generator --config-file "$file" --output-file \
@@ -26,13 +26,15 @@ generate() {
     done
     tutorial "$1/$TUTORIAL"
     if [ "$(python_version)" != "$HELP_PYTHON" ]; then
-        echo "note: left out $HELP_FILE: it is made with Python $HELP_PYTHON"
+        echo "note: left out the commands' help: it is made with Python $HELP_PYTHON"
         return
     fi
-    mkdir -p "$1/$(dirname "$HELP_FILE")"
-    # Without a home there is no configuration file that would be named.
-    HOME=/nonexistent COLUMNS=80 NO_COLOR=1 nova-mdev-collector --help \
-        >"$1/$HELP_FILE"
+    mkdir -p "$1/$HELP"
+    for command in "${HELP_OF[@]}"; do
+        # Without a home there is no configuration file that would be named.
+        HOME=/nonexistent COLUMNS=80 NO_COLOR=1 "$command" --help \
+            >"$1/$HELP/$command.help.txt"
+    done
 }
 
 # tutorial DIRECTORY: write what the commands of the tutorial print.

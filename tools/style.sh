@@ -26,7 +26,7 @@ lint() {
     shellcheck)
         shellcheck --external-sources tools/*.sh .ci/run devstack/settings \
             devstack/plugin.sh devstack/lib/* devstack/tools/*.sh \
-            tests/devstack/*.sh
+            tests/devstack/*.sh etc/libvirt/hooks/qemu.d/*
         ;;
     *) echo "unknown linter: $1; there are: ${ALL[*]}" >&2 && return 2 ;;
     esac

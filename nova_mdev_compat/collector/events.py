@@ -3,10 +3,10 @@
 
 A parent's counts change without an event, a reloaded driver shows as an
 UPDATE only, and one new mdev gives an UPDATE of every other: so an event
-never says what is, it only wakes the service.
+never says what is, it only wakes a service.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import contextlib
 import threading
 
@@ -23,6 +23,14 @@ KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 3
 MAX_WAIT = 60
 
+#: By default, all that changes which mdevs there are, and who has them.
+DEVICE_EVENTS = (libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
+                 libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE)
+DOMAIN_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                 # Of a domain that runs: hot-plug, and hot-unplug.
+                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED)
+
 
 class Watcher:
     """Calls back whenever something about devices or domains may be new.
@@ -32,11 +40,17 @@ class Watcher:
 
     :param uri: connection URI
     :param wake: called from another thread, often, with a word on why
+    :param domain_events: libvirt's ids of the events of domains that count
+    :param device_events: likewise, of node devices
     """
 
-    def __init__(self, uri: str, wake: Callable[[str], None]):
+    def __init__(self, uri: str, wake: Callable[[str], None],
+                 domain_events: Collection[int] = DOMAIN_EVENTS,
+                 device_events: Collection[int] = DEVICE_EVENTS):
         self._uri = uri
         self._wake = wake
+        self._domain_events = domain_events
+        self._device_events = device_events
         self._closed = threading.Event()
         self._stopped = threading.Event()
 
@@ -89,17 +103,16 @@ class Watcher:
             connection.registerCloseCallback(
                 lambda *_: self._closed.set(), None)
             stack.callback(_undo, connection.unregisterCloseCallback)
-            for event in (libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
-                          libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE):
+            for event in self._device_events:
                 stack.callback(
                     _undo, connection.nodeDeviceEventDeregisterAny,
                     connection.nodeDeviceEventRegisterAny(
                         None, event, self._device, None))
-            stack.callback(
-                _undo, connection.domainEventDeregisterAny,
-                connection.domainEventRegisterAny(
-                    None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._domain,
-                    None))
+            for event in self._domain_events:
+                stack.callback(
+                    _undo, connection.domainEventDeregisterAny,
+                    connection.domainEventRegisterAny(
+                        None, event, self._domain, None))
             return stack.pop_all()
 
     def _device(self, _connection: object, device: libvirt.virNodeDevice,

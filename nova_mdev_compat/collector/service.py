@@ -1,72 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The collector as a service: passes, as often as needed and no oftener."""
+"""The collector as a service."""
 
 from collections.abc import Callable
 import pathlib
-import random
-import threading
 import time
 
-import cotyledon
-from cotyledon import types
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from nova_mdev_compat.collector import alarm
 from nova_mdev_compat.collector import events
 from nova_mdev_compat.collector import host as collector_host
 from nova_mdev_compat.collector import metrics
 from nova_mdev_compat.collector import nodedev
-from nova_mdev_compat.collector import notification
+from nova_mdev_compat.collector import passes
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import publishers
 from nova_mdev_compat.collector import state as collector_state
-from nova_mdev_compat import exceptions
 from nova_mdev_compat.guard import device_file
 
 LOG = logging.getLogger(__name__)
 
-#: First and longest pause after a pass that failed, in seconds.
-MIN_PAUSE = 2
-JITTER = 0.1
-#: For how long the end of the process waits for that of a pass.
-GRACE = 10
 
+class Passes(passes.Passes):
+    """Each reads this host, and publishes what differs."""
 
-class Passes:
-    """One pass after another, each of which may fail.
-
-    :param notify: tells systemd
-    """
+    stays = 'What was published before stays.'
 
     def __init__(self, conf: cfg.ConfigOpts, reader: collector_host.Reader,
-                 publisher: publishers.base.Publisher,
-                 notify: Callable[[str], object]):
+                 publisher: publishers.base.Publisher, notify: passes.Notify):
+        super().__init__(float(conf.collector.interval), notify)
         self._options = conf.collector
         self._reader = reader
         self._publisher = publisher
-        self._notify = notify
         self.state = collector_state.State(float(self._options.interval))
 
-    def run_one(self) -> float:
-        """Make a pass; return for how long to sleep after it."""
-        failure = None
-        try:
-            self._publish()
-        except exceptions.Failure as exc:
-            failure = str(exc)
-        except Exception as exc:
-            # The service has to go on, whatever it is.
-            self._failed(f'{type(exc).__name__}: {exc}')
-            LOG.exception('A pass has failed; this is a bug')
-        if failure:
-            self._failed(failure)
-            # Not in the handler: oslo.log would say it all once more.
-            LOG.error('%s. What was published before stays.', failure)
-        self._leave_word()
-        return self._pause()
-
-    def _publish(self) -> None:
+    def make(self) -> str:
         host = self._reader.read()
         self._leave_devices(host)
         summary = self._publisher.publish(host)
@@ -76,15 +44,10 @@ class Passes:
             if not item.accepts and summary.changed:
                 LOG.warning('%s accepts nothing: %s', item.parent.name,
                             item.why_nothing)
-        if self.state.failures:
-            LOG.info('Published again, after %d failures',
-                     self.state.failures)
-        if self.state.last_success is None:
-            self._notify('READY=1')
         self.state.host = host.name
         self.state.published = summary.published
         self.state.last_success = time.time()
-        self.state.failures, self.state.error = 0, None
+        return 'published'
 
     def _leave_devices(self, host: publication.Host) -> None:
         """Leave word for the late check, whether Placement answers or not."""
@@ -96,16 +59,11 @@ class Passes:
             LOG.warning('%s: %s; nova-mdev-guard and nova-mdev-annotator know '
                         'nothing new', exc.filename, exc.strerror)
 
-    def _failed(self, why: str) -> None:
-        self.state.failures += 1
-        self.state.error = why
-
-    def _leave_word(self) -> None:
+    def leave_word(self, status: str) -> None:
+        super().leave_word(status)
+        self.state.failures, self.state.error = self.failures, self.error
         self.state.last_pass = time.time()
         self.state.rules_error = self._reader.rules.fault
-        self._notify('WATCHDOG=1')
-        self._notify('STATUS=' + (self.state.error or 'published').replace(
-            '\n', ' '))
         try:
             collector_state.write(pathlib.Path(self._options.state_file),
                                   self.state)
@@ -114,56 +72,16 @@ class Passes:
             LOG.warning('%s: %s; nova-mdev-collector status knows nothing '
                         'new', exc.filename, exc.strerror)
 
-    def _pause(self) -> float:
-        interval = float(self._options.interval)
-        if self.state.failures:
-            # Some first tries come soon; a long outage costs no more than a
-            # quiet host.
-            exponent = min(self.state.failures - 1, 16)
-            interval = min(interval, MIN_PAUSE * 2.0 ** exponent)
-        return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
-
-class Service(cotyledon.Service):
-    """The process that makes the passes; its parent handles signals."""
-
+class Service(passes.Service):
     name = 'nova-mdev-collector'
 
-    def __init__(self, worker_id: types.WorkerId, conf: cfg.ConfigOpts,
-                 notify: Callable[[str], object]):
-        super().__init__(worker_id)
-        self._conf = conf
-        self._notify = notify
-        self._alarm = alarm.Alarm()
-        self._stopped = threading.Event()
-        self._ended = threading.Event()
+    def passes(self) -> Passes:
+        return Passes(self._conf, collector_host.Reader(self._conf),
+                      publishers.load(self._conf), self._notify)
 
-    def run(self) -> None:
-        """Make passes until terminate is called."""
-        passes = Passes(self._conf, collector_host.Reader(self._conf),
-                        publishers.load(self._conf), self._notify)
-        watcher = events.Watcher(self._conf.collector.libvirt_uri,
-                                 self._alarm.ring)
-        watcher.start()
-        while not self._stopped.is_set():
-            self._alarm.sleep(passes.run_one())
-        watcher.stop()
-        self._ended.set()
-
-    def terminate(self) -> None:
-        """End, after the pass that is under way (SIGTERM).
-
-        The process ends when this returns. A pass that takes long is cut
-        off: what it has published by then is true.
-        """
-        self._notify('STOPPING=1')
-        self._stopped.set()
-        self._alarm.ring('asked to end')
-        self._ended.wait(GRACE)
-
-    def reload(self) -> None:
-        """Look again at once, at rule files too (SIGHUP)."""
-        self._alarm.ring('asked to')
+    def watcher(self, wake: Callable[[str], None]) -> events.Watcher:
+        return events.Watcher(self._conf.collector.libvirt_uri, wake)
 
 
 def run(conf: cfg.ConfigOpts) -> None:
@@ -176,7 +94,4 @@ def run(conf: cfg.ConfigOpts) -> None:
     collector_host.Reader(conf).rules.current()
     publishers.load(conf)
     metrics.check(conf.collector.metrics_file)
-    notify = notification.notifier(conf.collector.interval)
-    manager = cotyledon.ServiceManager()
-    manager.add(Service, workers=1, args=(conf, notify))
-    manager.run()
+    passes.run(Service, conf, conf.collector.interval)

@@ -42,8 +42,8 @@ switch the guard off in an emergency, set ``off``.
 What happens where there is no answer.
 
 That is: the domain does not say what its mdevs come from, the collector has
-left no word of this host's devices, or an old one, or an mdev of the domain is
-not there. A description that libvirt would not have written is always refused.
+left no word of this host's devices, or an old one, or an mdev of the domain
+is not there. What libvirt would not have written is always refused.
 """),
     cfg.IntOpt(
         'time_limit', default=options.Options.time_limit,

@@ -3,15 +3,15 @@
 
 ::
 
-    <mdev-compat:mdevs xmlns:mdev-compat="...">
+    <mdev-compat:mdevs xmlns:mdev-compat="..." host="gpu-1">
       <mdev-compat:mdev uuid="..." vendor="10de" product="2235"
                         type="NVIDIA_558">
         <mdev-compat:fact name="driver" value="535.54.03"/>
       </mdev-compat:mdev>
     </mdev-compat:mdevs>
 
-A device without PCI ids has no product. An mdev whose parent nobody knows has
-its UUID alone.
+The host is the one where that is so. A device without PCI ids has no product.
+An mdev whose parent nobody knows has its UUID alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,9 +46,13 @@ class Mdev:
     identity: ident.Identity | None
 
 
-def write(mdevs: Iterable[Mdev]) -> str:
-    """Return the element for a domain's mdevs, in their order."""
-    lines = [f'<{KEY}:mdevs xmlns:{KEY}={saxutils.quoteattr(NAMESPACE)}>']
+def write(mdevs: Iterable[Mdev], host: str = '') -> str:
+    """Return the element for a domain's mdevs, in their order.
+
+    :param host: libvirt's name of the host where they are
+    """
+    names = {f'xmlns:{KEY}': NAMESPACE, **({'host': host} if host else {})}
+    lines = [f'<{KEY}:mdevs{_attributes(names)}>']
     for mdev in mdevs:
         lines += [f'  <{KEY}:mdev{_attributes(_names(mdev))}>']
         lines += [f'    <{KEY}:fact{_attributes(fact)}/>'

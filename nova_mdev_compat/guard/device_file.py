@@ -113,6 +113,22 @@ def read(path: pathlib.Path) -> Devices:
         raise DeviceFileError(f'{path} is no JSON: {exc}') from exc
 
 
+def read_fresh(path: pathlib.Path, max_age: float, now: float) -> Devices:
+    """Return what the file says, if it is not too old.
+
+    :param max_age: in seconds
+    :param now: in seconds since the epoch
+    :raises DeviceFileError: there is none, it makes no sense, or it is old
+    """
+    found = read(path)
+    age = found.age(now)
+    if age > max_age:
+        raise DeviceFileError(
+            f'{path} is {say(age)} ([collector]devices_max_age): is '
+            'nova-mdev-collector running here?')
+    return found
+
+
 class _Nonsense(Exception):
     """JSON of another shape. A library for that would take a hook's time."""
 

@@ -38,10 +38,9 @@ that those of this host do not accept. A hook of libvirt calls it."""
 EPILOG = """\
 It reads the domain's XML from standard input, and says nothing where the
 domain may come. Where it may not, it writes one line to standard error and
-ends with 1, and with 2 where its options have to be put right. To see what
-this host would say to a domain of another one: virsh -c
-qemu+ssh://cmp1/system dumpxml --migratable instance-0000001a |
-nova-mdev-guard instance-0000001a migrate begin"""
+ends with 1, and with 2 where its options have to be put right. It can be tried
+by hand: virsh dumpxml --migratable DOMAIN | nova-mdev-guard DOMAIN migrate
+begin"""
 
 #: Where every *.conf is read, in alphabetical order.
 DIRECTORY = '/etc/nova-mdev-compat'
@@ -155,7 +154,11 @@ def look(conf: options.Options, text: bytes) -> None:
         raise Refused(f'the domain: {exc}') from exc
     if not domain.uuids:
         return
-    devices = _devices(conf)
+    try:
+        devices = device_file.read_fresh(pathlib.Path(conf.devices_file),
+                                         conf.devices_max_age, time.time())
+    except device_file.DeviceFileError as exc:
+        raise Unknown(str(exc)) from exc
     findings = decision.judge(domain, [
         _target(conf.sysfs_root, uuid, devices)
         for uuid in domain.uuids])
@@ -163,19 +166,6 @@ def look(conf: options.Options, text: bytes) -> None:
         known = findings[0].kind is verdict.Kind.INCOMPATIBLE
         raise (Refused if known else Unknown)(
             '; '.join(finding.text for finding in findings))
-
-
-def _devices(conf: options.Options) -> device_file.Devices:
-    path = pathlib.Path(conf.devices_file)
-    try:
-        found = device_file.read(path)
-    except device_file.DeviceFileError as exc:
-        raise Unknown(str(exc)) from exc
-    age = found.age(time.time())
-    if age > conf.devices_max_age:
-        raise Unknown(f'{path} is {device_file.say(age)} ([collector]'
-                      'devices_max_age): is nova-mdev-collector running here?')
-    return found
 
 
 def _target(root: str, uuid: str,

@@ -35,11 +35,13 @@ class Domain:
     :ivar annotated: what its metadata says of its mdevs, None where it says
         nothing
     :ivar fault: why what it says cannot be read, empty where it can
+    :ivar host: where it was so; empty where that is not said
     """
 
     uuids: tuple[str, ...]
     annotated: tuple[annotation.Mdev, ...] | None = None
     fault: str = ''
+    host: str = ''
 
 
 def parse(text: bytes) -> Domain:
@@ -72,6 +74,7 @@ class _Target:
         self._is_mdev = False
         self._uuids: list[str] = []
         self._annotations = 0
+        self._host = ''
         self._annotated: list[annotation.Mdev] = []
         self._mdev: dict[str, str] = {}
         self._facts: list[dict[str, str]] = []
@@ -98,6 +101,7 @@ class _Target:
         inner = self._path[3:]
         if not inner:
             self._annotations += 1
+            self._host = attributes.get('host', '')
         elif inner == (_MDEV,):
             self._mdev, self._facts = attributes, []
         elif inner == (_MDEV, _FACT):
@@ -123,4 +127,4 @@ class _Target:
             self._fault = 'it is there more than once'
         if self._fault or not self._annotations:
             return Domain(uuids, None, self._fault)
-        return Domain(uuids, tuple(self._annotated))
+        return Domain(uuids, tuple(self._annotated), host=self._host)

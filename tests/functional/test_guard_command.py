@@ -238,7 +238,7 @@ class GuardTest(testtools.TestCase):
         done = subprocess.run([COMMAND, '--help'], capture_output=True,
                               text=True, check=False)
         self.assertEqual(0, done.returncode, done.stderr)
-        for word in ('suboperation', '/etc/nova-mdev-compat', 'virsh'):
+        for word in ('suboperation', '/etc/nova-mdev-compat', 'virsh dumpxml'):
             self.assertIn(word, done.stdout)
         done = subprocess.run([COMMAND, 'vg'], capture_output=True, text=True,
                               check=False)

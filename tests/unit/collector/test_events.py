@@ -12,6 +12,7 @@ import threading
 import time
 from unittest import mock
 
+import ddt
 import libvirt
 import testtools
 
@@ -89,6 +90,7 @@ class Connection:
                                 None)
 
 
+@ddt.ddt
 class WatcherTest(testtools.TestCase):
 
     def setUp(self):
@@ -136,13 +138,37 @@ class WatcherTest(testtools.TestCase):
             self.assertEqual(1 + count, len(self.woken))
         self.assertGreater(count, 50)
 
-    def test_domain_wakes(self):
+    def fire_domain(self, event, *details):
+        """Fire an event of a domain, with what libvirt gives beside it."""
+        domain = mock.Mock(spec=['UUIDString'])  # nothing else may be asked
+        domain.UUIDString.return_value = 'an-uuid'
+        connection = self.connections[0]
+        connection.callbacks['domain', event](
+            connection, domain, *details, None)
+
+    @ddt.data((libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, 0, 0),
+              (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, 'hostdev0'),
+              (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, 'hostdev0'))
+    def test_domain_wakes(self, event):
+        """A hot-plugged mdev changes which types are in use."""
         self.start()
-        domain = mock.Mock(**{'UUIDString.return_value': 'an-uuid'})
-        self.connections[0].callbacks[
-            'domain', libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE](
-                self.connections[0], domain, 0, 0, None)
+        self.fire_domain(*event)
         self.assertEqual('domain an-uuid', self.woken[-1])
+
+    def test_other_events(self):
+        """Only what was asked for is registered, and all of it undone."""
+        event = libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE
+        self.watcher = events.Watcher('qemu:///system', self.wake, [event],
+                                      ())
+        self.addCleanup(self.watcher.stop)
+        self.start()
+        self.assertEqual({'close', ('domain', event)},
+                         set(self.connections[0].callbacks))
+        self.fire_domain(event, libvirt.VIR_DOMAIN_METADATA_ELEMENT, 'a:b')
+        self.assertEqual('domain an-uuid', self.woken[-1])
+        self.watcher.stop()
+        self.assertTrue(self.connections[0].closed.wait(DEADLINE))
+        self.assertEqual({}, self.connections[0].callbacks)
 
     def test_broken_connection(self):
         """It wakes, is closed for good, and another is made."""

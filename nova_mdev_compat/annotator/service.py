@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The annotator as a service."""
+
+from collections.abc import Callable
+
+import libvirt
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_mdev_compat.annotator import annotator
+from nova_mdev_compat.collector import events
+from nova_mdev_compat.collector import passes
+
+LOG = logging.getLogger(__name__)
+
+#: Writing fires METADATA_CHANGE at ourselves as well. The pass that it causes
+#: finds nothing to write.
+EVENTS = (*events.DOMAIN_EVENTS, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE)
+
+#: Longest pause while a domain waits for the end of a job, in seconds.
+BUSY_PAUSE = 5.
+
+
+class Passes(passes.Passes):
+    """Each looks at all domains, and writes what differs."""
+
+    stays = 'What domains said before stays.'
+
+    def __init__(self, conf: cfg.ConfigOpts, notify: passes.Notify):
+        super().__init__(float(conf.annotator.interval), notify)
+        self._annotator = annotator.Annotator(conf.collector)
+        self._unknown: frozenset[str] = frozenset()
+        self._busy = False
+
+    def make(self) -> str:
+        self._busy = False
+        summary = self._annotator.annotate()
+        self._warn(summary)
+        self._busy = bool(summary.busy)
+        summary.check()
+        status = f'{sum(bool(plan.entries) for plan in summary.plans)} domains'
+        return '; '.join([f'{status} say what their mdevs are',
+                          *summary.unknown()])
+
+    def _warn(self, summary: annotator.Summary) -> None:
+        """Tell what is unknown, when that is new."""
+        unknown = frozenset(summary.unknown())
+        for text in sorted(unknown - self._unknown):
+            LOG.warning('%s', text)
+        self._unknown = unknown
+        if summary.busy:
+            LOG.info('In the middle of a job, and looked at again soon: %s',
+                     annotator.some(summary.busy))
+
+    def longest(self) -> float:
+        return BUSY_PAUSE if self._busy else self._interval
+
+
+class Service(passes.Service):
+    name = 'nova-mdev-annotator'
+
+    def passes(self) -> Passes:
+        return Passes(self._conf, self._notify)
+
+    def watcher(self, wake: Callable[[str], None]) -> events.Watcher:
+        # Of devices the collector tells, in its file.
+        return events.Watcher(self._conf.collector.libvirt_uri, wake, EVENTS,
+                              ())
+
+
+def run(conf: cfg.ConfigOpts) -> None:
+    """Be a service until a signal ends it."""
+    passes.run(Service, conf, conf.annotator.interval)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[annotator]: options of nova-mdev-annotator."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'annotator', title='Annotator',
+    help='Options of nova-mdev-annotator. It also reads '
+         '[collector]libvirt_uri, libvirt_timeout, sysfs_root, devices_file '
+         'and devices_max_age; its connection to libvirt is a read-write one.')
+
+OPTS: list[cfg.Opt] = [
+    cfg.IntOpt(
+        'interval', default=60, min=1, max=3600,
+        help="""
+Seconds between two looks at everything.
+
+Changes that libvirt reports are looked at within a second or two; this is for
+news of the collector, and for a domain that could not be written. Each host is
+up to a tenth early or late.
+"""),
+]
+
+CLI_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        'command', positional=True, required=False, default='run', choices=[
+            ('run', 'be a service: annotate domains, and keep it right'),
+            ('remove', 'take the annotations off all domains, running or '
+                       'defined; stop the service first')],
+        help='What to do.'),
+    cfg.BoolOpt(
+        'once', default=False,
+        help='Annotate the running domains once and exit.'),
+    cfg.BoolOpt(
+        'dry-run', default=False,
+        help='Print what would be written, domain by domain; change '
+             'nothing.'),
+    cfg.StrOpt(
+        'format', default='table', choices=['table', 'json'],
+        help='How --dry-run prints.'),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def register_cli_opts(conf: cfg.ConfigOpts) -> None:
+    conf.register_cli_opts(CLI_OPTS)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    return [(GROUP, OPTS)]
