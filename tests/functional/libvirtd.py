@@ -22,25 +22,27 @@ log_outputs = "3:file:{home}/libvirtd.log"
 """
 #: What it would keep there is its own, and gone with it.
 DIRECTORIES = ('/etc/libvirt', '/run/libvirt', '/var/lib/libvirt',
-               '/var/cache/libvirt')
+               '/var/cache/libvirt', '/var/log/libvirt')
 #: Debian's daemon does not start without the user that it would run guests as,
 #: and the package that makes this user starts a libvirtd on this machine.
 ACCOUNT = """
 grep -q ^libvirt-qemu: /etc/passwd || {{
-  cp /etc/passwd /etc/group {home} &&
-  echo libvirt-qemu:x:64055:64055::/nonexistent:/bin/false >> {home}/passwd &&
-  echo libvirt-qemu:x:64055: >> {home}/group &&
-  mount --bind {home}/passwd /etc/passwd &&
+  cp /etc/passwd /etc/group {home}
+  echo libvirt-qemu:x:64055:64055::/nonexistent:/bin/false >> {home}/passwd
+  echo libvirt-qemu:x:64055: >> {home}/group
+  mount --bind {home}/passwd /etc/passwd
   mount --bind {home}/group /etc/group
-}} &&
+}}
 """
 #: libvirt remembers what an emulator can do, but not where there is a KVM that
 #: its user may open and that does not work, as in a nested machine: there it
 #: asks anew for each domain, which takes seconds.
 NO_KVM = """
-{{ [ ! -e /dev/kvm ] || {{
-  : > {home}/kvm && chmod 0 {home}/kvm && mount --bind {home}/kvm /dev/kvm
-}}; }} &&
+[ ! -e /dev/kvm ] || {{
+  : > {home}/kvm
+  chmod 0 {home}/kvm
+  mount --bind {home}/kvm /dev/kvm
+}}
 """
 DOMAIN = """
 <domain type='qemu'><name>{}</name><memory>1024</memory>
@@ -60,8 +62,7 @@ class Libvirtd(fixtures.Fixture):
     def _setUp(self):
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.home.chmod(0o755)
-        (self.home / 'libvirtd.conf').write_text(
-            CONFIG.format(home=self.home))
+        (self.home / 'libvirtd.conf').write_text(self.config())
         self._sudo = [] if os.geteuid() == 0 else ['sudo', '-n']
         # Errors are raised; nobody needs them on stderr as well.
         libvirt.registerErrorHandler(lambda *_: None, None)
@@ -71,17 +72,38 @@ class Libvirtd(fixtures.Fixture):
     def uri(self, socket='libvirt-sock-ro'):
         return f'qemu+unix:///system?socket={self.home / socket}'
 
+    def config(self):
+        """Return the daemon's configuration."""
+        return CONFIG.format(home=self.home)
+
+    def prepare(self):
+        """Return what makes the namespace fit for it, for ``sh -e``.
+
+        It must end where one command fails: the next may be meant for what
+        that one should have put over this machine's own files.
+        """
+        return ''.join(f'mkdir -p {path}\nmount -t tmpfs none {path}\n'
+                       for path in DIRECTORIES) + (ACCOUNT + NO_KVM).format(
+                           home=shlex.quote(str(self.home)))
+
+    def daemon(self):
+        return ['libvirtd', '--config', str(self.home / 'libvirtd.conf'),
+                '--pid-file', str(self.home / 'pid')]
+
+    def command(self):
+        """Return what runs the daemon where it belongs, for root."""
+        reaped = shlex.join([sys.executable, str(REAPER), *self.daemon()])
+        return ['unshare', '--mount', 'sh', '-e', '-c',
+                f'{self.prepare()}exec {reaped}']
+
+    def inside(self):
+        """Return what runs a command where it sees the daemon's pids."""
+        return []
+
     def start(self):
         """Start it and wait until it answers."""
-        home = shlex.quote(str(self.home))
-        reaper = shlex.join([sys.executable, str(REAPER)])
-        prepare = ''.join(f'mkdir -p {path} && mount -t tmpfs none {path} && '
-                          for path in DIRECTORIES)
-        prepare += (ACCOUNT + NO_KVM).format(home=home)
         self._process = subprocess.Popen(
-            [*self._sudo, 'unshare', '--mount', 'sh', '-c',
-             f'{prepare}exec {reaper} libvirtd '
-             f'--config {home}/libvirtd.conf --pid-file {home}/pid'],
+            [*self._sudo, *self.command()],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE
         while True:
@@ -97,7 +119,8 @@ class Libvirtd(fixtures.Fixture):
     def signal(self, name):
         """Send it a signal, by name without SIG."""
         pid = (self.home / 'pid').read_text().strip()
-        subprocess.run([*self._sudo, 'kill', f'-{name}', pid], check=True)
+        subprocess.run([*self._sudo, *self.inside(), 'kill', f'-{name}', pid],
+                       check=True)
 
     def kill(self):
         """End it at once, as a crash would."""

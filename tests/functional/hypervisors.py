@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hypervisors, between which domains with mdevs migrate.
+
+Each is a real libvirtd that runs QEMU, in namespaces of its own, and a cable
+between them. No mdev can be had on the machine, so what libvirt and the guard
+read of one is laid over this machine's /sys and /dev (hypervisors_mdevs), and
+QEMU is started without it (hypervisors_emulator). Nothing else knows of that:
+libvirt checks, claims and migrates the domain's mdev as any other.
+"""
+
+import contextlib
+import pathlib
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+
+import fixtures
+import libvirt
+from testtools import content
+
+from nova_mdev_compat.guard import annotation
+from tests.functional import hypervisors_mdevs
+from tests.functional import hypervisors_texts
+from tests.functional import libvirtd
+
+ROOT = pathlib.Path(__file__).parents[2]
+HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
+EMULATOR = ROOT / 'tests/functional/hypervisors_emulator.py'
+BIN = pathlib.Path(sys.executable).parent
+SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+#: With our commands.
+PATH = f'{BIN}:{SYSTEM_PATH}'
+
+#: libudev, by which libvirt finds devices, takes no other file system for
+#: sysfs.
+LAID_OVER = 'SYSTEMD_DEVICE_VERIFY_SYSFS=0'
+#: Version of the parents' driver.
+DRIVER = '1.5'
+
+
+class Hypervisor(libvirtd.Libvirtd):
+    """A host: it stays, and so do its guests, when its libvirtd does not.
+
+    :param address: of its end of the cable
+    :param mdevs: that it has
+    :ivar path: PATH of its libvirtd, from its next start on
+    """
+
+    def __init__(self, address, mdevs):
+        super().__init__()
+        self.path = PATH
+        self.address = address
+        self.mdevs = mdevs
+
+    def _setUp(self):
+        self._init = self._process = None
+        super()._setUp()
+
+    def config(self):
+        # Two on one machine would not migrate to each other.
+        return super().config() + f'host_uuid = "{uuid.uuid4()}"\n'
+
+    def start(self):
+        if self._init is None:
+            self._furnish()
+            self._boot()
+        super().start()
+
+    def _furnish(self):
+        """Make the files that are laid over this machine's."""
+        hypervisors_mdevs.write_sysfs(self.home / 'sys', self.mdevs, DRIVER)
+        for name in ('dev/vfio', 'dev/pts', 'dev/shm', 'conf', 'hooks',
+                     'etc/nova-mdev-compat', 'etc/libvirt'):
+            (self.home / name).mkdir(parents=True)
+        for name in ('vfio', *(mdev.group for mdev in self.mdevs)):
+            (self.home / 'dev/vfio' / name).touch()
+        (self.home / 'dev/log').symlink_to(self.home / 'log')
+        self._log = self._listen()
+        (self.home / 'qemu.conf').write_text(
+            hypervisors_texts.QEMU_CONFIG)
+        self.install()
+
+    def _listen(self):
+        """Be the system's log of the host."""
+        log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(log.close)
+        log.bind(str(self.home / 'log'))
+        (self.home / 'log').chmod(0o666)
+        log.setblocking(False)
+        return log
+
+    def _boot(self):
+        script = hypervisors_texts.INIT.format(
+            home=shlex.quote(str(self.home)), prepare=self.prepare(),
+            reaper=shlex.join([sys.executable, str(libvirtd.REAPER)]))
+        with (self.home / 'init').open('wb') as log:
+            process = subprocess.Popen(
+                [*self._sudo, 'unshare', '--mount', '--net', '--pid', '--fork',
+                 'sh', '-e', '-c', script], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log)
+        self.addCleanup(process.wait, libvirtd.DEADLINE)
+        self.addCleanup(process.stdin.close)
+        with process.stdout:
+            said = process.stdout.readline()
+        if not said:
+            raise RuntimeError((self.home / 'init').read_text())
+        self._init = int(said)
+
+    def enter(self, *namespaces):
+        """Return what runs a command in some of its namespaces, or in all."""
+        return ['nsenter', '--target', str(self._init),
+                *(namespaces or ('--mount', '--net', '--pid'))]
+
+    def inside(self):
+        return self.enter()
+
+    def command(self):
+        # Between them a shell: nsenter stops when what it runs does, and would
+        # not go on with it.
+        return [*self.enter(), 'env', f'PATH={self.path}', LAID_OVER, 'sh',
+                '-c', '"$@"; exit $?', 'sh', *self.daemon()]
+
+    def end(self):
+        """Wait for it: it has ended with the host's first process."""
+        if self._process:
+            self._process.wait(libvirtd.DEADLINE)
+
+    def run(self, *command):
+        """Run a command there; return what it prints."""
+        return subprocess.run(
+            [*self._sudo, *self.enter(), *command], check=True,
+            capture_output=True, text=True).stdout
+
+    def service(self, log, *command):
+        """Start a service there; return what ends it."""
+        with log.open('wb') as file:
+            process = subprocess.Popen(
+                [*self._sudo, *self.enter(), 'env', f'PATH={self.path}', 'sh',
+                 '-c', 'echo $$; exec "$@"', 'sh', *command],
+                stdout=subprocess.PIPE, stderr=file)
+        with process.stdout:
+            pid = process.stdout.readline().decode().strip()
+
+        def end():
+            self.run('kill', pid)
+            process.wait(libvirtd.DEADLINE)
+
+        return end
+
+    def connect(self, other):
+        """Lay the cable to another one."""
+        def run(*command):
+            subprocess.run([*self._sudo, *command], check=True)
+
+        # Made where it is to be, it needs no name that is free here.
+        run(*self.enter('--net'), 'ip', 'link', 'add', 'cable', 'type', 'veth',
+            'peer', 'name', 'cable', 'netns', str(other._init))
+        for host in (self, other):
+            for command in (f'addr add {host.address}/24 dev cable',
+                            'link set cable up', 'link set lo up'):
+                run(*host.enter('--net'), 'ip', *command.split())
+
+    def logged(self):
+        """Return what was written to its system log since the last call."""
+        found = []
+        while True:
+            try:
+                found.append(self._log.recv(10000).decode())
+            except BlockingIOError:
+                return found
+
+    def configure(self, **groups):
+        """Write the configuration of what runs there, but the defaults."""
+        (self.home / 'conf/guard.conf').write_text(''.join(
+            f'[{group}]\n' + ''.join(
+                f'{key} = {value}\n' for key, value in options.items())
+            for group, options in groups.items()))
+
+    def install(self):
+        """Install the hook as it is shipped."""
+        shutil.copy(HOOK, self.home / 'hooks')
+        (self.home / 'hooks' / HOOK.name).chmod(0o755)
+
+    def uninstall(self):
+        (self.home / 'hooks' / HOOK.name).unlink()
+
+    def libvirtd_log(self):
+        """Return what libvirtd complained of, as a test's detail."""
+        return content.content_from_file(self.home / 'libvirtd.log')
+
+    def annotate(self, name, text):
+        """Write our element into a running domain's metadata."""
+        # libvirt puts the namespace in itself, and fails where it is already.
+        plain = text.replace(
+            f' xmlns:{annotation.KEY}="{annotation.NAMESPACE}"', '').replace(
+                f'{annotation.KEY}:', '')
+        with self.open() as connection:
+            connection.lookupByName(name).setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT, plain, annotation.KEY,
+                annotation.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def open(self):
+        """Return a connection, for a with statement."""
+        return contextlib.closing(libvirt.open(self.uri('libvirt-sock')))
+
+    def virsh(self, *args):
+        """Run virsh against it, and return what came of it."""
+        return subprocess.run(
+            ['virsh', '--quiet', '--connect', self.uri('libvirt-sock'), *args],
+            capture_output=True, text=True, check=False,
+            timeout=libvirtd.DEADLINE)
+
+
+class Hypervisors(fixtures.Fixture):
+    """Two of them.
+
+    :param mdevs: those of each
+    """
+
+    def __init__(self, *mdevs):
+        super().__init__()
+        self._mdevs = mdevs
+
+    def _setUp(self):
+        self.source, self.target = self.hosts = [
+            self.useFixture(Hypervisor(f'10.99.0.{number}', mdevs))
+            for number, mdevs in enumerate(self._mdevs, 1)]
+        self.source.connect(self.target)
+        home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        home.chmod(0o755)
+        # As a domain's emulator has one path on both.
+        self.emulator = home / 'emulator'
+        self.emulator.write_text(
+            f'#!/bin/sh\nexec {sys.executable} -IS {EMULATOR} "$@"\n')
+        self.emulator.chmod(0o755)
+
+    def domain(self, name, uuids):
+        """Return the XML of a domain with such mdevs."""
+        return hypervisors_texts.DOMAIN.format(
+            name=name, uuid=uuid.uuid4(), emulator=self.emulator,
+            mdevs=''.join(map(hypervisors_texts.HOSTDEV.format, uuids)))

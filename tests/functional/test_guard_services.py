@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-mdev-guard needs, brought there by the services of both hosts.
+
+As in test_guard_migration, libvirtd, QEMU and migrations are real; here,
+annotators and collectors are, too.
+"""
+
+from nova_mdev_compat import files
+from nova_mdev_compat.guard import annotation
+from tests.functional import hypervisors
+from tests.functional import hypervisors_base as base
+from tests.functional import hypervisors_texts
+
+NEWER_NAME = 'newer drivers alone'
+NEWER = f"""
+schema_version: "1.0"
+vendor: "1234"
+rules:
+  - name: {NEWER_NAME}
+    accepts:
+      facts: {{driver: {{at_least: "2"}}}}
+"""
+
+
+class AnnotatorTest(base.MigrationTestCase):
+    """Nobody but nova-mdev-annotator, on both hosts, writes metadata."""
+
+    def setUp(self):
+        super().setUp()
+        self.publish(self.target, base.NEW)
+        for host in self.hosts.hosts:
+            self.configure(host)
+            self.service(host, 'nova-mdev-annotator')
+
+    def test_there_and_back(self):
+        self.start(base.GPU)
+        self.says(self.source, base.GPU)
+        self.assert_moved(self.migrate())
+        self.says(self.target, base.SAME_GPU)
+        # It comes from another host now, and says so.
+        done = self.migrate({base.SAME_GPU.uuid: base.GPU.uuid}, back=True)
+        self.assertIn('driver 2.0 is not at most 1.5', done.stderr)
+        self.assert_runs(self.target)
+
+    def test_detached(self):
+        """What is said goes with the last mdev."""
+        self.start(base.GPU, base.MTTY)
+        self.says(self.source, base.GPU, base.MTTY)
+        for mdev, left in ((base.GPU, [base.MTTY]), (base.MTTY, [])):
+            self.detach(self.source, mdev)
+            self.says(self.source, *left)
+
+    def detach(self, host, mdev):
+        path = self.home / 'mdev.xml'
+        path.write_text(hypervisors_texts.HOSTDEV.format(mdev.uuid))
+        self.succeed(host.virsh('detach-device', '--live', self.name,
+                                str(path)))
+
+    def test_libvirtd_restarted(self):
+        """It listens to the new one, and knows what it has missed."""
+        self.start(base.GPU)
+        self.says(self.source, base.GPU)
+        self.source.kill()
+        self.source.start()
+        self.source.annotate(self.name, annotation.write([]))
+        self.says(self.source, base.GPU)
+        self.assert_moved(self.migrate(options=base.P2P))
+        self.says(self.target, base.SAME_GPU)
+
+
+class WholeTest(base.MigrationTestCase):
+    """All that we have on a host, on both: nothing is written by hand."""
+
+    def setUp(self):
+        super().setUp()
+        for host in self.hosts.hosts:
+            self.devices_file(host).unlink()
+            host.configure(**self.groups(host))
+            self.write_rules(host, base.RULES)
+            self.service(host, 'nova-mdev-collector')
+            self.wait_for(self.devices_file(host).exists, 'no devices file')
+            self.service(host, 'nova-mdev-annotator')
+
+    def groups(self, host):
+        home = self.home / host.address
+        (home / 'rules.d').mkdir(parents=True)
+        return {
+            'annotator': {'interval': 3600},
+            'collector': {
+                'libvirt_uri': host.uri('libvirt-sock'), 'interval': 1,
+                'hypervisor_hostname': host.address,
+                'rules_dirs': home / 'rules.d',
+                'devices_file': self.devices_file(host),
+                'state_file': home / 'state.json',
+                'publisher': 'provider_config',
+                'provider_config_file': home / 'provider.yaml'},
+            'devices': {'enabled_mdev_types': base.GPU.type}}
+
+    def write_rules(self, host, text):
+        files.replace(self.home / host.address / 'rules.d/labgpu.yaml', text)
+
+    def test_moved(self):
+        self.start(base.GPU)
+        self.says(self.source, base.GPU)
+        self.write_rules(self.target, NEWER)
+        self.collected(NEWER_NAME)
+        self.assert_refused(
+            self.migrate(), f'rule {NEWER_NAME!r}: driver '
+            f'{hypervisors.DRIVER} is not at least 2')
+        self.write_rules(self.target, base.RULES)
+        self.collected('up to our driver')
+        self.assert_moved(self.migrate())
+        self.says(self.target, base.SAME_GPU)
+
+    def collected(self, rule):
+        """Wait until the target's collector has followed its rules."""
+        self.wait_for(
+            lambda: f'"{rule}"' in self.devices_file(self.target).read_text(),
+            'the collector does not follow its rules')
