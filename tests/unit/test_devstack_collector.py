@@ -106,7 +106,7 @@ class CollectorTest(base.PluginTestCase):
     def test_user(self):
         """It is made from the shipped file before anything is given to it."""
         calls = self.run_ok('stack')
-        (users,) = (base.HOME / 'etc/systemd').glob('*.sysusers.conf')
+        users = base.HOME / 'etc/systemd/nova-mdev-compat.sysusers.conf'
         made = calls.index(f'sudo systemd-sysusers {users}')
         self.assertRegex(users.read_text(), '(?m)^u nova-mdev ')
         owned = [number for number, call in enumerate(calls)

@@ -95,6 +95,8 @@ class AnnotatorTestCase(testtools.TestCase):
                    'devices_file': str(self.home / 'devices.json'), **options}
         for name, value in options.items():
             conf.set_override(name, value, group='collector')
+            # The options are everybody's, and keep their overrides.
+            self.addCleanup(conf.clear_override, name, group='collector')
         return conf
 
     def spy_on_writes(self):
