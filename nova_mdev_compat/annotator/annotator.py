@@ -11,6 +11,7 @@ from oslo_log import log as logging
 from nova_mdev_compat.annotator import annotations
 from nova_mdev_compat.annotator import domains
 from nova_mdev_compat.annotator import places
+from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat import exceptions
 
 LOG = logging.getLogger(__name__)
@@ -66,9 +67,11 @@ class Annotator:
     """Looks at all domains, and writes what differs.
 
     :param options: [collector]
+    :raises exceptions.BadInput: options with which libvirt is never reached
     """
 
     def __init__(self, options: Any):
+        nodedev.check_uri(options.libvirt_uri)
         self._options = options
         self._host = domains.Host(options.libvirt_uri, options.libvirt_timeout)
 

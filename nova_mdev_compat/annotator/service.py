@@ -69,5 +69,10 @@ class Service(passes.Service):
 
 
 def run(conf: cfg.ConfigOpts) -> None:
-    """Be a service until a signal ends it."""
+    """Be a service until a signal ends it.
+
+    :raises exceptions.BadInput: options with which no pass could succeed
+    """
+    # In this process, so that a mistake shows before anything is started.
+    annotator.Annotator(conf.collector)
     passes.run(Service, conf, conf.annotator.interval)

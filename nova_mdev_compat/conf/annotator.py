@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from nova_mdev_compat.conf import command_line
+
 GROUP = cfg.OptGroup(
     'annotator', title='Annotator',
     help='Options of nova-mdev-annotator. It also reads '
@@ -21,24 +23,13 @@ up to a tenth early or late.
 """),
 ]
 
-CLI_OPTS: list[cfg.Opt] = [
-    cfg.StrOpt(
-        'command', positional=True, required=False, default='run', choices=[
-            ('run', 'be a service: annotate domains, and keep it right'),
-            ('remove', 'take the annotations off all domains, running or '
-                       'defined; stop the service first')],
-        help='What to do.'),
-    cfg.BoolOpt(
-        'once', default=False,
-        help='Annotate the running domains once and exit.'),
-    cfg.BoolOpt(
-        'dry-run', default=False,
-        help='Print what would be written, domain by domain; change '
-             'nothing.'),
-    cfg.StrOpt(
-        'format', default='table', choices=['table', 'json'],
-        help='How --dry-run prints.'),
-]
+CLI_OPTS = command_line.opts(
+    [('run', 'be a service: annotate domains, and keep it right'),
+     ('remove', 'take the annotations off all domains, running or defined; '
+                'stop the service first')],
+    once='Annotate the running domains once and exit.',
+    dry_run='Print what would be written, domain by domain; change nothing.',
+    printing='--dry-run prints')
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

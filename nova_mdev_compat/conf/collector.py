@@ -6,6 +6,7 @@ import sysconfig
 
 from oslo_config import cfg
 
+from nova_mdev_compat.conf import command_line
 from nova_mdev_compat.guard import options as guard
 
 GROUP = cfg.OptGroup('collector', title='Collector',
@@ -140,26 +141,15 @@ extra ``metrics``.
 """),
 ]
 
-CLI_OPTS = [
-    cfg.StrOpt(
-        'command', positional=True, required=False, default='run', choices=[
-            ('run', 'be a service: publish, and keep it right'),
-            ('status', 'say how the service fares; the exit status is 0 if '
-                       'all is well, 1 if not, 2 if nothing is known'),
-            ('withdraw', "take this host's traits back; stop the service "
-                         'first')],
-        help='What to do.'),
-    cfg.BoolOpt(
-        'once', default=False,
-        help='Publish once and exit.'),
-    cfg.BoolOpt(
-        'dry-run', default=False,
-        help='Print what would be published and why; neither ask nor change '
-             'Placement.'),
-    cfg.StrOpt(
-        'format', default='table', choices=['table', 'json'],
-        help='How --dry-run and status print.'),
-]
+CLI_OPTS = command_line.opts(
+    [('run', 'be a service: publish, and keep it right'),
+     ('status', 'say how the service fares; the exit status is 0 if all is '
+                'well, 1 if not, 2 if nothing is known'),
+     ('withdraw', "take this host's traits back; stop the service first")],
+    once='Publish once and exit.',
+    dry_run='Print what would be published and why; neither ask nor change '
+            'Placement.',
+    printing='--dry-run and status print')
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

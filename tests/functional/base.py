@@ -101,7 +101,7 @@ class CollectorMixin:
             endpoint = {self.placement_fixture.endpoint}
             token = admin
             """) + nova)
-        conf = collector.new_config()
+        conf = collector.COMMAND.new_config()
         conf(['--once', '--config-file', str(path)])
         self.assertEqual(0, collector.run(conf))
 

@@ -18,7 +18,7 @@ class CollectorTest(base.PluginTestCase):
 
     def options(self):
         """Return the file as nova-mdev-collector itself reads it."""
-        conf = command.new_config()
+        conf = command.COMMAND.new_config()
         conf(['--config-file', str(self.conf)])
         return conf
 

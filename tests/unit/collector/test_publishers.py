@@ -40,7 +40,7 @@ class LoadTest(testtools.TestCase):
             for plugin, module in plugins.items()})
 
     def load(self, name, **options):
-        conf = collector.new_config()
+        conf = collector.COMMAND.new_config()
         conf([], default_config_files=[], default_config_dirs=[])
         for key, value in {'publisher': name, **options}.items():
             conf.set_override(key, value, 'collector')

@@ -99,7 +99,7 @@ class ConsultTestCase(testtools.TestCase):
         installed.install('vendors', loader.NAMESPACE, {
             plugin.__name__.lower(): f'{__name__}:{plugin.__name__}'
             for plugin in (Acme, Mtty, Broken, Slow, OnlyFacts)})
-        self.conf = collector.new_config()
+        self.conf = collector.COMMAND.new_config()
         self.conf([], default_config_files=[], default_config_dirs=[])
         self.start('acme', 'mtty')
         self.acme, self.mtty = Acme.made, Mtty.made

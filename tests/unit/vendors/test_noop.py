@@ -31,7 +31,7 @@ class NoOpTest(testtools.TestCase):
         installed = self.useFixture(packages.Packages())
         installed.install('copy', loader.NAMESPACE,
                          {'copy': f'{__name__}:Copy'})
-        self.conf = collector.new_config()
+        self.conf = collector.COMMAND.new_config()
         self.conf([], default_config_files=[], default_config_dirs=[])
 
     def start(self, name):

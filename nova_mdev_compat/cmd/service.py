@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share that are services, and do a thing or two besides."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import sys
+from types import ModuleType
+from typing import ClassVar
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_mdev_compat import exceptions
+from nova_mdev_compat import version
+
+#: Does something as the options say; returns the exit status.
+Do = Callable[[cfg.ConfigOpts], int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command.
+
+    :ivar prog: its name
+    :ivar description, epilog: for --help
+    :ivar options: modules of options: the command's own, whose command line
+        it has, and others that are read
+    :ivar do: what it does, by what is said: ``run``, ``once``, ``dry-run``,
+        and more
+    """
+
+    prog: str
+    description: str
+    epilog: str
+    options: tuple[ModuleType, ...]
+    do: Mapping[str, Do]
+
+    project: ClassVar[str] = 'nova-mdev-compat'
+
+    def new_config(self) -> cfg.ConfigOpts:
+        """Return the command's options, all registered and none read."""
+        conf = cfg.ConfigOpts()
+        logging.register_options(conf)
+        # For whoever runs it by hand; systemd takes it to the journal.
+        conf.set_default('use_stderr', True)
+        self.options[0].register_cli_opts(conf)
+        for module in self.options:
+            module.register_opts(conf)
+        return conf
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command and return its exit status."""
+        conf = self.new_config()
+        args = list(sys.argv[1:] if argv is None else argv)
+        try:
+            conf(args, project=self.project, prog=self.prog,
+                 version=version.string(), description=self.description,
+                 epilog=self.epilog)
+            self._check_values(conf)
+            self._set_up_logging(conf)
+            return self._run(conf)
+        except SystemExit as exc:
+            # oslo.config prints what is wrong with an argument, and ends with
+            # 1 where argparse would end with 2; with 0, after --help.
+            return exceptions.BadInput.exit_status if exc.code else 0
+        except cfg.Error as exc:
+            return self._fail(f'configuration: {exc}',
+                              exceptions.BadInput.exit_status)
+        except exceptions.Failure as exc:
+            return self._fail(str(exc), exc.exit_status)
+
+    def _check_values(self, conf: cfg.ConfigOpts) -> None:
+        """Read all options of ours: oslo.config looks at a value only then."""
+        for module in self.options:
+            for option in getattr(module, 'OPTS', ()):
+                getattr(conf[module.GROUP.name], option.dest)
+
+    def _set_up_logging(self, conf: cfg.ConfigOpts) -> None:
+        try:
+            logging.setup(conf, self.project)
+        except OSError as exc:
+            raise exceptions.BadInput(
+                f'the log file {exc.filename}: {exc.strerror}; set log_file '
+                'or log_dir after nova.conf, in a --config-file of your own',
+            ) from exc
+
+    def _run(self, conf: cfg.ConfigOpts) -> int:
+        """Do what the options say.
+
+        :raises exceptions.Failure: it cannot be done
+        """
+        command: str = conf.command
+        if command != 'run' and (conf.once or conf.dry_run):
+            raise exceptions.BadInput(
+                f'--once and --dry-run do not go with {command}')
+        if conf.once and conf.dry_run:
+            raise exceptions.BadInput('say either --once or --dry-run')
+        if conf.once:
+            command = 'once'
+        elif conf.dry_run:
+            command = 'dry-run'
+        return self.do[command](conf)
+
+    def _fail(self, message: str, status: int) -> int:
+        print(f'{self.prog}: {message}', file=sys.stderr)
+        return status
