@@ -10,6 +10,7 @@ import unittest
 
 from nova.scheduler import weights
 
+from tests.benchmarks import quiet_transport
 from tests.benchmarks import timing
 from tests.functional import base
 from tests import hardware
@@ -66,13 +67,18 @@ class Cloud(base.MdevCompatTestCase):
         self._story = story
 
     def setUp(self):
+        self.useFixture(quiet_transport.QuietTransport())
         super().setUp()
-        # All that a live migration does is one call here, and hosts, of
-        # which none reports any more, are to be up for as long as it takes.
-        self.flags(rpc_response_timeout=LONG, long_rpc_timeout=LONG,
-                   service_down_time=LONG)
         # Nova's threads say good-bye when nobody catches the log any more.
         self.addCleanup(logging.disable, logging.INFO)
+
+    def _setup_services(self):
+        # All that a live migration does is one call here, and hosts are up
+        # for as long as it takes: a hundred that say so in one process would
+        # slow down what is measured.
+        self.flags(rpc_response_timeout=LONG, long_rpc_timeout=LONG,
+                   service_down_time=LONG, report_interval=0)
+        super()._setup_services()
 
     def _setup_scheduler_service(self):
         self.flags(weight_classes=[f'{__name__}.Order'],
@@ -97,7 +103,18 @@ class Cloud(base.MdevCompatTestCase):
             name = f'other-{len(self._names)}'
             timing.progress(f'starting {name}')
             self.start_host(name, self._board, types=self._types)
+            self._tell_scheduler(name)
             self._names.append(name)
+
+    def _tell_scheduler(self, name):
+        """Tell it what runs on a host, as each host does every two minutes.
+
+        A scheduler asks the database about every host that it has not heard
+        of twice, each time.
+        """
+        manager = self.computes[name].manager
+        for _ in range(2):
+            manager._sync_scheduler_instance_info(self.context)
 
     def land(self, with_filter, position):
         """Live-migrate; return the Landing.
