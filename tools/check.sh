@@ -17,8 +17,10 @@ run() {
     case $1 in
     style) step 'Style' tools/style.sh ;;
     types) step 'Types' mypy ;;
-    unit) step 'Unit tests' tools/run-tests.sh unit ;;
-    functional) step 'Functional tests' tools/run-tests.sh functional ;;
+    unit) step 'Unit tests' tools/run-tests.sh unit .check ;;
+    functional)
+        step 'Functional tests' tools/run-tests.sh functional .check
+        ;;
     docs) step 'Documentation' tools/docs.sh ;;
     generated) step 'Generated files are fresh' tools/genconfig.sh --check ;;
     cloud) step 'A short run on a real cloud' tools/cloud.sh --short ;;

@@ -35,12 +35,13 @@ install() {
     install_profiles cloud
     step 'Virtual environment .cloud/venv' .venv/bin/python -m venv --clear \
         "$VENV" || exit 1
-    step 'Build tools' pip_install "$VENV" pbr setuptools || exit 1
+    step 'Build tools' pip_install "$VENV" constraints.txt pbr setuptools ||
+        exit 1
     for requirement in "${REQUIREMENTS[@]}"; do
         files+=(--requirement "$requirement")
     done
     step "OpenStack's services (1 to 3 minutes)" pip_install "$VENV" \
-        "${files[@]}" ".[$EXTRAS]" || exit 1
+        constraints.txt "${files[@]}" ".[$EXTRAS]" || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"
 }
@@ -52,7 +53,8 @@ install_wheel() {
         --no-build-isolation --wheel-dir .cloud/dist .
     # It would hide newer entry points from whatever runs in this directory.
     rm -rf ./*.egg-info
-    pip_install "$VENV" --no-deps --force-reinstall .cloud/dist/*.whl
+    pip_install "$VENV" constraints.txt --no-deps --force-reinstall \
+        .cloud/dist/*.whl
 }
 
 tools/setup.sh

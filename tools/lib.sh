@@ -93,10 +93,9 @@ install_profiles() {
     [ -z "$missing" ] || install_system $missing
 }
 
-# pip_install VENV ARGUMENT...: in the versions of constraints.txt. Source
+# pip_install VENV CONSTRAINTS ARGUMENT...: in the versions of a file. Source
 # packages are built with the setuptools that it pins.
 pip_install() {
     "$1/bin/python" -m pip --disable-pip-version-check install \
-        --constraint constraints.txt --use-pep517 --no-build-isolation \
-        "${@:2}"
+        --constraint "$2" --use-pep517 --no-build-isolation "${@:3}"
 }

@@ -41,7 +41,7 @@ for number in "$@"; do
     "$MAIN" tools/releases.py "$number" >/dev/null
 done
 for number in "$@"; do
-    rm -f ".matrix/$number.subunit"
+    rm -rf ".matrix/results-$number"
 done
 for number in "$@"; do
     step "Nova $number: packages" install "$number" || continue

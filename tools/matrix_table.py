@@ -2,7 +2,7 @@
 """Say how the functional tests went with each release, as a table.
 
 The arguments are numbers of Novas; tools/release.sh has left the results in
-``.matrix/<number>.subunit``. The exit status is 0 only when every release has
+``.matrix/results-<number>``. The exit status is 0 only when every release has
 tests and all of them passed; a skipped one did not.
 """
 
@@ -37,8 +37,9 @@ def differences(numbers: set[int]) -> list[Difference]:
 
 def count(number: int) -> tuple[int, int]:
     """Return how many tests passed with a Nova, and how many did not."""
-    outcomes = [test_totals.outcome(test) for test
-                in test_totals.tests(RESULTS / f'{number}.subunit')]
+    results = RESULTS / f'results-{number}/functional.subunit'
+    outcomes = [test_totals.outcome(test)
+                for test in test_totals.tests(results)]
     passed = outcomes.count('passed')
     return passed, len(outcomes) - passed
 

@@ -34,44 +34,16 @@ install() {
         return
     fi
     rm -f "$stamp"
-    pip_install "$constraints" pbr setuptools
+    pip_install "$VIRTUAL_ENV" "$constraints" pbr setuptools
     for requirement in "${REQUIREMENTS[@]}"; do
         files+=(--requirement "$requirement")
     done
     # What building a wheel left here would hide newer entry points.
     rm -rf ./*.egg-info
-    pip_install "$constraints" "${files[@]}" \
+    pip_install "$VIRTUAL_ENV" "$constraints" "${files[@]}" \
         --editable '.[collector,nvidia,osc,picture,rules,scheduler]'
     python -m pip check
     echo "$wanted" >"$stamp"
-}
-
-pip_install() {
-    # Source packages are built with the setuptools that the constraints pin.
-    python -m pip --disable-pip-version-check install \
-        --constraint "$1" --use-pep517 --no-build-isolation "${@:2}"
-}
-
-functional() {
-    local results=.matrix/$1.subunit repository=.matrix/stestr-$1
-    local status=0 options
-    options=(--repo-url "$repository" --test-path ./tests/functional)
-    # stestr would run what it names, instead of this environment's.
-    unset PYTHON
-    # A repository of its own, new: nothing of an earlier run can be counted.
-    rm -rf "$repository" "$results"
-    mkdir -p "$repository"
-    stestr "${options[@]}" init
-    stestr "${options[@]}" run "${@:2}" || status=$?
-    if stestr "${options[@]}" last --subunit >"$results"; then
-        printf '\n%s\n' "$SUMMARY"
-    else
-        # No test ran; why is said above.
-        rm -f "$results"
-        status=1
-    fi
-    python tools/test_totals.py "$results" || status=1
-    return "$status"
 }
 
 usage() {
@@ -88,6 +60,10 @@ shift 2
 mkdir -p .matrix
 case $command in
 install) install "$number" ;;
-test) functional "$number" "$@" ;;
+test)
+    # stestr would run what it names, instead of this environment's.
+    unset PYTHON
+    exec tools/run-tests.sh functional ".matrix/results-$number" "$@"
+    ;;
 *) usage ;;
 esac

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Run one suite of tests, "unit" or "functional", with stestr.
+# Run one suite of tests, "unit" or "functional", with stestr:
 #
-# More arguments go to "stestr run". What happened is left in
-# .check/SUITE.subunit. A skipped test, and a suite without tests, fail.
+#   tools/run-tests.sh SUITE DIRECTORY [...]    more goes to "stestr run"
+#
+# What happened is left in DIRECTORY/SUITE.subunit. A skipped test, and a suite
+# without tests, fail.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,9 +14,9 @@ cd "$(dirname "$0")/.."
 . tools/lib.sh
 
 suite=$1
-shift
-repository=.check/stestr-$suite
-results=.check/$suite.subunit
+repository=$2/stestr-$suite
+results=$2/$suite.subunit
+shift 2
 
 # A repository of its own, new: nothing of an earlier run can be counted.
 rm -rf "$repository" "$results"

@@ -83,7 +83,8 @@ $(fingerprint)"
         make_venv "$python"
     fi
     rm -f "$stamp"
-    step 'Build tools' pip_install "$VENV" bindep pbr setuptools || exit 1
+    step 'Build tools' pip_install "$VENV" constraints.txt \
+        bindep pbr setuptools || exit 1
     install_missing_system
     for requirement in "${REQUIREMENTS[@]}"; do
         files+=(--requirement "$requirement")
@@ -92,7 +93,7 @@ $(fingerprint)"
     # whatever runs in this directory.
     rm -rf ./*.egg-info
     step 'Python packages (1 to 3 minutes)' pip_install "$VENV" \
-        "${files[@]}" \
+        constraints.txt "${files[@]}" \
         --editable '.[collector,nvidia,osc,picture,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"

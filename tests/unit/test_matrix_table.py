@@ -21,11 +21,12 @@ class MatrixTableTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        (self.home / '.matrix').mkdir()
 
     def leave(self, number, *outcomes):
         """Leave what stestr leaves of tests with these outcomes."""
-        with (self.home / f'.matrix/{number}.subunit').open('wb') as stream:
+        path = self.home / f'.matrix/results-{number}/functional.subunit'
+        path.parent.mkdir(parents=True)
+        with path.open('wb') as stream:
             result = v2.StreamResultToBytes(stream)
             for index, outcome in enumerate(outcomes):
                 for status in ('inprogress', outcome):
