@@ -58,7 +58,7 @@ class Command:
                  epilog=self.epilog)
             self._check_values(conf)
             self._set_up_logging(conf)
-            return self._run(conf)
+            return self.run(conf)
         except SystemExit as exc:
             # oslo.config prints what is wrong with an argument, and ends with
             # 1 where argparse would end with 2; with 0, after --help.
@@ -84,7 +84,7 @@ class Command:
                 'or log_dir after nova.conf, in a --config-file of your own',
             ) from exc
 
-    def _run(self, conf: cfg.ConfigOpts) -> int:
+    def run(self, conf: cfg.ConfigOpts) -> int:
         """Do what the options say.
 
         :raises exceptions.Failure: it cannot be done

@@ -87,7 +87,7 @@ class Host:
         self.write('2235')
         config = home / 'collector.conf'
         config.write_text(CONFIG.format(home=home, **placement.host))
-        self._conf = collector.new_config()
+        self._conf = collector.COMMAND.new_config()
         self._conf(['--config-file', str(config)])
         logging.setup(self._conf, 'nova-mdev-compat')
         self._reader = collector_host.Reader(self._conf)

@@ -160,7 +160,7 @@ def measure(hosts, rounds, interval):
 
 
 def _fleet(the_stack, hosts):
-    conf = collector.new_config()
+    conf = collector.COMMAND.new_config()
     conf(['--config-file', str(the_stack.write('collector.conf', CONFIG))])
     timing.say(f'{hosts:,} hosts: writing them')
     bulk.Writer(the_stack.engine('placement')).write(

@@ -103,7 +103,7 @@ class CollectorMixin:
             """) + nova)
         conf = collector.COMMAND.new_config()
         conf(['--once', '--config-file', str(path)])
-        self.assertEqual(0, collector.run(conf))
+        self.assertEqual(0, collector.COMMAND.run(conf))
 
 
 class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
