@@ -30,6 +30,9 @@ EMPTY, OTHER, WITHOUT, ACCEPTED, REFUSED = (
     'migration that is accepted', 'migration that is refused')
 
 
+#: What has to keep to that, by a word for its ratio.
+LIMITED = {WITHOUT: 'without-mdevs', ACCEPTED: 'accepted',
+           REFUSED: 'refused'}
 #: The mdev in sysfs; the domain has another one, which is left out.
 MDEV = '11111111'
 
@@ -54,11 +57,11 @@ def measure(rounds):
                         'the hook at other operations, of an empty hook',
                         took[OTHER], took[EMPTY]),
          *(results.paired(
-             f'guard-{name.rpartition(" ")[2]}', f'{name}: what it takes '
-             f'beyond an empty hook, of {ALLOWED * 1e3:.0f} ms',
+             f'guard-{word}', f'{name}: what it takes beyond an empty hook, '
+             f'of {ALLOWED * 1e3:.0f} ms',
              [one - empty for one, empty in zip(
                  took[name], took[EMPTY], strict=True)],
-             [ALLOWED] * rounds) for name in (WITHOUT, ACCEPTED, REFUSED))))
+             [ALLOWED] * rounds) for name, word in LIMITED.items())))
 
 
 def _cases(home):
