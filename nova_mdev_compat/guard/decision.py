@@ -16,8 +16,11 @@ from nova_mdev_compat.guard import incoming
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import traits
 from nova_mdev_compat import verdict
 
+#: Of which no collector has said anything.
+NOTHING = device_file.Device(frozenset(), {})
 NOT_ANNOTATED = (
     'the domain does not say what its mdevs come from: is '
     'nova-mdev-annotator running on its host?')
@@ -32,12 +35,14 @@ class Target:
     :ivar type: its canonical mdev type
     :ivar device: what its parent is and accepts, None where the collector
         did not say
+    :ivar why: why none of these is known, empty where they are
     """
 
     uuid: str
     name: str
     type: str
     device: device_file.Device | None
+    why: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +61,8 @@ def judge(domain: incoming.Domain,
           targets: Sequence[Target]) -> list[Finding]:
     """Return what stands against a domain, the worst first; nothing if none.
 
+    What is known is judged whatever else is not: it may be incompatible.
+
     :param targets: its mdevs on this host
     """
     annotated = domain.annotated
@@ -63,13 +70,11 @@ def judge(domain: incoming.Domain,
         return [_unknown(f'what the domain says of its mdevs makes no sense: '
                          f'{domain.fault}' if domain.fault
                          else NOT_ANNOTATED)]
-    if len(annotated) != len(domain.uuids):
-        return [_unknown(f'the domain has {len(domain.uuids)} mdevs, and says '
-                         f'of {len(annotated)} what they come from')]
-    silent = [mdev for mdev in annotated if mdev.identity is None]
-    if silent:
-        return [_unknown(judgement.no_identity(f'mdev {silent[0].uuid}'))]
-    found = [one for target in targets for one in _judge(annotated, target)]
+    gaps = list(_gaps(domain.uuids, annotated))
+    sources = sorted({mdev.identity for mdev in annotated if mdev.identity},
+                     key=str)
+    found = [*gaps, *(one for target in targets
+                      for one in _judge(sources, target, bool(gaps)))]
     return sorted(found, key=lambda one: one.kind is verdict.Kind.UNKNOWN)
 
 
@@ -77,28 +82,45 @@ def _unknown(text: str) -> Finding:
     return Finding(verdict.Kind.UNKNOWN, text)
 
 
-def _judge(annotated: Sequence[annotation.Mdev],
-           target: Target) -> Iterator[Finding]:
-    """Return what one parent has against the sources."""
+def _gaps(uuids: Sequence[str],
+          annotated: Sequence[annotation.Mdev]) -> Iterator[Finding]:
+    """Return what the domain does not say of its mdevs' sources."""
+    if len(annotated) != len(uuids):
+        yield _unknown(f'the domain has {len(uuids)} mdevs, and says '
+                       f'of {len(annotated)} what they come from')
+    silent = [mdev for mdev in annotated if mdev.identity is None]
+    if silent:
+        yield _unknown(judgement.no_identity(f'mdev {silent[0].uuid}'))
+
+
+def _judge(sources: Sequence[ident.Identity], target: Target,
+           gaps: bool) -> Iterator[Finding]:
+    """Return what one parent has against the sources.
+
+    :param gaps: there may be other sources than these
+    """
+    if target.why:
+        yield _unknown(target.why)
+        return
     where = f'mdev {target.uuid} on {target.name}'
-    if target.device is None or not target.device.described().managed:
+    device = target.device or NOTHING
+    description = device.described()
+    if not description.managed:
         yield _unknown(f'{where}: {judgement.NOT_PUBLISHED}')
         return
-    sources = sorted({mdev.identity for mdev in annotated if mdev.identity},
-                     key=str)
     fitting = [one for one in sources if one.type == target.type]
-    for source in fitting or sources:
-        kind, why = _answer(target, target.device, source)
+    for source in fitting or ([] if gaps else sources):
+        kind, why = _answer(target.type, device, description, source)
         if kind is not verdict.Kind.COMPATIBLE:
             yield Finding(kind, f'{where} does not accept {source}: {why}')
 
 
-def _answer(target: Target, device: device_file.Device,
+def _answer(mdev_type: str, device: device_file.Device,
+            description: traits.Description,
             source: ident.Identity) -> tuple[verdict.Kind, str]:
-    if source.type != target.type:
+    if source.type != mdev_type:
         return (verdict.Kind.INCOMPATIBLE,
                 str(judgement.not_served(source.type)))
-    description = device.described()
     answer = judgement.judge(description.accepts.values(), description.types,
                              source)
     return answer.kind, _said(device, description.accepts, source, answer)

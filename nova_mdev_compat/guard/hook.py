@@ -173,11 +173,12 @@ def _target(root: str, uuid: str,
     try:
         place = sysfs.find(root, uuid)
         if place is None:
-            raise Unknown(f'mdev {uuid!r} is not on this host')
+            why = f'mdev {uuid!r} is not on this host'
+            return decision.Target(uuid, '', '', None, why)
         return decision.Target(uuid, place.device, ident.canonical(place.type),
                                devices.devices.get(place.device))
     except (OSError, ident.IdentityError) as exc:
-        raise Unknown(f'mdev {uuid}: {exc}') from exc
+        return decision.Target(uuid, '', '', None, f'mdev {uuid}: {exc}')
 
 
 def _let_through(text: str) -> int:

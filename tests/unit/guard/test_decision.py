@@ -134,6 +134,32 @@ class JudgeTest(testtools.TestCase):
             {accept: ('x',)}, 'NVIDIA_557'), 'NVIDIA_557', 2)]
         self.assertEqual([], judge([samples.A16, other], targets))
 
+    @ddt.data(([OTHER, None], 2), ([OTHER], 2), ([OTHER] * 3, 2))
+    @ddt.unpack
+    def test_known_beside_unknown_sources(self, sources, number):
+        """What is known to be wrong is so, whatever is not known."""
+        found = judge(sources, [a_target(number=each)
+                                for each in range(number)])
+        self.assertEqual(
+            [verdict.Kind.INCOMPATIBLE] * 2 + [verdict.Kind.UNKNOWN],
+            [one.kind for one in found])
+
+    def test_types_beside_unknown_sources(self):
+        """The one that is not known may be the one that fits."""
+        found = judge([samples.A16, None],
+                      [a_target(), a_target(mdev_type='NVIDIA_557')])
+        self.assertEqual([verdict.Kind.UNKNOWN], [one.kind for one in found])
+
+    def test_known_beside_unknown_target(self):
+        gone = decision.Target('gone', '', '', None, 'it is not here')
+        self.assertEqual(
+            [(verdict.Kind.UNKNOWN, 'it is not here')],
+            [(one.kind, one.text) for one in judge(
+                [samples.A16] * 2, [gone, a_target()])])
+        found = judge([OTHER] * 2, [gone, a_target()])
+        self.assertEqual([verdict.Kind.INCOMPATIBLE, verdict.Kind.UNKNOWN],
+                         [one.kind for one in found])
+
     def test_what_is_wrong_comes_first(self):
         """It is refused even where what is unknown would be allowed."""
         found = judge([OTHER] * 2, [a_target(None), a_target(number=2)])

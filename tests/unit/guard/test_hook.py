@@ -202,6 +202,13 @@ class HookTest(testtools.TestCase):
         self.leave(found['devices'])
         self.assert_refused('incompatible: ', '; mdev 33333333')
 
+    @ddt.data('mdev', 'mdev_type')
+    def test_incompatible_beside_one_that_is_nowhere(self, what):
+        self.options['unknown'] = 'allow'
+        self.refuse()
+        words = getattr(self, f'break_{what}')()
+        self.assert_refused('incompatible: mdev 11111111', words)
+
     @ddt.data('', '<domain', '<!DOCTYPE d><domain/>')
     def test_broken(self, text):
         """No libvirt writes that: it is not a matter of what is unknown."""
