@@ -86,7 +86,7 @@ class Domain:
             return Outcome.BUSY
         try:
             self._domain.setMetadata(
-                libvirt.VIR_DOMAIN_METADATA_ELEMENT, _bare(plan.element()),
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT, bare(plan.element()),
                 annotation.KEY, annotation.NAMESPACE,
                 sum(_FLAGS[where] for where in plan.where))
         except libvirt.libvirtError as exc:
@@ -138,7 +138,7 @@ class Domain:
             return bool(exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)
 
 
-def _bare(element: str | None) -> str | None:
+def bare(element: str | None) -> str | None:
     """Return a metadata element without its namespace.
 
     libvirt adds that to all elements that have none, with our prefix, and

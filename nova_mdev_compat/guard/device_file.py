@@ -105,11 +105,11 @@ def read(path: pathlib.Path) -> Devices:
             'host') from exc
     except OSError as exc:
         raise DeviceFileError(f'{path}: {exc.strerror}') from exc
+    except DeviceFileError:
+        raise
     except _Nonsense as exc:
         raise DeviceFileError(f'{path} makes no sense: {exc}') from exc
     except (ValueError, RecursionError) as exc:
-        if isinstance(exc, DeviceFileError):
-            raise
         raise DeviceFileError(f'{path} is no JSON: {exc}') from exc
 
 

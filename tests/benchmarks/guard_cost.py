@@ -28,8 +28,6 @@ ALLOWED = 0.15
 EMPTY, OTHER, WITHOUT, ACCEPTED, REFUSED = (
     'empty hook', 'another operation', 'migration without mdevs',
     'migration that is accepted', 'migration that is refused')
-
-
 #: What has to keep to that, by a word for its ratio.
 LIMITED = {WITHOUT: 'without-mdevs', ACCEPTED: 'accepted',
            REFUSED: 'refused'}

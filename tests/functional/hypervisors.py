@@ -21,6 +21,7 @@ import fixtures
 import libvirt
 from testtools import content
 
+from nova_mdev_compat.annotator import domains
 from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors_mdevs
 from tests.functional import hypervisors_texts
@@ -193,14 +194,11 @@ class Hypervisor(libvirtd.Libvirtd):
 
     def annotate(self, name, text):
         """Write our element into a running domain's metadata."""
-        # libvirt puts the namespace in itself, and fails where it is already.
-        plain = text.replace(
-            f' xmlns:{annotation.KEY}="{annotation.NAMESPACE}"', '').replace(
-                f'{annotation.KEY}:', '')
         with self.open() as connection:
             connection.lookupByName(name).setMetadata(
-                libvirt.VIR_DOMAIN_METADATA_ELEMENT, plain, annotation.KEY,
-                annotation.NAMESPACE, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT, domains.bare(text),
+                annotation.KEY, annotation.NAMESPACE,
+                libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def open(self):
         """Return a connection, for a with statement."""

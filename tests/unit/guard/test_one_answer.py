@@ -22,6 +22,7 @@ from nova_mdev_compat import filter_report
 from nova_mdev_compat.guard import annotation
 from nova_mdev_compat.guard import decision
 from nova_mdev_compat.guard import incoming
+from nova_mdev_compat import identity as ident
 from nova_mdev_compat import judgement
 from nova_mdev_compat.recordings import explanation
 from nova_mdev_compat.rules import loader
@@ -44,10 +45,8 @@ ONE_RULE = (
 #: Besides the hosts of the tutorial.
 SOURCES = (samples.with_facts(driver=None), samples.with_facts(driver='9'),
            samples.with_facts(ecc=None), samples.with_facts(ecc='off'),
-           type(samples.A16)('10DE_2236', 'NVIDIA_558', samples.A16.facts),
-           type(samples.A16)('10DE_2235', 'NVIDIA_557', samples.A16.facts))
-
-
+           ident.Identity('10DE_2236', 'NVIDIA_558', samples.A16.facts),
+           ident.Identity('10DE_2235', 'NVIDIA_557', samples.A16.facts))
 #: The filter speaks of all hosts at once, and so of a device and a type that
 #: this one does not name, in other words.
 OF_MANY_HOSTS = {
