@@ -16,6 +16,7 @@ from nova_mdev_compat.collector import rules as collector_rules
 from nova_mdev_compat.collector import sysfs
 from nova_mdev_compat.collector import system
 from nova_mdev_compat.conf import nova as nova_options
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import consult
@@ -73,6 +74,8 @@ class Reader:
         facts = {}
         for device in found:
             special = of_vendors.get(device.name, ident.Facts())
+            if isinstance(special, exceptions.Failure):
+                raise special
             facts[device.name] = ident.Facts(
                 {**of_host, **tree.facts(device), **special.values},
                 special.unknown)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from oslo_config import cfg
 
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 
@@ -45,10 +46,11 @@ class Vendor(abc.ABC):
     One is made when the collector starts, and asked in every pass, one
     question at a time, each in a thread of its own; what takes longer than
     [collector]vendor_timeout is given up. It may raise
-    nova_mdev_compat.exceptions.Failure when it cannot answer now: the pass
-    ends, what was published stays, and the next pass asks again. Any other
-    exception is reported as its bug, with the same effect. Nothing that it
-    raises ever makes a device compatible.
+    nova_mdev_compat.exceptions.Failure when it cannot answer now: the devices
+    that it was asked about could not be read, and the next pass asks again.
+    Any other exception is reported as its bug, with the same effect. Nothing
+    that it raises ever makes a device compatible, or keeps another plugin's
+    devices from being judged.
 
     :param conf: the collector's options. A plugin registers its own, in a
         group of its own.
@@ -68,8 +70,12 @@ class Vendor(abc.ABC):
         self.conf = conf
 
     @abc.abstractmethod
-    def facts(self, devices: Sequence[Device]) -> Mapping[str, Facts]:
+    def facts(self, devices: Sequence[Device],
+              ) -> Mapping[str, Facts | exceptions.Failure]:
         """Return what is known of devices, by name.
+
+        A Failure in place of Facts says that this device could not be read
+        now; the others are not affected. To raise one says so of all.
 
         They are asked about all at once, so that a library can be opened and
         closed again: one that stays open keeps its driver from being

@@ -2,7 +2,7 @@
 """Asking vendor plugins; what they answer is checked before it counts."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 
@@ -14,7 +14,14 @@ from nova_mdev_compat import traits
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import loader
 
+#: What is known of a device, or why it could not be read.
+Answer = base.Facts | exceptions.Failure
+
 _Answer = TypeVar('_Answer')
+
+
+#: Which question a plugin is asked, for errors.
+_FACTS = 'asked for facts'
 
 
 class VendorError(exceptions.Failure):
@@ -39,12 +46,21 @@ class Vendors:
         """Return the name of the plugin that speaks for a device."""
         return self._names.get(ident.vendor_of(device.parent_id))
 
-    def facts(self, devices: Iterable[base.Device]) -> dict[str, base.Facts]:
+    def fact_names(self, device: base.Device) -> frozenset[str]:
+        """Return the names of the facts that a device's plugin gives.
+
+        There are none where no plugin speaks for it.
+        """
+        name = self.name_for(device)
+        return frozenset() if name is None else self._plugins[name].fact_names
+
+    def facts(self, devices: Iterable[base.Device]) -> dict[str, Answer]:
         """Return what plugins know of devices, by device name.
 
-        A device that no plugin speaks for is not in it.
-
-        :raises exceptions.Failure: a plugin cannot say, or raised
+        A device that no plugin speaks for is not in it. One that its plugin
+        cannot read now has the reason, a Failure, in place of Facts; so have
+        all devices of a plugin that does not answer, raises, or breaks its
+        contract as a whole.
         """
         of_plugin: dict[str, list[base.Device]] = {}
         # libvirt lists devices in another order every time.
@@ -52,7 +68,7 @@ class Vendors:
             name = self.name_for(device)
             if name is not None:
                 of_plugin.setdefault(name, []).append(device)
-        found: dict[str, base.Facts] = {}
+        found: dict[str, Answer] = {}
         for name, its_devices in of_plugin.items():
             found.update(self._plugins[name].facts(tuple(its_devices)))
         return found
@@ -80,19 +96,23 @@ class _Plugin:
                  conf: cfg.ConfigOpts):
         self._name = name
         # What the loader has checked; an instance could say something else.
-        self._fact_names = frozenset(plugin.fact_names)
+        self.fact_names = frozenset(plugin.fact_names)
         self._patience = patience.Patience(f'vendor plugin {name!r}',
                                            conf.collector.vendor_timeout)
         self._plugin = self._ask('when it was started', lambda: plugin(conf))
 
-    def facts(self, devices: tuple[base.Device, ...],
-              ) -> dict[str, base.Facts]:
-        def answer() -> dict[str, base.Facts]:
+    def facts(self, devices: tuple[base.Device, ...]) -> dict[str, Answer]:
+        def answer() -> dict[str, Answer]:
             said = self._plugin.facts(devices)
-            return {device.name: self._facts(device, said)
+            if not isinstance(said, Mapping):
+                raise self._broken(None, f'no mapping: {said!r}')
+            return {device.name: self._one(device, said)
                     for device in devices}
 
-        return self._ask('asked for facts', answer)
+        try:
+            return self._ask(_FACTS, answer)
+        except exceptions.Failure as exc:
+            return {device.name: exc for device in devices}
 
     def accepts(self, device: base.Device, target: ident.Identity,
                 ) -> frozenset[pat.Pattern] | None:
@@ -110,22 +130,33 @@ class _Plugin:
             return self._patience.ask(question)
         except exceptions.Failure:
             raise
-        except cfg.Error as exc:
-            raise exceptions.BadInput(
-                f'vendor plugin {self._name!r}: {exc}') from exc
         except (Exception, SystemExit) as exc:  # it is somebody else's code
-            raise VendorError(
-                f'vendor plugin {self._name!r}, {what}: '
-                f'{type(exc).__name__}: {exc}; this is a bug of it') from exc
+            raise self._failure(what, exc) from exc
 
-    def _facts(self, device: base.Device, said: object) -> base.Facts:
-        """Return facts that keep the contract.
+    def _failure(self, what: str, exc: BaseException) -> exceptions.Failure:
+        """Return what something that the plugin raised comes to."""
+        if isinstance(exc, exceptions.Failure):
+            return exc
+        if isinstance(exc, cfg.Error):
+            return exceptions.BadInput(f'vendor plugin {self._name!r}: {exc}')
+        return VendorError(
+            f'vendor plugin {self._name!r}, {what}: '
+            f'{type(exc).__name__}: {exc}; this is a bug of it')
+
+    def _one(self, device: base.Device, said: Mapping[Any, Any]) -> Answer:
+        """Return what is said of one device, which affects no other."""
+        try:
+            return self._facts(device, said.get(device.name))
+        except (Exception, SystemExit) as exc:  # a mapping may be lazy
+            return self._failure(_FACTS, exc)
+
+    def _facts(self, device: base.Device, facts: object) -> Answer:
+        """Return facts that keep the contract, or the plugin's own Failure.
 
         Those not mentioned are unknown.
         """
-        if not isinstance(said, Mapping):
-            raise self._broken(device, f'no mapping: {said!r}')
-        facts = said.get(device.name)
+        if isinstance(facts, exceptions.Failure):
+            return facts
         if not isinstance(facts, base.Facts):
             raise self._broken(device, f'no Facts: {facts!r}')
         values = self._texts(device, facts.values)
@@ -138,7 +169,7 @@ class _Plugin:
                                    f'no trait can carry: {exc}') from exc
         return base.Facts(values, {
             fact: unknown.get(fact) or f'plugin {self._name} does not say'
-            for fact in sorted(self._fact_names - values.keys())})
+            for fact in sorted(self.fact_names - values.keys())})
 
     def _texts(self, device: base.Device, said: object) -> dict[str, str]:
         """Return texts by fact; only facts that are announced have any."""
@@ -146,7 +177,7 @@ class _Plugin:
             raise self._broken(device, f'Facts of no mapping: {said!r}')
         texts = dict(said)
         for fact, text in texts.items():
-            if fact not in self._fact_names:
+            if fact not in self.fact_names:
                 raise self._broken(device, f'the fact {fact!r}, which its '
                                    'fact_names does not announce')
             if not isinstance(text, str):
@@ -178,7 +209,9 @@ class _Plugin:
             raise self._broken(device, 'a pattern for another vendor: '
                                f'{ident.display_parent(pattern.parent)}')
 
-    def _broken(self, device: base.Device, what: str) -> VendorError:
+    def _broken(self, device: base.Device | None,
+                what: str) -> VendorError:
+        whose = '' if device is None else f' for {device.name}'
         return VendorError(
-            f'vendor plugin {self._name!r} breaks its contract for '
-            f'{device.name}: it answered {what}')
+            f'vendor plugin {self._name!r} breaks its contract{whose}: it '
+            f'answered {what}')

@@ -115,6 +115,15 @@ class ConsultTestCase(testtools.TestCase):
         self.assertIs(kind, type(error))
         return str(error)
 
+    def failure(self, *devices, kind=consult.VendorError):
+        """Return why devices could not be read: the same for all of them."""
+        found = self.vendors.facts(devices)
+        self.assertEqual({device.name for device in devices}, set(found))
+        self.assertEqual([kind] * len(devices),
+                         [type(failure) for failure in found.values()])
+        (why,) = {str(failure) for failure in found.values()}
+        return why
+
 
 @ddt.ddt
 class WhoTest(ConsultTestCase):
@@ -129,6 +138,13 @@ class WhoTest(ConsultTestCase):
         self.assertIsNone(self.vendors.accepts(
             LAB, ident.Identity('1B36_0005', 'LABGPU_1')))
         self.assertEqual([], self.acme.asked + self.mtty.asked)
+
+    @ddt.data((BOARD, Acme.fact_names), (MTTY, Mtty.fact_names), (LAB, ()))
+    @ddt.unpack
+    def test_fact_names(self, device, names):
+        """Whether or not it can say them now."""
+        self.acme.answers['facts'] = RuntimeError('no board')
+        self.assertEqual(frozenset(names), self.vendors.fact_names(device))
 
     def test_no_devices(self):
         self.assertEqual({}, self.vendors.facts([]))
@@ -169,7 +185,7 @@ class FactsTest(ConsultTestCase):
 
     def refuse_answer(self, answer):
         self.acme.answers['facts'] = answer
-        return self.refuse(self.vendors.facts, [BOARD])
+        return self.failure(BOARD)
 
     def test_all(self):
         values = {'ecc': 'on', 'vbiosversion': '94.02.5C'}
@@ -206,10 +222,19 @@ class FactsTest(ConsultTestCase):
         self.assertEqual('on', found.values['ecc'])
 
     @ddt.data(
-        (None, 'no mapping: None'),
-        ([], 'no mapping: []'),
-        ('ecc', "no mapping: 'ecc'"),
-        (base.Facts(), 'no mapping: Facts(values={}, unknown={})'),
+        (None, 'None'),
+        ([], '[]'),
+        ('ecc', "'ecc'"),
+        (base.Facts(), 'Facts(values={}, unknown={})'),
+    )
+    @ddt.unpack
+    def test_what_is_no_answer_at_all(self, answer, what):
+        self.acme.answers['facts'] = answer
+        self.assertEqual("vendor plugin 'acme' breaks its contract: it "
+                         f'answered no mapping: {what}',
+                         self.failure(BOARD, OTHER))
+
+    @ddt.data(
         # Devices that are missing: the fact may be true of the others only.
         ({}, 'no Facts: None'),
         ({OTHER.name: base.Facts()}, 'no Facts: None'),
@@ -250,10 +275,51 @@ class FactsTest(ConsultTestCase):
             f'{BROKEN}ecc = {value!r}, a value that no trait can carry: '))
         self.assertTrue(message.endswith(why), message)
 
-    def test_one_wrong_device_of_several(self):
-        self.acme.answers['facts'] = {BOARD.name: base.Facts()}
-        self.assertIn('breaks its contract for pci_0000_85_00_0', self.refuse(
-            self.vendors.facts, [BOARD, OTHER]))
+    @ddt.data(
+        ({}, 'no Facts: None'),
+        ({OTHER.name: base.Facts({'driver': '1.0'})},
+         "the fact 'driver', which its fact_names does not announce"),
+        ({OTHER.name: base.Facts({'ecc': '?'})}, 'a value that no trait can'),
+    )
+    @ddt.unpack
+    def test_one_wrong_device_of_several(self, answer, what):
+        facts = base.Facts({'ecc': 'on', 'vbiosversion': '94.02.5C'})
+        self.acme.answers['facts'] = {BOARD.name: facts, **answer}
+        found = self.vendors.facts([BOARD, OTHER])
+        self.assertEqual(facts, found.pop(BOARD.name))
+        (failure,) = found.values()
+        self.assertIs(consult.VendorError, type(failure))
+        self.assertIn('breaks its contract for pci_0000_85_00_0',
+                      str(failure))
+        self.assertIn(what, str(failure))
+
+    @ddt.data(exceptions.Failure('the board does not answer'),
+              exceptions.BadInput('set [acme]mode'))
+    def test_one_sick_device_of_several(self, failure):
+        """It is the plugin that says so, and the others are not affected."""
+        facts = base.Facts({'ecc': 'on', 'vbiosversion': '94.02.5C'})
+        self.acme.answers['facts'] = {BOARD.name: failure, OTHER.name: facts}
+        self.mtty.answers['facts'] = {MTTY.name: base.Facts({'ports': '2'})}
+        self.assertEqual(
+            {BOARD.name: failure, OTHER.name: facts,
+             MTTY.name: base.Facts({'ports': '2'})},
+            self.vendors.facts([BOARD, OTHER, MTTY]))
+
+    def test_one_that_cannot_be_gone_through(self):
+        class Lazy(dict):
+            def get(self, key):
+                if key == OTHER.name:
+                    raise OSError(f'{key} is gone')
+                return super().get(key)
+
+        facts = base.Facts({'ecc': 'on', 'vbiosversion': '94.02.5C'})
+        self.acme.answers['facts'] = Lazy({BOARD.name: facts})
+        found = self.vendors.facts([BOARD, OTHER])
+        self.assertEqual(facts, found[BOARD.name])
+        self.assertEqual(
+            "vendor plugin 'acme', asked for facts: OSError: "
+            'pci_0000_85_00_0 is gone; this is a bug of it',
+            str(found[OTHER.name]))
 
     def test_an_instance_does_not_announce_more_than_its_class(self):
         """The loader has looked at that one, which has no ``driver``."""
@@ -261,16 +327,6 @@ class FactsTest(ConsultTestCase):
         self.assertIn("the fact 'driver', which its fact_names does not",
                       self.refuse_answer({
                           BOARD.name: base.Facts({'driver': '1.0'})}))
-
-    def test_a_lazy_mapping(self):
-        class Lazy(dict):
-            def get(self, key):
-                raise OSError(f'{key} is gone')
-
-        self.assertEqual(
-            "vendor plugin 'acme', asked for facts: OSError: "
-            'pci_0000_84_00_0 is gone; this is a bug of it',
-            self.refuse_answer(Lazy))
 
 
 @ddt.ddt
@@ -396,13 +452,6 @@ class AcceptsTest(ConsultTestCase):
 @ddt.ddt
 class RaiseTest(ConsultTestCase):
 
-    def questions(self):
-        """Return each question to the plugin, and how it is called."""
-        return [('facts', 'asked for facts',
-                 lambda: self.vendors.facts([BOARD])),
-                ('accepts', 'asked what pci_0000_84_00_0 accepts',
-                 lambda: self.vendors.accepts(BOARD, TARGET))]
-
     def start_broken(self, error):
         """Start with a plugin that raises when it is made."""
         Broken.error = error
@@ -415,46 +464,59 @@ class RaiseTest(ConsultTestCase):
     @ddt.unpack
     def test_a_bug(self, error, shown):
         """None of them ends the collector, or passes for an answer."""
-        for question, what, ask in self.questions():
-            self.acme.answers[question] = error
-            self.assertEqual(f"vendor plugin 'acme', {what}: {shown}; this "
-                             'is a bug of it', self.refuse(ask))
+        self.acme.answers = {'facts': error, 'accepts': error}
+        text = "vendor plugin {!r}, {}: {}; this is a bug of it".format
+        self.assertEqual(text('acme', 'asked for facts', shown),
+                         self.failure(BOARD, OTHER))
         self.assertEqual(
-            f"vendor plugin 'broken', when it was started: {shown}; this is "
-            'a bug of it', self.refuse(self.start_broken, error))
+            text('acme', 'asked what pci_0000_84_00_0 accepts', shown),
+            self.refuse(self.vendors.accepts, BOARD, TARGET))
+        self.assertEqual(text('broken', 'when it was started', shown),
+                         self.refuse(self.start_broken, error))
 
     @ddt.data(exceptions.Failure('the driver is being upgraded'),
               exceptions.BadInput('[acme]library: no such file'),
               devices.DeviceError('pci_0000_84_00_0: no such board'))
     def test_what_it_says_itself_passes(self, error):
-        for question, _, ask in self.questions():
-            self.acme.answers[question] = error
-            self.assertIs(error, self.assertRaises(type(error), ask))
+        self.acme.answers = {'facts': error, 'accepts': error}
+        self.assertEqual({BOARD.name: error, OTHER.name: error},
+                         self.vendors.facts([BOARD, OTHER]))
+        self.assertIs(error, self.assertRaises(
+            type(error), self.vendors.accepts, BOARD, TARGET))
         self.assertIs(error, self.assertRaises(
             type(error), self.start_broken, error))
 
     def test_options_that_are_wrong(self):
         error = cfg.RequiredOptError('library', cfg.OptGroup('acme'))
-        expected = 'value required for option library in group [acme]'
-        for question, _, ask in self.questions():
-            self.acme.answers[question] = error
-            self.assertEqual(f"vendor plugin 'acme': {expected}",
-                             self.refuse(ask, kind=exceptions.BadInput))
-        self.assertEqual(
-            f"vendor plugin 'broken': {expected}",
-            self.refuse(self.start_broken, error, kind=exceptions.BadInput))
+        self.acme.answers = {'facts': error, 'accepts': error}
+        text = ('vendor plugin {!r}: value required for option library in '
+                'group [acme]').format
+        kind = exceptions.BadInput
+        self.assertEqual(text('acme'), self.failure(BOARD, OTHER, kind=kind))
+        self.assertEqual(text('acme'), self.refuse(
+            self.vendors.accepts, BOARD, TARGET, kind=kind))
+        self.assertEqual(text('broken'), self.refuse(
+            self.start_broken, error, kind=kind))
 
     def test_it_may_answer_the_next_time(self):
-        for question, _, ask in self.questions():
-            self.acme.answers[question] = RuntimeError('no board')
-            self.refuse(ask)
-            del self.acme.answers[question]
-            ask()
+        error = RuntimeError('no board')
+        self.acme.answers = {'facts': error, 'accepts': error}
+        self.failure(BOARD)
+        self.refuse(self.vendors.accepts, BOARD, TARGET)
+        self.acme.answers.clear()
+        self.assertIsInstance(self.vendors.facts([BOARD])[BOARD.name],
+                              base.Facts)
+        self.assertIsNone(self.vendors.accepts(BOARD, TARGET))
 
     def test_one_that_raises_hides_nobody_elses_answer(self):
         self.acme.answers['facts'] = RuntimeError('no board')
-        self.refuse(self.vendors.facts, [MTTY, BOARD])
-        self.assertEqual({MTTY.name}, set(self.vendors.facts([MTTY])))
+        facts = base.Facts({'ports': '2'})
+        self.mtty.answers['facts'] = {MTTY.name: facts}
+        found = self.vendors.facts([BOARD, MTTY, OTHER])
+        self.assertEqual(facts, found.pop(MTTY.name))
+        self.assertEqual({BOARD.name, OTHER.name}, set(found))
+        for failure in found.values():
+            self.assertIn('RuntimeError: no board', str(failure))
 
 
 class SilenceTest(ConsultTestCase):
@@ -473,13 +535,13 @@ class SilenceTest(ConsultTestCase):
         self.acme.answers['facts'] = self.end.wait
         self.assertEqual(
             "vendor plugin 'acme' has not answered for 1 seconds",
-            self.refuse(self.vendors.facts, [BOARD],
-                        kind=exceptions.Failure))
+            self.failure(BOARD, OTHER, kind=exceptions.Failure))
         self.assertEqual(
             "vendor plugin 'acme' still has not answered an earlier question",
             self.refuse(self.vendors.accepts, BOARD, TARGET,
                         kind=exceptions.Failure))
-        self.assertEqual({MTTY.name}, set(self.vendors.facts([MTTY])))
+        self.assertIsInstance(self.vendors.facts([BOARD, MTTY])[MTTY.name],
+                              base.Facts)
 
     def test_while_it_is_made(self):
         Slow.end = self.end
