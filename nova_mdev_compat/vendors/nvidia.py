@@ -1,30 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVIDIA's boards, as NVML knows them.
 
-What the functions give is in NVIDIA's NVML API Reference Guide, in the
-chapters "Device Queries" and "vGPU Migration", and in nvml.h.
+NVML is asked in a process of its own, in each pass a new one: the library
+always belongs to the driver that is installed, and neither keeps the driver
+from being unloaded nor takes the collector along when it hangs or crashes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-import ctypes
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from oslo_config import cfg
+
+from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat.vendors import base
+from nova_mdev_compat.vendors import child
 from nova_mdev_compat.vendors import nvml
-
-#: What a board that does not have a thing answers when asked about it. It
-#: equals itself, and is no version.
-UNSUPPORTED = 'unsupported'
 
 _NO_BOARD = 'it is no PCI device, and NVML knows no others'
 _NO_TEXT = ('NVML gives a text for it that cannot be read: see whether '
             'nvidia-smi -q shows it')
 
-#: nvml.h: NVML_GSP_FIRMWARE_VERSION_BUF_SIZE.
-_GSP_VERSION_SIZE = 0x40
-#: nvml.h: NVML_VGPU_PGPU_VIRTUALIZATION_CAP_MIGRATION is bit 0:0.
-_CAP_MIGRATION = 1
+_Answer = base.Facts | exceptions.Failure
 
 
 class Nvidia(base.Vendor):
@@ -52,55 +49,53 @@ class Nvidia(base.Vendor):
                           'not about compatibility of hosts',
     }
 
+    def __init__(self, conf: cfg.ConfigOpts):
+        super().__init__(conf)
+        self._child = child.Child(nvml.__name__,
+                                  conf.collector.vendor_timeout)
+        # At which NVML hung or crashed.
+        self._sick: set[str] = set()
+
     def facts(self, devices: Sequence[base.Device],
-              ) -> Mapping[str, base.Facts]:
+              ) -> Mapping[str, _Answer]:
         """Ask NVML about each board once, whatever functions it has.
 
         NVML knows physical functions only; all of a board's virtual ones
         share its facts.
-
-        :raises nvml.NvmlError: NVML failed
         """
-        boards = _read(sorted({device.board for device in devices
-                               if device.board}))
-        nothing = _unknown(_NO_BOARD)
+        boards = self._read({device.board for device in devices
+                             if device.board})
+        nothing = base.Facts(unknown=dict.fromkeys(self.fact_names, _NO_BOARD))
         return {device.name: boards[device.board] if device.board else nothing
                 for device in devices}
 
+    def _read(self, boards: set[str]) -> dict[str, _Answer]:
+        if not boards:
+            return {}
+        # The sick ones last, so that they do not keep others from answering.
+        order = sorted(boards, key=lambda board: (board in self._sick, board))
+        said = self._child.ask(order)
+        found = dict(filter(None, map(_answer, said.items)))
+        left = [board for board in order if board not in found]
+        self._sick = (self._sick - found.keys()).union(left[:1])
+        trouble = (f'the process {said.trouble}' if said.trouble
+                   else 'the answer is missing')
+        for board in left:
+            found[board] = nvml.NvmlError(
+                f'NVML, asked about {left[0]}: {trouble}; {nvml.LOOK}')
+        return found
 
-def _unknown(why: str) -> base.Facts:
-    return base.Facts(unknown=dict.fromkeys(Nvidia.fact_names, why))
 
-
-def _read(boards: Sequence[str]) -> dict[str, base.Facts]:
-    if not boards:
-        return {}
-    try:
-        with nvml.opened(boards) as library:
-            return {board: _read_board(library, board) for board in boards}
-    except nvml.Unknown as exc:
-        return dict.fromkeys(boards, _unknown(str(exc)))
-
-
-def _read_board(library: Any, board: str) -> base.Facts:
-    try:
-        with nvml.answering(library, board):
-            # It takes sysfs' form of an address: hexadecimal
-            # domain:bus:device.function.
-            handle = library.nvmlDeviceGetHandleByPciBusId(board)
-    except nvml.Unknown as exc:
-        return _unknown(str(exc))
-    values: dict[str, str] = {}
-    unknown: dict[str, str] = {}
-    for query, names in _QUERIES.items():
-        try:
-            with nvml.answering(library, board):
-                values.update(query(library, handle))
-        except nvml.NotSupported:
-            values.update(dict.fromkeys(names, UNSUPPORTED))
-        except nvml.Unknown as exc:
-            unknown.update(dict.fromkeys(names, str(exc)))
-    return _legible(base.Facts(values, unknown))
+def _answer(item: Any) -> tuple[str, _Answer] | None:
+    """Return a board and what nvml.answer() says about it."""
+    match item:
+        case {'board': str(board), 'failure': str(failure)}:
+            return board, nvml.NvmlError(failure)
+        case {'board': str(board), 'values': dict(values),
+              'unknown': dict(unknown)} if all(
+                  isinstance(value, str) for value in values.values()):
+            return board, _legible(base.Facts(values, unknown))
+    return None
 
 
 def _legible(facts: base.Facts) -> base.Facts:
@@ -115,71 +110,3 @@ def _legible(facts: base.Facts) -> base.Facts:
         else:
             values[name] = value
     return base.Facts(values, unknown)
-
-
-def _on_off(mode: int) -> str:
-    return 'on' if mode else 'off'
-
-
-def _ecc(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for the current mode; the pending one is for the next reboot."""
-    current, _pending = library.nvmlDeviceGetEccMode(handle)
-    return {'ecc': _on_off(current)}
-
-
-def _mig(library: Any, handle: Any) -> dict[str, str]:
-    """Likewise; the pending mode is for the next reset."""
-    current, _pending = library.nvmlDeviceGetMigMode(handle)
-    return {'mig': _on_off(current)}
-
-
-def _gsp(library: Any, handle: Any) -> dict[str, str]:
-    """Ask whether it is on; newer drivers say "not supported" where not."""
-    # Newer nvidia-ml-py would make these arguments itself.
-    enabled, default = ctypes.c_uint(), ctypes.c_uint()
-    library.nvmlDeviceGetGspFirmwareMode(
-        handle, ctypes.byref(enabled), ctypes.byref(default))
-    return {'gsp': _on_off(enabled.value)}
-
-
-def _gsp_version(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for the firmware's version; it has none where it is off."""
-    text = ctypes.create_string_buffer(_GSP_VERSION_SIZE)
-    library.nvmlDeviceGetGspFirmwareVersion(handle, text)
-    return {'gspversion': _decoded(text.value.decode)}
-
-
-def _vgpu(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for nvmlVgpuPgpuMetadata_t.
-
-    NVML documents its version range as two numbers, and nothing about what
-    their parts may be.
-    """
-    said = library.nvmlDeviceGetVgpuMetadata(handle)
-    migrates = said.pgpuVirtualizationCaps & _CAP_MIGRATION
-    versions = said.hostSupportedVgpuRange
-    return {
-        'managerversion': _decoded(lambda: said.hostDriverVersion),
-        'migration': 'supported' if migrates else UNSUPPORTED,
-        'minvgpuversion': str(versions.minVersion),
-        'maxvgpuversion': str(versions.maxVersion),
-    }
-
-
-def _decoded(text: Callable[[], str]) -> str:
-    """Return a text, or nothing at all if it is not in UTF-8."""
-    try:
-        return text()
-    except UnicodeDecodeError:
-        return ''
-
-
-#: What is asked of a board, and the facts that it gives.
-_QUERIES: Mapping[Callable[[Any, Any], dict[str, str]], Sequence[str]] = {
-    _ecc: ['ecc'],
-    _mig: ['mig'],
-    _gsp: ['gsp'],
-    _gsp_version: ['gspversion'],
-    _vgpu: ['managerversion', 'migration', 'minvgpuversion',
-            'maxvgpuversion'],
-}

@@ -10,11 +10,21 @@ import collections
 import ctypes.util
 import json
 import os
+import pathlib
+import signal
 
 import ddt
+import fixtures
 
+from nova_mdev_compat.cmd import collector
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.vendors import base
+from nova_mdev_compat.vendors import consult
+from nova_mdev_compat.vendors import loader
 from tests.functional import collector_base
 from tests.functional import nvml
+from tests.functional import service_base
+from tests.unit import packages
 
 FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
 FACTS = {
@@ -57,7 +67,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
     def setUp(self):
         super().setUp()
         self.library = self.useFixture(nvml.Library()).path
-        self.log = self.home / 'nvml.log'
+        self.nvml_log = self.home / 'nvml.log'
         self.answers = {}
         for board in (FIRST, SECOND):
             for function, value in ANSWERS.items():
@@ -71,18 +81,25 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
     def fail(self, board, function, error):
         self.answer(board, function, f'error {error}')
 
-    def collect(self, *args, status=0):
-        """Run the collector with the stand-in; return output and log."""
+    def write_answers(self):
+        """Write what the stand-in reads; return the variables that say so."""
         answers = self.home / 'nvml.answers'
-        answers.write_text(
+        # The stand-in never sees half of it.
+        part = answers.with_suffix('.part')
+        part.write_text(
             ''.join(f'{board} {function} {value}\n' for (board, function),
                     value in self.answers.items()),
             # Surrogates are bytes that are not UTF-8.
             encoding='utf-8', errors='surrogateescape')
-        self.log.write_text('')
+        part.rename(answers)
+        self.nvml_log.write_text('')
+        return {'LD_LIBRARY_PATH': str(self.library),
+                'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.nvml_log)}
+
+    def collect(self, *args, status=0):
+        """Run the collector with the stand-in; return output and log."""
         return self.run_collector(*args, status=status, env={
-            **os.environ, 'LD_LIBRARY_PATH': str(self.library),
-            'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.log)})
+            **os.environ, **self.write_answers()})
 
     def parents(self):
         """Return what --dry-run tells of the parents, by name."""
@@ -115,8 +132,8 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
 
     def calls(self):
         """Return how often each function was called for each board."""
-        return collections.Counter(
-            tuple(line.split()) for line in self.log.read_text().splitlines())
+        lines = self.nvml_log.read_text().splitlines()
+        return collections.Counter(tuple(line.split()) for line in lines)
 
     def assert_closed(self, times=1):
         calls = self.calls()
@@ -324,12 +341,13 @@ class FailureTest(NvidiaTestCase):
     def test_version_mismatch(self):
         """The driver was upgraded on disk, and the old one still runs."""
         self.fail('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
-        self.assert_failed('reload the driver or reboot, and restart '
-                           'nova-mdev-collector')
+        self.assert_failed('load the driver anew, or reboot the host')
 
     def test_shutdown(self):
+        """By then all is known, and the process ends anyway."""
         self.fail('-', 'nvmlShutdown', UNKNOWN)
-        self.assert_failed(f'NVML, asked about {FIRST}, {SECOND}:')
+        self.assertEqual((FACTS, {}), self.of_nvml())
+        self.assert_closed()
 
     def test_error_that_the_bindings_do_not_know(self):
         """NVML itself has a text for it."""
@@ -342,3 +360,199 @@ class FailureTest(NvidiaTestCase):
         self.collect('--once')
         self.assertNotIn(ACCEPT_ECC, self.published()[1])
         self.assertIn(ACCEPT_ECC, self.published()[2])
+
+
+class Other(base.Vendor):
+    """Another vendor's plugin, in the same collector."""
+
+    vendors = frozenset({'mtty'})
+    fact_names = {'ports': 'number of ports'}
+
+    def facts(self, devices):
+        return {device.name: base.Facts({'ports': '2'}) for device in devices}
+
+
+OTHER = base.Device('mtty_mtty', 'MTTY', None, None, frozenset({'mtty-2'}))
+
+
+@ddt.ddt
+class SickTest(NvidiaTestCase):
+    """What happens to one board, or to NVML, is nobody else's trouble.
+
+    Plugins are asked as the collector does it, in a process that goes on.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(packages.Packages()).install(
+            'other', loader.NAMESPACE, {'other': f'{__name__}:Other'})
+        conf = collector.COMMAND.new_config()
+        conf([], default_config_files=[], default_config_dirs=[])
+        # NVML has eight tenths of that.
+        conf.set_override('vendor_timeout', 10, 'collector')
+        self.vendors = consult.Vendors(conf)
+
+    def facts(self):
+        """Return facts of each board, or a text: why it cannot be read."""
+        for name, value in self.write_answers().items():
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+        found = self.vendors.facts([OTHER, *(
+            base.Device(board, '10DE_2235', board, board, frozenset())
+            for board in (FIRST, SECOND))])
+        self.assertEqual(base.Facts({'ports': '2'}), found.pop(OTHER.name))
+        self.assertEqual({FIRST, SECOND}, set(found))
+        self.assertNotIn('nvidia-ml',
+                         pathlib.Path('/proc/self/maps').read_text())
+        return [str(facts) if isinstance(facts, exceptions.Failure) else facts
+                for _, facts in sorted(found.items())]
+
+    def test_none(self):
+        self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
+
+    @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
+    def test_one_board(self, error):
+        """The other one is read, whichever it is."""
+        self.fail(FIRST, 'nvmlDeviceGetMigMode', error)
+        first, second = self.facts()
+        self.assertIn(f'NVML, asked about {FIRST}: ', first)
+        self.assertIn(f'(error {error})', first)
+        self.assertEqual(base.Facts(FACTS), second)
+
+        self.answer(FIRST, 'nvmlDeviceGetMigMode', '0')
+        self.fail(SECOND, HANDLE, error)
+        first, second = self.facts()
+        self.assertEqual(base.Facts(FACTS), first)
+        self.assertIn(f'NVML, asked about {SECOND}: ', second)
+
+    def test_all_boards(self):
+        self.fail('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
+        for text in self.facts():
+            self.assertRegex(text, 'library that is installed.*reboot')
+        self.answer('-', 'nvmlInitWithFlags', 'ok')
+        self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
+
+    @ddt.data(('crash', 'was ended by SIGSEGV'),
+              ('hang', 'did not answer within 8 seconds and was killed'))
+    @ddt.unpack
+    def test_dies(self, how, what):
+        """The sick board is known by the next pass, and asked last."""
+        self.answer(FIRST, 'nvmlDeviceGetEccMode', how)
+        text = f'NVML, asked about {FIRST}: the process {what}'
+        for found in self.facts():
+            self.assertIn(text, found)
+        first, second = self.facts()
+        self.assertIn(text, first)
+        self.assertEqual(base.Facts(FACTS), second)
+
+        self.answer(FIRST, 'nvmlDeviceGetEccMode', '1')
+        self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
+        # It is healthy again, and comes first.
+        self.answer(SECOND, 'nvmlDeviceGetEccMode', 'crash')
+        first, second = self.facts()
+        self.assertEqual(base.Facts(FACTS), first)
+        self.assertIn(f'NVML, asked about {SECOND}: the process was ended',
+                      second)
+
+    @ddt.data('nvmlInitWithFlags', 'nvmlShutdown')
+    def test_dies_without_a_board(self, function):
+        self.answer('-', function, 'crash')
+        found = self.facts()
+        if function == 'nvmlShutdown':
+            self.assertEqual([base.Facts(FACTS)] * 2, found)
+        else:
+            for text in found:
+                self.assertIn('the process was ended by SIGSEGV', text)
+
+    def test_prints(self):
+        """No answer but the plugin's own counts."""
+        lie = json.dumps({'board': FIRST, 'values': {'ecc': 'off'},
+                          'unknown': {}})
+        self.library = self.useFixture(nvml.Library(
+            f'NOISE={json.dumps(lie)}')).path
+        self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
+
+    def test_prints_without_end(self):
+        self.answer(SECOND, 'nvmlDeviceGetEccMode', 'babble')
+        first, second = self.facts()
+        self.assertEqual(base.Facts(FACTS), first)
+        self.assertIn('was killed; it said: a', second)
+
+
+class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
+    """One process of the collector, through many passes."""
+
+    OLD, NEW = '535.161.05', '550.54.10'
+
+    def setUp(self):
+        super().setUp()
+        self.install(self.OLD)
+        self.load(self.OLD)
+        for name, value in self.write_answers().items():
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+
+    def install(self, version):
+        """Install NVIDIA's library, in place of what is there."""
+        new = self.useFixture(nvml.Library(f'VERSION="{version}"')).path
+        (new / nvml.LIBRARY).replace(self.library / nvml.LIBRARY)
+
+    def load(self, version):
+        """Load NVIDIA's driver."""
+        self.answer('-', 'driver', version)
+        self.write_answers()
+
+    def wait_for_manager(self, version):
+        name = 'CUSTOM_MDEV_FACT_MANAGERVERSION_' + version.replace('.', '_')
+        self.wait_for(lambda: name in self.published()[1],
+                      f'nothing of {version} is published')
+
+    def collector(self):
+        """Return the processes of the service: a parent and its worker."""
+        tasks = pathlib.Path(f'/proc/{self.service.pid}/task')
+        return [self.service.pid, *(
+            int(child) for path in tasks.glob('*/children')
+            for child in path.read_text().split())]
+
+    def children(self):
+        """Return the processes that ask NVML, whoever is their parent."""
+        found = []
+        for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+            try:
+                text = path.read_text(errors='replace')
+                command = path.with_name('cmdline').read_text()
+            except OSError:
+                continue  # it has ended
+            if f'NVML_LOG={self.nvml_log}' in text and (
+                    'child_main' in command):
+                found.append(path)
+        return found
+
+    def test_driver_is_upgraded(self):
+        """The same process publishes what the new library says."""
+        self.start_and_wait()
+        self.wait_for_manager(self.OLD)
+        before = self.collector()
+        self.assertEqual(2, len(before))
+        for pid in before:
+            self.assertNotIn('nvidia-ml', pathlib.Path(
+                f'/proc/{pid}/maps').read_text())
+
+        self.load(self.NEW)
+        self.wait_for(lambda: 'not of one version' in (
+            self.home / 'log').read_text(), 'the mismatch is not logged')
+        self.install(self.NEW)
+        self.wait_for_manager(self.NEW)
+        self.assertEqual(before, self.collector())
+
+    def test_service_ends(self):
+        """It leaves no child behind that hangs, however it ends."""
+        for with_signal in (signal.SIGKILL, signal.SIGTERM):
+            with self.subTest(signal=with_signal):
+                self.answer(FIRST, 'nvmlDeviceGetEccMode', 'hang')
+                self.write_answers()
+                self.start()
+                self.wait_for(lambda: self.calls()[
+                    'nvmlDeviceGetEccMode', FIRST], 'NVML is not asked')
+                self.assertEqual(1, len(self.children()))
+                self.end(self.service, with_signal)
+                self.wait_for(lambda: not self.children(),
+                              'it is still there')

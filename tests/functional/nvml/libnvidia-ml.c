@@ -8,23 +8,30 @@
 //     BOARD FUNCTION VALUE...
 //     BOARD FUNCTION error NUMBER
 //
-// with "-" for the board where a function has none. A function that no line
-// answers succeeds where it has nothing to tell, and else gives
-// NVML_ERROR_UNKNOWN; a board without a line for
+// with "-" for the board where a function has none. Three values are none, but
+// what the function does: "hang", "crash", and "babble", which is to print
+// without end. A function that no line answers succeeds where it has nothing to
+// tell, and else gives NVML_ERROR_UNKNOWN; a board without a line for
 // nvmlDeviceGetHandleByPciBusId_v2 is not known. Each call appends
 // "FUNCTION BOARD" to the file that NVML_LOG names.
 //
-// WITHOUT_GSP makes a library that is older than the GSP functions.
+// WITHOUT_GSP makes a library that is older than the GSP functions. VERSION, a
+// string, makes one of that version: it refuses a driver of another one, which
+// is what a line "- driver VERSION" says, and is itself the version of the vGPU
+// Manager. NOISE, a string, is printed when the library is initialised.
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SUCCESS = 0,
     UNINITIALIZED = 1,
     NOT_FOUND = 6,
     INSUFFICIENT_SIZE = 7,
+    LIB_RM_VERSION_MISMATCH = 18,
     UNKNOWN = 999
 };
 
@@ -62,6 +69,16 @@ static FILE *must_open(const char *variable, const char *mode)
     return file;
 }
 
+static void misbehave(const char *how)
+{
+    while (!strcmp(how, "hang"))
+        pause();
+    if (!strcmp(how, "crash"))
+        raise(SIGSEGV);
+    while (!strcmp(how, "babble"))
+        puts("a line that nobody wants");
+}
+
 // Log a call, and find its answer. Returns 1 with the value, without its end
 // of line; 0 without a line; -1 with *error set.
 static int answer(const char *function, const char *board, char *value,
@@ -82,6 +99,8 @@ static int answer(const char *function, const char *board, char *value,
         found = sscanf(value, "error %d", error) == 1 ? -1 : 1;
     }
     fclose(answers);
+    if (found == 1)
+        misbehave(value);
     return found;
 }
 
@@ -114,7 +133,16 @@ int nvmlInitWithFlags(unsigned int flags)
     char value[64];
     int error = SUCCESS;
     (void)flags;
+#ifdef NOISE
+    puts(NOISE);
+    fflush(stdout);
+#endif
     answer(__func__, "-", value, sizeof value, &error);
+#ifdef VERSION
+    if (answer("driver", "-", value, sizeof value, &error) == 1 &&
+        strcmp(value, VERSION))
+        error = LIB_RM_VERSION_MISMATCH;
+#endif
     if (error == SUCCESS)
         initialised++;
     return error;
@@ -201,6 +229,10 @@ int nvmlDeviceGetVgpuMetadata(struct device *device, pgpu_metadata *metadata,
     while (value[start] == ' ')
         start++;
     snprintf(metadata->hostDriverVersion, sizeof metadata->hostDriverVersion,
+#ifdef VERSION
+             VERSION);
+#else
              "%.79s", value + start);
+#endif
     return SUCCESS;
 }

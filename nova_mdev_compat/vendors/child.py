@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking a vendor's library in a process of its own.
+
+A library that a process has loaded stays loaded, though the driver under it
+is replaced; it may hang for ever, and it may crash. So a short-lived child
+loads it, answers, and ends.
+"""
+
+import dataclasses
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from typing import IO, Any
+
+from oslo_log import log as logging
+
+from nova_mdev_compat.vendors import child_main
+
+LOG = logging.getLogger(__name__)
+
+#: Shares of the time that a plugin has: for the child to answer in, and to
+#: die in when it is killed. The rest is the plugin's own.
+_TO_ANSWER, _TO_DIE = 0.8, 0.1
+#: In bytes: how much a child may answer, how much is kept of what it says
+#: besides, and how much a pipe holds.
+_MOST, _KEPT, _PIPE = 1 << 20, 4096, 1 << 16
+#: How much of that is quoted in an error, in characters.
+_QUOTED = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a child has answered, and how it ended.
+
+    :ivar items: decoded from JSON, in the order in which they came
+    :ivar trouble: why there may be fewer than asked for, as the rest of a
+        sentence that begins with "the process"; None where it has ended well
+    """
+
+    items: tuple[Any, ...]
+    trouble: str | None
+
+
+class Child:
+    """Asks a module in a new process each time; one at a time.
+
+    The module has a function ``answer(question)``, which yields items.
+    Question and items are what JSON can carry. An item that was yielded
+    counts, whatever becomes of the process later. The module should import
+    little, because it does so for every question. It finds what this process
+    finds (sys.path); the working directory and PYTHON* variables do not
+    change that. What it or a library prints goes to the log.
+
+    :param module: full name of the module
+    :param timeout: seconds that a question may take in all: the plugin's
+        [collector]vendor_timeout
+    """
+
+    def __init__(self, module: str, timeout: float):
+        self._module = module
+        self._limit = timeout * _TO_ANSWER
+        self._grace = timeout * _TO_DIE
+        self._stuck: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: object) -> Answers:
+        """Return what the child answers.
+
+        A child that takes too long is killed. One that hangs in the kernel
+        does not end even then: it is left to itself, and no other is started
+        before it has ended.
+        """
+        if self._stuck is not None and self._stuck.poll() is None:
+            return Answers((), 'of an earlier question, process '
+                           f'{self._stuck.pid}, was killed and has not ended: '
+                           'it hangs in the kernel; no other is started '
+                           'before it has ended')
+        self._stuck = None
+        try:
+            process = self._start(question)
+        except OSError as exc:
+            return Answers((), f'could not be started: {exc}')
+        with process.stdout, process.stderr:
+            return self._receive(process)
+
+    def _start(self, question: object) -> Any:
+        order = json.dumps({
+            'parent': os.getpid(), 'module': self._module,
+            'path': [path for path in sys.path if os.path.isabs(path)],
+            'question': question})
+        # In a session of its own the collector's SIGHUP does not reach it,
+        # and it can be killed with all that it has started.
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, '-I', child_main.__file__, order],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True, cwd='/')
+
+    def _receive(self, process: Any) -> Answers:
+        end = time.monotonic() + self._limit
+        answered, said = _collect(process.stdout, process.stderr, end)
+        trouble: str | None
+        if len(answered) > _MOST:
+            trouble = self._kill(process, f'answered more than {_MOST} bytes')
+        else:
+            try:
+                trouble = _ending(process.wait(end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                trouble = self._kill(
+                    process, f'did not answer within {self._limit:g} seconds')
+        items, fault = _items(answered)
+        trouble = trouble or fault
+        text = said.decode(errors='replace').strip()
+        if text:
+            LOG.debug('%s, process %d: %s', self._module, process.pid, text)
+        if trouble and text:
+            trouble += f'; it said: {text.splitlines()[-1][-_QUOTED:]}'
+        return Answers(items, trouble)
+
+    def _kill(self, process: Any, why: str) -> str:
+        """Kill a child that has not been waited for; return what it came to.
+
+        :param why: what it did
+        """
+        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            process.wait(self._grace)
+        except subprocess.TimeoutExpired:
+            self._stuck = process
+            return (f'{why}, was killed, and has not ended: it hangs in the '
+                    f'kernel (process {process.pid})')
+        return f'{why} and was killed'
+
+
+def _collect(answers: IO[bytes], rest: IO[bytes],
+             end: float) -> tuple[bytes, bytes]:
+    """Return what a child answers, and the end of what it says besides.
+
+    It is done when the child closes its answers, which it does by ending;
+    when the time is over; and when that is too much.
+    """
+    found = {answers: b'', rest: b''}
+    with selectors.DefaultSelector() as selector:
+        for pipe in found:
+            selector.register(pipe, selectors.EVENT_READ, pipe)
+
+        def read(timeout: float) -> None:
+            for key, _ in selector.select(timeout):
+                data = os.read(key.fd, _PIPE)
+                if data:
+                    found[key.data] += data
+                else:
+                    selector.unregister(key.fileobj)
+            found[rest] = found[rest][-_KEPT:]
+
+        while answers in selector.get_map() and len(found[answers]) <= _MOST:
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            read(left)
+        # What a pipe holds when its writer has ended is one read.
+        read(0)
+    return found[answers], found[rest]
+
+
+def _ending(status: int) -> str | None:
+    """Return how a process has ended, None where well."""
+    if status >= 0:
+        return f'ended with status {status}' if status else None
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # one of the real-time signals
+        name = f'signal {-status}'
+    return f'was ended by {name}'
+
+
+def _items(answered: bytes) -> tuple[tuple[Any, ...], str | None]:
+    """Return answers, up to one that is none, and what is wrong with it."""
+    *lines, rest = answered.split(b'\n')
+    items = []
+    for line in lines:
+        try:
+            items.append(json.loads(line))
+        except (ValueError, RecursionError):
+            rest = line
+            break
+    fault = f'answered what is no JSON: {rest[:_QUOTED]!r}' if rest else None
+    return tuple(items), fault

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.vendors import child
+from tests.unit import packages
+
+#: Seconds for what must happen, and for what must not: an answer comes in
+#: none of that, and a question that hangs is waited for.
+LONG, SHORT = 100, 1
+DEADLINE = 60
+#: A question to itself, of a process that is killed meanwhile.
+ASKER = """
+import sys
+sys.path[:] = {path!r}
+from nova_mdev_compat.vendors import child
+child.Child('a_plugin_lib', {timeout}).ask({question!r})
+"""
+#: Leaves its process id, starts another process, and hangs.
+HANG = """
+import os, pathlib, subprocess, sys, time
+
+def answer(path):
+    yield 'first'
+    other = subprocess.Popen([sys.executable, '-c',
+                              'import time; time.sleep(1000)'])
+    part = pathlib.Path(path + '.part')
+    part.write_text(f'{os.getpid()} {other.pid}')
+    part.rename(path)
+    time.sleep(1000)
+"""
+
+
+def is_gone(pid):
+    """Tell whether a process has ended, also where nobody waits for it."""
+    try:
+        status = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(')')[2].split()[0] == 'Z'
+
+
+class ChildTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.packages = self.useFixture(packages.Packages())
+        self.pids = self.packages.home / 'pids'
+
+    def child(self, text, timeout=LONG):
+        """Return a child whose module is made of this text."""
+        self.packages.write('lib', text)
+        return child.Child('a_plugin_lib', timeout)
+
+    def answers(self, body, question=None, timeout=LONG):
+        """Return what a function with this body answers."""
+        return self.child(
+            'import os, sys\n\ndef answer(question):\n'
+            + textwrap.indent(textwrap.dedent(body), '    '),
+            timeout).ask(question)
+
+    def wait_for(self, condition, why):
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(why)
+            time.sleep(0.02)
+
+
+@ddt.ddt
+class AnswerTest(ChildTestCase):
+
+    def test_items(self):
+        question = {'board': ['0000:81:00.0'], 'text': 'ä \udcff\n', 'n': None}
+        self.assertEqual(
+            child.Answers((question, 'ä', [1.5, None], {}), None),
+            self.answers("yield question\nyield 'ä'\nyield [1.5, None]\n"
+                         'yield {}', question))
+
+    def test_nothing(self):
+        self.assertEqual(child.Answers((), None), self.answers('return []'))
+
+    def test_each_time_anew(self):
+        asked = self.child('import os\n\n'
+                           'def answer(question):\n'
+                           '    yield os.getpid()\n')
+        (first,), (second,) = asked.ask(None).items, asked.ask(None).items
+        self.assertEqual(3, len({first, second, os.getpid()}))
+        self.assertTrue(is_gone(first))
+
+    def test_new_text(self):
+        """What was installed anew is what answers."""
+        asked = self.child('def answer(question):\n    yield "old"\n')
+        self.assertEqual(('old',), asked.ask(None).items)
+        self.packages.write('lib', 'def answer(question):\n    yield "newer"')
+        self.assertEqual(('newer',), asked.ask(None).items)
+
+    @ddt.data(
+        'print("[1]", flush=True)',
+        'os.write(1, b"[1]\\n")',
+        'os.system("echo [1]")',
+        'os.write(2, b"[1]\\n")',
+        # More than a pipe holds.
+        'os.write(1, b"[1]\\n" * 100000)',
+        'sys.stdin.read()',
+    )
+    def test_what_is_printed_is_no_answer(self, noise):
+        self.assertEqual(child.Answers((2,), None),
+                         self.answers(f'{noise}\nyield 2\n{noise}'))
+
+    def test_what_is_printed_is_logged(self):
+        log = self.useFixture(fixtures.FakeLogger(
+            'nova_mdev_compat.vendors.child', level=logging.DEBUG))
+        self.answers('print("Xid 79")\nyield 2')
+        self.assertIn('Xid 79', log.output)
+
+    def test_neither_environment_nor_directory_counts(self):
+        """Only what this process itself would load."""
+        trap = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for name in ('json', 'ctypes', 'a_plugin_lib', 'sitecustomize'):
+            (trap / f'{name}.py').write_text('raise RuntimeError("a trap")')
+        asked = self.child('import os\n\n'
+                           'def answer(question):\n'
+                           '    yield os.getcwd()\n')
+        self.useFixture(fixtures.EnvironmentVariable('PYTHONPATH', str(trap)))
+        self.useFixture(fixtures.EnvironmentVariable('PYTHONHOME', str(trap)))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(trap)
+        # "python -m" puts this there.
+        self.useFixture(fixtures.MonkeyPatch('sys.path', ['', *sys.path]))
+        self.assertEqual(child.Answers(('/',), None), asked.ask(None))
+
+    def test_other_variables_do(self):
+        """A loader's, for example."""
+        self.useFixture(
+            fixtures.EnvironmentVariable('LD_LIBRARY_PATH', '/opt/lib'))
+        self.assertEqual(('/opt/lib',), self.answers(
+            'yield os.environ["LD_LIBRARY_PATH"]').items)
+
+    def test_session(self):
+        """SIGHUP to the collector's group does not reach it."""
+        (session,) = self.answers('yield os.getsid(0)').items
+        self.assertNotEqual(os.getsid(0), session)
+
+
+@ddt.ddt
+class TroubleTest(ChildTestCase):
+
+    def assert_trouble(self, regex, found, items=('first',)):
+        self.assertEqual(items, found.items)
+        self.assertRegex(found.trouble, f'^{regex}$')
+
+    @ddt.data(
+        ('raise ValueError("no board")',
+         'ended with status 1; it said: ValueError: no board'),
+        ('sys.exit(3)', 'ended with status 3'),
+        ('os._exit(4)', 'ended with status 4'),
+        ('yield object()', 'ended with status 1; it said: TypeError: .*'),
+        ('import ctypes; ctypes.string_at(0)', 'was ended by SIGSEGV'),
+        ('os.abort()', 'was ended by SIGABRT'),
+        ('os.kill(os.getpid(), 9)', 'was ended by SIGKILL'),
+        ('os.kill(os.getpid(), 40)', 'was ended by signal 40'),
+        ('os.write(2, b"free(): \\xff\\n\\n"); os.abort()',
+         'was ended by SIGABRT; it said: free\\(\\): \ufffd'),
+        ('print("x" * 10**6, flush=True); os.abort()',
+         'was ended by SIGABRT; it said: x{200}'),
+    )
+    @ddt.unpack
+    def test_ending(self, body, regex):
+        """What it has answered before counts."""
+        self.assert_trouble(regex, self.answers(f'yield "first"\n{body}'))
+
+    @ddt.data(('import a_library_that_is_not_there',
+               "ended with status 1; it said: ModuleNotFoundError: No module "
+               "named 'a_library_that_is_not_there'"),
+              ('', "ended with status 1; it said: AttributeError: .*"))
+    @ddt.unpack
+    def test_module(self, text, regex):
+        self.assert_trouble(regex, self.child(text).ask(None), ())
+
+    @ddt.data(
+        (b'"first"\n[1', r"answered what is no JSON: b'\[1'"),
+        (b'"first"\nnvml: hello\n2\n', "answered what is no JSON: b'nvml: .*"),
+        (b'"first"\n\xff\n', 'answered what is no JSON: .*'),
+        (b'"first"\n' + b'[' * 10**6 + b'\n', 'answered what is no JSON: .*'),
+    )
+    @ddt.unpack
+    def test_no_answer(self, text, regex):
+        """Something writes to where only answers go."""
+        self.assert_trouble(regex, self.answers(f"""
+            for number in range(3, 20):
+                try:
+                    os.write(number, {text[:20]!r} + {text[20:21]!r}
+                             * {len(text[20:])})
+                except OSError:
+                    pass
+            return []
+            """))
+
+    def test_too_much(self):
+        found = self.answers("""
+            yield 'first'
+            while True:
+                yield 'x' * 100000
+            """)
+        self.assertEqual('first', found.items[0])
+        self.assertEqual('answered more than 1048576 bytes and was killed',
+                         found.trouble)
+
+    def test_too_much_besides(self):
+        """It may print without end, and all the same not fill the memory."""
+        found = self.answers("""
+            yield 'first'
+            while True:
+                print('x' * 100)
+            """, timeout=SHORT)
+        self.assert_trouble(
+            'did not answer within 0.8 seconds and was killed; it said: x+',
+            found)
+
+    def test_cannot_be_started(self):
+        asked = self.child('')
+        self.useFixture(fixtures.MonkeyPatch('sys.executable',
+                                             '/nowhere/python'))
+        self.assert_trouble('could not be started: .*/nowhere/python.*',
+                            asked.ask(None), ())
+
+
+class HangTest(ChildTestCase):
+
+    def two(self):
+        return map(int, self.pids.read_text().split())
+
+    def test_killed_with_all_that_it_has_started(self):
+        asked = self.child(HANG, timeout=5)
+        self.assertEqual(child.Answers(
+            ('first',), 'did not answer within 4 seconds and was killed'),
+            asked.ask(str(self.pids)))
+        first, second = self.two()
+        self.assertTrue(is_gone(first))
+        self.wait_for(lambda: is_gone(second), 'it goes on')
+
+    def test_next_question(self):
+        asked = self.child('import time\n\n'
+                           'def answer(question):\n'
+                           '    time.sleep(question)\n'
+                           '    yield "first"\n', timeout=5)
+        self.assertIn('was killed', asked.ask(1000).trouble)
+        self.assertEqual(child.Answers(('first',), None), asked.ask(0))
+
+    def test_does_not_end(self):
+        """As one in an uninterruptible call does not."""
+        asked = self.child(HANG, timeout=5)
+        with fixtures.MonkeyPatch('os.killpg', lambda *args: None):
+            found = asked.ask(str(self.pids))
+        pid, _ = self.two()
+        self.addCleanup(lambda: is_gone(pid) or os.killpg(pid, 9))
+        self.assertEqual(child.Answers(
+            ('first',), 'did not answer within 4 seconds, was killed, and '
+            f'has not ended: it hangs in the kernel (process {pid})'), found)
+
+        before = self.pids.stat()
+        for _ in range(2):
+            self.assertEqual(child.Answers(
+                (), f'of an earlier question, process {pid}, was killed and '
+                'has not ended: it hangs in the kernel; no other is started '
+                'before it has ended'), asked.ask(str(self.pids)))
+        self.assertEqual(before, self.pids.stat())
+
+        os.killpg(pid, signal.SIGKILL)
+        self.wait_for(lambda: is_gone(pid), 'it goes on')
+        self.packages.write('lib', 'def answer(question):\n    yield "new"\n')
+        self.assertEqual(child.Answers(('new',), None), asked.ask(None))
+        # And it was waited for.
+        self.assertFalse(os.path.exists(f'/proc/{pid}'))
+
+    def test_whoever_asks_is_killed(self):
+        """A service that ends leaves none behind."""
+        self.packages.write('lib', HANG)
+        process = subprocess.Popen([sys.executable, '-c', ASKER.format(
+            path=sys.path, timeout=LONG * 10, question=str(self.pids))])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait_for(self.pids.exists, 'it does not ask')
+        pid, other = self.two()
+        self.addCleanup(os.kill, other, signal.SIGKILL)
+        self.assertFalse(is_gone(pid))
+        process.kill()
+        self.wait_for(lambda: is_gone(pid), 'it goes on')
+
+    def test_whoever_asks_was_killed_before(self):
+        """That is noticed when the child gets as far as to look."""
+        done = subprocess.run(
+            [sys.executable, '-I', child.child_main.__file__,
+             '{"parent": 1000000000}'], capture_output=True, text=True,
+            check=False)
+        self.assertEqual((1, 'the process that asked is gone\n'),
+                         (done.returncode, done.stderr))
