@@ -76,8 +76,8 @@ not load ends the collector: name the others here to go on without it.
 """),
     cfg.IntOpt(
         'vendor_timeout', default=30, min=1, max=600,
-        help='For how many seconds a vendor plugin may be silent before a '
-             'pass is given up.'),
+        help='For how many seconds a vendor plugin may be silent before its '
+             'devices count as unreadable in a pass.'),
     cfg.StrOpt(
         'publisher', default='placement',
         help="""

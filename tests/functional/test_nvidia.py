@@ -78,7 +78,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
     def answer(self, board, function, value):
         self.answers[board, function] = value
 
-    def fail(self, board, function, error):
+    def fail_in(self, board, function, error):
         self.answer(board, function, f'error {error}')
 
     def write_answers(self):
@@ -179,7 +179,7 @@ class FactsTest(NvidiaTestCase):
     )
     @ddt.unpack
     def test_unsupported_is_an_answer(self, function, names):
-        self.fail(FIRST, function, NOT_SUPPORTED)
+        self.fail_in(FIRST, function, NOT_SUPPORTED)
         self.assertEqual(
             ({**FACTS, **dict.fromkeys(names, 'unsupported')}, {}),
             self.of_nvml())
@@ -265,7 +265,7 @@ class StatesTest(NvidiaTestCase):
     )
     @ddt.unpack
     def test_init(self, error, regex):
-        self.fail('-', 'nvmlInitWithFlags', error)
+        self.fail_in('-', 'nvmlInitWithFlags', error)
         self.assert_all_unknown(regex)
         self.assertEqual({('nvmlInitWithFlags', '-'): 1}, self.calls())
 
@@ -281,13 +281,13 @@ class StatesTest(NvidiaTestCase):
     @ddt.unpack
     def test_board(self, error, regex):
         """One board does not keep others from telling."""
-        self.fail(FIRST, HANDLE, error)
+        self.fail_in(FIRST, HANDLE, error)
         self.assert_all_unknown(regex)
         self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
         self.assert_closed()
 
     def test_lost_between_two_questions(self):
-        self.fail(FIRST, 'nvmlDeviceGetVgpuMetadata', GPU_IS_LOST)
+        self.fail_in(FIRST, 'nvmlDeviceGetVgpuMetadata', GPU_IS_LOST)
         self.assert_only_unknown(VGPU_FACTS, 'the board is lost')
         self.assert_closed()
 
@@ -299,7 +299,7 @@ class StatesTest(NvidiaTestCase):
 
     def test_rule_says_why(self):
         """The operator reads it where the rule did not apply."""
-        self.fail('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
+        self.fail_in('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
         shown, _ = self.collect('--dry-run')
         self.assertRegex(' '.join(shown.split()),
                          'ecc of the target is unknown: NVML finds no driver')
@@ -323,40 +323,40 @@ class FailureTest(NvidiaTestCase):
 
     @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
     def test_query(self, error):
-        self.fail(SECOND, 'nvmlDeviceGetMigMode', error)
+        self.fail_in(SECOND, 'nvmlDeviceGetMigMode', error)
         self.assert_failed(f'NVML, asked about {SECOND}:', f'error {error}',
                            'next pass', 'nvidia-smi')
         self.assert_closed()
 
     def test_handle(self):
-        self.fail(FIRST, HANDLE, UNKNOWN)
+        self.fail_in(FIRST, HANDLE, UNKNOWN)
         self.assert_failed(f'NVML, asked about {FIRST}:', 'Unknown Error')
         self.assert_closed()
 
     def test_init(self):
-        self.fail('-', 'nvmlInitWithFlags', UNKNOWN)
+        self.fail_in('-', 'nvmlInitWithFlags', UNKNOWN)
         self.assert_failed(f'NVML, asked about {FIRST}, {SECOND}:',
                            'whether the collector may open /dev/nvidia*')
 
     def test_version_mismatch(self):
         """The driver was upgraded on disk, and the old one still runs."""
-        self.fail('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
+        self.fail_in('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
         self.assert_failed('load the driver anew, or reboot the host')
 
     def test_shutdown(self):
         """By then all is known, and the process ends anyway."""
-        self.fail('-', 'nvmlShutdown', UNKNOWN)
+        self.fail_in('-', 'nvmlShutdown', UNKNOWN)
         self.assertEqual((FACTS, {}), self.of_nvml())
         self.assert_closed()
 
     def test_error_that_the_bindings_do_not_know(self):
         """NVML itself has a text for it."""
-        self.fail(FIRST, 'nvmlDeviceGetEccMode', 77)
+        self.fail_in(FIRST, 'nvmlDeviceGetEccMode', 77)
         self.assert_failed("stand-in's error 77", FIRST)
 
     def test_state_is_no_failure(self):
         """What was published is taken back: it cannot be known any more."""
-        self.fail(FIRST, HANDLE, GPU_IS_LOST)
+        self.fail_in(FIRST, HANDLE, GPU_IS_LOST)
         self.collect('--once')
         self.assertNotIn(ACCEPT_ECC, self.published()[1])
         self.assertIn(ACCEPT_ECC, self.published()[2])
@@ -412,20 +412,20 @@ class SickTest(NvidiaTestCase):
     @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
     def test_one_board(self, error):
         """The other one is read, whichever it is."""
-        self.fail(FIRST, 'nvmlDeviceGetMigMode', error)
+        self.fail_in(FIRST, 'nvmlDeviceGetMigMode', error)
         first, second = self.facts()
         self.assertIn(f'NVML, asked about {FIRST}: ', first)
         self.assertIn(f'(error {error})', first)
         self.assertEqual(base.Facts(FACTS), second)
 
         self.answer(FIRST, 'nvmlDeviceGetMigMode', '0')
-        self.fail(SECOND, HANDLE, error)
+        self.fail_in(SECOND, HANDLE, error)
         first, second = self.facts()
         self.assertEqual(base.Facts(FACTS), first)
         self.assertIn(f'NVML, asked about {SECOND}: ', second)
 
     def test_all_boards(self):
-        self.fail('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
+        self.fail_in('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
         for text in self.facts():
             self.assertRegex(text, 'library that is installed.*reboot')
         self.answer('-', 'nvmlInitWithFlags', 'ok')
@@ -531,17 +531,22 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
         self.start_and_wait()
         self.wait_for_manager(self.OLD)
         before = self.collector()
-        self.assertEqual(2, len(before))
-        for pid in before:
-            self.assertNotIn('nvidia-ml', pathlib.Path(
-                f'/proc/{pid}/maps').read_text())
-
         self.load(self.NEW)
         self.wait_for(lambda: 'not of one version' in (
             self.home / 'log').read_text(), 'the mismatch is not logged')
         self.install(self.NEW)
         self.wait_for_manager(self.NEW)
         self.assertEqual(before, self.collector())
+
+    def test_library_is_not_kept(self):
+        """So the driver can be unloaded between two passes."""
+        self.start_and_wait()
+        self.wait_for_manager(self.OLD)
+        processes = self.collector()
+        self.assertEqual(2, len(processes))
+        for pid in processes:
+            self.assertNotIn('nvidia-ml', pathlib.Path(
+                f'/proc/{pid}/maps').read_text())
 
     def test_service_ends(self):
         """It leaves no child behind that hangs, however it ends."""
