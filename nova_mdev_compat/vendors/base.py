@@ -50,7 +50,9 @@ class Vendor(abc.ABC):
     that it was asked about could not be read, and the next pass asks again.
     Any other exception is reported as its bug, with the same effect. Nothing
     that it raises ever makes a device compatible, or keeps another plugin's
-    devices from being judged.
+    devices from being judged. If it raises when it is made, it is made in the
+    next pass; exceptions.BadInput, or oslo.config's errors, end the collector
+    then: somebody has to put options right first.
 
     :param conf: the collector's options. A plugin registers its own, in a
         group of its own.

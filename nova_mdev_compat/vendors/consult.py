@@ -31,9 +31,10 @@ class VendorError(exceptions.Failure):
 class Vendors:
     """The plugins of this host.
 
+    One that cannot be started now is started again when it is next asked.
+
     :param conf: the collector's options
     :raises exceptions.BadInput: plugins that cannot be used
-    :raises exceptions.Failure: one that raised, or did not answer
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -99,28 +100,51 @@ class _Plugin:
         self.fact_names = frozenset(plugin.fact_names)
         self._patience = patience.Patience(f'vendor plugin {name!r}',
                                            conf.collector.vendor_timeout)
-        self._plugin = self._ask('when it was started', lambda: plugin(conf))
+        self._class, self._conf = plugin, conf
+        self._plugin: base.Vendor | None = None
+        self._not_started: exceptions.Failure | None = None
+        try:
+            self._start()
+        except exceptions.BadInput:
+            raise
+        except exceptions.Failure as exc:
+            self._not_started = exc
+
+    def _start(self) -> base.Vendor:
+        """Return the plugin, which is made if that has not been done.
+
+        :raises exceptions.Failure: it cannot be made
+        """
+        if self._not_started is not None:
+            failure, self._not_started = self._not_started, None
+            raise failure
+        if self._plugin is None:
+            self._plugin = self._ask('when it was started',
+                                     lambda: self._class(self._conf))
+        return self._plugin
 
     def facts(self, devices: tuple[base.Device, ...]) -> dict[str, Answer]:
         def answer() -> dict[str, Answer]:
-            said = self._plugin.facts(devices)
+            said = plugin.facts(devices)
             if not isinstance(said, Mapping):
                 raise self._broken(None, f'no mapping: {said!r}')
             return {device.name: self._one(device, said)
                     for device in devices}
 
         try:
+            plugin = self._start()
             return self._ask(_FACTS, answer)
         except exceptions.Failure as exc:
             return {device.name: exc for device in devices}
 
     def accepts(self, device: base.Device, target: ident.Identity,
                 ) -> frozenset[pat.Pattern] | None:
-        if type(self._plugin).accepts is base.Vendor.accepts:
+        if self._class.accepts is base.Vendor.accepts:
             return None  # it leaves all answers to the rule files
+        plugin = self._start()
 
         def answer() -> frozenset[pat.Pattern] | None:
-            said = self._plugin.accepts(device, target)
+            said = plugin.accepts(device, target)
             return None if said is None else self._patterns(device, said)
 
         return self._ask(f'asked what {device.name} accepts', answer)

@@ -70,7 +70,9 @@ class Broken(Acme):
     error = None
 
     def __init__(self, conf):
-        raise self.error
+        if self.error is not None:
+            raise self.error
+        super().__init__(conf)
 
 
 class Slow(Acme):
@@ -452,10 +454,10 @@ class AcceptsTest(ConsultTestCase):
 @ddt.ddt
 class RaiseTest(ConsultTestCase):
 
-    def start_broken(self, error):
-        """Start with a plugin that raises when it is made."""
+    def start_broken(self, error, *names):
+        """Start with a plugin that raises when it is made, and others."""
         Broken.error = error
-        self.start('broken')
+        self.start('broken', *names)
 
     @ddt.data((RuntimeError('no board'), 'RuntimeError: no board'),
               (KeyError('ecc'), "KeyError: 'ecc'"),
@@ -471,8 +473,24 @@ class RaiseTest(ConsultTestCase):
         self.assertEqual(
             text('acme', 'asked what pci_0000_84_00_0 accepts', shown),
             self.refuse(self.vendors.accepts, BOARD, TARGET))
+        self.start_broken(error)
         self.assertEqual(text('broken', 'when it was started', shown),
-                         self.refuse(self.start_broken, error))
+                         self.failure(BOARD, OTHER))
+
+    def test_it_may_start_the_next_time(self):
+        """Others go on meanwhile."""
+        self.start_broken(RuntimeError('no library'), 'mtty')
+        for _ in range(2):
+            found = self.vendors.facts([BOARD, MTTY])
+            self.assertIn('when it was started: RuntimeError: no library',
+                          str(found[BOARD.name]))
+            self.assertIsInstance(found[MTTY.name], base.Facts)
+        self.assertIn('when it was started', self.refuse(
+            self.vendors.accepts, BOARD, TARGET))
+        Broken.error = None
+        self.assertIsInstance(self.vendors.facts([BOARD])[BOARD.name],
+                              base.Facts)
+        self.assertIsNone(self.vendors.accepts(BOARD, TARGET))
 
     @ddt.data(exceptions.Failure('the driver is being upgraded'),
               exceptions.BadInput('[acme]library: no such file'),
@@ -483,8 +501,13 @@ class RaiseTest(ConsultTestCase):
                          self.vendors.facts([BOARD, OTHER]))
         self.assertIs(error, self.assertRaises(
             type(error), self.vendors.accepts, BOARD, TARGET))
-        self.assertIs(error, self.assertRaises(
-            type(error), self.start_broken, error))
+        if isinstance(error, exceptions.BadInput):
+            self.assertIs(error, self.assertRaises(
+                type(error), self.start_broken, error))
+        else:
+            self.start_broken(error)
+            self.assertEqual({BOARD.name: error},
+                             self.vendors.facts([BOARD]))
 
     def test_options_that_are_wrong(self):
         error = cfg.RequiredOptError('library', cfg.OptGroup('acme'))
@@ -545,9 +568,11 @@ class SilenceTest(ConsultTestCase):
 
     def test_while_it_is_made(self):
         Slow.end = self.end
-        self.assertEqual(
-            "vendor plugin 'slow' has not answered for 1 seconds",
-            self.refuse(self.start, 'slow', kind=exceptions.Failure))
+        self.start('slow')
+        for what in ('has not answered for 1 seconds',
+                     'still has not answered an earlier question'):
+            self.assertEqual(f"vendor plugin 'slow' {what}", self.failure(
+                BOARD, OTHER, kind=exceptions.Failure))
 
     def test_while_its_answer_is_gone_through(self):
         def answer():
