@@ -15,3 +15,7 @@ class BadInput(Failure):
     """
 
     exit_status = 2
+
+
+class PartlyDone(Failure):
+    """It was done, but for some parts; the message names them."""

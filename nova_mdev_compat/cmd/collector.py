@@ -30,25 +30,20 @@ it prints what would be published, and why. With --once it publishes and ends;
 without a command it is a service that publishes and keeps it right. The exit
 status is 0 when that is done, 1 when something does not answer (libvirt,
 Placement), and 2 when something has to be put right (options, rule files, a
-device); whenever it is not 0, what was published before stays in
-Placement."""
+device). What was published before then stays as far as it may still be
+true."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
     found = collector_host.Reader(conf).read()
     print(report.as_json(found) if conf.format == 'json'
           else report.as_table(found))
+    found.check()
     return 0
 
 
 def _once(conf: cfg.ConfigOpts) -> int:
-    publisher = publishers.load(conf)
-    found = collector_host.Reader(conf).read()
-    for item in found.parents:
-        if not item.accepts:
-            LOG.warning('%s accepts nothing: %s', item.parent.name,
-                        item.why_nothing)
-    LOG.info('%s: %s', found.name, publisher.publish(found))
+    service.publish_once(conf)
     return 0
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This host, read and judged: what a pass publishes."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
 from typing import Any
 
 from oslo_config import cfg
@@ -18,6 +18,8 @@ from nova_mdev_compat.collector import system
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import consult
 
@@ -46,40 +48,69 @@ class Reader:
     def read(self) -> publication.Host:
         """Return what this host is and accepts.
 
-        :raises exceptions.BadInput: rules or a device are wrong
-        :raises exceptions.Failure: libvirt, sysfs or a vendor's driver
-            cannot be read
+        A device that cannot be read or judged does not keep the others from
+        it: see Host.failures.
+
+        :raises model.RuleError: the rules cannot be used, and no others
+            were in force
+        :raises exceptions.Failure: libvirt cannot be read
         """
         options = self._conf.collector
         rules = self.rules.current()
         found = _ask_libvirt(self._libvirt, options.libvirt_uri)
-        tree = sysfs.Sysfs(options.sysfs_root)
-        known = {device.name: _as_vendor_knows_it(device, tree)
-                 for device in found.parents}
+        read = self._read_devices(found)
         parents = par.build(
-            found.parents, found.mdevs, found.used, self._types,
-            {name: device.parent_id for name, device in known.items()},
-            self._facts(found.parents, tree, known))
-        name = options.hypervisor_hostname or found.hostname
-        return publication.Host(name, tuple(
-            publication.describe(parent, rules,
-                                 self._answer(parent, known[parent.name]))
-            for parent in parents))
+            read.devices, found.mdevs, found.used, self._types,
+            {name: device.parent_id for name, device in read.known.items()},
+            read.facts)
+        for name, failure in par.collisions(parents).items():
+            read.fail(name, failure)
+        return publication.Host(
+            options.hypervisor_hostname or found.hostname,
+            tuple(self._judge(parent, read, rules) for parent in parents))
 
-    def _facts(self, found: Iterable[devices.ParentDevice], tree: sysfs.Sysfs,
-               known: Mapping[str, base.Device]) -> dict[str, ident.Facts]:
-        """Return the facts of each device, by its name."""
-        of_host = system.facts()
-        of_vendors = self._vendors.facts(known.values())
-        facts = {}
-        for device in found:
-            special = of_vendors.get(device.name, ident.Facts())
-            if isinstance(special, exceptions.Failure):
-                raise special
-            facts[device.name] = ident.Facts(
-                {**of_host, **tree.facts(device), **special.values},
-                special.unknown)
-        return facts
+    def _read_devices(self, found: nodedev.HostDevices) -> '_Read':
+        tree = sysfs.Sysfs(self._conf.collector.sysfs_root)
+        of_host = system.facts(self._conf.collector.os_release_file)
+        read = _Read(list(found.parents))
+        for name, odd in found.odd.items():
+            read.devices.append(devices.ParentDevice(
+                name, None, None, None, None, None, {}))
+            read.facts[name] = ident.Facts()
+            read.fail(name, odd, traits.PARENT, traits.TYPE, traits.FACT)
+        for device in found.parents:
+            read.facts[device.name] = of_host
+            try:
+                read.known[device.name] = _as_vendor_knows_it(device, tree)
+            except exceptions.Failure as exc:
+                read.fail(device.name, exc, traits.PARENT, traits.FACT)
+                continue
+            try:
+                read.add(device.name, ident.Facts(tree.facts(device)))
+            except exceptions.Failure as exc:
+                read.fail(device.name, exc, traits.FACT)
+        self._ask_vendors(read)
+        return read
+
+    def _ask_vendors(self, read: '_Read') -> None:
+        for name, answer in self._vendors.facts(read.known.values()).items():
+            if isinstance(answer, exceptions.Failure):
+                unread = self._vendors.fact_names(read.known[name])
+                read.fail(name, answer, *(
+                    f'{traits.FACT}{fact.upper()}_' for fact in unread))
+            else:
+                read.add(name, answer)
+
+    def _judge(self, parent: par.Parent, read: '_Read',
+               rules: model.RuleSet) -> publication.ParentTraits:
+        failed = read.failed.get(parent.name)
+        if failed:
+            return publication.unreadable(parent, *failed)
+        try:
+            return publication.describe(
+                parent, rules, self._answer(parent, read.known[parent.name]))
+        except exceptions.Failure as exc:
+            return publication.unreadable(parent, exc)
 
     def _answer(self, parent: par.Parent, device: base.Device,
                 ) -> publication.VendorAnswer | None:
@@ -92,6 +123,37 @@ class Reader:
             return None
         return publication.VendorAnswer(
             str(self._vendors.name_for(device)), patterns)
+
+
+@dataclasses.dataclass
+class _Read:
+    """What was read of this host's devices.
+
+    :ivar known: devices as their vendor's plugin is asked about them
+    :ivar facts: by device name
+    :ivar failed: by device name, why it could not be read completely, and
+        prefixes of the traits about which nothing was read
+    """
+
+    devices: list[devices.ParentDevice]
+    known: dict[str, base.Device] = dataclasses.field(default_factory=dict)
+    facts: dict[str, ident.Facts] = dataclasses.field(default_factory=dict)
+    failed: dict[str, tuple[exceptions.Failure, tuple[str, ...]]] = (
+        dataclasses.field(default_factory=dict))
+
+    def add(self, name: str, facts: ident.Facts) -> None:
+        """Add facts of a device to those that are known."""
+        before = self.facts[name]
+        self.facts[name] = ident.Facts({**before.values, **facts.values},
+                                       {**before.unknown, **facts.unknown})
+
+    def fail(self, name: str, why: exceptions.Failure, *unread: str) -> None:
+        """Note that a device could not be read completely.
+
+        The first failure is the one that is told.
+        """
+        first, more = self.failed.get(name, (why, ()))
+        self.failed[name] = first, (*more, *unread)
 
 
 def _as_vendor_knows_it(device: devices.ParentDevice,

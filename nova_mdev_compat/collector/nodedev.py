@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What libvirt knows of this host, over a read-only connection."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
 from typing import TypeVar
@@ -28,6 +28,8 @@ class HostDevices:
 
     :ivar hostname: libvirt's own name of the host
     :ivar parents: devices that can create mdevs
+    :ivar odd: why others of them have a description that cannot be used, by
+        libvirt's name
     :ivar mdevs: existing mdevs, defined or active
     :ivar used: UUIDs of the mdevs that running domains have
     """
@@ -36,6 +38,8 @@ class HostDevices:
     parents: tuple[devices.ParentDevice, ...]
     mdevs: tuple[devices.Mdev, ...]
     used: frozenset[str]
+    odd: Mapping[str, devices.DeviceError] = dataclasses.field(
+        default_factory=dict)
 
 
 def check_uri(uri: str) -> None:
@@ -72,9 +76,7 @@ def quiet() -> None:
 
 
 def _read(connection: libvirt.virConnect) -> HostDevices:
-    parents = _devices(
-        connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES,
-        xml.parse_parent)
+    parents, odd = _parents(connection)
     mdevs = _devices(
         connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV,
         xml.parse_mdev)
@@ -84,7 +86,27 @@ def _read(connection: libvirt.virConnect) -> HostDevices:
         with _gone_is_fine():
             used |= xml.parse_domain(domain.name(), domain.XMLDesc())
     return HostDevices(connection.getHostname(), tuple(parents),
-                       tuple(mdevs), frozenset(used))
+                       tuple(mdevs), frozenset(used), odd)
+
+
+def _parents(connection: libvirt.virConnect,
+             ) -> tuple[list[devices.ParentDevice],
+                        dict[str, devices.DeviceError]]:
+    """Return the devices that can create mdevs, and what is wrong with some.
+
+    One device with an odd description must not keep the others from being
+    published.
+    """
+    found, odd = [], {}
+    for device in connection.listAllDevices(
+            libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES):
+        with _gone_is_fine():
+            name = device.name()
+            try:
+                found.append(xml.parse_parent(name, device.XMLDesc()))
+            except devices.DeviceError as exc:
+                odd[name] = exc
+    return found, odd
 
 
 def _devices(connection: libvirt.virConnect, capability: int,

@@ -14,7 +14,7 @@ class Parent:
     """A parent as it is to be published.
 
     :ivar name: libvirt's name; after the host's it names the provider
-    :ivar parent_id: canonical parent id
+    :ivar parent_id: canonical parent id, empty where it could not be read
     :ivar offered: mdev types that the device has to offer, raw
     :ivar target_type: the type that Nova uses here, raw; None where Nova
         uses none, or one that the device does not offer
@@ -52,7 +52,6 @@ def build(found: Iterable[devices.ParentDevice],
     :param used: UUIDs of mdevs that running domains have
     :param parent_ids: canonical parent ids by device name
     :param facts: by device name
-    :raises devices.DeviceError: two names that are one in a trait
     """
     in_use: dict[str, set[str]] = {}
     for mdev in mdevs:
@@ -65,14 +64,13 @@ def build(found: Iterable[devices.ParentDevice],
             target = None
         parents.append(Parent(
             name=device.name,
-            parent_id=parent_ids[device.name],
+            parent_id=parent_ids.get(device.name, ''),
             offered=tuple(sorted(device.types)),
             target_type=target,
             device_api=device.types.get(target or '', devices.VFIO_PCI),
             in_use=frozenset(in_use.get(device.name, set()) - {target}),
             facts=dict(facts[device.name].values),
             unknown=dict(facts[device.name].unknown)))
-    _check_names(parents)
     return tuple(parents)
 
 
@@ -98,25 +96,31 @@ def parent_id(device: devices.ParentDevice,
             f'node device {device.name}: {exc}') from exc
 
 
-def _check_names(parents: Iterable[Parent]) -> None:
-    """Refuse two raw names that would be one in a trait.
+def collisions(parents: Iterable[Parent]) -> dict[str, devices.DeviceError]:
+    """Return the parents that have a name which no trait can carry.
 
-    :raises devices.DeviceError: there are two, or one that no trait can carry
+    That is one without any letter or digit, or one that is another raw name
+    of this host in a trait: then neither parent can be told from the other.
+
+    :returns: what is wrong, by the parent's libvirt name
     """
     seen: dict[tuple[str, str], tuple[str, str]] = {}
+    found: dict[str, devices.DeviceError] = {}
     for parent in parents:
         for kind, raw in _names(parent):
             try:
                 key = (kind, ident.canonical(raw))
             except ident.IdentityError as exc:
-                raise devices.DeviceError(
-                    f'node device {parent.name}: {kind}: {exc}') from exc
+                found[parent.name] = devices.DeviceError(
+                    f'node device {parent.name}: {kind}: {exc}')
+                continue
             first, owner = seen.setdefault(key, (raw, parent.name))
             if first != raw:
-                raise devices.DeviceError(
+                found[parent.name] = found[owner] = devices.DeviceError(
                     f'node device {parent.name}: {kind} {raw!r} and {kind} '
                     f'{first!r} of node device {owner} are both {key[1]} in '
                     'a trait')
+    return found
 
 
 def _names(parent: Parent) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ class Passes(abc.ABC):
     def __init__(self, interval: float, notify: Notify):
         self._interval = interval
         self._notify = notify
-        self._ready = False
+        self._ready = self._done = False
         self.failures = 0
         self.error: str | None = None
 
@@ -50,6 +50,7 @@ class Passes(abc.ABC):
     def make(self) -> str:
         """Make a pass; return in a word what it came to.
 
+        :raises exceptions.PartlyDone: all that could be done was done
         :raises exceptions.Failure: it has failed
         """
 
@@ -60,6 +61,9 @@ class Passes(abc.ABC):
             self._succeeded()
         else:
             self.failures += 1
+        if self._done and not self._ready:
+            self._notify('READY=1')
+            self._ready = True
         self.leave_word(status)
         return self._pause()
 
@@ -69,27 +73,30 @@ class Passes(abc.ABC):
         self._notify('STATUS=' + ' '.join(status.split()))
 
     def _try(self) -> str:
-        self.error = None
+        self.error, self._done = None, True
         try:
             return self.make()
-        except exceptions.Failure as exc:
+        except exceptions.PartlyDone as exc:
             self.error = str(exc)
+        except exceptions.Failure as exc:
+            self.error, self._done = str(exc), False
         except Exception as exc:
             # The service has to go on, whatever it is.
             LOG.exception('A pass has failed; this is a bug')
             self.error = f'{type(exc).__name__}: {exc}'
+            self._done = False
             return self.error
         # Not in the handler: oslo.log would say it all once more.
-        LOG.error('%s. %s', self.error, self.stays)
+        if self._done:
+            LOG.error('%s', self.error)
+        else:
+            LOG.error('%s. %s', self.error, self.stays)
         return self.error
 
     def _succeeded(self) -> None:
         if self.failures:
             LOG.info('Done again, after %d failures', self.failures)
         self.failures = 0
-        if not self._ready:
-            self._notify('READY=1')
-        self._ready = True
 
     def _pause(self) -> float:
         interval = min(self._interval, self.longest())

@@ -51,6 +51,7 @@ def _parent(item: publication.ParentTraits) -> dict[str, Any]:
                   for outcome in item.outcomes],
         'vendor_plugin': item.plugin,
         'note': item.note,
+        'failure': str(item.failure) if item.failure else None,
     }
 
 
@@ -73,7 +74,7 @@ def as_table(host: publication.Host) -> str:
 
 def _identity(item: publication.ParentTraits) -> list[str]:
     parent = item.parent
-    lines = [f'device: {ident.display_parent(parent.parent_id)}',
+    lines = [f'device: {ident.display_parent(parent.parent_id) or "unknown"}',
              f'type: {parent.target_type or "none"}']
     lines += [f'still in use: {name}' for name in sorted(parent.in_use)]
     lines += [f'{name}: {value}'

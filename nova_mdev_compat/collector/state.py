@@ -12,7 +12,7 @@ import jsonschema
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import files
 
-SCHEMA_VERSION = '1.0'
+SCHEMA_VERSION = '1.1'
 
 _TIME = {'type': ['number', 'null'], 'minimum': 0, 'maximum': 1e11}
 _TEXT = {'type': ['string', 'null']}
@@ -27,6 +27,8 @@ _SCHEMA = {
         'failures': {'type': 'integer'},
         'error': _TEXT,
         'rules_error': _TEXT,
+        'host_unread_since': _TIME,
+        'unread_since': {'type': 'object', 'additionalProperties': _TIME},
         'published': {
             'type': 'object',
             'additionalProperties': {'type': 'array',
@@ -56,6 +58,10 @@ class State:
     :ivar rules_error: what is wrong with the rule files, while older rules
         are in force
     :ivar published: traits of ours by provider name
+    :ivar host_unread_since: since when the host could not be read, None
+        where it could
+    :ivar unread_since: since when devices could not be read completely, by
+        libvirt's name
     """
 
     interval: float
@@ -66,12 +72,14 @@ class State:
     error: str | None = None
     rules_error: str | None = None
     published: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    host_unread_since: float | None = None
+    unread_since: dict[str, float] = dataclasses.field(default_factory=dict)
     schema_version: str = SCHEMA_VERSION
 
     def trouble(self, now: float) -> list[str]:
         """Return what is wrong, at a time."""
         found = []
-        if self.last_success is None:
+        if self.last_success is None and not self.published:
             found.append('nothing was published yet')
         if self.error:
             found.append(f'{self.failures} passes have failed: {self.error}')

@@ -37,6 +37,15 @@ more than access to libvirt's read-only socket.
         help='Where sysfs is mounted; facts that libvirt lacks come from '
              'there.'),
     cfg.StrOpt(
+        'os_release_file', default='/etc/os-release',
+        help="""
+File with the name and version of the host's operating system, os-release(5).
+
+In a container this is the container's own. Mount the host's into it, and name
+it here; the fact ``os`` would otherwise be that of the image. Mount the file
+itself: /etc/os-release is often a link to /usr/lib/os-release.
+"""),
+    cfg.StrOpt(
         'hypervisor_hostname',
         sample_default='<what libvirt says>',
         help="""
@@ -85,9 +94,10 @@ Where the traits go.
 
 ``placement`` writes them to Placement, with the user of the [placement]
 section. ``provider_config`` needs no credentials: it writes a file that
-nova-compute reads when it starts, and never takes a trait back (see the
-installation guide before you choose it). Others come as plugins in the
-namespace ``nova_mdev_compat.publishers``.
+nova-compute reads when it starts. nova-compute only ever adds what the file
+says, so this publisher refuses, with exit status 2, every change that would
+have to take something back: a new driver, a type or a board that is gone.
+Others come as plugins in the namespace ``nova_mdev_compat.publishers``.
 """),
     cfg.StrOpt(
         'provider_config_file',
@@ -106,6 +116,17 @@ Changes that libvirt reports are looked at within a second or two; this is for
 those that it does not, and for resource providers that nova-compute made
 anew. Each host is up to a tenth early or late, so that a whole cloud does not
 ask at once.
+"""),
+    cfg.IntOpt(
+        'acceptance_max_age', default=600, min=0, max=86400,
+        help="""
+For how many seconds a device that cannot be read keeps what it accepts.
+
+What was read last stays published that long where libvirt, sysfs or a
+vendor's driver fails. Then the device accepts nothing until it can be read
+again, and the log says so. What is read and contradicts what is published,
+such as another driver version, takes it back at once. 0 takes it back at the
+first failure.
 """),
     cfg.StrOpt(
         'state_file', default='/var/lib/nova-mdev-compat/state.json',

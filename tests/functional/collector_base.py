@@ -56,6 +56,8 @@ class CollectorTestCase(testtools.TestCase):
         self.options = {'libvirt_uri': f'test://{self.home}/node.xml',
                         'sysfs_root': f'{self.home}/sys',
                         'hypervisor_hostname': 'host1',
+                        'state_file': f'{self.home}/state.json',
+                        'devices_file': f'{self.home}/devices.json',
                         'rules_dirs': f'{RULES},{self.home}/rules.d'}
         # Not this machine's own, where Nova may have left its compute_id.
         self.nova = (f'[DEFAULT]\nstate_path = {self.home}/state\n'

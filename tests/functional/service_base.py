@@ -18,9 +18,7 @@ class ServiceTestCase(collector_base.CollectorTestCase):
 
     def setUp(self):
         super().setUp()
-        self.options |= {'interval': '1',
-                         'state_file': f'{self.home}/state.json',
-                         'devices_file': f'{self.home}/devices.json'}
+        self.options['interval'] = '1'
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.notified.close)
         self.notified.bind(f'{self.home}/notify')

@@ -21,6 +21,10 @@ rules:
   - name: the other board
     accepts: {product: ["2236"]}
 """
+THE_OTHER_TOO = ONLY_THE_OTHER + """
+  - name: the same board
+    accepts: {product: same}
+"""
 
 _LIBC = ctypes.CDLL(None)
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
@@ -40,7 +44,7 @@ def _no_super_powers():
     _LIBC.prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-class ProviderConfigTest(collector_base.CollectorTestCase):
+class ProviderConfigTestCase(collector_base.CollectorTestCase):
 
     def setUp(self):
         super().setUp()
@@ -65,12 +69,15 @@ class ProviderConfigTest(collector_base.CollectorTestCase):
         return {name: set(item['traits']['additional'])
                 for name, item in found.items()}
 
-    def change(self):
-        """Change what is to be written."""
-        self.write_rules(ONLY_THE_OTHER)
-
     def assert_nothing_else(self):
         self.assertEqual([self.path], list(self.directory.iterdir()))
+
+
+class ProviderConfigTest(ProviderConfigTestCase):
+
+    def change(self):
+        """Add to what is to be written."""
+        self.write_rules(THE_OTHER_TOO)
 
     def test_same_traits_as_in_placement(self):
         self.placement.requests.clear()
@@ -181,6 +188,64 @@ class ProviderConfigTest(collector_base.CollectorTestCase):
         self.assertEqual(before, self.path.stat().st_ino)
 
 
+class TakingBackTest(ProviderConfigTestCase):
+    """nova-compute only ever adds; so what was true once is never taken back.
+
+    Rather than say more and more that is false, the publisher refuses.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.run_collector('--once')
+        self.before = self.path.read_bytes()
+        self.refused = self.path.with_name('nova-mdev-compat.yaml.refused')
+
+    def assert_refused(self, way='--once'):
+        _, log = self.run_collector(way, status=2)
+        self.assertIn('provider_config cannot take back', log)
+        self.assertIn(str(self.refused), log)
+        self.assertNotIn('restart nova-compute', log)
+        self.assertEqual({}, self.as_nova_reads_it())
+        self.assertEqual(self.before, self.refused.read_bytes())
+
+    def test_other_rules(self):
+        self.write_rules(ONLY_THE_OTHER)
+        self.assert_refused()
+
+    def test_a_ghost(self):
+        self.devices(collector_base.device(0))
+        self.assert_refused()
+
+    def test_the_root_spoke_and_must_not(self):
+        self.devices(collector_base.device(0),
+                     collector_base.device(1, product='2236'))
+        self.assert_refused()
+
+    def test_rules_that_became_invalid(self):
+        self.write_rules('rules: [')
+        _, log = self.run_collector('--once', status=1)
+        self.assertIn('nvidia.yaml', log)
+        self.assertIn('provider_config cannot take back', log)
+        self.assertEqual({}, self.as_nova_reads_it())
+
+    def test_until_somebody_has_cleaned_up(self):
+        self.devices(collector_base.device(0))
+        self.assert_refused()
+        self.devices(collector_base.device(0), collector_base.device(1))
+        self.assert_refused()
+        _, log = self.run_collector('withdraw')
+        self.assertIn('stay in Placement until somebody removes them', log)
+        self.assertFalse(self.refused.exists())
+        self.run_collector('--once')
+        self.assertEqual(self.before, self.path.read_bytes())
+
+    def test_more_is_no_problem(self):
+        self.write_rules(THE_OTHER_TOO)
+        self.run_collector('--once')
+        for names in self.as_nova_reads_it().values():
+            self.assertLessEqual({ACCEPT, OTHER}, names)
+
+
 class NovaTest(base.MdevCompatTestCase):
     """A nova-compute that reads what the collector writes."""
 
@@ -212,9 +277,9 @@ class NovaTest(base.MdevCompatTestCase):
         for names in (root, board):
             self.assertIn(ACCEPT, names)
 
-        self.write_rules(ONLY_THE_OTHER)
-        self.collect('host')
-        self.assertNotIn(ACCEPT, self.path.read_text())
+        # As if it had been let: what was true once would stay.
+        text = self.path.read_text()
+        self.path.write_text(text.replace(ACCEPT, OTHER))
         self.restart_compute_service('host')
         for names in self.said():
             self.assertLessEqual({ACCEPT, OTHER}, names)

@@ -18,6 +18,8 @@ class Summary:
     :ivar absent: devices that have no provider (yet)
     :ivar silenced: devices that are gone but still have a provider
     :ivar published: traits of ours by provider name
+    :ivar unread: devices that could not be read completely, as they were
+        published
     """
 
     changed: list[str] = dataclasses.field(default_factory=list)
@@ -25,6 +27,8 @@ class Summary:
     absent: list[str] = dataclasses.field(default_factory=list)
     silenced: list[str] = dataclasses.field(default_factory=list)
     published: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    unread: list[publication.ParentTraits] = dataclasses.field(
+        default_factory=list)
 
     def __str__(self) -> str:
         return (f'{len(self.changed)} providers changed, {self.unchanged} '
@@ -55,6 +59,9 @@ class Publisher(abc.ABC):
     def publish(self, host: publication.Host) -> Summary:
         """Publish what a host is and accepts.
 
+        Of a parent with a ``failure`` publish what its ``settled`` returns
+        for the traits that are published of it now.
+
         :raises exceptions.Failure: it cannot be done; what was published
             and is still true is there as before
         """
@@ -66,3 +73,13 @@ class Publisher(abc.ABC):
         :param name: hypervisor hostname
         :raises exceptions.Failure: it cannot be done
         """
+
+    def withhold(self, name: str) -> Summary:
+        """Take back all that a host accepts; what it is may stay.
+
+        This is for a host that cannot be read, or judged, any longer.
+
+        :param name: hypervisor hostname
+        :raises exceptions.Failure: it cannot be done
+        """
+        return self.withdraw(name)

@@ -35,6 +35,10 @@ class WrongHost(exceptions.Failure):
     """Placement has no such compute node, or it is another's."""
 
 
+class NoSuchHost(WrongHost):
+    """Placement has no such compute node: nothing is published for it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Tree:
     """A host's providers.
@@ -60,19 +64,23 @@ class PlacementPublisher(base.Publisher):
     def publish(self, host: publication.Host) -> base.Summary:
         """Publish what a host is and accepts.
 
-        What is no longer true leaves the root first and what is newly true
-        comes to it last, so that a pass that is killed in the middle leaves
-        a host that accepts less, never more, than it should.
+        First all providers lose what is no longer true, the root before the
+        others; only then do they get what is newly true, the root last. So a
+        pass that is cut off leaves a part of what the host accepted before,
+        or a part of what it accepts now, and never a mixture of both.
 
         :raises WrongHost: there is no such root provider, or it is another's
         :raises pl.PlacementError: Placement does not answer, or refuses
         """
         tree = self._tree(host.name)
-        known = {item.parent.name: item for item in host.parents}
+        known = {item.parent.name: self._settled(item, tree)
+                 for item in host.parents}
         wanted = publication.combine(
             [item for name, item in sorted(known.items())
              if name in tree.children],
-            sorted(set(tree.children) - set(known)))
+            sorted(set(tree.children) - set(known)),
+            [item for name, item in sorted(known.items())
+             if name not in tree.children])
         try:
             self._create_missing(wanted)
             summary = self._write_all(tree, wanted, known)
@@ -82,6 +90,7 @@ class PlacementPublisher(base.Publisher):
             raise
         summary.absent = sorted(set(known) - set(tree.children))
         summary.silenced = sorted(set(tree.children) - set(known))
+        summary.unread = [item for item in known.values() if item.failure]
         return summary
 
     def withdraw(self, name: str) -> base.Summary:
@@ -91,6 +100,40 @@ class PlacementPublisher(base.Publisher):
         return self._write_all(tree, publication.HostTraits(
             nothing, dict.fromkeys(tree.children, nothing), False), ())
 
+    def withhold(self, name: str) -> base.Summary:
+        """Take the accept patterns from a host's providers."""
+        summary = base.Summary()
+        try:
+            tree = self._tree(name)
+        except NoSuchHost:
+            return summary
+        for provider in (tree.root, *tree.children.values()):
+            if self._write(provider, _nothing_accepted):
+                summary.changed.append(provider.name)
+        self._sum_up(summary, tree)
+        return summary
+
+    def _settled(self, item: publication.ParentTraits,
+                 tree: Tree) -> publication.ParentTraits:
+        """Return what may be published of a parent."""
+        if item.failure is None:
+            return item
+        provider = tree.children.get(item.parent.name)
+        return item.settled(self._carried(provider) if provider else ())
+
+    def _carried(self, provider: pl.Provider) -> frozenset[str]:
+        """Return the traits of ours that a provider has."""
+        seen, ours = self._seen.get(provider.uuid, (None, frozenset()))
+        if seen == provider.generation:
+            return ours
+        try:
+            names, generation = self._placement.provider_traits(provider.uuid)
+        except pl.NotFound:
+            return frozenset()
+        ours = frozenset(filter(traits.is_ours, names))
+        self._seen[provider.uuid] = generation, ours
+        return ours
+
     def _write_all(self, tree: Tree, wanted: publication.HostTraits,
                    mine: Collection[str]) -> base.Summary:
         """Write root and children in a safe order.
@@ -98,23 +141,33 @@ class PlacementPublisher(base.Publisher):
         :param mine: devices that are there; others with a provider are
             ghosts, or another service's
         """
-        summary = base.Summary()
-        changed = self._write(tree.root, _no_more_than(wanted.root))
-        for count, (name, provider) in enumerate(
-                sorted(tree.children.items()), 1):
+        children = sorted(tree.children.items())
+        changed: dict[str, None] = {}
+        if self._write(tree.root, _no_more_than(wanted.root)):
+            changed[tree.root.name] = None
+        for name, provider in children:
+            if self._write(provider, _speaks_no_more_than(
+                    wanted.parents[name])):
+                changed[provider.name] = None
+        for count, (name, provider) in enumerate(children, 1):
             aim = _exactly if name in mine else _unless_foreign
             if self._write(provider, aim(wanted.parents[name])):
-                summary.changed.append(provider.name)
+                changed[provider.name] = None
             if count % 50 == 0:
-                LOG.info('%d of %d providers done', count, len(tree.children))
-        if self._write(tree.root, _exactly(wanted.root)) or changed:
-            summary.changed.append(tree.root.name)
+                LOG.info('%d of %d providers done', count, len(children))
+        if self._write(tree.root, _exactly(wanted.root)):
+            changed[tree.root.name] = None
+        summary = base.Summary(changed=list(changed))
+        self._sum_up(summary, tree)
+        return summary
+
+    def _sum_up(self, summary: base.Summary, tree: Tree) -> None:
+        """Add to a summary how many are unchanged, and what all carry."""
         summary.unchanged = 1 + len(tree.children) - len(summary.changed)
         summary.published = {
             provider.name: sorted(self._seen[provider.uuid][1])
             for provider in (tree.root, *tree.children.values())
             if provider.uuid in self._seen}
-        return summary
 
     def _tree(self, name: str) -> Tree:
         """Return the host's providers, and forget what is gone."""
@@ -136,7 +189,7 @@ class PlacementPublisher(base.Publisher):
     def _find(self, name: str) -> str:
         found = self._placement.providers(name=name)
         if not found:
-            raise WrongHost(
+            raise NoSuchHost(
                 f'Placement has no resource provider named {name}: has '
                 'nova-compute registered, and is '
                 "[collector]hypervisor_hostname what 'openstack hypervisor "
@@ -193,7 +246,7 @@ def _tree_of(uuid: str, name: str, providers: Iterable[pl.Provider]) -> Tree:
     """
     root = next((item for item in providers if item.uuid == uuid), None)
     if root is None:
-        raise WrongHost(
+        raise NoSuchHost(
             f'Placement has no resource provider {uuid}, which Nova\'s '
             f'compute_id file names: has nova-compute registered {name}?')
     if not root.is_root:
@@ -220,6 +273,19 @@ def _exactly(wanted: frozenset[str]) -> Aim:
 
 def _no_more_than(wanted: frozenset[str]) -> Aim:
     return lambda ours: ours & wanted
+
+
+def _speaks_no_more_than(wanted: frozenset[str]) -> Aim:
+    """Take from a parent that speaks for itself what is no longer true.
+
+    One that does not speak is not asked what it accepts.
+    """
+    return lambda ours: ours & wanted if traits.MIXED in ours else ours
+
+
+def _nothing_accepted(ours: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in ours
+                     if not name.startswith(traits.ACCEPT))
 
 
 def _unless_foreign(wanted: frozenset[str]) -> Aim:

@@ -165,40 +165,63 @@ class RefusedTest(testtools.TestCase):
                       self.refused(device('mtty_mtty'),
                                    subsystem='dead_beef'))
 
+
+@ddt.ddt
+class CollisionTest(testtools.TestCase):
+    """Names that no trait can carry are their devices' trouble alone."""
+
+    def collisions(self, *found, **how):
+        return {name: str(exc) for name, exc
+                in par.collisions(build(*found, **how)).items()}
+
+    def test_none(self):
+        self.assertEqual({}, self.collisions(device('pci_0000_01_00_0'),
+                                             device('pci_0000_03_00_0')))
+
     def test_two_types_that_are_one_in_a_trait(self):
         one = device('pci_0000_01_00_0', types={'gpu-1': 'vfio-pci'})
         other = device('pci_0000_03_00_0', types={'GPU_1': 'vfio-pci'})
-        self.assertEqual(
+        expected = (
             "node device pci_0000_03_00_0: mdev type 'GPU_1' and mdev type "
             "'gpu-1' of node device pci_0000_01_00_0 are both GPU_1 in a "
-            'trait', self.refused(
-                one, other, enabled=['gpu-1', 'GPU_1'],
-                addresses={'GPU_1': ['0000:03:00.0']}))
+            'trait')
+        self.assertEqual(
+            {one.name: expected, other.name: expected}, self.collisions(
+                one, other, device('pci_0000_02_00_0'),
+                enabled=['gpu-1', 'GPU_1', 'labgpu-1'],
+                addresses={'GPU_1': ['0000:03:00.0'],
+                           'labgpu-1': ['0000:02:00.0']}))
 
     def test_a_type_in_use_counts_too(self):
-        self.assertIn("'labgpu-1' and mdev type 'LABGPU_1'", self.refused(
+        found = self.collisions(
             device('pci_0000_01_00_0'), mdevs=[mdev('LABGPU_1', UUID1)],
-            used=[UUID1]))
+            used=[UUID1])
+        self.assertIn("'labgpu-1' and mdev type 'LABGPU_1'",
+                      found['pci_0000_01_00_0'])
 
     def test_types_that_nobody_uses_may_coincide(self):
         some = device('pci_0000_01_00_0', types={
             'gpu-1': 'vfio-pci', 'GPU_1': 'vfio-pci'})
         (found,) = build(some, enabled=['gpu-1'])
         self.assertEqual('gpu-1', found.target_type)
+        self.assertEqual({}, par.collisions([found]))
 
     def test_two_fact_values_that_are_one_in_a_trait(self):
+        found = self.collisions(
+            device('pci_0000_01_00_0'), device('pci_0000_03_00_0'),
+            facts={'pci_0000_01_00_0': {'os': 'x-1'},
+                   'pci_0000_03_00_0': {'os': 'x_1'}})
         self.assertIn(
             "node device pci_0000_03_00_0: fact os 'x_1' and fact os 'x-1' "
-            'of node device pci_0000_01_00_0 are both X_1', self.refused(
-                device('pci_0000_01_00_0'), device('pci_0000_03_00_0'),
-                facts={'pci_0000_01_00_0': {'os': 'x-1'},
-                       'pci_0000_03_00_0': {'os': 'x_1'}}))
+            'of node device pci_0000_01_00_0 are both X_1',
+            found['pci_0000_01_00_0'])
 
     @ddt.data(({'facts': {'pci_0000_01_00_0': {'ecc': '?'}}}, "fact ecc: '?'"),
               ({'mdevs': [mdev('--', UUID1)], 'used': [UUID1]},
                "mdev type: '--'"))
     @ddt.unpack
     def test_a_name_that_no_trait_carries(self, how, expected):
-        message = self.refused(device('pci_0000_01_00_0'), **how)
-        self.assertEqual(f'node device pci_0000_01_00_0: {expected} has no '
-                         'letter or digit that a trait could carry', message)
+        self.assertEqual(
+            {'pci_0000_01_00_0': 'node device pci_0000_01_00_0: '
+             f'{expected} has no letter or digit that a trait could carry'},
+            self.collisions(device('pci_0000_01_00_0'), **how))

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import dataclasses
+
 import ddt
 import testtools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import exceptions
+from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import loader
@@ -272,3 +275,149 @@ class CombineTest(testtools.TestCase):
     def test_parents_may_come_from_a_generator(self):
         found = publication.combine(iter(describe('pci_0', 'pci_1')))
         self.assertEqual({'pci_0', 'pci_1'}, set(found.parents))
+
+    def test_a_parent_to_come_counts(self):
+        """nova-compute may make its provider at any time."""
+        found = publication.combine(
+            describe('pci_0'), absent=describe('pci_1', parent_id='10DE_2236'))
+        self.assertTrue(found.mixed)
+        self.assertEqual({'pci_0'}, set(found.parents))
+
+    def test_a_parent_to_come_that_is_like_the_others(self):
+        found = publication.combine(describe('pci_0'),
+                                    absent=describe('pci_1'))
+        self.assertFalse(found.mixed)
+
+    @ddt.data(('10DE_2235', False), ('10DE_2236', True))
+    @ddt.unpack
+    def test_a_parent_that_nova_does_not_use(self, parent_id, mixed):
+        """One of the same board does not make a host mixed for nothing."""
+        found = publication.combine(describe('pci_0'), absent=describe(
+            'pci_1', parent_id=parent_id, target_type=None))
+        self.assertEqual(mixed, found.mixed)
+
+    def test_a_parent_to_come_that_cannot_be_read(self):
+        found = publication.combine(describe('pci_0'), absent=[
+            publication.unreadable(samples.parent('pci_1', target_type=None),
+                                   exceptions.Failure('sick'))])
+        self.assertTrue(found.mixed)
+
+
+@ddt.ddt
+class SettledTest(testtools.TestCase):
+    """What may stay published of a parent that cannot be read."""
+
+    SICK = exceptions.Failure('the board is sick')
+    ECC = 'CUSTOM_MDEV_FACT_ECC_'
+
+    def setUp(self):
+        super().setUp()
+        self.published = one(NVIDIA).all_traits
+
+    def unreadable(self, unread=(ECC,), expired=False, **changes):
+        facts = {name: value for name, value in samples.FACTS.items()
+                 if name != 'ecc'}
+        parent = samples.parent('pci_0', **{'facts': facts, **changes})
+        return dataclasses.replace(
+            publication.unreadable(parent, self.SICK, unread),
+            expired=expired)
+
+    def settle(self, published=None, **how):
+        return self.unreadable(**how).settled(
+            self.published if published is None else published)
+
+    def test_what_was_read_is_not_changed(self):
+        item = one(NVIDIA)
+        self.assertIs(item, item.settled({'CUSTOM_MDEV_FACT_ECC_OFF'}))
+
+    def test_kept(self):
+        found = self.settle()
+        self.assertEqual(publication.Standing.KEPT, found.standing)
+        self.assertEqual(self.published, found.all_traits)
+        self.assertEqual({RANGE}, set(found.accepts))
+        self.assertIn('the board is sick', found.note)
+
+    def test_expired(self):
+        found = self.settle(expired=True)
+        self.assertEqual(publication.Standing.EXPIRED, found.standing)
+        self.assertEqual(
+            {V1, BOARD, TYPE, *FACTS} - {'CUSTOM_MDEV_FACT_ECC_ON'},
+            found.all_traits)
+
+    @ddt.data(
+        {'facts': {**samples.FACTS, 'driver': '560.1'}},
+        {'facts': {**samples.FACTS, 'kernel': '6.12'}},
+        # It was there, and is not there any more.
+        {'facts': {'driver': samples.FACTS['driver']}},
+        # It was not there, and is now.
+        {'facts': {**samples.FACTS, 'module': 'nvidia'}},
+        {'parent_id': '10DE_2236'},
+        {'target_type': 'nvidia-557'},
+        {'target_type': None},
+        # Nobody could say it in a trait.
+        {'facts': {**samples.FACTS, 'driver': '?'}},
+    )
+    def test_contradicted(self, changes):
+        for expired in (False, True):
+            found = self.settle(expired=expired, **changes)
+            self.assertEqual(publication.Standing.CONTRADICTED,
+                             found.standing)
+            self.assertEqual({}, found.accepts)
+            self.assertNotIn('CUSTOM_MDEV_FACT_ECC_ON', found.identity)
+
+    def test_nothing_is_published(self):
+        found = self.settle(published=())
+        self.assertEqual({}, found.accepts)
+        self.assertIn(BOARD, found.identity)
+
+    def test_a_type_in_use_contradicts_nothing(self):
+        found = self.settle(in_use=frozenset({'nvidia-557'}))
+        self.assertEqual(publication.Standing.KEPT, found.standing)
+        self.assertEqual(
+            self.published | {'CUSTOM_MDEV_INUSE_NVIDIA_557'},
+            found.all_traits)
+
+    def test_nothing_but_its_presence_is_known(self):
+        found = self.settle(
+            unread=(traits.PARENT, traits.TYPE, traits.FACT), parent_id='',
+            target_type=None, facts={})
+        self.assertEqual(publication.Standing.KEPT, found.standing)
+        self.assertEqual(self.published, found.all_traits)
+
+    def test_mixed_is_said_anew(self):
+        found = self.settle(published=self.published | {MIXED})
+        self.assertEqual(self.published, found.all_traits)
+
+    def test_a_rule_that_cannot_be_said(self):
+        """All was read; what it accepts is what nobody knows."""
+        found = self.settle(unread=(), facts=samples.FACTS)
+        self.assertEqual(publication.Standing.KEPT, found.standing)
+
+    def test_failures(self):
+        wrong = exceptions.BadInput('odd')
+        host = publication.Host('host1', (
+            one(), self.unreadable(),
+            publication.unreadable(samples.parent('pci_1'), self.SICK),
+            publication.unreadable(samples.parent('pci_2'), wrong)))
+        self.assertEqual({'pci_0': self.SICK, 'pci_1': self.SICK,
+                          'pci_2': wrong}, host.failures)
+        exc = self.assertRaises(publication.PartlyRead, host.check)
+        self.assertEqual('pci_0, pci_1: the board is sick; pci_2: odd',
+                         str(exc))
+        self.assertEqual(2, exc.exit_status)
+        self.assertIsNone(publication.Host('host1', (one(),)).check())
+
+    def test_left_for_the_late_check(self):
+        before = {'pci_0': device_file.Device(
+            one(NVIDIA).identity, {RANGE: ('a rule',)})}
+        host = publication.Host('host1', (self.unreadable(), *describe(
+            'pci_1', rules=NVIDIA)))
+        found = publication.devices_found(host, 1.0, before).devices
+        self.assertEqual(before['pci_0'], found['pci_0'])
+        self.assertEqual(
+            ('same board and type, driver from the 535 branch up to ours',),
+            found['pci_1'].rules[RANGE])
+        for old in ({}, {'pci_0': device_file.Device(frozenset({V1}), {})}):
+            found = publication.devices_found(host, 1.0, old).devices
+            self.assertEqual({}, found['pci_0'].rules)
+            self.assertIn(BOARD, found['pci_0'].identity)
