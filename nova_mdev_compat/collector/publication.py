@@ -63,6 +63,7 @@ class Standing(enum.Enum):
     """What becomes of the accept patterns of a parent that cannot be read."""
 
     KEPT = 'what it accepted stays published for now'
+    NEW = 'nothing was published of it before: it accepts nothing'
     CONTRADICTED = ('what is published is not true any more: '
                     'it accepts nothing')
     EXPIRED = ('it has been unreadable for longer than '
@@ -143,7 +144,9 @@ class ParentTraits:
         """
         if self.failure is None:
             return self
-        if self.contradicts(published):
+        if traits.SCHEMA not in published:
+            standing = Standing.NEW
+        elif self.contradicts(published):
             standing = Standing.CONTRADICTED
         elif self.expired:
             standing = Standing.EXPIRED

@@ -19,39 +19,58 @@ class BadInputTest(collector_base.CollectorTestCase):
         self.run_collector('--once')
         self.before = self.published()
 
-    def assert_refused(self, *words):
-        """Both ways to run refuse, say why, and change nothing."""
-        for way in ('--dry-run', '--once'):
-            shown, log = self.run_collector(way, status=2)
-            for word in words:
-                self.assertIn(word, log)
-            self.assertEqual('', shown)
-            self.assertEqual(1, len(log.strip().splitlines()), log)
+    def assert_refused(self, *words, accepting=(False, False, False)):
+        """Both ways to run refuse and say why.
+
+        :param accepting: whether root and boards accept anything after that;
+            none does where nobody can know what is true
+        """
+        shown, log = self.run_collector('--dry-run', status=2)
+        for word in words:
+            self.assertIn(word, log)
+        self.assertEqual(1, len(log.strip().splitlines()), log)
         self.assertEqual(self.before, self.published())
+        _, log = self.run_collector('--once', status=2)
+        for word in words:
+            self.assertIn(word, log.splitlines()[-1])
+        now = self.published()
+        self.assertEqual(list(accepting), [
+            any('_ACCEPT_' in name for name in names) for names in now])
+        return shown
+
+    def assert_not_started(self, *words):
+        """Nothing is read: what it is stays, and what it accepts goes."""
+        self.assertEqual('', self.assert_refused(*words))
+        self.assertEqual(
+            [{name for name in names if '_ACCEPT_' not in name}
+             for names in self.before], self.published())
 
     def test_rule_file_syntax(self):
         self.write_rules(RULE + '  - ]')
-        self.assert_refused('nvidia.yaml:7:5')
+        self.assert_not_started('nvidia.yaml:7:5')
 
     def test_rule_file_unknown_key(self):
         self.write_rules(RULE + '    acepts: {}\n')
-        self.assert_refused("nvidia.yaml:7:5: rule 'mine'", 'acepts',
+        self.assert_not_started("nvidia.yaml:7:5: rule 'mine'", 'acepts',
                             'unknown key')
 
     def test_rule_file_version(self):
         self.write_rules(RULE.replace('1.0', '2.0'))
-        self.assert_refused('nvidia.yaml:2:17: schema_version')
+        self.assert_not_started('nvidia.yaml:2:17: schema_version')
 
     def test_rule_file_impossible_range(self):
         self.write_rules(RULE.replace(
             '{}', '{facts: {driver: {at_least: "550", below: "535"}}}'))
-        self.assert_refused('nvidia.yaml:6:', "rule 'mine'",
+        self.assert_not_started('nvidia.yaml:6:', "rule 'mine'",
                             'accepts.facts.driver', 'in this range')
 
     def test_rule_that_no_trait_can_carry(self):
         long = f'one: "{"x" * 120}", two: "{"y" * 120}"'
         self.write_rules(RULE.replace('{}', f'{{facts: {{{long}}}}}'))
-        self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', '255')
+        # The devices are what they were, so that this may still be true.
+        self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', '255',
+                            accepting=(True, True, True))
+        self.assertEqual(self.before, self.published())
 
     def test_value_of_the_host_that_no_trait_can_carry(self):
         """A rule cannot know it; what it stands in for is the host's."""
@@ -59,15 +78,16 @@ class BadInputTest(collector_base.CollectorTestCase):
         board.mkdir(parents=True)
         (board / 'driver').symlink_to(self.home / 'sys/bus/pci/drivers/is-it')
         self.write_rules(RULE.replace('{}', '{facts: {module: same}}'))
+        # The other board has no driver, and cannot be told what same is.
         self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', 'IS')
 
     def test_no_rules(self):
         self.options['rules_dirs'] = f'{self.home}/nowhere'
-        self.assert_refused(f'{self.home}/nowhere', 'rules_dirs')
+        self.assert_not_started(f'{self.home}/nowhere', 'rules_dirs')
 
     def test_rules_directory_that_is_a_file(self):
         self.options['rules_dirs'] = f'{self.home}/node.xml'
-        self.assert_refused(f'{self.home}/node.xml: Not a directory')
+        self.assert_not_started(f'{self.home}/node.xml: Not a directory')
 
     def test_types_that_are_one_in_a_trait(self):
         self.nova = ('[devices]\nenabled_mdev_types = a-1,a_1\n'
@@ -95,7 +115,7 @@ class BadInputTest(collector_base.CollectorTestCase):
         self.nova = ('[devices]\nenabled_mdev_types = a,b\n'
                      '[mdev_a]\ndevice_addresses = 0000:81:00.0\n'
                      '[mdev_b]\ndevice_addresses = 0000:81:00.0\n')
-        self.assert_refused('[mdev_b]device_addresses', '0000:81:00.0')
+        self.assert_not_started('[mdev_b]device_addresses', '0000:81:00.0')
 
     def test_option_of_the_wrong_kind(self):
         self.nova += '[placement]\ntimeout = soon\n'
@@ -105,7 +125,8 @@ class BadInputTest(collector_base.CollectorTestCase):
     def test_log_file_that_cannot_be_written(self):
         """As nova.conf's, for a user without the right to write there."""
         self.nova = f'[DEFAULT]\nlog_dir = {self.home}/no/where\n' + self.nova
-        self.assert_refused('log_dir', '--config-file')
+        self.assert_refused('log_dir', '--config-file',
+                            accepting=(True, True, True))
 
     def test_contradictions(self):
         _, log = self.run_collector('status', '--once', status=2)

@@ -180,16 +180,17 @@ class ThirdPartyTest(PluginTestCase):
         before = self.published()
         self.firmware = 'upgrading'
         _, log = self.run_collector('--once', status=1)
-        self.assertEqual(
-            'nova-mdev-collector: the firmware is being upgraded\n', log)
+        self.assertIn(
+            'nova-mdev-collector: pci_0000_81_00_0, pci_0000_81_01_0: the '
+            'firmware is being upgraded\n', log)
         self.assertEqual(before, self.published())
 
     def test_its_option_is_wrong(self):
         self.nova = self.nova.replace('fast', 'furious')
         _, log = self.run_collector('--once', status=2)
-        self.assertIn("nova-mdev-collector: vendor plugin 'acme': ", log)
-        self.assertIn('furious', log)
-        self.assertEqual(1, len(log.splitlines()), log)
+        last = log.splitlines()[-1]
+        self.assertIn("vendor plugin 'acme': ", last)
+        self.assertIn('furious', last)
 
     def test_nobody_asks_it(self):
         self.options['vendor_plugins'] = 'noop'
@@ -200,7 +201,11 @@ class ThirdPartyTest(PluginTestCase):
 
 
 class BrokenTest(PluginTestCase):
-    """Whatever is wrong with a plugin, what was published before stays."""
+    """Whatever is wrong with a plugin, nothing false is published.
+
+    Where it fails while it runs, what was published stays for a while: the
+    devices are the same. Where it cannot be used at all, nobody knows.
+    """
 
     def setUp(self):
         super().setUp()
@@ -227,20 +232,37 @@ class BrokenTest(PluginTestCase):
         self.install('acme', PLUGIN + textwrap.indent(
             textwrap.dedent(method), '    '))
 
-    def assert_failed(self, status, message):
-        """Both ways to run fail, say why, and change nothing."""
+    def assert_failed(self, message):
+        """Both ways to run fail and say why; what was published stays.
+
+        :param message: of both boards, or by board
+        """
+        if isinstance(message, str):
+            message = {'pci_0000_81_00_0, pci_0000_81_01_0': message}
+        expected = 'nova-mdev-collector: ' + '; '.join(
+            f'{names}: {why}' for names, why in message.items())
         for way in ('--dry-run', '--once'):
-            shown, log = self.run_collector(way, status=status)
-            self.assertEqual(f'nova-mdev-collector: {message}\n', log)
-            self.assertEqual('', shown)
+            _, log = self.run_collector(way, status=1)
+            self.assertEqual(expected, log.splitlines()[-1])
         self.assertEqual(self.before, self.published())
+
+    def assert_not_used(self, message):
+        """Likewise; what is there stays, and what it accepts does not."""
+        shown, log = self.run_collector('--dry-run', status=2)
+        self.assertEqual(f'nova-mdev-collector: {message}\n', log)
+        self.assertEqual('', shown)
+        _, log = self.run_collector('--once', status=2)
+        self.assertIn(message, log.splitlines()[-1])
+        self.assertEqual(
+            [{name for name in names if not name.startswith(traits.ACCEPT)}
+             for names in self.before], self.published())
 
     def test_raises_in_facts(self):
         self.replace("""
             def facts(self, devices):
                 raise RuntimeError('no board')
             """)
-        self.assert_failed(1, "vendor plugin 'acme', asked for facts: "
+        self.assert_failed("vendor plugin 'acme', asked for facts: "
                            'RuntimeError: no board; this is a bug of it')
 
     def test_ends_the_process_in_facts(self):
@@ -248,7 +270,7 @@ class BrokenTest(PluginTestCase):
             def facts(self, devices):
                 raise SystemExit(0)
             """)
-        self.assert_failed(1, "vendor plugin 'acme', asked for facts: "
+        self.assert_failed("vendor plugin 'acme', asked for facts: "
                            'SystemExit: 0; this is a bug of it')
 
     def test_raises_in_accepts(self):
@@ -257,16 +279,17 @@ class BrokenTest(PluginTestCase):
                 yield None
                 raise RuntimeError('no board')
             """)
-        self.assert_failed(
-            1, "vendor plugin 'acme', asked what pci_0000_81_00_0 accepts: "
-            'RuntimeError: no board; this is a bug of it')
+        self.assert_failed({
+            board: f"vendor plugin 'acme', asked what {board} accepts: "
+            'RuntimeError: no board; this is a bug of it'
+            for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')})
 
     def test_raises_when_it_is_started(self):
         self.replace("""
             def __init__(self, conf):
                 raise RuntimeError('no library')
             """)
-        self.assert_failed(1, "vendor plugin 'acme', when it was started: "
+        self.assert_failed("vendor plugin 'acme', when it was started: "
                            'RuntimeError: no library; this is a bug of it')
 
     def test_breaks_its_contract(self):
@@ -275,10 +298,11 @@ class BrokenTest(PluginTestCase):
                 return {device.name: base.Facts({'driver': '1.0'})
                         for device in devices}
             """)
-        self.assert_failed(
-            1, "vendor plugin 'acme' breaks its contract for "
-            "pci_0000_81_00_0: it answered the fact 'driver', which its "
-            'fact_names does not announce')
+        self.assert_failed({
+            board: "vendor plugin 'acme' breaks its contract for "
+            f"{board}: it answered the fact 'driver', which its "
+            'fact_names does not announce'
+            for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')})
 
     def test_hangs(self):
         """Where a service would go on, --once ends, and the process too."""
@@ -290,33 +314,38 @@ class BrokenTest(PluginTestCase):
                     def {method}:
                         threading.Event().wait()
                     """)
-                self.assert_failed(1, "vendor plugin 'acme' has not answered "
-                                   'for 1 seconds')
+                # After the first board, the plugin is not asked again.
+                still = ("vendor plugin 'acme' still has not answered an "
+                         'earlier question')
+                why = "vendor plugin 'acme' has not answered for 1 seconds"
+                self.assert_failed({
+                    'pci_0000_81_00_0': why, 'pci_0000_81_01_0': still,
+                } if method.startswith('accepts') else why)
 
     def test_does_not_load(self):
         self.install('acme', 'import a_library_that_is_not_there')
-        self.assert_failed(
-            2, "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
+        self.assert_not_used(
+            "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
             "does not load: ModuleNotFoundError: No module named "
             "'a_library_that_is_not_there'")
 
     def test_ends_the_process_when_it_is_loaded(self):
         self.install('acme', 'raise SystemExit(0)')
-        self.assert_failed(
-            2, "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
+        self.assert_not_used(
+            "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
             'does not load: SystemExit: 0')
 
     def test_is_no_plugin(self):
         self.install('acme', 'class Plugin: pass')
-        self.assert_failed(
-            2, "[collector]vendor_plugins: plugin 'acme' (<class "
+        self.assert_not_used(
+            "[collector]vendor_plugins: plugin 'acme' (<class "
             "'acme_mdev.Plugin'>): it is not a subclass of "
             'nova_mdev_compat.vendors.base.Vendor')
 
     def test_two_for_one_vendor(self):
         self.install('acme', PLUGIN.replace('1b36', '1B36'))
-        self.assert_failed(
-            2, "[collector]vendor_plugins: plugins 'acme' and 'good' both "
+        self.assert_not_used(
+            "[collector]vendor_plugins: plugins 'acme' and 'good' both "
             "speak for vendor '1b36'; name only one of them")
 
     def test_another_one_is_named(self):
@@ -330,6 +359,6 @@ class BrokenTest(PluginTestCase):
 
     def test_one_that_is_not_there_is_named(self):
         self.options['vendor_plugins'] = 'good,acme'
-        self.assert_failed(
-            2, "[collector]vendor_plugins: no plugin is named 'acme' in "
+        self.assert_not_used(
+            "[collector]vendor_plugins: no plugin is named 'acme' in "
             'nova_mdev_compat.vendors')

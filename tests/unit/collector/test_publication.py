@@ -367,6 +367,7 @@ class SettledTest(testtools.TestCase):
 
     def test_nothing_is_published(self):
         found = self.settle(published=())
+        self.assertEqual(publication.Standing.NEW, found.standing)
         self.assertEqual({}, found.accepts)
         self.assertIn(BOARD, found.identity)
 
