@@ -112,15 +112,41 @@ class PublishTest(collector_base.CollectorTestCase):
         self.assertIn('gone but still with a provider: pci_0000_81_00_0', log)
 
     def test_other_children_are_left_alone(self):
-        """Providers of PCI devices and of other services."""
+        """Providers of PCI devices and of other services, as they call them.
+
+        Nova's PCI devices in Placement, Cyborg's boards, Neutron's agents;
+        with traits of theirs, and of operators who follow Nova's guide.
+        """
         others = [self.placement.create_provider(name, self.root) for name in
-                  ('host1_0000:82:00.0', 'host1:Open vSwitch agent:br-ex',
-                   'unrelated')]
+                  ('host1_0000:82:00.0', 'host1_0000:3b:00.0',
+                   'host1:Open vSwitch agent',
+                   'host1:Open vSwitch agent:br-ex', 'unrelated')]
+        theirs = {'CUSTOM_NVIDIA_11', 'CUSTOM_PHYSNET_A', 'HW_GPU_API_VULKAN'}
+        for uuid in (*others, *self.boards):
+            for name in theirs:
+                self.placement.add_trait(uuid, name)
         self.run_collector('--once')
         for uuid in others:
-            self.assertEqual(set(), self.placement.traits(uuid))
+            self.assertEqual(theirs, self.placement.traits(uuid))
+        for uuid in self.boards:
+            self.assertLessEqual(theirs, self.placement.traits(uuid))
         self.assertIn('CUSTOM_MDEV_HOST', self.placement.traits(self.root))
         self.assertIn(ACCEPT, self.placement.traits(self.root))
+
+    def test_child_that_could_be_a_ghost(self):
+        """Another service's, called as Nova calls a device's provider.
+
+        It cannot be told from a device that is gone: the host is mixed, and
+        the log names it. It keeps what others gave it, and gets nothing.
+        """
+        child = self.placement.create_provider('host1_accelerator', self.root)
+        self.placement.add_trait(child, 'CUSTOM_NVIDIA_11')
+        _, log = self.run_collector('--once')
+        self.assertEqual({'CUSTOM_NVIDIA_11'}, self.placement.traits(child))
+        self.assertIn('gone but still with a provider: accelerator', log)
+        root, *boards = self.without_facts()
+        self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
+        self.assertEqual([SAID | {'CUSTOM_MDEV_MIXED'}] * 2, boards)
 
     def test_no_mdev_devices(self):
         self.devices()

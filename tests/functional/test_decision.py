@@ -23,6 +23,16 @@ class DecisionTest(base.MdevCompatTestCase):
         self.assertEqual([server['id']], self.lookups)
         self.assertIn('1 of 3 hosts accept it', self.stdlog.logger.output)
 
+    def test_host_names(self):
+        """Capitals, underscores and dots, as Placement and Nova have them."""
+        names = ['GPU_Node-01.Example.ORG', 'GPU_Node-02.Example.ORG']
+        for name in names:
+            self.start_host(name, Board(0))
+        server = self.boot(names[0])
+
+        self.assertEqual(names[1], self.migrate(server))
+        self.assertIn('1 of 1 hosts accept it', self.stdlog.logger.output)
+
     def test_direction_of_driver_versions(self):
         """The same board: old to new is allowed, new to old refused."""
         self.write_rules(base.UPGRADE_RULES)
