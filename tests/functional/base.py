@@ -23,6 +23,7 @@ from nova_mdev_compat import filters as our_filters
 from nova_mdev_compat import traits
 from tests.functional import fakehost
 from tests import hardware
+from tests import waiting
 
 IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: The strict default alone: behind the boards in these tests is no NVIDIA
@@ -71,6 +72,27 @@ class CollectorMixin:
             self.ADDITIONAL_FILTERS = ['MdevCompatFilter']
         self.flags(cache_ttl=0, group='mdev_compat')
         return super()._setup_scheduler_service()
+
+    # Nova's own tests wait for five seconds, which on a busy machine is
+    # short.
+
+    def _wait_for_server_parameter(self, server, expected_params,
+                                   max_retries=None, **kwargs):
+        # It looks twice a second.
+        return super()._wait_for_server_parameter(
+            server, expected_params, 2 * waiting.DEADLINE, **kwargs)
+
+    def _wait_for_migration_status(self, server, expected_statuses):
+        def found():
+            migrations = self.admin_api.api_get(
+                '/os-migrations').body['migrations']
+            return next((migration for migration in migrations
+                         if migration['instance_uuid'] == server['id']
+                         and migration['status'].lower() in statuses), None)
+
+        statuses = [status.lower() for status in expected_statuses]
+        return waiting.wait_for(
+            found, f'no migration of {server["id"]} is {expected_statuses}')
 
     def our_filters(self):
         """Return the filter, as the scheduler holds it."""

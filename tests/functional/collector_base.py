@@ -10,6 +10,7 @@ import fixtures
 import testtools
 
 from tests.functional import placement_server
+from tests import waiting
 
 COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-collector'
 #: The strict default alone: behind the boards in these tests is no NVIDIA
@@ -96,7 +97,7 @@ class CollectorTestCase(testtools.TestCase):
         """
         done = subprocess.run(
             [COMMAND, *self.write_config(), *args], capture_output=True,
-            text=True, timeout=120, check=False, **kwargs)
+            text=True, timeout=waiting.DEADLINE, check=False, **kwargs)
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr

@@ -21,8 +21,8 @@ from nova_mdev_compat.guard import incoming
 from nova_mdev_compat.rules import loader
 from tests.functional import hypervisors
 from tests.functional import hypervisors_mdevs
-from tests.functional import libvirtd
 from tests.unit import samples
+from tests import waiting
 
 #: Where SeaBIOS, as any PC's BIOS, counts 18 ticks a second.
 TICKS = '0x46c'
@@ -155,19 +155,12 @@ class MigrationTestCase(testtools.TestCase):
         expected = tuple(annotation.Mdev(
             mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev))
             for mdev in mdevs) or None
-        self.wait_for(lambda: self.said(host) == expected,
+        waiting.wait_for(lambda: self.said(host) == expected,
                       f'it does not say {expected}')
 
     def start_annotated(self, *mdevs):
         self.start(*mdevs)
         self.annotate(*mdevs)
-
-    def wait_for(self, condition, why):
-        """Wait until a condition holds."""
-        end = time.monotonic() + libvirtd.DEADLINE
-        while not condition():
-            self.assertLess(time.monotonic(), end, why)
-            time.sleep(0.02)
 
     def migrate(self, targets=TO_SAME_GPU, options=(), *, back=False):
         """Migrate it, and return what comes of it.
@@ -208,7 +201,7 @@ class MigrationTestCase(testtools.TestCase):
         self.assertEqual([self.name], self.domains(host))
         self.assertEqual(1, self.processes(host))
         before = self.ticks(host)
-        self.wait_for(lambda: self.ticks(host) != before,
+        waiting.wait_for(lambda: self.ticks(host) != before,
                       'the guest does not run')
 
     def ticks(self, host):

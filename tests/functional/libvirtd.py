@@ -7,10 +7,11 @@ import pathlib
 import shlex
 import subprocess
 import sys
-import time
 
 import fixtures
 import libvirt
+
+from tests import waiting
 
 CONFIG = """
 unix_sock_dir = "{home}"
@@ -48,7 +49,6 @@ DOMAIN = """
 <domain type='qemu'><name>{}</name><memory>1024</memory>
 <os><type>hvm</type></os></domain>
 """
-DEADLINE = 60
 REAPER = pathlib.Path(__file__).parent / 'reaper.py'
 
 
@@ -105,16 +105,16 @@ class Libvirtd(fixtures.Fixture):
         self._process = subprocess.Popen(
             [*self._sudo, *self.command()],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + DEADLINE
-        while True:
-            try:
-                libvirt.open(self.uri()).close()
-            except libvirt.libvirtError:
-                if time.monotonic() > end or self._process.poll() is not None:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        waiting.wait_for(self._answers, 'libvirtd does not answer')
+
+    def _answers(self):
+        try:
+            libvirt.open(self.uri()).close()
+        except libvirt.libvirtError:
+            if self._process.poll() is not None:
+                raise
+            return False
+        return True
 
     def signal(self, name):
         """Send it a signal, by name without SIG."""
@@ -125,7 +125,7 @@ class Libvirtd(fixtures.Fixture):
     def kill(self):
         """End it at once, as a crash would."""
         self.signal('KILL')
-        self._process.wait(DEADLINE)
+        self._process.wait(waiting.DEADLINE)
 
     def end(self):
         if self._process.poll() is None:

@@ -38,6 +38,7 @@ import yaml
 
 from tests.functional import osc_services
 from tests.functional import placement_server
+from tests import waiting
 
 COMMAND = pathlib.Path(sys.executable).parent / 'openstack'
 GOLDEN = pathlib.Path(__file__).parents[1] / 'data' / 'osc'
@@ -147,8 +148,8 @@ class ShellMixin:
             args = ['--os-cloud', cloud, *args]
         done = subprocess.run(
             [COMMAND, *args], capture_output=True, text=True, check=False,
-            timeout=120, cwd=self.client_home, stdin=subprocess.DEVNULL,
-            **kwargs)
+            timeout=waiting.DEADLINE, cwd=self.client_home,
+            stdin=subprocess.DEVNULL, **kwargs)
         self.assertEqual(status, done.returncode, done.stdout + done.stderr)
         return Done(done.stdout, done.stderr, done.returncode)
 

@@ -18,6 +18,7 @@ import yaml
 from nova_mdev_compat.recordings import reading
 from tests.functional import collector_base
 from tests.unit import samples
+from tests import waiting
 
 DIRECTORY = samples.DATA / 'reports'
 COMMANDS = collector_base.COMMAND.parent
@@ -96,7 +97,8 @@ class Report:
 def _run(command, **kwargs):
     return subprocess.run(
         command, capture_output=True, encoding='utf-8',
-        errors='surrogateescape', timeout=120, check=False, **kwargs)
+        errors='surrogateescape', timeout=waiting.DEADLINE, check=False,
+        **kwargs)
 
 
 class Found:

@@ -2,15 +2,14 @@
 """The service as a process, told of by systemd's protocol."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
-import time
 
 from tests.functional import collector_base
-
-DEADLINE = 60
+from tests import waiting
 
 
 class ServiceTestCase(collector_base.CollectorTestCase):
@@ -38,17 +37,47 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         """End it and all that it started; return its status."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(service.pid, with_signal)
-        return service.wait(DEADLINE)
+        return service.wait(waiting.DEADLINE)
 
     def wait_for(self, condition, why):
-        """Wait until a condition holds."""
-        end = time.monotonic() + DEADLINE
-        while not condition():
+        """Wait until a condition holds; return what it is then."""
+        def holds():
             self.is_ready()  # takes what was said, as systemd does
-            if time.monotonic() > end:
-                self.log.seek(0)
-                self.fail(f'{why}\n{self.log.read()[-3000:]}')
-            time.sleep(0.02)
+            return condition()
+
+        return waiting.wait_for(holds, lambda: f'{why}\n{self.said()[-3000:]}')
+
+    def said(self):
+        """Return what was logged."""
+        return (self.home / 'log').read_text()
+
+    def state(self):
+        """Return what the service has left for the command status.
+
+        It is there after the first pass, which may be a moment after the
+        service is ready.
+        """
+        path = self.home / 'state.json'
+        return self.wait_for(lambda: json.loads(path.read_text()),
+                             'it leaves no word')
+
+    def status(self, *args, status=0):
+        """Return what the command status prints, once it ends in this.
+
+        With such a short interval a busy machine may seem to have missed
+        some passes, and does not a moment later.
+
+        :param args: more arguments
+        """
+        command = [collector_base.COMMAND, *self.write_config(), 'status',
+                   *args]
+
+        def shown():
+            done = subprocess.run(command, capture_output=True, text=True,
+                                  timeout=waiting.DEADLINE, check=False)
+            return done.returncode == status and done.stdout
+
+        return self.wait_for(shown, f'the status is not {status}')
 
     def is_ready(self):
         """Tell whether the service has told systemd that it is ready."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from tests.functional import collector_base
+from tests import waiting
 
 BIN = pathlib.Path(sys.executable).parent
 FILTERS = """
@@ -42,7 +43,7 @@ class StatusTestCase(collector_base.CollectorTestCase):
         return subprocess.run(
             [BIN / 'nova-mdev-compat-status', '--config-file',
              conf or self.write_nova(), *args], capture_output=True,
-            text=True, timeout=120, check=False, cwd=self.home,
+            text=True, timeout=waiting.DEADLINE, check=False, cwd=self.home,
             env={**os.environ, **self.environment})
 
     def results(self, *args):

@@ -26,9 +26,9 @@ from nova_mdev_compat import identity as ident
 from nova_mdev_compat import traits
 from tests import mdev_tree
 from tests.unit.annotator import base
+from tests import waiting
 
 COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-annotator'
-DEADLINE = 60
 
 
 class CommandTestCase(testtools.TestCase):
@@ -71,7 +71,7 @@ class CommandTestCase(testtools.TestCase):
         """Run the command; return what it printed and logged."""
         done = subprocess.run(
             [*self.arguments(), *args], capture_output=True, text=True,
-            timeout=120, check=False)
+            timeout=waiting.DEADLINE, check=False)
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr
@@ -171,7 +171,7 @@ class ServiceTest(CommandTestCase):
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.notified.close)
         self.notified.bind(f'{self.home}/notify')
-        self.notified.settimeout(DEADLINE)
+        self.notified.settimeout(waiting.DEADLINE)
         self.log = self.enterContext((self.home / 'log').open('a+'))
         self.service = subprocess.Popen(
             self.arguments(), stdout=self.log, stderr=self.log,
@@ -183,7 +183,7 @@ class ServiceTest(CommandTestCase):
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.service.pid, signal.SIGKILL)
-        self.service.wait(DEADLINE)
+        self.service.wait(waiting.DEADLINE)
 
     def wait_for(self, words):
         """Read what systemd is told, until it is told something."""
@@ -212,7 +212,7 @@ class ServiceTest(CommandTestCase):
         self.wait_for('STATUS=libvirt at test://')
         self.service.terminate()
         self.wait_for('STOPPING=1')
-        self.assertEqual(0, self.service.wait(DEADLINE))
+        self.assertEqual(0, self.service.wait(waiting.DEADLINE))
         self.log.seek(0)
         log = self.log.read()
         self.assertNotIn('Traceback', log)

@@ -8,6 +8,7 @@ from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import traits
 from tests.functional import collector_base
 from tests.functional import service_base
+from tests import waiting
 
 
 class DevicesFileTest(service_base.ServiceTestCase):
@@ -24,7 +25,7 @@ class DevicesFileTest(service_base.ServiceTestCase):
         self.start_and_wait()
         found = self.read()
         self.assertEqual('host1', found.host)
-        self.assertLess(found.age(time.time()), service_base.DEADLINE)
+        self.assertLess(found.age(time.time()), waiting.DEADLINE)
         _, *published = self.published()
         self.assertEqual(2, len(found.devices))
         for said, device in zip(published, found.devices.values(),
@@ -53,15 +54,14 @@ class DevicesFileTest(service_base.ServiceTestCase):
         """Nothing is known: what was known stays, and grows old."""
         self.start_and_wait()
         (self.home / 'node.xml').unlink()
-        self.wait_for(lambda: '"failures": 0' not in
-                      (self.home / 'state.json').read_text(), 'no failure')
+        self.wait_for(lambda: self.state()['failures'], 'no failure')
         before = self.read()
         self.passes_fail(2)
         self.assertEqual(before, self.read())
 
     def passes_fail(self, count):
         def failures():
-            return (self.home / 'log').read_text().count(' ERROR ')
+            return self.said().count(' ERROR ')
 
         before = failures()
         self.wait_for(lambda: failures() >= before + count,
@@ -74,4 +74,4 @@ class DevicesFileTest(service_base.ServiceTestCase):
         self.passes()
         self.assertIn('CUSTOM_MDEV_HOST', self.placement.traits(self.root))
         self.assertIn('nova-mdev-guard and nova-mdev-annotator know nothing '
-                      'new', (self.home / 'log').read_text())
+                      'new', self.said())

@@ -22,14 +22,13 @@ from nova_mdev_compat.guard import device_file
 from tests import mdev_tree
 from tests.unit.guard import test_hook
 from tests.unit.guard import test_incoming
+from tests import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
 COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-guard'
 DOMAIN = test_incoming.with_metadata(annotation.write(test_hook.MDEVS))
 BEGIN = ('vg', 'migrate', 'begin', '-')
-#: Ends the shortest of its limits for a domain that takes endlessly.
-DEADLINE = 60
 
 STUB = """#!/bin/sh
 printf '%s ' "$@" > {home}/arguments
@@ -54,6 +53,8 @@ sys.exit(status)
 HEAVY = {'libvirt', 'lxml', 'jsonschema', 'keystoneauth1', 'requests',
          'oslo_log', 'oslo_config.cfg', 'stevedore', 'pkg_resources',
          'nova', 'cotyledon'}
+#: In seconds: far less than a domain takes that is read to no end.
+CPU_LIMIT = 10
 MANY_ATTRIBUTES = ' '.join(f'a{number}=""' for number in range(300000))
 
 
@@ -139,8 +140,9 @@ class GuardTest(testtools.TestCase):
 
     def run_guard(self, text=DOMAIN, **kwargs):
         kwargs = {'input': text.encode(), **kwargs}
-        return subprocess.run([COMMAND, *self.arguments()], check=False,
-                              capture_output=True, timeout=DEADLINE, **kwargs)
+        return subprocess.run(
+            [COMMAND, *self.arguments()], check=False, capture_output=True,
+            timeout=waiting.DEADLINE, **kwargs)
 
     def assert_refused(self, done, *words):
         self.assertEqual((1, b''), (done.returncode, done.stdout),
@@ -191,7 +193,7 @@ class GuardTest(testtools.TestCase):
         """In a bounded time and memory, whatever comes."""
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (2 ** 28, 2 ** 28))
-            resource.setrlimit(resource.RLIMIT_CPU, (DEADLINE, DEADLINE))
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
 
         self.assert_refused(self.run_guard(text, preexec_fn=limit), words)
 

@@ -10,6 +10,7 @@ from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
+from tests import waiting
 
 NEWER_NAME = 'newer drivers alone'
 NEWER = f"""
@@ -78,7 +79,7 @@ class WholeTest(base.MigrationTestCase):
             host.configure(**self.groups(host))
             self.write_rules(host, base.RULES)
             self.service(host, 'nova-mdev-collector')
-            self.wait_for(self.devices_file(host).exists, 'no devices file')
+            waiting.wait_for(self.devices_file(host).exists, 'no devices file')
             self.service(host, 'nova-mdev-annotator')
 
     def groups(self, host):
@@ -114,6 +115,6 @@ class WholeTest(base.MigrationTestCase):
 
     def collected(self, rule):
         """Wait until the target's collector has followed its rules."""
-        self.wait_for(
+        waiting.wait_for(
             lambda: f'"{rule}"' in self.devices_file(self.target).read_text(),
             'the collector does not follow its rules')

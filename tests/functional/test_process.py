@@ -8,6 +8,7 @@ import signal
 import fixtures
 
 from tests.functional import service_base
+from tests import waiting
 
 
 class ProcessTest(service_base.ServiceTestCase):
@@ -50,6 +51,6 @@ class ProcessTest(service_base.ServiceTestCase):
         self.start_and_wait()
         self.assertIn('WATCHDOG_USEC=10800000000', self.heard)
         self.service.terminate()
-        self.assertEqual(0, self.service.wait(service_base.DEADLINE))
+        self.assertEqual(0, self.service.wait(waiting.DEADLINE))
         self.is_ready()
         self.assertIn('STOPPING=1', self.heard)

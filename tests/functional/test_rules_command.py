@@ -18,6 +18,7 @@ import testtools
 
 from tests import recordings
 from tests.unit import samples
+from tests import waiting
 
 COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-rules'
 RECORDINGS = str(recordings.DIRECTORY)
@@ -51,7 +52,8 @@ class CommandTestCase(testtools.TestCase):
         """Run the command; return what it printed, and on stderr."""
         done = subprocess.run(
             [COMMAND, *args], capture_output=True, text=True, check=False,
-            timeout=120, cwd=self.home, env=self.environment, **kwargs)
+            timeout=waiting.DEADLINE, cwd=self.home, env=self.environment,
+            **kwargs)
         self.assertEqual(status, done.returncode, done.stdout + done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr

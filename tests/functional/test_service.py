@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collector as a service that nobody has to think of."""
 
-import json
 import os
 import signal
 
@@ -26,10 +25,6 @@ class ServiceTest(service_base.ServiceTestCase):
         """Return whether root and boards all carry just these patterns."""
         return all(set(names) == {name for name in found if '_ACCEPT_' in name}
                    for found in self.published())
-
-    def state(self):
-        path = self.home / 'state.json'
-        return json.loads(path.read_text()) if path.exists() else {}
 
     def test_ready_after_the_first_publication(self):
         """nova-compute, which waits for it, never runs on old traits."""
@@ -89,14 +84,13 @@ class ServiceTest(service_base.ServiceTestCase):
         """The last good rules stay in force; status says so."""
         self.start_and_wait()
         self.write_rules('rules: [')
-        self.wait_for(lambda: self.state().get('rules_error'), 'not reported')
+        self.wait_for(lambda: self.state()['rules_error'], 'not reported')
         self.passes()
         self.assertTrue(self.accepting(ACCEPT))
-        shown, _ = self.run_collector('status', status=1)
-        self.assertIn('nvidia.yaml', shown)
+        self.assertIn('nvidia.yaml', self.status(status=1))
         self.write_rules(OTHER_RULE)
         self.wait_for(lambda: self.accepting(OTHER), 'not in force')
-        self.run_collector('status')
+        self.status()
 
     def test_sighup(self):
         """Rules are in force at once, not after the interval."""

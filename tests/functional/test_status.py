@@ -12,6 +12,7 @@ from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import traits
 from tests.functional import collector_base
 from tests.functional import service_base
+from tests import waiting
 
 FOREIGN = {'CUSTOM_GOLD', 'CUSTOM_MDEVICE', 'HW_GPU_API_VULKAN'}
 
@@ -217,8 +218,7 @@ class ServiceStatusTest(service_base.ServiceTestCase):
     def test_good_pass_then_failures(self):
         self.start_and_wait()
         self.wait_for(self.metrics.exists, 'no metrics')
-        told, _ = self.run_collector('status', '--format', 'json')
-        document = json.loads(told)
+        document = json.loads(self.status('--format', 'json'))
         self.assertEqual('host1', document['host'])
         self.assertEqual(
             {'host1', 'host1_pci_0000_81_00_0', 'host1_pci_0000_81_01_0'},
@@ -230,14 +230,13 @@ class ServiceStatusTest(service_base.ServiceTestCase):
             {name: value for name, value in found.items()
              if name != 'last_success_timestamp_seconds'})
         self.assertLess(abs(time.time() - found[
-            'last_success_timestamp_seconds']), service_base.DEADLINE)
+            'last_success_timestamp_seconds']), waiting.DEADLINE)
         self.assertEqual(0o644, self.metrics.stat().st_mode & 0o777)
 
         self.placement.before = lambda *_: '503 Unavailable'
         self.wait_for(lambda: self.values()['consecutive_failures'],
                       'no failure')
-        shown, _ = self.run_collector('status', status=1)
-        self.assertIn('503', shown)
+        self.assertIn('503', self.status(status=1))
         self.assertEqual(0, self.values()['healthy'])
         self.assertEqual(3, self.values()['providers'])
 
@@ -258,7 +257,8 @@ class ServiceStatusTest(service_base.ServiceTestCase):
     def test_without_library(self):
         done = subprocess.run(
             [sys.executable, '-c', WITHOUT_LIBRARY, *self.write_config()],
-            capture_output=True, text=True, timeout=120, check=False)
+            capture_output=True, text=True, check=False,
+            timeout=waiting.DEADLINE)
         self.assertEqual(2, done.returncode, done.stderr)
         self.assertIn('[collector]metrics_file needs prometheus_client',
                       done.stderr)

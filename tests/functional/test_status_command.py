@@ -10,6 +10,7 @@ from placement import microversion
 from tests.functional import collector_base
 from tests.functional import placement_server
 from tests.functional import status_base
+from tests import waiting
 
 SUCCESS, WARNING, FAILURE = range(3)
 FILTERS = 'nova_mdev_compat.filters'
@@ -70,7 +71,8 @@ class StartTest(status_base.StatusTestCase):
     def test_not_in_the_environment_of_nova(self, missing):
         done = subprocess.run(
             [sys.executable, '-c', WITHOUT.format(missing)],
-            capture_output=True, text=True, timeout=120, check=False)
+            capture_output=True, text=True, check=False,
+            timeout=waiting.DEADLINE)
         self.assertEqual(
             (2, '', 'nova-mdev-compat-status: import of '
              f"{missing} halted; None in sys.modules: run it in "
