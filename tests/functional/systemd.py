@@ -33,7 +33,6 @@ mkdir /run/systemd /run/home
 mount --bind {home} /run/home
 mount --bind {home}/units /etc/systemd/system
 mount -o remount,bind,ro /
-hostname systemd-test
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   {systemd} --log-target=null --show-status=no --unit=nothing.target
 """
@@ -81,7 +80,7 @@ class Systemd(fixtures.Fixture):
     def _start(self):
         init = INIT.format(home=shlex.quote(str(self.home)),
                            systemd='/lib/systemd/systemd')
-        command = shlex.join(['unshare', '--mount', '--pid', '--uts', '--ipc',
+        command = shlex.join(['unshare', '--mount', '--pid', '--ipc',
                               '--net', '--cgroup', '--fork', '--kill-child',
                               'sh', '-e', '-c', init])
         with (self.home / 'log').open('wb') as log:
