@@ -24,6 +24,7 @@ from nova_mdev_compat.cloud import reading
 from nova_mdev_compat.collector import session
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.conf import status as status_options
+from nova_mdev_compat import configuration
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import placement as pl
 from nova_mdev_compat import version
@@ -154,12 +155,9 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
     options.register_opts(conf)
     status_options.register_cli_opts(conf)
     upgradecheck.register_cli_options(conf, Checks(conf))
-    try:
-        conf(list(argv), project='nova', prog=NAME, version=version.string(),
-             description=DESCRIPTION, epilog=EPILOG)
-    except UnicodeDecodeError as exc:
-        raise exceptions.BadInput(
-            f'a configuration file is not in UTF-8: {exc}') from exc
+    configuration.read(
+        conf, argv, project='nova', prog=NAME, version=version.string(),
+        description=DESCRIPTION, epilog=EPILOG)
     # keystoneauth waits for ever.
     conf.set_default('timeout', 60, group='placement')
     schedulers.settings(conf)  # oslo.config looks at a value only when asked

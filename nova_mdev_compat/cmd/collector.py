@@ -25,13 +25,15 @@ and which instances' mdevs they accept in a live migration."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
-Try "nova-mdev-collector --config-file /etc/nova/nova.conf --dry-run" first:
-it prints what would be published, and why. With --once it publishes and ends;
-without a command it is a service that publishes and keeps it right. The exit
-status is 0 when that is done, 1 when something does not answer (libvirt,
-Placement), and 2 when something has to be put right (options, rule files, a
-device). What was published before then stays as far as it may still be
-true."""
+Try "nova-mdev-collector --dry-run" first: it prints what would be published,
+and why. With --once it publishes and ends; without a command it is a service
+that publishes and keeps it right. Without --config-file it reads what
+nova-compute reads: /etc/nova/nova.conf, and /etc/nova/nova-compute.conf if
+there is one. Without --config-dir every *.conf in /etc/nova-mdev-compat is
+read as well. The exit status is 0 when that is done, 1 when something does not
+answer (libvirt, Placement), and 2 when something has to be put right (options,
+rule files, a device). What was published before then stays as far as it may
+still be true."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
@@ -71,7 +73,8 @@ COMMAND = service_command.Command(
     'nova-mdev-collector', DESCRIPTION, EPILOG,
     (collector_options, nova_options, placement_options),
     {'run': _service, 'once': _once, 'dry-run': _dry_run,
-     'withdraw': _withdraw, 'status': _status})
+     'withdraw': _withdraw, 'status': _status},
+    after=('nova', 'nova-compute'))
 
 #: The entry point.
 main = COMMAND.main

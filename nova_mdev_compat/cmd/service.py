@@ -10,11 +10,15 @@ from typing import ClassVar
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat import configuration
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import version
 
 #: Does something as the options say; returns the exit status.
 Do = Callable[[cfg.ConfigOpts], int]
+
+#: Where every ``*.conf`` is a command's own.
+DIRECTORY = '/etc/nova-mdev-compat'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Command:
         it has, and others that are read
     :ivar do: what it does, by what is said: ``run``, ``once``, ``dry-run``,
         and more
+    :ivar after: project and program whose configuration files it reads as
+        well, before its own, where none are given
     """
 
     prog: str
@@ -34,6 +40,7 @@ class Command:
     epilog: str
     options: tuple[ModuleType, ...]
     do: Mapping[str, Do]
+    after: tuple[str, str] | None = None
 
     project: ClassVar[str] = 'nova-mdev-compat'
 
@@ -51,13 +58,14 @@ class Command:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run the command and return its exit status."""
         conf = self.new_config()
-        args = list(sys.argv[1:] if argv is None else argv)
         try:
-            conf(args, project=self.project, prog=self.prog,
-                 version=version.string(), description=self.description,
-                 epilog=self.epilog)
+            configuration.read(
+                conf, sys.argv[1:] if argv is None else argv,
+                project=self.project, prog=self.prog,
+                version=version.string(), description=self.description,
+                epilog=self.epilog, **self._default_files())
             self._check_values(conf)
-            self._set_up_logging(conf)
+            configuration.set_up_logging(conf, self.project)
             return self.run(conf)
         except SystemExit as exc:
             # oslo.config prints what is wrong with an argument, and ends with
@@ -69,20 +77,28 @@ class Command:
         except exceptions.Failure as exc:
             return self._fail(str(exc), exc.exit_status)
 
+    def _default_files(self) -> dict[str, list[str]]:
+        """Return what is read where no --config-file, no --config-dir is.
+
+        First the files of which ``after`` has the project and the program,
+        then our own, whose options win.
+        """
+        names = [*([self.after] if self.after else []),
+                 (self.project, self.prog)]
+        return {
+            'default_config_files': [
+                path for project, prog in names
+                for path in cfg.find_config_files(project, prog)],
+            'default_config_dirs': [
+                *(path for project, prog in names
+                  for path in cfg.find_config_dirs(project, prog)),
+                *([DIRECTORY] if self.after else [])]}
+
     def _check_values(self, conf: cfg.ConfigOpts) -> None:
         """Read all options of ours: oslo.config looks at a value only then."""
         for module in self.options:
             for option in getattr(module, 'OPTS', ()):
                 getattr(conf[module.GROUP.name], option.dest)
-
-    def _set_up_logging(self, conf: cfg.ConfigOpts) -> None:
-        try:
-            logging.setup(conf, self.project)
-        except OSError as exc:
-            raise exceptions.BadInput(
-                f'the log file {exc.filename}: {exc.strerror}; set log_file '
-                'or log_dir after nova.conf, in a --config-file of your own',
-            ) from exc
 
     def run(self, conf: cfg.ConfigOpts) -> int:
         """Do what the options say.

@@ -3,5 +3,6 @@
 
 nodedev.py, sysfs.py, system.py and nova_types.py read, as do the vendors'
 plugins; parents.py puts together what they read, publication.py says what is
-to be published, and publishers/ makes Placement say the same.
+to be published, and publishers/ makes Placement say the same. remarks.py says
+what no trait does: what is odd in nova.conf, and which mdevs are left over.
 """

@@ -25,6 +25,8 @@ class ParentDevice:
     :ivar product: ``0x2235``, None likewise
     :ivar driver: name of the driver bound to it, None where not given
     :ivar types: device API by mdev type, ``{'nvidia-558': 'vfio-pci'}``
+    :ivar board: address of its physical function, None where it is no
+        virtual one
     """
 
     name: str
@@ -34,12 +36,27 @@ class ParentDevice:
     product: str | None
     driver: str | None
     types: dict[str, str]
+    board: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Mdev:
-    """A mediated device: its UUID, type and parent's libvirt name."""
+    """A mediated device.
+
+    ``uuid``, ``type`` and ``parent`` are empty where libvirt does not say.
+
+    :ivar uuid: in lower case
+    :ivar type: its mdev type
+    :ivar parent: libvirt's name of its parent; ``computer`` where that is
+        gone
+    :ivar name: libvirt's name of itself
+    :ivar active: it exists; one that does not is only defined
+    :ivar fault: what its description lacks, empty where that is nothing
+    """
 
     uuid: str
     type: str
     parent: str
+    name: str = ''
+    active: bool = True
+    fault: str = ''

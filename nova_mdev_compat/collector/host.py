@@ -12,6 +12,7 @@ from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import patience
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import remarks as rem
 from nova_mdev_compat.collector import rules as collector_rules
 from nova_mdev_compat.collector import sysfs
 from nova_mdev_compat.collector import system
@@ -35,7 +36,7 @@ class Reader:
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
-        self._types = nova_options.mdev_types(conf)
+        self._types = nova_options.mdev_types(conf, conf.collector.sysfs_root)
         self._libvirt = _libvirt(conf.collector)
         self._vendors = consult.Vendors(conf)
         self.rules = collector_rules.Rules(conf.collector.rules_dirs)
@@ -65,9 +66,12 @@ class Reader:
             read.facts)
         for name, failure in par.collisions(parents).items():
             read.fail(name, failure)
+        left = rem.leftovers(found.mdevs, found.used, found.kept,
+                             found.parents, found.odd, self._types)
         return publication.Host(
             options.hypervisor_hostname or found.hostname,
-            tuple(self._judge(parent, read, rules) for parent in parents))
+            tuple(self._judge(parent, read, rules) for parent in parents),
+            left, rem.of_host(found.parents, self._types, found.mdevs, left))
 
     def _read_devices(self, found: nodedev.HostDevices) -> '_Read':
         tree = sysfs.Sysfs(self._conf.collector.sysfs_root)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What libvirt knows of this host, over a read-only connection."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
-from typing import TypeVar
 from urllib import parse
 
 import libvirt
@@ -12,8 +11,6 @@ import libvirt
 from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import xml
 from nova_mdev_compat import exceptions
-
-_Parsed = TypeVar('_Parsed')
 
 _GONE = (libvirt.VIR_ERR_NO_NODE_DEVICE, libvirt.VIR_ERR_NO_DOMAIN)
 
@@ -30,8 +27,9 @@ class HostDevices:
     :ivar parents: devices that can create mdevs
     :ivar odd: why others of them have a description that cannot be used, by
         libvirt's name
-    :ivar mdevs: existing mdevs, defined or active
+    :ivar mdevs: mdevs, active ones and others that are only defined
     :ivar used: UUIDs of the mdevs that running domains have
+    :ivar kept: UUIDs of the mdevs that domains have which do not run
     """
 
     hostname: str
@@ -40,6 +38,7 @@ class HostDevices:
     used: frozenset[str]
     odd: Mapping[str, devices.DeviceError] = dataclasses.field(
         default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
 
 def check_uri(uri: str) -> None:
@@ -58,7 +57,7 @@ def read(uri: str) -> HostDevices:
 
     :param uri: connection URI, ``qemu:///system``
     :raises LibvirtError: no connection, or it broke
-    :raises devices.DeviceError: a description that cannot be used
+    :raises devices.DeviceError: a domain whose description cannot be used
     """
     quiet()
     try:
@@ -77,16 +76,17 @@ def quiet() -> None:
 
 def _read(connection: libvirt.virConnect) -> HostDevices:
     parents, odd = _parents(connection)
-    mdevs = _devices(
-        connection, libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV,
-        xml.parse_mdev)
-    used: set[str] = set()
-    running = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
-    for domain in connection.listAllDomains(running):
+    mdevs = []
+    for device in connection.listAllDevices(
+            libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV):
         with _gone_is_fine():
-            used |= xml.parse_domain(domain.name(), domain.XMLDesc())
+            mdevs.append(xml.parse_mdev(device.name(), device.XMLDesc(),
+                                        _is_active(device)))
+    # In this order a domain that is started meanwhile is in both.
+    kept = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE)
+    used = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     return HostDevices(connection.getHostname(), tuple(parents),
-                       tuple(mdevs), frozenset(used), odd)
+                       tuple(mdevs), used, odd, kept)
 
 
 def _parents(connection: libvirt.virConnect,
@@ -109,13 +109,27 @@ def _parents(connection: libvirt.virConnect,
     return found, odd
 
 
-def _devices(connection: libvirt.virConnect, capability: int,
-             parse: Callable[[str, str], _Parsed]) -> list[_Parsed]:
-    found = []
-    for device in connection.listAllDevices(capability):
+def _is_active(device: libvirt.virNodeDevice) -> bool:
+    try:
+        return bool(device.isActive())
+    except libvirt.libvirtError as exc:
+        # libvirt before 7.3, which knows no mdev that is only defined; and
+        # its test driver.
+        if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return True
+
+
+def _mdevs_of(connection: libvirt.virConnect, which: int) -> frozenset[str]:
+    """Return the UUIDs of the mdevs of some domains.
+
+    :param which: libvirt's flag of those that run, or that do not
+    """
+    found: set[str] = set()
+    for domain in connection.listAllDomains(which):
         with _gone_is_fine():
-            found.append(parse(device.name(), device.XMLDesc()))
-    return found
+            found |= xml.parse_domain(domain.name(), domain.XMLDesc())
+    return frozenset(found)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,20 @@ The same reading as nova.virt.libvirt.driver._get_supported_vgpu_types: a
 type takes the devices that its ``[mdev_<type>]device_addresses`` name; the
 first type without any is the default for all other devices; a further one
 without any is ignored.
+
+Only PCI devices can have the default (``_get_device_address``, before Nova 34
+``_get_pci_id_from_libvirt_name``, and ``_get_vgpu_type_per_pgpu``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 import dataclasses
+import re
 
 from nova_mdev_compat import exceptions
+
+#: What Nova takes for a PCI address (nova.pci.utils.parse_address).
+PCI_ADDRESS = re.compile(
+    r'^[\da-fA-F]{4}:[\da-fA-F]{2}:[\da-fA-F]{2}.[0-7]$')
 
 
 class NovaTypesError(exceptions.BadInput):
@@ -22,13 +30,15 @@ class NovaTypes:
     """Nova's choice of one mdev type for each parent.
 
     :ivar by_address: mdev type by PCI address or libvirt name
-    :ivar default: mdev type of all other parents
+    :ivar default: mdev type of all other PCI devices
     :ivar ignored: enabled types that Nova ignores
+    :ivar enabled: all enabled types, as nova.conf has them
     """
 
     by_address: Mapping[str, str]
     default: str | None
     ignored: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
 
     def type_of(self, name: str, address: str | None) -> str | None:
         """Return the mdev type that Nova uses on a parent, if any.
@@ -36,10 +46,45 @@ class NovaTypes:
         :param name: libvirt's name, which virtual parents go by
         :param address: PCI address
         """
-        return self.by_address.get(address or name, self.default)
+        default = self.default if self._can_have_default(address) else None
+        return self.by_address.get(address or name, default)
+
+    def _can_have_default(self, address: str | None) -> bool:
+        return address is not None and bool(PCI_ADDRESS.match(address))
+
+    def why_none(self, name: str, address: str | None,
+                 offered: Collection[str]) -> str:
+        """Return why Nova uses none of the types that a parent offers.
+
+        :param name: libvirt's name
+        :param address: PCI address
+        :param offered: types that the parent offers
+        """
+        chosen = self.type_of(name, address)
+        if not self.enabled:
+            why = '[devices]enabled_mdev_types is empty'
+        elif chosen is not None:
+            why = f'it is to have {chosen}, which it does not offer'
+        elif address is not None and not self._can_have_default(address):
+            why = 'Nova knows no PCI address whose domain has over four digits'
+        elif address is None:
+            why = ('it is no PCI device, and no [mdev_<type>]device_addresses '
+                   'names it')
+        else:
+            why = ('no [mdev_<type>]device_addresses names it, and no type is '
+                   'the default')
+        return (f'{why}; enabled: {some(self.enabled)}; offered: '
+                f'{some(sorted(offered))}')
 
 
-def assign(enabled: Iterable[str],
+def some(names: Collection[str], limit: int = 10) -> str:
+    """Return names in their order, only the first ones of many."""
+    told = ', '.join(list(names)[:limit]) or 'none'
+    more = len(names) - limit
+    return f'{told} and {more} more' if more > 0 else told
+
+
+def assign(enabled: Collection[str],
            addresses: Mapping[str, Iterable[str]]) -> NovaTypes:
     """Return Nova's choice.
 
@@ -62,4 +107,4 @@ def assign(enabled: Iterable[str],
                     f'[mdev_{by_address[address]}]device_addresses both '
                     f'name {address}')
             by_address[address] = mdev_type
-    return NovaTypes(by_address, default, tuple(ignored))
+    return NovaTypes(by_address, default, tuple(ignored), tuple(enabled))

@@ -9,6 +9,10 @@ from nova_mdev_compat.collector import nova_types
 from nova_mdev_compat import identity as ident
 
 
+#: What is said of a parent that cannot be a target.
+NO_TYPE = 'Nova uses no mdev type that this device offers'
+
+
 @dataclasses.dataclass(frozen=True)
 class Parent:
     """A parent as it is to be published.
@@ -18,6 +22,7 @@ class Parent:
     :ivar offered: mdev types that the device has to offer, raw
     :ivar target_type: the type that Nova uses here, raw; None where Nova
         uses none, or one that the device does not offer
+    :ivar why_no_type: why there is no target type, empty where there is one
     :ivar device_api: device API of the target type, ``vfio-pci``
     :ivar in_use: other types that running domains still use here, raw
     :ivar facts: raw values by fact name
@@ -32,6 +37,7 @@ class Parent:
     in_use: frozenset[str]
     facts: Mapping[str, str]
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    why_no_type: str = ''
 
     def target(self) -> ident.Identity | None:
         """Return the parent in its role as a target."""
@@ -47,21 +53,40 @@ def build(found: Iterable[devices.ParentDevice],
     """Return this host's parents, by name.
 
     An mdev that no running domain uses counts as nothing: Nova never
-    deletes mdevs.
+    deletes mdevs. So does one that is only defined: its UUID may be that of
+    another, active one.
+
+    Where a running domain may have an mdev whose type or parent libvirt does
+    not tell, nobody knows what the instances on its parent have. Such a
+    parent has no target type, so that nothing comes there, and nothing is
+    known of what leaves it.
 
     :param used: UUIDs of mdevs that running domains have
     :param parent_ids: canonical parent ids by device name
     :param facts: by device name
     """
+    active = [mdev for mdev in mdevs if mdev.active]
     in_use: dict[str, set[str]] = {}
-    for mdev in mdevs:
-        if mdev.uuid in used:
+    for mdev in active:
+        if mdev.uuid in used and not mdev.fault:
             in_use.setdefault(mdev.parent, set()).add(mdev.type)
+    missing = used - {mdev.uuid for mdev in active if not mdev.fault}
+    doubtful = [mdev for mdev in active if mdev.fault and missing
+                and (not mdev.uuid or mdev.uuid in missing)]
     parents = []
     for device in sorted(found, key=lambda item: item.name):
         target = types.type_of(device.name, device.address)
+        why = ''
         if target not in device.types:
             target = None
+            why = types.why_none(device.name, device.address, device.types)
+            why = f'{NO_TYPE}; {why}'
+        doubts = [mdev.fault for mdev in doubtful
+                  if mdev.parent in ('', device.name)]
+        if doubts:
+            target = None
+            why = ('a running domain may have an mdev of it that libvirt does '
+                   f'not describe: {", ".join(doubts)}')
         parents.append(Parent(
             name=device.name,
             parent_id=parent_ids.get(device.name, ''),
@@ -70,7 +95,8 @@ def build(found: Iterable[devices.ParentDevice],
             device_api=device.types.get(target or '', devices.VFIO_PCI),
             in_use=frozenset(in_use.get(device.name, set()) - {target}),
             facts=dict(facts[device.name].values),
-            unknown=dict(facts[device.name].unknown)))
+            unknown=dict(facts[device.name].unknown),
+            why_no_type=why))
     return tuple(parents)
 
 

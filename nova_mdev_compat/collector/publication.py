@@ -20,6 +20,7 @@ from typing import Any
 
 from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
+from nova_mdev_compat.collector import remarks as rem
 from nova_mdev_compat import exceptions
 from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import identity as ident
@@ -166,10 +167,14 @@ class Host:
     """What was found on a host.
 
     :ivar name: hypervisor hostname
+    :ivar leftovers: mdevs that no domain has
+    :ivar remarks: what else an operator should know, a line each
     """
 
     name: str
     parents: tuple[ParentTraits, ...]
+    leftovers: rem.Leftovers = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def failures(self) -> dict[str, exceptions.Failure]:
@@ -225,7 +230,7 @@ def describe(parent: par.Parent, rules: model.RuleSet,
         target = parent.target()
         if target is None:
             return ParentTraits(parent, identity, {}, note=(
-                'Nova uses no mdev type that this device offers'))
+                parent.why_no_type or par.NO_TYPE))
         if parent.device_api != devices.VFIO_PCI:
             floor = pat.Pattern(target.parent, target.type)
             return ParentTraits(

@@ -7,12 +7,14 @@ from typing import Any
 
 import prettytable
 
+from nova_mdev_compat.collector import nova_types
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import remarks as rem
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import identity as ident
 
 #: Of the JSON; its shape is described in the operator's guide.
-SCHEMA_VERSION = '2.0'
+SCHEMA_VERSION = '2.1'
 
 
 def as_json(host: publication.Host) -> str:
@@ -27,6 +29,11 @@ def as_json(host: publication.Host) -> str:
             {**_parent(item),
              'traits': sorted(combined.parents[item.parent.name])}
             for item in host.parents],
+        'unused_mdevs': [
+            {'name': mdev.name, 'uuid': mdev.uuid, 'type': mdev.type,
+             'parent': mdev.parent, 'state': kind.value}
+            for mdev, kind in host.leftovers],
+        'remarks': list(host.remarks),
     }
     return json.dumps(document, indent=2)
 
@@ -58,8 +65,9 @@ def _parent(item: publication.ParentTraits) -> dict[str, Any]:
 def as_table(host: publication.Host) -> str:
     """Return a table of a host's parents, for people."""
     if not host.parents:
-        return (f'{host.name}: libvirt knows no device that can create mdevs '
-                '(virsh nodedev-list --cap mdev_types).')
+        return _with_remarks(
+            f'{host.name}: libvirt knows no device that can create mdevs '
+            '(virsh nodedev-list --cap mdev_types).', host)
     table = prettytable.PrettyTable(
         ['Device', 'Is', 'Accepts', 'Because of'], align='l', hrules=1)
     for item in host.parents:
@@ -69,7 +77,16 @@ def as_table(host: publication.Host) -> str:
     combined = publication.combine(host.parents)
     speaks = ('each device speaks for itself' if combined.mixed else
               'the host speaks for its devices')
-    return f'{table}\n{host.name}: {speaks}.'
+    return _with_remarks(f'{table}\n{host.name}: {speaks}.', host)
+
+
+def _with_remarks(text: str, host: publication.Host) -> str:
+    free = [mdev.name for mdev, kind in host.leftovers
+            if kind is rem.Unused.FREE]
+    lines = [f'Free, and used again by Nova: {nova_types.some(free)}.'
+             ] if free else []
+    lines += [f'Note: {remark}.' for remark in host.remarks]
+    return '\n'.join([text, *lines])
 
 
 def _identity(item: publication.ParentTraits) -> list[str]:
@@ -83,7 +100,7 @@ def _identity(item: publication.ParentTraits) -> list[str]:
 
 
 def _because(item: publication.ParentTraits) -> list[str]:
-    lines = [item.note] if item.note else []
+    lines = item.note.split('; ') if item.note else []
     for outcome in item.outcomes:
         if outcome.reasons:
             why = ', '.join(map(str, outcome.reasons))
@@ -110,5 +127,6 @@ def state_as_table(state: collector_state.State, trouble: list[str]) -> str:
         ['published on', '\n'.join(
             f'{name}: {len(names)} traits'
             for name, names in sorted(state.published.items())) or 'nothing'],
+        *(['note', remark] for remark in state.remarks),
     ])
     return str(table)

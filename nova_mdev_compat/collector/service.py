@@ -15,6 +15,7 @@ from nova_mdev_compat.collector import nodedev
 from nova_mdev_compat.collector import passes
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import publishers
+from nova_mdev_compat.collector import remarks as rem
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat.collector import unread
 from nova_mdev_compat import exceptions
@@ -42,6 +43,11 @@ class Passes(passes.Passes):
 
     def make(self) -> str:
         host = read(self._conf, self._reader, self._publisher, self.state)
+        for remark in host.remarks:
+            if remark not in self.state.remarks:
+                LOG.warning('%s', remark)
+        self.state.remarks = [*host.remarks, *rem.of_parents(
+            item.parent for item in host.parents if not item.failure)]
         self._leave_devices(host)
         summary = self._publisher.publish(host)
         if summary.changed:
@@ -234,6 +240,8 @@ def publish_once(conf: cfg.ConfigOpts) -> None:
         if (state.unread_since, state.host_unread_since) != (
                 last.unread_since, last.host_unread_since):
             _write(conf, state)
+    for remark in host.remarks:
+        LOG.warning('%s', remark)
     summary = publisher.publish(host)
     for item in [*host.parents, *summary.unread]:
         if item.standing or not (item.accepts or item.failure):

@@ -33,6 +33,7 @@ _SCHEMA = {
             'type': 'object',
             'additionalProperties': {'type': 'array',
                                      'items': {'type': 'string'}}},
+        'remarks': {'type': 'array', 'items': {'type': 'string'}},
     },
     'required': ['schema_version', 'interval'],
     'additionalProperties': False,
@@ -62,6 +63,8 @@ class State:
         where it could
     :ivar unread_since: since when devices could not be read completely, by
         libvirt's name
+    :ivar remarks: what else an operator should know, of the last pass that
+        could read the host
     """
 
     interval: float
@@ -74,6 +77,7 @@ class State:
     published: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     host_unread_since: float | None = None
     unread_since: dict[str, float] = dataclasses.field(default_factory=dict)
+    remarks: list[str] = dataclasses.field(default_factory=list)
     schema_version: str = SCHEMA_VERSION
 
     def trouble(self, now: float) -> list[str]:

@@ -5,6 +5,7 @@ Pure: text in, values out. Only ids are sure to be there; names may be empty
 (libvirt's nodedev schema, and captures in tests/data).
 """
 
+from collections.abc import Iterable
 import re
 
 from lxml import etree
@@ -12,6 +13,10 @@ from lxml import etree
 from nova_mdev_compat.collector import devices
 
 _PCI_ID = re.compile(r'0x[0-9a-fA-F]{4}')
+_PARTS = ('domain', 'bus', 'slot', 'function')
+#: ``mdev_<UUID>``, and since libvirt 7.7 ``mdev_<UUID>_<parent's address>``.
+_MDEV_NAME = re.compile(
+    r'mdev_([0-9a-fA-F]{8}(?:[_-][0-9a-fA-F]{4}){3}[_-][0-9a-fA-F]{12})')
 
 
 def parse_parent(name: str, text: str) -> devices.ParentDevice:
@@ -28,7 +33,8 @@ def parse_parent(name: str, text: str) -> devices.ParentDevice:
         vendor=None if pci is None else _pci_id(name, pci, 'vendor'),
         product=None if pci is None else _pci_id(name, pci, 'product'),
         driver=device.findtext('driver/name'),
-        types=_types(name, device))
+        types=_types(name, device),
+        board=_board(pci))
 
 
 def _types(name: str, device: etree._Element) -> dict[str, str]:
@@ -48,12 +54,28 @@ def _types(name: str, device: etree._Element) -> dict[str, str]:
 
 def _address(name: str, pci: etree._Element) -> str:
     try:
-        domain, bus, slot, function = (
-            int(pci.findtext(part, ''), 0)
-            for part in ('domain', 'bus', 'slot', 'function'))
+        return _spell(pci.findtext(part, '') for part in _PARTS)
     except ValueError as exc:
         raise devices.DeviceError(
             f'node device {name}: its PCI address is incomplete') from exc
+
+
+def _board(pci: etree._Element | None) -> str | None:
+    found = None if pci is None else pci.find(
+        "capability[@type='phys_function']/address")
+    try:
+        return None if found is None else _spell(
+            found.get(part, '') for part in _PARTS)
+    except ValueError:
+        return None  # nothing but a hint depends on it
+
+
+def _spell(parts: Iterable[str]) -> str:
+    """Return a PCI address in the form of sysfs and Nova.
+
+    :raises ValueError: a part is no number
+    """
+    domain, bus, slot, function = (int(part, 0) for part in parts)
     return f'{domain:04x}:{bus:02x}:{slot:02x}.{function:x}'
 
 
@@ -65,21 +87,30 @@ def _pci_id(name: str, pci: etree._Element, what: str) -> str:
     return found
 
 
-def parse_mdev(name: str, text: str) -> devices.Mdev:
+def parse_mdev(name: str, text: str, active: bool = True) -> devices.Mdev:
     """Return what node-device XML says about an mdev.
 
-    :raises devices.DeviceError: broken XML, or no type, UUID or parent
+    One that cannot be used has a fault, and raises nothing: whoever makes an
+    mdev must not stop what is said of a host.
     """
-    device = _parse(f'node device {name}', text)
-    capability = device.find("capability[@type='mdev']")
-    if capability is None:
-        raise devices.DeviceError(f'node device {name}: not an mdev')
-    mdev_type = capability.find('type')
-    uuid, parent = capability.findtext('uuid'), device.findtext('parent')
-    if mdev_type is None or not mdev_type.get('id') or not uuid or not parent:
-        raise devices.DeviceError(
-            f'node device {name}: no type, UUID or parent')
-    return devices.Mdev(uuid.lower(), mdev_type.get('id', ''), parent)
+    # Before 7.3 libvirt had no <uuid>. Nova takes it from the name
+    # (nova.virt.libvirt.utils.mdev_name2uuid), which may go on with the
+    # parent's address.
+    match = _MDEV_NAME.match(name)
+    uuid = match[1].replace('_', '-').lower() if match else ''
+    try:
+        device = _parse(f'node device {name}', text)
+    except devices.DeviceError as exc:
+        return devices.Mdev(uuid, '', '', name, active, str(exc))
+    uuid = (device.findtext("capability[@type='mdev']/uuid", '').strip()
+            .lower() or uuid)
+    kind = device.find("capability[@type='mdev']/type")
+    mdev_type = '' if kind is None else kind.get('id', '')
+    parent = device.findtext('parent', '').strip()
+    lacks = [what for what, value in (('UUID', uuid), ('type', mdev_type),
+                                      ('parent', parent)) if not value]
+    fault = f'node device {name}: no {", no ".join(lacks)}' if lacks else ''
+    return devices.Mdev(uuid, mdev_type, parent, name, active, fault)
 
 
 def parse_domain(name: str, text: str) -> frozenset[str]:

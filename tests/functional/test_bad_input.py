@@ -117,6 +117,24 @@ class BadInputTest(collector_base.CollectorTestCase):
                      '[mdev_b]\ndevice_addresses = 0000:81:00.0\n')
         self.assert_not_started('[mdev_b]device_addresses', '0000:81:00.0')
 
+    def test_address_with_which_nova_compute_does_not_start(self):
+        self.nova = ('[devices]\nenabled_mdev_types = nvidia-11\n'
+                     '[mdev_nvidia-11]\ndevice_addresses = 81:00.0\n')
+        self.assert_not_started('[mdev_nvidia-11]device_addresses',
+                                "'81:00.0'")
+
+    def test_class_with_which_nova_compute_does_not_start(self):
+        self.nova = ('[devices]\nenabled_mdev_types = nvidia-11\n'
+                     '[mdev_nvidia-11]\nmdev_class = A100\n')
+        self.assert_not_started('[mdev_nvidia-11]mdev_class', "'A100'")
+
+    def test_log_config_that_is_not_there(self):
+        """As openstack-helm's nova.conf, where its file is not mounted."""
+        self.nova = ('[DEFAULT]\nlog_config_append = /nonexistent\n'
+                     + self.nova)
+        self.assert_refused('log_config_append = /nonexistent',
+                            '--config-file', accepting=(True, True, True))
+
     def test_option_of_the_wrong_kind(self):
         self.nova += '[placement]\ntimeout = soon\n'
         _, log = self.run_collector('--once', status=2)

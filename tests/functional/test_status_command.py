@@ -90,13 +90,21 @@ class StartTest(status_base.StatusTestCase):
          'requires parameters which were not given: auth_url'),
         ('nothing\n', "Failed to parse {0}: at {0}:1, No ':' or '=' found in "
          "assignment: 'nothing'"),
-        ('# \xfc\n', "a configuration file is not in UTF-8: 'utf-8' codec "
-         "can't decode byte 0xfc in position 2: invalid start byte"))
+        ('# \xfc\n', "{} is not in UTF-8: 'utf-8' codec can't decode byte "
+         '0xfc in position 2: invalid start byte'))
     @ddt.unpack
     def test_a_wrong_nova_conf(self, text, expected):
         more = self.home / 'more.conf'
         more.write_bytes(text.encode('latin-1'))
         self.assert_refused(expected.format(more), '--config-file', more)
+
+    @ddt.data('use_journal = true', 'log_config_append = /nonexistent',
+              'log_dir = /nonexistent', 'default_log_levels = a')
+    def test_what_nova_conf_says_about_logging(self, line):
+        """This command has no log; what it finds is its output."""
+        more = self.home / 'more.conf'
+        more.write_text(f'[DEFAULT]\n{line}\n')
+        self.assertIn('Placement', self.results('--config-file', more))
 
     def test_no_placement_section(self):
         path = self.home / 'empty.conf'

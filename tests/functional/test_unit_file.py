@@ -35,8 +35,8 @@ class UnitFileTestCase(testtools.TestCase):
         super().setUp()
         # verify wants to see the command.
         command = collector_base.COMMAND.with_name(self.SOURCE.stem)
-        text, count = re.subn(f'^ExecStart=/usr/bin/{self.SOURCE.stem} ',
-                              f'ExecStart={command} ',
+        text, count = re.subn(rf'^ExecStart=/usr/bin/{self.SOURCE.stem}\b',
+                              f'ExecStart={command}',
                               self.SOURCE.read_text(), flags=re.MULTILINE)
         self.assertEqual(1, count)
         self.unit = pathlib.Path(

@@ -74,7 +74,8 @@ class CollectorTest(base.PluginTestCase):
 
     def test_mdev_types(self):
         self.run_ok('stack')
-        types = nova.mdev_types(self.options())
+        (self.root / 'devices/virtual/mtty/mtty').mkdir(parents=True)
+        types = nova.mdev_types(self.options(), str(self.root))
         self.assertEqual('mtty-1', types.type_of('mtty_mtty', None))
         self.assertEqual('mtty-2', types.type_of('pci_0', '0000:01:00.0'))
 

@@ -24,8 +24,8 @@ def device(name, /, **changes):
         name, samples.capture(f'parent-{name}.xml')), **changes)
 
 
-def mdev(name, uuid):
-    return devices.Mdev(uuid, name, 'pci_0000_01_00_0')
+def mdev(name, uuid, **more):
+    return devices.Mdev(uuid, name, 'pci_0000_01_00_0', **more)
 
 
 def build(*found, enabled=('labgpu-1',), addresses=None, mdevs=(),
@@ -77,6 +77,18 @@ class BuildTest(testtools.TestCase):
     def test_target_type(self, enabled, addresses, expected):
         (found,) = build(self.first, enabled=enabled, addresses=addresses)
         self.assertEqual(expected, found.target_type)
+        self.assertEqual(expected is None, bool(found.why_no_type))
+
+    def test_a_virtual_device_without_an_address_has_no_type(self):
+        (found,) = build(self.mtty, enabled=['mtty-1'])
+        self.assertIsNone(found.target_type)
+
+    def test_why_there_is_no_type(self):
+        (found,) = build(self.first, enabled=['labgpu-1x'])
+        self.assertEqual(
+            'Nova uses no mdev type that this device offers; it is to have '
+            'labgpu-1x, which it does not offer; enabled: labgpu-1x; offered: '
+            'labgpu-1, labgpu-2', found.why_no_type)
 
     def test_target(self):
         (found,) = build(self.first,
@@ -106,12 +118,46 @@ class BuildTest(testtools.TestCase):
         # The type that Nova uses is no leftover.
         ((mdev('labgpu-1', UUID1),), (UUID1,), set()),
         ((devices.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
+        # One that is only defined is not what the domain has.
+        ((mdev('labgpu-2', UUID1, active=False),), (UUID1,), set()),
+        # Its UUID is active on another parent.
+        ((mdev('labgpu-2', UUID1, active=False),
+          devices.Mdev(UUID1, 'labgpu-1', 'pci_0000_03_00_0')), (UUID1,),
+         set()),
     )
     @ddt.unpack
     def test_types_still_in_use(self, mdevs, used, expected):
         found = build(self.first, self.third, mdevs=mdevs, used=used)
         self.assertEqual([expected, set()],
                          [item.in_use for item in found])
+
+    @ddt.data(
+        # Nobody but the domain has the UUID; the type is not known.
+        ([mdev('', UUID1, fault='odd')], [UUID1], [None, 'labgpu-1']),
+        # Nor is the UUID; but some mdev of the domain is not found.
+        ([mdev('', '', fault='odd')], [UUID1], [None, 'labgpu-1']),
+        # Its parent is not known, either.
+        ([devices.Mdev(UUID1, '', '', fault='odd')], [UUID1], [None, None]),
+        # No domain can have it: all that they have is known.
+        ([mdev('', UUID2, fault='odd')], [UUID1], ['labgpu-1'] * 2),
+        ([mdev('', '', fault='odd'), mdev('labgpu-1', UUID1)], [UUID1],
+         ['labgpu-1'] * 2),
+        ([mdev('', UUID1, fault='odd')], [], ['labgpu-1'] * 2),
+        # What is only defined is in nobody's use.
+        ([mdev('', UUID1, fault='odd', active=False)], [UUID1],
+         ['labgpu-1'] * 2),
+    )
+    @ddt.unpack
+    def test_an_odd_mdev(self, mdevs, used, expected):
+        """It stops no host, and nothing is said that may be wrong."""
+        found = build(self.first, self.third, mdevs=mdevs, used=used)
+        self.assertEqual(expected, [item.target_type for item in found])
+        self.assertEqual([set(), set()], [item.in_use for item in found])
+        for item in found:
+            if item.target_type is None:
+                self.assertEqual(
+                    'a running domain may have an mdev of it that libvirt '
+                    'does not describe: odd', item.why_no_type)
 
     def test_a_type_in_use_that_the_device_does_not_offer_any_more(self):
         gone = device('pci_0000_01_00_0', types={}, driver=None)

@@ -7,8 +7,11 @@ import json
 import ddt
 import testtools
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import remarks as rem
 from nova_mdev_compat.collector import report
+from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import model
 from tests.unit import samples
@@ -95,3 +98,51 @@ class ReportTest(testtools.TestCase):
         self.assertEqual(
             {name: sorted(names) for name, names in combined.parents.items()},
             {item['name']: item['traits'] for item in found['parents']})
+
+
+class RemarksTest(testtools.TestCase):
+    """What no device of the table says, and no trait."""
+
+    def host(self, *parents):
+        mdevs = [(devices.Mdev('u1', 'nvidia-558', 'pci_0000_84_00_0',
+                               f'mdev_{number}'), kind)
+                 for number, kind in enumerate((
+                     rem.Unused.FREE, rem.Unused.INACTIVE, rem.Unused.FREE))]
+        return publication.Host('compute1', parents, tuple(mdevs),
+                                ('one thing', 'another'))
+
+    def test_table(self):
+        (alone,) = alike().parents[:1]
+        for parents in ((), (alone,)):
+            self.assertEqual([
+                'Free, and used again by Nova: mdev_0, mdev_2.',
+                'Note: one thing.', 'Note: another.',
+            ], report.as_table(self.host(*parents)).splitlines()[-3:])
+
+    def test_json(self):
+        found = json.loads(report.as_json(self.host()))
+        self.assertEqual(['one thing', 'another'], found['remarks'])
+        self.assertEqual(['free', 'inactive', 'free'], [
+            item['state'] for item in found['unused_mdevs']])
+        self.assertEqual(
+            {'name': 'mdev_1', 'uuid': 'u1', 'type': 'nvidia-558',
+             'parent': 'pci_0000_84_00_0', 'state': 'inactive'},
+            found['unused_mdevs'][1])
+
+    def test_status(self):
+        state = collector_state.State(60.0, remarks=['one thing', 'another'])
+        table = report.state_as_table(state, [])
+        self.assertRegex(table, r'(?m)^\| note +\| one thing +\|$')
+        self.assertRegex(table, r'(?m)^\| note +\| another +\|$')
+        self.assertEqual(['one thing', 'another'], json.loads(
+            report.state_as_json(state, []))['remarks'])
+
+    def test_why_there_is_no_type(self):
+        """In lines, or the table would be as wide as the list of types."""
+        parent = samples.parent(target_type=None, why_no_type='no; a; b')
+        host = publication.Host('compute1', (publication.describe(
+            parent, _rules()),))
+        self.assertEqual('no; a; b', host.parents[0].note)
+        for line in ('no', 'a', 'b'):
+            self.assertRegex(report.as_table(host),
+                             rf'(?m)\| {line} +\|$')

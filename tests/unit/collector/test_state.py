@@ -52,6 +52,18 @@ class TroubleTest(testtools.TestCase):
         self.assertEqual(['nothing was published yet', *STALE],
                          collector_state.State(60.0).trouble(NOW))
 
+    def test_remarks_are_none(self):
+        """Nova serves what it serves; nothing has failed."""
+        self.assertEqual([], a_state(remarks=['one thing']).trouble(NOW))
+
+    def test_a_file_without_remarks(self):
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'x'
+        collector_state.write(path, a_state())
+        fields = json.loads(path.read_text())
+        del fields['remarks']
+        path.write_text(json.dumps(fields))
+        self.assertEqual(a_state(), collector_state.read(path))
+
     def test_failures(self):
         self.assertEqual(
             ['4 passes have failed: no', 'older rules are in force: bad'],
@@ -70,7 +82,8 @@ class StateOnDiskTest(testtools.TestCase):
     def test_as_written(self):
         for state in (collector_state.State(1.0),
                       a_state(failures=1, error='„no“', rules_error='x',
-                              published={'host1': ['CUSTOM_MDEV_V1']})):
+                              published={'host1': ['CUSTOM_MDEV_V1']},
+                              remarks=['one thing'])):
             collector_state.write(self.path, state)
             self.assertEqual(state, collector_state.read(self.path))
         self.assertEqual(0o644, self.path.stat().st_mode & 0o777)
@@ -86,6 +99,7 @@ class StateOnDiskTest(testtools.TestCase):
         {'last_pass': float('nan')}, {'last_success': float('inf')},
         {'host': 7}, {'failures': 0.5}, {'error': ['no']},
         {'published': ['host1']}, {'published': {'host1': 'one'}},
+        {'remarks': 'one'}, {'remarks': [1]},
         {'more': 1})
     def test_no_sense(self, changes):
         collector_state.write(self.path, a_state())

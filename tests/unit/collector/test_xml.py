@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a real libvirt said (tests/data/libvirt-11.3), and what none would."""
 
+import dataclasses
+
 import ddt
 import hypothesis
 from hypothesis import strategies as st
@@ -57,7 +59,8 @@ class CapturedParentTest(testtools.TestCase):
             '0000:04:00.0', '0x1b36', '0x0010', 'labgpu', LAB)),
         ('sriov-pci_0000_04_00_2.xml', devices.ParentDevice(
             'pci_0000_04_00_2', SYSFS + '0000:00:08.0/0000:04:00.2',
-            '0000:04:00.2', '0x1b36', '0x0010', 'labgpu', LAB)),
+            '0000:04:00.2', '0x1b36', '0x0010', 'labgpu', LAB,
+            board='0000:04:00.0')),
     )
     @ddt.unpack
     def test_parent(self, name, expected):
@@ -117,6 +120,17 @@ class ParentTest(testtools.TestCase):
         self.assertIsNone(found.path)
         self.assertIsNone(found.driver)
 
+    @ddt.data(
+        ("<address domain='0x0000' bus='0x84' slot='0x00' function='0x0'/>",
+         '0000:84:00.0'),
+        ("<address domain='0x0000' bus='0x84' slot='0x00'/>", None),
+        ('', None))
+    @ddt.unpack
+    def test_physical_function(self, address, expected):
+        text = PCI.format(
+            f"<capability type='phys_function'>{address}</capability>")
+        self.assertEqual(expected, xml.parse_parent('x', text).board)
+
     def test_an_mdev_type_without_id(self):
         exc = self.assertRaises(devices.DeviceError, xml.parse_parent, 'dev_1',
                                 types('<type/>'))
@@ -146,42 +160,66 @@ class MdevTest(testtools.TestCase):
 
     @ddt.data(
         ('mdev-mdev_22222222_2222_4222_8222_222222222222_0000_02_00_0.xml',
-         devices.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0')),
+         devices.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0', 'mdev_x')),
         ('mdev-mdev_33333333_3333_4333_8333_333333333333_mtty.xml',
          devices.Mdev('33333333-3333-4333-8333-333333333333', 'mtty-1',
-                  'mtty_mtty')),
-        # Defined, not active: no path and no driver.
+                      'mtty_mtty', 'mdev_x')),
         ('mdev-defined-inactive.xml',
          devices.Mdev('05922e05-ff8a-4005-81e2-95d5c4e86901', 'labgpu-2',
-                  'pci_0000_03_00_0')),
+                      'pci_0000_03_00_0', 'mdev_x')),
     )
     @ddt.unpack
     def test_captured(self, name, expected):
-        found = xml.parse_mdev('mdev_x', samples.capture(name))
-        self.assertEqual(expected, found)
+        """Nothing in XML is sure to tell an active one from an inactive."""
+        for active in (True, False):
+            self.assertEqual(
+                dataclasses.replace(expected, active=active),
+                xml.parse_mdev('mdev_x', samples.capture(name), active))
 
     def test_captured_after_its_parent_was_removed(self):
         capture = samples.capture('pci-remove-with-mdev.txt')
         found = xml.parse_mdev('mdev_x', capture[capture.index('<device>'):])
         self.assertEqual(
             devices.Mdev('66666666-6666-4666-8666-666666666666', 'labgpu-1',
-                     'computer'), found)
+                         'computer', 'mdev_x'), found)
+
+    @ddt.data('mdev_{}', 'mdev_{}_0000_03_00_0', 'mdev_{}_mtty')
+    def test_uuid_of_a_libvirt_before_7_3(self, form):
+        """Nova takes it from the name, too."""
+        uuid = '3627463d-b7f0-4fea-b468-f1da537d301b'
+        name = form.format(uuid.replace('-', '_'))
+        text = samples.capture('mdev-defined-inactive.xml').replace(
+            '<uuid>05922e05-ff8a-4005-81e2-95d5c4e86901</uuid>', '')
+        self.assertNotIn('<uuid>', text)
+        self.assertEqual(
+            devices.Mdev(uuid, 'labgpu-2', 'pci_0000_03_00_0', name),
+            xml.parse_mdev(name, text))
 
     @ddt.data(
-        ("type='mdev'", "type='pci'", 'not an mdev'),
-        ("<type id='labgpu-2'/>", '', 'no type, UUID or parent'),
-        ("id='labgpu-2'", '', 'no type, UUID or parent'),
-        ('<parent>pci_0000_03_00_0</parent>', '', 'no type, UUID or parent'),
+        # old, new, what it lacks
+        ("type='mdev'", "type='pci'", 'no UUID, no type'),
+        ("<type id='labgpu-2'/>", '', 'no type'),
+        ("id='labgpu-2'", '', 'no type'),
+        ('<parent>pci_0000_03_00_0</parent>', '', 'no parent'),
         ('<uuid>05922e05-ff8a-4005-81e2-95d5c4e86901</uuid>', '<uuid/>',
-         'no type, UUID or parent'),
+         'no UUID'),
+        ('</device>', '', 'its XML is broken: '),
     )
     @ddt.unpack
     def test_an_mdev_that_lacks_something(self, old, new, why):
+        """It has a fault, and everything else."""
         text = samples.capture('mdev-defined-inactive.xml')
         self.assertIn(old, text)
-        exc = self.assertRaises(devices.DeviceError, xml.parse_mdev, 'mdev_1',
-                                text.replace(old, new))
-        self.assertEqual(f'node device mdev_1: {why}', str(exc))
+        found = xml.parse_mdev('mdev_1', text.replace(old, new))
+        self.assertEqual(f'node device mdev_1: {why}',
+                         found.fault[:len(why) + 20])
+        missing = {'type': 'type' in why, 'uuid': 'UUID' in why,
+                   'parent': 'parent' in why}
+        if 'XML' in why:
+            missing = dict.fromkeys(missing, True)
+        self.assertEqual(missing, {
+            'type': not found.type, 'uuid': not found.uuid,
+            'parent': not found.parent})
 
 
 class DomainTest(testtools.TestCase):

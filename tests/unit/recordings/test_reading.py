@@ -90,7 +90,7 @@ class ParseTest(testtools.TestCase):
 
     @ddt.data(
         (('schema_version',), '1.0',
-         "schema_version: '1.0', where this version reads '2.0'"),
+         "schema_version: '1.0', where this version reads '2.1'"),
         (('parents',), {}, "parents: {} is not of type 'array'"),
         (('parents', 1, 'facts', 'ecc'), True,
          "parents.1.facts.ecc: True is not of type 'string'"),
