@@ -122,14 +122,14 @@ def _about_addresses(types: nova_types.NovaTypes,
             continue
         hint = ''
         if address.lower() in here:
-            hint = '; Nova compares letter by letter, and theirs are small'
+            hint = '; Nova compares letter by letter: write small letters'
         elif address.lower() in boards:
-            hint = ('; mdevs come from the virtual functions of such a '
-                    'physical one: name these')
+            hint = ('; it is a physical function, and mdevs come from its '
+                    'virtual functions: name those')
         lost.setdefault((mdev_type, hint), []).append(address)
     for (mdev_type, hint), addresses in lost.items():
-        yield (f'nova.conf: [mdev_{mdev_type}]device_addresses names no '
-               'device here that can create mdevs with '
+        yield (f'nova.conf: [mdev_{mdev_type}]device_addresses: no device '
+               'here that can create mdevs has the address '
                f'{nova_types.some(addresses)}{hint}')
 
 

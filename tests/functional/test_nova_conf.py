@@ -65,8 +65,8 @@ class WhyNothingTest(service_base.ServiceTestCase):
             0, types=('nvidia-559', 'nvidia-558')))
 
     why = 'enabled: nvidia-999; offered: nvidia-558, nvidia-559'
-    remark = ('nova.conf: [mdev_nvidia-999]device_addresses names no device '
-              'here that can create mdevs with 0000:3b:00.0')
+    remark = ('nova.conf: [mdev_nvidia-999]device_addresses: no device here '
+              'that can create mdevs has the address 0000:3b:00.0')
 
     def test_dry_run(self):
         shown, _ = self.run_collector('--dry-run')

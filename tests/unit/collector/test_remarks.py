@@ -119,10 +119,11 @@ class OfHostTest(testtools.TestCase):
         (['0000:3b:00.0'], '0000:3b:00.0'),
         (['0000:04:00.1', '0000:3b:00.0', 'mtty_other'],
          '0000:3b:00.0, mtty_other'),
-        (['0000:AF:00.0'], '0000:AF:00.0; Nova compares letter by letter, '
-                           'and theirs are small'),
-        (['0000:04:00.0'], '0000:04:00.0; mdevs come from the virtual '
-                           'functions of such a physical one: name these'),
+        (['0000:AF:00.0'], '0000:AF:00.0; Nova compares letter by letter: '
+                           'write small letters'),
+        (['0000:04:00.0'], '0000:04:00.0; it is a physical function, and '
+                           'mdevs come from its virtual functions: name '
+                           'those'),
         ([f'0000:{n:02x}:00.0' for n in range(16, 32)],
          '0000:10:00.0, 0000:11:00.0, 0000:12:00.0, 0000:13:00.0, '
          '0000:14:00.0, 0000:15:00.0, 0000:16:00.0, 0000:17:00.0, '
@@ -131,8 +132,8 @@ class OfHostTest(testtools.TestCase):
     @ddt.unpack
     def test_addresses(self, addresses, expected):
         self.assertEqual(
-            ('nova.conf: [mdev_labgpu-1]device_addresses names no device here '
-             f'that can create mdevs with {expected}',),
+            ('nova.conf: [mdev_labgpu-1]device_addresses: no device here that '
+             f'can create mdevs has the address {expected}',),
             of_types(['labgpu-1'], {'labgpu-1': addresses}))
 
     def test_mdevs(self):
