@@ -9,13 +9,20 @@ from collections.abc import Mapping
 import dataclasses
 import re
 
+from nova_mdev_compat import versions
+
 #: Facts that the collector itself reads, whoever made the device.
 FACTS: Mapping[str, str] = {
     'driver': 'version of the kernel module of the driver that is bound',
+    'intree': "whether that module is of the kernel's own tree: yes or no",
     'kernel': 'kernel release of the host',
     'module': 'name of the driver that is bound',
     'os': 'id and version of the operating system of the host',
     'subsystem': 'PCI subsystem vendor and device id of the board',
+}
+#: All values that a fact can have, raw; of those facts that have few.
+FACT_VALUES: Mapping[str, frozenset[str]] = {
+    'intree': frozenset({'yes', 'no'}),
 }
 
 _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
@@ -24,9 +31,25 @@ _PCI_PARENT = re.compile(r'[0-9A-F]{4}_[0-9A-F]{4}')
 _PCI_DISPLAY = re.compile(r'[0-9A-F]{4}_([0-9A-F]{4}|ANY)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
 
+# In what people write. A sign that is not named here may mean something, and
+# whoever means nothing by it can write _ in its place.
+_SIGNS = re.compile('[^0-9A-Za-z]+')
+#: Signs that mean nothing between letters and digits, and at either end.
+_BETWEEN, _AT_ENDS = frozenset(' ._-:/+~()'), frozenset(' _()')
+#: What separates the parts of a version: one of them, and none at an end.
+_IN_VERSIONS = frozenset('._-:+~')
+#: What may stand between the two ends of a range of versions.
+_TO = re.compile(r'\s+to\s+|\s*(?:\.{2,}|[-~:\u2010-\u2015])\s*')
+_VERSION = re.compile('[0-9][0-9A-Za-z]*(?:[._:+~-][0-9A-Za-z]+)*')
+_PART = re.compile('[0-9]+|[A-Z]+')
+
 
 class IdentityError(ValueError):
     """A name or value that no trait can carry; the message names it."""
+
+
+class SignError(IdentityError):
+    """A text that means something else without a sign that it has."""
 
 
 def canonical(text: str) -> str:
@@ -41,6 +64,78 @@ def canonical(text: str) -> str:
         raise IdentityError(
             f'{text!r} has no letter or digit that a trait could carry')
     return result
+
+
+def literal(text: str, fact: str = '') -> str:
+    """Return what somebody wrote for a value as a trait can carry it.
+
+    Unlike canonical, which takes whatever a device says of itself, this
+    refuses a text that would mean something else without its signs:
+    ``!=550``, ``550.*``, ``nvidia-*``. Letters and digits, and between them
+    the signs that separate words, are taken; a version has one of
+    ``. _ - : + ~`` between its parts, and is no range of versions.
+
+    :param fact: the fact whose value it is, where it is one's
+    :raises SignError: it has such a sign
+    :raises IdentityError: nothing is left of it
+    """
+    value = canonical(text)
+    version = is_version_fact(fact)
+    if version and version_range(text, fact):
+        raise SignError(f'{text!r} reads as a range of versions')
+    lost = _lost(text.strip(), version)
+    if lost:
+        raise SignError(f'{text!r}: a trait cannot carry {lost!r}, so that '
+                        'it would be lost')
+    return value
+
+
+def _lost(text: str, version: bool) -> str:
+    """Return the first signs of a text that may mean something, if any."""
+    if not version:
+        # A letter of any alphabet is one, though a trait has _ for it.
+        text = ''.join('x' if sign.isalpha() else sign for sign in text)
+    for found in _SIGNS.finditer(text):
+        signs = found.group()
+        inside = 0 < found.start() and found.end() < len(text)
+        if version:
+            harmless = inside and signs in _IN_VERSIONS
+        else:
+            harmless = (_BETWEEN if inside else _AT_ENDS).issuperset(signs)
+        if not harmless:
+            return signs
+    return ''
+
+
+def version_range(text: str, fact: str) -> tuple[str, str] | None:
+    """Return the ends of a range of versions, ``550-570``; None if it is none.
+
+    Two versions that are joined are a range where the second one is newer,
+    though not by an order of magnitude, and is built like the first one.
+    In a kernel release (``5.14.0-362``) a dash comes before a number of the
+    distribution's, and a colon comes after an epoch, both of which are built
+    differently; other facts have no such numbers, so that there all that is
+    made of numbers is alike.
+
+    :param fact: the fact whose value it is
+    """
+    for joint in _TO.finditer(text):
+        low, high = text[:joint.start()], text[joint.end():]
+        if not (_VERSION.fullmatch(low) and _VERSION.fullmatch(high)):
+            continue
+        built = [[part.isdigit() for part in _PART.findall(end.upper())]
+                 for end in (low, high)]
+        alike = built[0] == built[1] or (
+            fact != 'kernel' and joint.group() != ':'
+            and all(map(all, built)))
+        if alike and _follows(canonical(low), canonical(high)):
+            return low, high
+    return None
+
+
+def _follows(low: str, high: str) -> bool:
+    first, second = (int(_PART.findall(end)[0]) for end in (low, high))
+    return second < 10 * first and versions.key(low) < versions.key(high)
 
 
 def fact_name(text: str) -> str:
@@ -98,6 +193,7 @@ def vendor(text: str) -> str:
 
     :raises IdentityError: no device has such a vendor
     """
+    literal(text)
     # The same reserved words as for a parent without PCI ids.
     name = subsystem_parent(text)
     if name.startswith('0X'):

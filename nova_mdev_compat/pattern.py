@@ -38,7 +38,8 @@ OPS: dict[Op, Callable[[versions.Key, versions.Key], bool]] = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
 }
-_EQUAL = frozenset({Op.GE, Op.LE, Op.EQ, Op.IS})
+#: Operators under which a value that is no version may equal itself.
+EQUAL = frozenset({Op.EQ, Op.IS})
 _ORDER = {op: index for index, op in enumerate(Op)}
 
 
@@ -58,12 +59,13 @@ class Condition:
     def holds(self, found: str) -> bool:
         """Tell whether a canonical value satisfies the condition.
 
-        A value that is no version has no place in the order of versions:
-        whatever it may mean (N_A), it equals itself and nothing else.
+        A value that is no version (N_A) has no place in the order of
+        versions. It equals itself and nothing else, and is in no range, nor
+        is there a range that it bounds or that it is excepted from.
         """
         if self.op is Op.IS or not (versions.is_version(found)
                                     and versions.is_version(self.value)):
-            return self.op in _EQUAL and found == self.value
+            return self.op in EQUAL and found == self.value
         return OPS[self.op](versions.key(found), versions.key(self.value))
 
     def reason(self, device: ident.Identity,
@@ -84,6 +86,10 @@ class Condition:
             f'{self.fact} {ident.display(self.fact, found)} is not '
             f'{self.op.value} {ident.display(self.fact, self.value)}',
             self.fact)
+
+    def is_possible(self) -> bool:
+        """Tell whether there is a value that satisfies the condition."""
+        return self.op in EQUAL or versions.is_version(self.value)
 
     def sort_key(self) -> tuple[str, int, str]:
         return self.fact, _ORDER[self.op], self.value
@@ -135,12 +141,14 @@ class Pattern:
                 yield (2, condition.fact), reason
 
     def is_empty(self) -> bool:
-        """Tell whether conditions on one fact contradict each other.
+        """Tell whether a condition is impossible, or two contradict.
 
         Pairs only: an interval that its exceptions empty is not found, and
         does no harm, since nothing fits it.
         """
         for one in self.conditions:
+            if not one.is_possible():
+                return True
             for other in self.conditions:
                 if one.fact == other.fact and _contradict(one, other):
                     return True

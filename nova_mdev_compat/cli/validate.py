@@ -24,8 +24,9 @@ class Validate(app.ListCommand):
 
     Errors are what no collector accepts. Warnings are rules that are right
     in form and probably not meant: that can never match, that another rule
-    makes needless, or that accept what Nova refuses anyway. Facts are known
-    by the vendor plugins that are installed here. Without FILE it checks the
+    makes needless, or that accept what Nova refuses anyway; and values that
+    no device has. Facts, and the values of those that have few, are known by
+    the vendor plugins that are installed here. Without FILE it checks the
     shipped rules and those of this site, as a collector would read them. The
     exit status is 2 if there is an error, 1 with --strict if there is a
     warning, and 0 otherwise.
@@ -96,26 +97,37 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
 
 
 def _check(files: Iterable[pathlib.Path]) -> Iterator[Finding]:
-    rules: dict[str, tuple[model.Rule, ...]] = {}
+    right: list[model.RuleFile] = []
     for path in files:
         found = loader.read_file(path)
         whole = model.Place(str(path))
         for error in found.errors:
             yield _finding(error.place or whole, ERROR, error.rule, error.text)
-        if found.rules:
-            remark = lint.vendor_remark(found.vendor)
-            if remark:
-                yield _finding(whole, WARNING, None, remark)
-            rules[found.vendor] = rules.get(found.vendor, ()) + found.rules
-    yield from _lint(rules)
+        remark = lint.vendor_remark(found.vendor) if found.rules else None
+        if remark:
+            yield _finding(whole, WARNING, None, remark)
+        if found.vendor:
+            right.append(found)
+    yield from _lint(right)
 
 
-def _lint(rules: dict[str, tuple[model.Rule, ...]]) -> Iterator[Finding]:
+def _lint(files: Iterable[model.RuleFile]) -> Iterator[Finding]:
+    files = list(files)
     plugins = vendors.load()
-    for vendor, of_vendor in rules.items():
-        known = vendors.facts_of(
-            plugins, None if vendor == model.EVERY_VENDOR else vendor)
-        for remark in lint.lint(vendor, of_vendor, known):
+    for vendor, of_vendor in loader.rule_set(files).by_vendor.items():
+        whose = None if vendor == model.EVERY_VENDOR else vendor
+        facts = vendors.facts_of(plugins, whose)
+        values = vendors.values_of(plugins, whose)
+        for file in files:
+            if file.vendor == vendor and file.devices is not None:
+                for path, text in lint.devices_remarks(
+                        vendor, file.devices, facts, values):
+                    keys = '.'.join(map(str, ('devices', *path)))
+                    yield _finding(file.places[path], WARNING, None,
+                                   f'{keys}: {text}')
+        for remark in lint.lint(vendor, of_vendor, facts, values):
+            if remark.path and remark.path not in remark.rule.places:
+                continue  # it has that of its file's devices, see above
             keys = '.'.join(map(str, remark.path))
             yield _finding(remark.rule.place(remark.path), WARNING,
                            repr(remark.rule.name),

@@ -79,7 +79,7 @@ class ParentTraits:
     :ivar accepts: accept patterns by trait name
     :ivar outcomes: what each rule, or the vendor's plugin, said; empty where
         none was asked
-    :ivar note: why it accepts nothing, or why no rule was asked
+    :ivar note: why it accepts nothing
     :ivar plugin: name of the vendor plugin that answered in the rules'
         place, if one did
     :ivar failure: why the parent could not be read and judged completely,
@@ -232,16 +232,19 @@ def describe(parent: par.Parent, rules: model.RuleSet,
             return ParentTraits(parent, identity, {}, note=(
                 parent.why_no_type or par.NO_TYPE))
         if parent.device_api != devices.VFIO_PCI:
-            floor = pat.Pattern(target.parent, target.type)
-            return ParentTraits(
-                parent, identity, {traits.encode_pattern(floor): floor},
-                note=f'device API {parent.device_api} needs no check')
+            return ParentTraits(parent, identity, {},
+                                note=not_migratable(parent.device_api))
         if answer is not None:
             return _by_plugin(parent, identity, answer)
         return _by_rules(parent, identity, target, rules)
     except (ident.IdentityError, traits.TraitError,
             evaluation.EvaluationError) as exc:
         raise PublicationError(f'node device {parent.name}: {exc}') from exc
+
+
+def not_migratable(device_api: str) -> str:
+    """Return why nothing may land on a device, nor come from it."""
+    return f'device API {device_api} cannot be live-migrated'
 
 
 def _by_plugin(parent: par.Parent, identity: frozenset[str],
@@ -259,15 +262,17 @@ def _by_plugin(parent: par.Parent, identity: frozenset[str],
 
 def _by_rules(parent: par.Parent, identity: frozenset[str],
               target: ident.Identity, rules: model.RuleSet) -> ParentTraits:
-    vendor = ident.vendor_of(target.parent)
-    outcomes = evaluation.evaluate(rules.for_vendor(vendor), target,
-                                   parent.unknown)
+    outcomes = evaluation.evaluate(evaluation.for_device(rules, target),
+                                   target, parent.unknown)
     accepts: dict[str, pat.Pattern] = {}
     for outcome in outcomes:
         accepts.update(outcome.patterns)
-    note = '' if outcomes else f'no rule file speaks for vendor {vendor}'
-    if outcomes and not accepts:
-        note = 'no rule applies to this device'
+    note = '' if accepts else 'no rule applies to this device'
+    if not outcomes:
+        vendor = ident.vendor_of(target.parent)
+        note = (f'the rule files for vendor {vendor} have no rule for this '
+                'device' if vendor in rules.by_vendor
+                else f'no rule file speaks for vendor {vendor}')
     return ParentTraits(parent, identity, accepts, outcomes, note)
 
 
@@ -279,12 +284,18 @@ def identity_traits(parent: par.Parent) -> Iterable[str]:
     yield traits.SCHEMA
     yield traits.encode_value(traits.PARENT, parent.parent_id)
     if parent.target_type is not None:
-        yield traits.encode_value(traits.TYPE,
-                                  ident.canonical(parent.target_type))
+        yield _type_trait(traits.TYPE, parent.target_type)
     for mdev_type in parent.in_use:
-        yield traits.encode_value(traits.INUSE, ident.canonical(mdev_type))
+        yield _type_trait(traits.INUSE, mdev_type)
     for name, value in ident.canonical_facts(parent.facts):
         yield traits.encode_fact(name, value)
+
+
+def _type_trait(prefix: str, mdev_type: str) -> str:
+    try:
+        return traits.encode_value(prefix, ident.canonical(mdev_type))
+    except traits.TraitError as exc:
+        raise traits.TraitError(f'mdev type {mdev_type!r}: {exc}') from exc
 
 
 def unreadable(parent: par.Parent, failure: exceptions.Failure,
@@ -369,6 +380,6 @@ def devices_found(host: Host, read_at: float,
 
 
 def _makers(item: ParentTraits, pattern: str) -> tuple[str, ...]:
-    """Return which rules made a pattern; where none was asked, why not."""
+    """Return which rules made a pattern."""
     return tuple(outcome.name for outcome in item.outcomes
-                 if pattern in outcome.patterns) or (item.note,)
+                 if pattern in outcome.patterns)

@@ -4,7 +4,11 @@
 The kernel documents these files in Documentation/ABI/testing: sysfs-bus-pci
 (``subsystem_vendor``, ``subsystem_device``, ``driver``, ``physfn``) and
 sysfs-module (``/sys/module/<module>/version``, only where a module declares
-a version: vendors' modules do, those of the kernel's tree do not).
+a version: vendors' modules do, those of the kernel's tree mostly do not, or
+never change it). ``/sys/module/<module>/taint`` has the flags of
+Documentation/admin-guide/tainted-kernels that are about a module
+(kernel/module/main.c: modinfo_attrs); like ``initstate`` it is only there
+where the module was loaded, and not where it is built in.
 """
 
 import errno
@@ -15,6 +19,12 @@ from nova_mdev_compat import exceptions
 
 #: What a device that vanishes in the middle of a read looks like.
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
+#: Taint flags of a module from outside the kernel's tree, and those that one
+#: of that tree may have: a staging driver, and one that is not signed. Others
+#: leave it open, such as that of a module which was loaded by force, perhaps
+#: another kernel's.
+_EXTERNAL = 'O'
+_OWN = frozenset('CE')
 
 
 class SysfsError(exceptions.Failure):
@@ -31,7 +41,7 @@ class Sysfs:
         self.root = pathlib.Path(root)
 
     def facts(self, device: devices.ParentDevice) -> dict[str, str]:
-        """Return a parent's facts: module, driver, subsystem.
+        """Return a parent's facts: module, driver, intree, subsystem.
 
         A fact whose file is not there is left out. The subsystem is the
         board's: a virtual function's own ids say nothing about the board.
@@ -43,6 +53,7 @@ class Sysfs:
         facts = {
             'module': module,
             'driver': self._driver_version(path, module),
+            'intree': self._intree(path, module),
             'subsystem': self._subsystem_ids(self._board(path)),
         }
         return {name: value for name, value in facts.items() if value}
@@ -71,12 +82,35 @@ class Sysfs:
 
     def _driver_version(self, path: pathlib.Path,
                         driver: str | None) -> str | None:
-        module = self._link(path / 'driver/module') or driver
-        if not module:
+        module = self._module(path, driver)
+        return self._text(module / 'version') if module else None
+
+    def _intree(self, path: pathlib.Path, driver: str | None) -> str | None:
+        """Tell whether the module is of the kernel's own tree: yes or no.
+
+        None where that is not known. Of a driver that is built in there may
+        be no trace in /sys/module.
+        """
+        module = self._module(path, driver)
+        if module is None:
+            return None
+        flags = self._text(module / 'taint')
+        if flags is None:
+            built_in = (_is_there(module)
+                        and not _is_there(module / 'initstate'))
+            return 'yes' if built_in else None
+        if _EXTERNAL in flags:
+            return 'no'
+        return 'yes' if _OWN.issuperset(flags) else None
+
+    def _module(self, path: pathlib.Path,
+                driver: str | None) -> pathlib.Path | None:
+        """Return the directory of the module of a device's driver."""
+        name = self._link(path / 'driver/module') or driver
+        if not name:
             return None
         # A driver's name may have dashes, a module's directory never has.
-        return self._text(
-            self.root / 'module' / module.replace('-', '_') / 'version')
+        return self.root / 'module' / name.replace('-', '_')
 
     def _subsystem_ids(self, path: pathlib.Path) -> str | None:
         vendor = self._text(path / 'subsystem_vendor')
@@ -98,6 +132,15 @@ class Sysfs:
         except OSError as exc:
             _check_gone(path, exc)
             return None
+
+
+def _is_there(path: pathlib.Path) -> bool:
+    try:
+        path.stat()
+    except OSError as exc:
+        _check_gone(path, exc)
+        return False
+    return True
 
 
 def _check_gone(path: pathlib.Path, exc: OSError) -> None:

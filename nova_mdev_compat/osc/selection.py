@@ -50,7 +50,7 @@ def of(parents: Parents, mdev_type: str | None,
     :raises exceptions.BadInput: a device cannot have such a type or vendor
     """
     try:
-        wanted = ident.canonical(mdev_type) if mdev_type else None
+        wanted = ident.literal(mdev_type) if mdev_type else None
         whose = ident.vendor(vendor) if vendor else None
     except ident.IdentityError as exc:
         raise exceptions.BadInput(str(exc)) from exc

@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable
+import functools
 
 from nova_mdev_compat.cli import arguments
 from nova_mdev_compat import exceptions
@@ -43,7 +44,7 @@ def types(names: Iterable[str]) -> frozenset[str]:
 
     :raises exceptions.BadInput: there can be no such type
     """
-    return frozenset(_canonical('type', name, ident.canonical)
+    return frozenset(_canonical('type', name, ident.literal)
                      for name in names)
 
 
@@ -61,7 +62,9 @@ def facts(arguments: Iterable[str]) -> dict[str, str]:
         _canonical('fact', name, ident.fact_name)
         if name in found:
             raise exceptions.BadInput(f'fact {name} is given twice')
-        found[name] = _canonical(f'fact {name}', value, ident.canonical)
+        found[name] = _canonical(
+            f'fact {name}', value,
+            functools.partial(ident.literal, fact=name))
     return found
 
 

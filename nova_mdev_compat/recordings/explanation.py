@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Mapping
 import dataclasses
 
+from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import judgement
@@ -15,8 +16,8 @@ from nova_mdev_compat import verdict
 class Said:
     """What one rule says about one source.
 
-    :ivar rule: its name, or why none was asked where something is allowed
-        without; empty where something is refused before any is asked
+    :ivar rule: its name; empty where something is refused before any is
+        asked
     :ivar source: where the rule stands
     :ivar reasons: why it does not speak for the target, or the first
         condition that the source fails, in each of the alternatives that it
@@ -60,11 +61,15 @@ def answer(target: publication.ParentTraits, source: ident.Identity,
     own = target.parent.target()
     if own is None:
         return _refused(verdict.Cause.TYPE, target.note)
+    if target.parent.device_api != devices.VFIO_PCI:
+        # Of older releases, recordings have a pattern that accepts.
+        return _refused(verdict.Cause.TYPE, publication.not_migratable(
+            target.parent.device_api))
     floor = _floor(own, source)
     if floor is not None:
         return floor
     if not target.outcomes:
-        return _without_rules(target, source)
+        return _refused(verdict.Cause.PARENT, target.note)
     said = []
     for outcome in target.outcomes:
         one = _said(outcome, source, unknown or {})
@@ -84,15 +89,6 @@ def _floor(own: ident.Identity, source: ident.Identity) -> Answer | None:
         return Answer(verdict.Kind.INCOMPATIBLE, (
             Said('', '', (judgement.not_served(source.type),)),))
     return None
-
-
-def _without_rules(target: publication.ParentTraits,
-                   source: ident.Identity) -> Answer:
-    """Return the answer where no rule was asked; the note says why."""
-    if any(one.judge(source) for one in target.accepts.values()):
-        return Answer(verdict.Kind.COMPATIBLE,
-                      (Said(target.note, target.note),))
-    return _refused(verdict.Cause.PARENT, target.note)
 
 
 def _refused(cause: verdict.Cause, text: str) -> Answer:

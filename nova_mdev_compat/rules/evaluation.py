@@ -7,6 +7,7 @@ vendor's rules give, and what no pattern takes is refused.
 
 from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
+import functools
 import itertools
 import math
 from typing import Any
@@ -43,6 +44,30 @@ class Outcome:
     reasons: tuple[verdict.Reason, ...] = ()
 
 
+def for_device(rules: model.RuleSet,
+               own: ident.Identity) -> tuple[model.Rule, ...]:
+    """Return the rules that speak for a parent.
+
+    They are its vendor's, or, where none of that vendor's files speaks for
+    it, those for every vendor. A file of which it is not known whether it
+    does keeps these from speaking, which may be milder.
+
+    :param own: the parent in its role as a target
+    """
+    vendor = ident.vendor_of(own.parent)
+    named = rules.devices.get(vendor, ())
+    if named and all(map(functools.partial(_is_no, own), named)):
+        vendor = model.EVERY_VENDOR
+    return rules.for_vendor(vendor)
+
+
+def _is_no(own: ident.Identity, target: model.Target) -> bool:
+    """Tell whether a parent is known to be none of these."""
+    reasons = tuple(_target_reasons(target, own))
+    return (verdict.Verdict.from_reasons(reasons).kind
+            is verdict.Kind.INCOMPATIBLE)
+
+
 def evaluate(rules: Iterable[model.Rule], own: ident.Identity,
              unknown: Mapping[str, str] | None = None) -> tuple[Outcome, ...]:
     """Return what each rule says for a parent, in the rules' order.
@@ -58,7 +83,7 @@ def _outcome(rule: model.Rule, own: ident.Identity,
              unknown: Mapping[str, str]) -> Outcome:
     reasons = tuple(_target_reasons(rule.target, own))
     if not reasons:
-        reasons = tuple(_missing(rule.accepts, own))
+        reasons = tuple(_unfit(rule.accepts, own))
     if reasons:
         return Outcome(rule.name, rule.source, {}, tuple(
             with_why(reason, unknown) for reason in reasons))
@@ -109,14 +134,22 @@ def _first_failure(name: str, alternatives: model.Alternatives,
     return failures
 
 
-def _missing(accepts: model.Accepts,
-             own: ident.Identity) -> Iterator[verdict.Reason]:
+def _unfit(accepts: model.Accepts,
+           own: ident.Identity) -> Iterator[verdict.Reason]:
+    """Return why own values cannot stand where a rule says same."""
     for name, alternatives in sorted(accepts.facts.items()):
-        if own.fact(name) is None and any(
-                operand.value == model.SAME
-                for operands in alternatives for operand in operands):
-            yield verdict.Reason(verdict.Cause.MISSING,
-                                 f'{name} of the target is unknown', name)
+        value = own.fact(name)
+        if value is None:
+            if any(operand.value == model.SAME
+                   for operands in alternatives for operand in operands):
+                yield verdict.Reason(verdict.Cause.MISSING,
+                                     f'{name} of the target is unknown', name)
+        elif all(any(operand.value == model.SAME and not pat.Condition(
+                     name, operand.op, value).is_possible()
+                     for operand in operands) for operands in alternatives):
+            yield verdict.Reason(
+                verdict.Cause.FACT, f'{name} {ident.display(name, value)} of '
+                'the target is no version, so that it makes no range', name)
 
 
 def number_of_patterns(rule: model.Rule) -> int:
@@ -143,7 +176,7 @@ def _condition(name: str, operand: model.Operand,
                own: ident.Identity) -> pat.Condition:
     value = operand.value
     if value == model.SAME:
-        value = own.fact(name) or ''  # _missing has seen to it
+        value = own.fact(name) or ''  # _unfit has seen to it
     return pat.Condition(name, operand.op, value)
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that are right in form and probably not meant. Pure."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses
 import difflib
+import re
 
+from nova_mdev_compat import identity as ident
 from nova_mdev_compat.rules import containment
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
@@ -14,6 +16,14 @@ _PCI_IDS = {'AMD': '1002', 'INTEL': '8086', 'NVIDIA': '10de'}
 _NEVER = 'so that the rule never matches'
 _EMPTY = f'no version is in this range, {_NEVER}; widen it or except less'
 _FLOOR = 'Nova refuses a live migration to another type'
+#: As the collector reads it: two PCI ids.
+_SUBSYSTEM = re.compile('[0-9A-F]{4}_[0-9A-F]{4}')
+_PREFIXED = re.compile('(?:0X)?([0-9A-F]{4})_?(?:0X)?([0-9A-F]{4})')
+#: 550.x, 550.xx.
+_ANY_PART = re.compile('([0-9_]*[0-9])_X+')
+
+#: What each fact can be, canonical, by name; of those that have few values.
+Values = Mapping[str, Collection[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +49,14 @@ def vendor_remark(vendor: str) -> str | None:
 
 
 def lint(vendor: str, rules: Sequence[model.Rule],
-         known_facts: Collection[str]) -> Iterator[Remark]:
+         known_facts: Collection[str],
+         known_values: Values | None = None) -> Iterator[Remark]:
     """Return what is probably not meant, in the rules' order.
 
     :param vendor: canonical, or EVERY_VENDOR
     :param rules: all rules of the vendor
     :param known_facts: what collectors publish of the vendor's devices
+    :param known_values: all values of those of these facts that have few
     """
     never = [[*_unknown_facts(vendor, rule, known_facts),
               *_impossible_facts(rule, known_facts), *_no_type(rule)]
@@ -52,7 +64,55 @@ def lint(vendor: str, rules: Sequence[model.Rule],
     alive = [number for number, remarks in enumerate(never) if not remarks]
     for number, remarks in enumerate(never):
         yield from remarks or _shadowed(rules, number, alive)
+        yield from _unknown_values(rules[number], known_values or {})
         yield from _beyond_floor(rules[number])
+
+
+def devices_remarks(vendor: str, devices: model.Target,
+                    known_facts: Collection[str], known_values: Values,
+                    ) -> Iterator[tuple[document.Path, str]]:
+    """Return what is probably not meant of a file's devices.
+
+    :return: where in it, ``('facts', 'module')``, and what is wrong
+    """
+    rule = model.Rule('', '', devices, model.Accepts())
+    for remark in (*_unknown_facts(vendor, rule, known_facts),
+                   *_impossible_facts(rule, known_facts),
+                   *_unknown_values(rule, known_values)):
+        yield remark.path[1:], remark.text.replace(
+            _NEVER, 'so that no rule of this file ever matches')
+
+
+def _unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
+    """Find values that no device has, in a list or beside one."""
+    for path in _facts(rule):
+        where, _, name = path
+        alternatives = getattr(rule, where).facts[name]
+        for value in dict.fromkeys(
+                operand.value for operands in alternatives
+                for operand in operands if operand.value != model.SAME):
+            text = _why_unknown(name, value, known.get(name))
+            if text:
+                yield Remark(rule, path, text)
+
+
+def _why_unknown(name: str, value: str,
+                 known: Collection[str] | None) -> str | None:
+    if known is not None and value not in known:
+        values = ', '.join(sorted(one.lower() for one in known))
+        return f'{name} is never {value.lower()}; known: {values}'
+    if name == 'subsystem' and not _SUBSYSTEM.fullmatch(value):
+        ids = _PREFIXED.fullmatch(value)
+        right = ':'.join(ids.groups()).lower() if ids else '10de:145a'
+        return (f'subsystem is never {value.lower()}; it is two PCI ids, '
+                f'"{right}"')
+    branch = (_ANY_PART.fullmatch(value) if ident.is_version_fact(name)
+              else None)
+    if branch:
+        low = ident.display(name, branch[1])
+        return (f'x is no number of a version, and stands for none; for all '
+                f'of a branch write {{at_least: "{low}", below: "…"}}')
+    return None
 
 
 def _unknown_facts(vendor: str, rule: model.Rule,

@@ -24,11 +24,19 @@ def load(directories: Iterable[str]) -> model.RuleSet:
         raise RuleError('no rule file (*.yaml) in '
                         f'{", ".join(directories) or "an empty rules_dirs"}: '
                         'set [collector]rules_dirs')
+    return rule_set(map(_right, files))
+
+
+def rule_set(files: Iterable[model.RuleFile]) -> model.RuleSet:
+    """Return what files say together."""
     rules: dict[str, tuple[model.Rule, ...]] = {}
-    for path in files:
-        vendor, found = load_file(path)
-        rules[vendor] = rules.get(vendor, ()) + found
-    return model.RuleSet(rules)
+    devices: dict[str, list[model.Target | None]] = {}
+    for found in files:
+        rules[found.vendor] = rules.get(found.vendor, ()) + found.rules
+        devices.setdefault(found.vendor, []).append(found.devices)
+    return model.RuleSet(rules, {
+        vendor: targets for vendor, some in devices.items()
+        if len(targets := tuple(filter(None, some))) == len(some)})
 
 
 def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
@@ -66,10 +74,15 @@ def load_file(path: pathlib.Path) -> tuple[str, tuple[model.Rule, ...]]:
 
     :raises RuleError: it cannot be read, or is wrong
     """
+    found = _right(path)
+    return found.vendor, found.rules
+
+
+def _right(path: pathlib.Path) -> model.RuleFile:
     found = read_file(path)
     if found.errors:
         raise found.errors[0]
-    return found.vendor, found.rules
+    return found
 
 
 def read_file(path: pathlib.Path) -> model.RuleFile:

@@ -81,6 +81,27 @@ class Target:
     types: frozenset[str] | None = None
     facts: Mapping[str, Alternatives] = dataclasses.field(default_factory=dict)
 
+    def within(self, other: 'Target') -> 'Target':
+        """Return the targets that both name; none of them has no products."""
+        return Target(
+            _both(self.products, other.products),
+            _both(self.types, other.types),
+            {name: _both_hold(self.facts.get(name, ((),)),
+                              other.facts.get(name, ((),)))
+             for name in {**other.facts, **self.facts}})
+
+
+def _both(one: frozenset[str] | None,
+          other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
+
+
+def _both_hold(one: Alternatives, other: Alternatives) -> Alternatives:
+    return tuple(tuple(dict.fromkeys((*left, *right)))
+                 for left in one for right in other)
+
 
 @dataclasses.dataclass(frozen=True)
 class Accepts:
@@ -130,20 +151,33 @@ class RuleFile:
     """What a rule file says.
 
     :ivar vendor: canonical, or EVERY_VENDOR; empty where that is wrong
-    :ivar rules: those that are right
+    :ivar rules: those that are right, for the devices that the file speaks
+        for
     :ivar errors: all that is wrong, what to see to first coming first
+    :ivar devices: which of the vendor's devices it speaks for; None is all
+    :ivar places: where the keys of devices stand, by their paths in it
     """
 
     vendor: str
     rules: tuple[Rule, ...]
     errors: tuple[RuleError, ...] = ()
+    devices: Target | None = None
+    places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class RuleSet:
-    """All rules of a host, by canonical vendor or EVERY_VENDOR."""
+    """All rules of a host.
+
+    :ivar by_vendor: by canonical vendor or EVERY_VENDOR
+    :ivar devices: for which of a vendor's devices its files speak, one for
+        each file; a vendor that is not in it has one that speaks for all
+    """
 
     by_vendor: Mapping[str, tuple[Rule, ...]]
+    devices: Mapping[str, tuple[Target, ...]] = dataclasses.field(
+        default_factory=dict)
 
     def for_vendor(self, vendor: str) -> tuple[Rule, ...]:
         """Return the vendor's own rules, else those for every vendor."""

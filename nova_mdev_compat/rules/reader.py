@@ -11,10 +11,13 @@ from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import schema
+from nova_mdev_compat.rules import signs
 from nova_mdev_compat import versions
 
 _OPERATORS = {'at_least': pat.Op.GE, 'above': pat.Op.GT,
               'at_most': pat.Op.LE, 'below': pat.Op.LT}
+#: What a list in a target and one in devices may make of one fact.
+_MAX_ALTERNATIVES = 1000
 #: Characters that are shown of a key.
 _MAX_KEY = 60
 _RESERVED = frozenset({ident.canonical(model.SAME), pat.ANY})
@@ -26,7 +29,7 @@ class Reader:
     def __init__(self, path: pathlib.Path, doc: document.Document):
         self.path = path
         self.doc = doc
-        self._places = _places_by_rule(str(path), doc)
+        self._places = _places(str(path), doc)
 
     def read(self) -> model.RuleFile:
         """Return what the document says, and all that is wrong with it.
@@ -39,15 +42,17 @@ class Reader:
             return model.RuleFile('', (), tuple(errors))
         try:
             vendor = self._vendor(self.doc.data['vendor'])
+            devices = self._devices(vendor)
         except model.RuleError as exc:
             return model.RuleFile('', (), (exc,))
         rules: list[model.Rule] = []
         for index, item in enumerate(self.doc.data['rules']):
             try:
-                rules.append(self._new_rule(vendor, item, index))
+                rules.append(self._new_rule(vendor, devices, item, index))
             except model.RuleError as exc:
                 errors.append(exc)
-        return model.RuleFile(vendor, tuple(rules), tuple(errors))
+        return model.RuleFile(vendor, tuple(rules), tuple(errors), devices,
+                              self._places.get(('devices',), {}))
 
     def _malformed(self) -> list[model.RuleError]:
         # A key that is missing may only be misspelt: that is said first.
@@ -58,10 +63,10 @@ class Reader:
         return [self._error(fault.path, fault.message, fault.unknown)
                 for fault in dict.fromkeys(fault for *_, fault in found)]
 
-    def _new_rule(self, vendor: str, item: Mapping[str, Any],
-                  index: int) -> model.Rule:
+    def _new_rule(self, vendor: str, devices: model.Target | None,
+                  item: Mapping[str, Any], index: int) -> model.Rule:
         earlier = [other['name'] for other in self.doc.data['rules'][:index]]
-        rule = self._rule(vendor, item, ('rules', index))
+        rule = self._rule(vendor, devices, item, ('rules', index))
         if evaluation.number_of_patterns(rule) > evaluation.MAX_PATTERNS:
             raise self._error(('rules', index), evaluation.TOO_MANY)
         if rule.name in earlier:
@@ -80,17 +85,28 @@ class Reader:
                 ('vendor',),
                 f'must be {schema.VENDOR}, not {text!r}') from exc
 
-    def _rule(self, vendor: str, item: Mapping[str, Any],
-              path: document.Path) -> model.Rule:
-        target, accepts = item.get('target', {}), item['accepts']
+    def _devices(self, vendor: str) -> model.Target | None:
+        """Return for which devices the file speaks; None is all."""
+        if 'devices' not in self.doc.data:
+            return None
+        first, *_ = schema.VERSIONS
+        if self.doc.data['schema_version'] == first:
+            raise self._error(('devices',), (
+                f'a file with this key has schema_version '
+                f'"{schema.VERSIONS[-1]}"'), key=True)
+        return self._target(vendor, self.doc.data['devices'], ('devices',))
+
+    def _rule(self, vendor: str, devices: model.Target | None,
+              item: Mapping[str, Any], path: document.Path) -> model.Rule:
+        accepts = item['accepts']
         line, _ = self._mark(path)
+        target = self._target(vendor, item.get('target', {}),
+                              (*path, 'target'))
+        if devices is not None:
+            target = self._within(devices, target, (*path, 'target'))
         return model.Rule(
             name=item['name'], source=f'{self.path}:{line}',
-            places=self._places.get(path, {}),
-            target=model.Target(
-                products=self._some_products(vendor, target, path),
-                types=self._some_types(target, path),
-                facts=self._facts(target, (*path, 'target'), same=False)),
+            places=self._places.get(path, {}), target=target,
             accepts=model.Accepts(
                 products=tuple(self._products(
                     vendor, accepts.get('product', model.SAME),
@@ -99,19 +115,34 @@ class Reader:
                                         (*path, 'accepts', 'type'))),
                 facts=self._facts(accepts, (*path, 'accepts'), same=True)))
 
-    def _some_products(self, vendor: str, target: Mapping[str, Any],
-                       path: document.Path) -> frozenset[str] | None:
-        if 'product' not in target:
-            return None
-        return frozenset(self._products(vendor, target['product'],
-                                        (*path, 'target', 'product')))
+    def _within(self, devices: model.Target, target: model.Target,
+                path: document.Path) -> model.Target:
+        """Return those of a rule's targets that its file speaks for."""
+        for name in devices.facts.keys() & target.facts.keys():
+            if len(devices.facts[name]) * len(
+                    target.facts[name]) > _MAX_ALTERNATIVES:
+                raise self._error((*path, 'facts', name), (
+                    'this list and that of devices make more than '
+                    f'{_MAX_ALTERNATIVES} pairs; shorten one'))
+        result = target.within(devices)
+        for key, found in (('product', result.products),
+                           ('type', result.types)):
+            if found is not None and not found:
+                raise self._error((*path, key), (
+                    'none of these is in devices, which is all that this '
+                    'file speaks for'))
+        return result
 
-    def _some_types(self, target: Mapping[str, Any],
-                    path: document.Path) -> frozenset[str] | None:
-        if 'type' not in target:
-            return None
-        return frozenset(self._types(target['type'],
-                                     (*path, 'target', 'type')))
+    def _target(self, vendor: str, item: Mapping[str, Any],
+                path: document.Path) -> model.Target:
+        products = types = None
+        if 'product' in item:
+            products = frozenset(self._products(vendor, item['product'],
+                                                (*path, 'product')))
+        if 'type' in item:
+            types = frozenset(self._types(item['type'], (*path, 'type')))
+        return model.Target(products, types,
+                            self._facts(item, path, same=False))
 
     def _products(self, vendor: str, value: Any,
                   path: document.Path) -> list[str]:
@@ -135,7 +166,13 @@ class Reader:
         return types
 
     def _type(self, text: str, path: document.Path) -> str:
-        mdev_type = self._canonical(text, path)
+        try:
+            mdev_type = ident.literal(text)
+        except ident.SignError as exc:
+            right = signs.instead_of_type(text, 'accepts' in path)
+            raise self._error(path, f'{exc}; {right}') from exc
+        except ident.IdentityError as exc:
+            raise self._error(path, str(exc)) from exc
         if mdev_type in _RESERVED:
             raise self._error(path, (
                 f'{text!r} is no mdev type; same and any stand alone, '
@@ -206,7 +243,7 @@ class Reader:
                     path, "'same' means nothing in a target, which is what "
                     'accepts is compared with; write a value')
             return model.Operand(op, model.SAME)
-        value = self._canonical(text, path)
+        value = self._value(text, path)
         if value in _RESERVED:
             raise self._error(
                 path, f'{text!r} is no value; write same, in lower case, for '
@@ -223,9 +260,14 @@ class Reader:
                    '; for other values write a list, not a range'))
         return model.Operand(op, value)
 
-    def _canonical(self, text: str, path: document.Path) -> str:
+    def _value(self, text: str, path: document.Path) -> str:
+        """Return a fact's value; the path is its, or of a part of it."""
+        *_, _, name = whole = path[:path.index('facts') + 2]
         try:
-            return ident.canonical(text)
+            return ident.literal(text, str(name))
+        except ident.SignError as exc:
+            right = signs.instead_of_fact(text, str(name), whole == path)
+            raise self._error(path, f'{exc}; {right}') from exc
         except ident.IdentityError as exc:
             raise self._error(path, str(exc)) from exc
 
@@ -249,14 +291,18 @@ class Reader:
         return str(index + 1)
 
 
-def _places_by_rule(file: str, doc: document.Document,
-                    ) -> dict[document.Path, dict[document.Path, model.Place]]:
-    """Return where the keys of each rule stand, by paths inside the rule."""
+def _places(file: str, doc: document.Document,
+            ) -> dict[document.Path, dict[document.Path, model.Place]]:
+    """Return where keys stand: of each rule and of devices, by their paths.
+
+    Paths inside are from there on.
+    """
     found: dict[document.Path, dict[document.Path, model.Place]] = {}
     for path, mark in {**doc.marks, **doc.keys}.items():
-        if len(path) > 1 and path[0] == 'rules':
-            inside = found.setdefault(path[:2], {})
-            inside[path[2:]] = model.Place(file, *mark)
+        depth = {'rules': 2, 'devices': 1}.get(str(path[0]) if path else '')
+        if depth is not None and len(path) >= depth:
+            inside = found.setdefault(path[:depth], {})
+            inside[path[depth:]] = model.Place(file, *mark)
     return found
 
 

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rule file looks like, as JSON Schema (draft 2020-12).
 
-Versions are ``MAJOR.MINOR``; a file of another version is refused. Every
-description completes the sentence "must be …".
+Versions are ``MAJOR.MINOR``. A file of a version that is not known here is
+refused, of a newer minor one, too: a key that nobody knows may be what makes
+its rules strict. Every description completes the sentence "must be …".
 """
 
 from collections.abc import Iterator
 import dataclasses
+import re
 from typing import Any
 
 import jsonschema
 
 from nova_mdev_compat.rules import document
 
-VERSION = '1.0'
+#: Since the second one there is ``devices``.
+VERSIONS = ('1.0', '1.1')
 MAX_TEXT = 200
 MAX_RULES = 1000
 #: What a vendor must be; the loader has the last word.
@@ -53,15 +56,21 @@ def _or_words(values: dict[str, Any]) -> dict[str, Any]:
             'type': ['string', 'array'], 'pattern': '^(same|any)$'}
 
 
+_TARGET = {
+    'description': 'a mapping of product, type and facts', 'type': 'object',
+    'additionalProperties': False,
+    'properties': {'product': _PRODUCTS, 'type': _TYPES, 'facts': _FACTS}}
 RULE_FILE = {
     '$schema': 'https://json-schema.org/draft/2020-12/schema',
     'description': 'a mapping with schema_version, vendor and rules',
     'type': 'object', 'additionalProperties': False,
     'required': ['schema_version', 'vendor', 'rules'],
     'properties': {
-        'schema_version': {'description': f'"{VERSION}"', 'type': 'string',
-                           'enum': [VERSION]},
+        'schema_version': {
+            'description': ' or '.join(f'"{one}"' for one in VERSIONS),
+            'type': 'string', 'enum': [*VERSIONS]},
         'vendor': {**_TEXT, 'description': VENDOR},
+        'devices': {**_TARGET, 'minProperties': 1},
         'rules': {
             'description': f'a list of up to {MAX_RULES} rules',
             'type': 'array', 'maxItems': MAX_RULES, 'items': {
@@ -70,17 +79,15 @@ RULE_FILE = {
                 'required': ['name', 'accepts'],
                 'properties': {
                     'name': _TEXT,
-                    'target': {
-                        'description': 'a mapping of product, type and facts',
-                        'type': 'object', 'additionalProperties': False,
-                        'properties': {'product': _PRODUCTS, 'type': _TYPES,
-                                       'facts': _FACTS}},
+                    'target': _TARGET,
                     'accepts': {
                         'description': 'a mapping of product, type and facts',
                         'type': 'object', 'additionalProperties': False,
                         'properties': {'product': _or_words(_PRODUCTS),
                                        'type': _or_words(_TYPES),
                                        'facts': _FACTS}}}}}}}
+#: All of 1.0 and 1.1 that were not taken.
+_NEWER = re.compile(r'1\.[1-9][0-9]*')
 _VALIDATOR = jsonschema.Draft202012Validator(RULE_FILE)
 
 
@@ -123,7 +130,11 @@ def _fault(error: jsonschema.ValidationError) -> Fault:
 def _explain(value: Any, schema: dict[str, Any]) -> str:
     right = schema['description']
     if not isinstance(value, document.Unquoted):
-        return f'must be {right}, not {_kind(value)}'
+        newer = (schema.get('enum') == [*VERSIONS]
+                 and _NEWER.fullmatch(str(value)))
+        return f'must be {right}, not {_kind(value)}' + (
+            ', which a newer release of nova-mdev-compat reads' if newer
+            else '')
     if value.is_empty:
         return f'there is no value; it must be {right}'
     if 'string' in schema['type'] and value.text in schema.get(

@@ -68,6 +68,10 @@ class Vendor(abc.ABC):
     #: (identity.FACTS).
     fact_names: ClassVar[Mapping[str, str]]
 
+    #: All values of those of these facts that have few, raw: so that a rule
+    #: with another one is found. A fact that is not in it may have any.
+    fact_values: ClassVar[Mapping[str, frozenset[str]]] = {}
+
     def __init__(self, conf: cfg.ConfigOpts):
         self.conf = conf
 

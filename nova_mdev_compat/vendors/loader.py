@@ -2,6 +2,7 @@
 """Which vendor plugins there are; all of them keep the contract."""
 
 from collections.abc import Collection, Mapping
+import re
 
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
@@ -54,9 +55,28 @@ def facts_of(classes: Classes, vendor: str | None) -> dict[str, str]:
     """
     facts = dict(ident.FACTS)
     for plugin in classes.values():
-        if vendor is None or vendor in map(ident.vendor, plugin.vendors):
+        if vendor is None or _speaks_for(plugin, vendor):
             facts.update(plugin.fact_names)
     return facts
+
+
+def values_of(classes: Classes,
+              vendor: str | None) -> dict[str, frozenset[str]]:
+    """Return all canonical values of those facts that have few.
+
+    :param vendor: canonical; None for the facts of all vendors
+    """
+    values: dict[str, set[str]] = {}
+    for said in (ident.FACT_VALUES, *(
+            plugin.fact_values for plugin in classes.values()
+            if vendor is None or _speaks_for(plugin, vendor))):
+        for name, some in said.items():
+            values.setdefault(name, set()).update(map(ident.canonical, some))
+    return {name: frozenset(some) for name, some in values.items()}
+
+
+def _speaks_for(plugin: type[base.Vendor], vendor: str) -> bool:
+    return vendor in map(ident.vendor, plugin.vendors)
 
 
 def _fault(plugin: object) -> str | None:
@@ -69,7 +89,8 @@ def _fault(plugin: object) -> str | None:
         return f'it does not say its {" and ".join(missing)}'
     if plugin.__abstractmethods__:
         return f'it has no {", ".join(sorted(plugin.__abstractmethods__))}()'
-    return _vendors_fault(plugin.vendors) or _facts_fault(plugin.fact_names)
+    return (_vendors_fault(plugin.vendors) or _facts_fault(plugin.fact_names)
+            or _values_fault(plugin.fact_values, plugin.fact_names))
 
 
 def _vendors_fault(vendors: object) -> str | None:
@@ -104,4 +125,24 @@ def _facts_fault(fact_names: object) -> str | None:
             return f'its fact_names: {exc}'
         if name in ident.FACTS:
             return f'its fact_names: the collector itself gives {name!r}'
+    return None
+
+
+def _values_fault(fact_values: object,
+                  fact_names: Mapping[str, str]) -> str | None:
+    if not isinstance(fact_values, Mapping):
+        return (f'its fact_values are {fact_values!r}; they must be a mapping '
+                'of names of facts to sets of values')
+    for name, values in fact_values.items():
+        if name not in fact_names:
+            return (f'its fact_values have {name!r}, which its fact_names '
+                    'do not announce')
+        # A text is a collection too.
+        if isinstance(values, str) or not isinstance(values, Collection):
+            return f'its fact_values have {name!r}: {values!r}, not a set'
+        for value in values:
+            if not (isinstance(value, str) and re.search('[0-9A-Za-z]',
+                                                         value)):
+                return (f'its fact_values have {name!r}: {value!r}, which '
+                        'no trait can carry')
     return None

@@ -49,6 +49,12 @@ class Nvidia(base.Vendor):
                           'not about compatibility of hosts',
     }
 
+    fact_values = {
+        **dict.fromkeys(('ecc', 'mig', 'gsp'),
+                        frozenset({'on', 'off', nvml.UNSUPPORTED})),
+        'migration': frozenset({'supported', nvml.UNSUPPORTED}),
+    }
+
     def __init__(self, conf: cfg.ConfigOpts):
         super().__init__(conf)
         self._child = child.Child(nvml.__name__,
