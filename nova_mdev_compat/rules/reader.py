@@ -92,8 +92,7 @@ class Reader:
         first, *_ = schema.VERSIONS
         if self.doc.data['schema_version'] == first:
             raise self._error(('devices',), (
-                f'a file with this key has schema_version '
-                f'"{schema.VERSIONS[-1]}"'), key=True)
+                f'it needs schema_version "{schema.VERSIONS[-1]}"'), key=True)
         return self._target(vendor, self.doc.data['devices'], ('devices',))
 
     def _rule(self, vendor: str, devices: model.Target | None,
@@ -262,11 +261,12 @@ class Reader:
 
     def _value(self, text: str, path: document.Path) -> str:
         """Return a fact's value; the path is its, or of a part of it."""
-        *_, _, name = whole = path[:path.index('facts') + 2]
+        place = path.index('facts') + 2
+        name = str(path[place - 1])
         try:
-            return ident.literal(text, str(name))
+            return ident.literal(text, name)
         except ident.SignError as exc:
-            right = signs.instead_of_fact(text, str(name), whole == path)
+            right = signs.instead_of_fact(text, name, path[place:])
             raise self._error(path, f'{exc}; {right}') from exc
         except ident.IdentityError as exc:
             raise self._error(path, str(exc)) from exc

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import re
 
 from nova_mdev_compat import identity as ident
+from nova_mdev_compat.rules import document
 
+_RANGE = '{at_least: "550", below: "560"}'
 _COMPARISON = re.compile(
     r'\s*(>=|=>|\u2265|>|<=|=<|\u2264|<|!=|<>|\u2260|!|==?)\s*'
     r'([0-9][^\s<>=!,&\u2260-\u2265]*)\s*(?:,|&&?|and\b|$)?\s*')
@@ -23,21 +25,21 @@ _ONWARDS = re.compile(r'([0-9]\S*?)\s*\+')
 _LIST = re.compile(r'\s*[,;|]+\s*')
 
 
-def instead_of_fact(text: str, fact: str, alone: bool) -> str:
+def instead_of_fact(text: str, fact: str, path: document.Path) -> str:
     """Return what to write for a fact.
 
     :param text: what was written
-    :param alone: it is the whole value, not a part of a list or a range
+    :param path: where in the fact's value: (), (1,) in a list, ('below',)
     """
-    right = (_version(text, fact) if ident.is_version_fact(fact)
-             else _list(text))
-    if right and not alone:
-        return f'in place of the whole value, write {right}'
+    if path and isinstance(path[0], str):
+        # In a range what is meant may be the opposite: {except: ["550.*"]}.
+        return f'here stands one version, and a range is {_RANGE} as a whole'
+    version = ident.is_version_fact(fact)
+    right = _version(text, fact) if version else _list(text)
     if right:
-        return f'write {right}'
-    if ident.is_version_fact(fact):
-        return (f'a range is written {{at_least: "550", below: "560"}}; '
-                f'{_plain(text, fact)}')
+        return f'{"in place of the list, " * bool(path)}write {right}'
+    if version:
+        return f'a range is {_RANGE}; {_plain(text, fact)}'
     return f'list all values that are meant, {_plain(text, fact)}'
 
 

@@ -66,13 +66,17 @@ def values_of(classes: Classes,
 
     :param vendor: canonical; None for the facts of all vendors
     """
-    values: dict[str, set[str]] = {}
-    for said in (ident.FACT_VALUES, *(
-            plugin.fact_values for plugin in classes.values()
-            if vendor is None or _speaks_for(plugin, vendor))):
-        for name, some in said.items():
-            values.setdefault(name, set()).update(map(ident.canonical, some))
-    return {name: frozenset(some) for name, some in values.items()}
+    values = {name: frozenset(map(ident.canonical, some))
+              for name, some in ident.FACT_VALUES.items()}
+    any_value = set()
+    for plugin in classes.values():
+        if vendor is None or _speaks_for(plugin, vendor):
+            any_value |= plugin.fact_names.keys() - plugin.fact_values.keys()
+            for name, some in plugin.fact_values.items():
+                values[name] = values.get(name, frozenset()).union(
+                    map(ident.canonical, some))
+    return {name: some for name, some in values.items()
+            if name not in any_value}
 
 
 def _speaks_for(plugin: type[base.Vendor], vendor: str) -> bool:

@@ -13,7 +13,7 @@ DATA = ROOT / 'tests' / 'data'
 CAPTURES = DATA / 'libvirt-11.3'
 GOOD_RULES = DATA / 'rules' / 'good'
 BAD_RULES = DATA / 'rules' / 'bad'
-STRICT_RULES = DATA / 'rules' / 'strict'
+MILD_RULES = DATA / 'rules' / 'mild'
 SHIPPED_RULES = ROOT / 'etc' / 'nova-mdev-compat' / 'rules.d'
 
 FACTS = {'driver': '550.90.07', 'ecc': 'on', 'kernel': '5.14.0-427.el9',

@@ -64,6 +64,38 @@ class CanonicalTest(testtools.TestCase):
         self.assertEqual('10DE_1482', ident.display(name, '10DE_1482'))
 
 
+@ddt.ddt
+class LiteralTest(testtools.TestCase):
+    """More of it, with whole rules, is in rules/test_signs.py."""
+
+    @ddt.data(('nvidia-558', '', 'NVIDIA_558'), ('日本-1', '', '1'),
+              (' on ', 'ecc', 'ON'), ('__a  /  b__', '', 'A_B'),
+              ('x86_64+rt', 'os', 'X86_64_RT'),
+              ('550.54', 'driver', '550_54'), (' 550 ', 'driver', '550'),
+              ('5.14.0-427.13.1.el9_4', 'kernel', '5_14_0_427_13_1_EL9_4'))
+    @ddt.unpack
+    def test_literal(self, text, fact, expected):
+        self.assertEqual(expected, ident.literal(text, fact))
+
+    @ddt.data(('nvidia-', '', '-'), ('10²', '', '²'), ('a*b', '', '*'),
+              ('5\uff150', '', '\uff15'), ('550.', 'driver', '.'),
+              ('550 54', 'driver', ' '), ('(550)', 'driver', '('),
+              ('5é0', 'driver', 'é'))
+    @ddt.unpack
+    def test_a_sign_that_is_lost(self, text, fact, sign):
+        exc = self.assertRaises(ident.SignError, ident.literal, text, fact)
+        self.assertEqual(f'{text!r}: a trait cannot carry {sign!r}, so that '
+                         'it would be lost', str(exc))
+
+    def test_nothing_left(self):
+        exc = self.assertRaises(ident.IdentityError, ident.literal, '>=')
+        self.assertIn('has no letter or digit', str(exc))
+
+    @ddt.data('!10de', '10de*', '>mtty', '10de|8086')
+    def test_a_vendor_with_signs(self, text):
+        self.assertRaises(ident.IdentityError, ident.vendor, text)
+
+
 class OwnFactsTest(test_sysfs.TreeTestCase):
     """FACTS is what vendor plugins may not give."""
 
@@ -75,6 +107,11 @@ class OwnFactsTest(test_sysfs.TreeTestCase):
         for name, text in ident.FACTS.items():
             self.assertEqual(name, ident.fact_name(name))
             self.assertTrue(text)
+
+    def test_the_values_of_those_that_have_few(self):
+        self.assertLessEqual(set(ident.FACT_VALUES), set(ident.FACTS))
+        self.assertIn(self.tree.facts(test_sysfs.device())['intree'],
+                      ident.FACT_VALUES['intree'])
 
 
 @ddt.ddt

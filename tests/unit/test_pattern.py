@@ -54,11 +54,13 @@ class ConditionTest(testtools.TestCase):
         self.assertFalse(condition(f'driver {op} 550').holds('N_A'))
         self.assertFalse(condition(f'driver {op} N_A').holds('550'))
 
-    @ddt.data(('GE', True), ('LE', True), ('EQ', True), ('GT', False),
+    @ddt.data(('EQ', True), ('GE', False), ('LE', False), ('GT', False),
               ('LT', False), ('NE', False))
     @ddt.unpack
     def test_a_value_without_version_equals_itself(self, op, expected):
+        """And is in no range, not even in one that it bounds itself."""
         self.assertIs(expected, condition(f'driver {op} N_A').holds('N_A'))
+        self.assertFalse(condition(f'driver {op} N_A').holds('X'))
 
     def test_no_reason(self):
         self.assertIsNone(condition('ecc IS on').reason(samples.A16))
@@ -165,6 +167,10 @@ class PatternTest(testtools.TestCase):
         ('driver EQ 550', 'driver GT 550'),
         ('ecc IS on', 'ecc IS off'),
         ('driver EQ N_A', 'driver GE 535'),
+        ('driver GE N_A',),
+        ('driver LE N_A',),
+        ('driver NE N_A',),
+        ('driver GE 535', 'driver NE N_A'),
     )
     def test_empty(self, conditions):
         self.assertTrue(pattern(*conditions).is_empty())
@@ -177,6 +183,8 @@ class PatternTest(testtools.TestCase):
         ('driver GE 550', 'kernel LE 5'),
         ('driver EQ 550', 'driver GE 535', 'driver LE 550'),
         ('ecc IS on', 'mig IS off'),
+        ('driver EQ N_A',),
+        ('driver NE 550',),
     )
     def test_not_empty(self, conditions):
         self.assertFalse(pattern(*conditions).is_empty())

@@ -38,6 +38,8 @@ class TreeTestCase(testtools.TestCase):
         self.link(f'{PATH}/driver', 'bus/pci/drivers/nvidia')
         self.link('bus/pci/drivers/nvidia/module', 'module/nvidia')
         self.write('module/nvidia/version', '550.90.07\n')
+        self.write('module/nvidia/taint', 'POE\n')
+        self.write('module/nvidia/initstate', 'live\n')
         self.link('bus/pci/devices/0000:84:00.0', PATH)
         self.link('devices/virtual/mtty/mtty/subsystem', 'class/mtty')
         self.tree = sysfs.Sysfs(str(self.root))
@@ -60,7 +62,7 @@ class TreeTestCase(testtools.TestCase):
 @ddt.ddt
 class FactsTest(TreeTestCase):
 
-    all_facts = {'module': 'nvidia', 'driver': '550.90.07',
+    all_facts = {'module': 'nvidia', 'driver': '550.90.07', 'intree': 'no',
                  'subsystem': '10de:1482'}
 
     def without(self, *names):
@@ -75,7 +77,8 @@ class FactsTest(TreeTestCase):
         (f'{PATH}/subsystem_vendor', ['subsystem']),
         (f'{PATH}/subsystem_device', ['subsystem']),
         ('module/nvidia/version', ['driver']),
-        (f'{PATH}/driver', ['driver', 'module']),
+        ('module/nvidia/taint', ['intree']),
+        (f'{PATH}/driver', ['driver', 'intree', 'module']),
     )
     @ddt.unpack
     def test_what_is_not_there_is_left_out(self, name, facts):
@@ -103,18 +106,49 @@ class FactsTest(TreeTestCase):
     def test_module_directory_of_a_driver_with_dashes(self):
         self.remove(f'{PATH}/driver')
         self.write('module/my_gpu/version', '2.0')
+        self.write('module/my_gpu/taint', '\n')
         self.assertEqual({'module': 'my-gpu', 'driver': '2.0',
-                          'subsystem': '10de:1482'},
+                          'intree': 'yes', 'subsystem': '10de:1482'},
                          self.tree.facts(device(driver='my-gpu')))
 
     def test_driver_and_module_of_different_names(self):
         self.remove('bus/pci/drivers/nvidia/module')
         self.link('bus/pci/drivers/nvidia/module', 'module/nvidia_vgpu')
         self.write('module/nvidia_vgpu/version', '570.1')
+        self.write('module/nvidia_vgpu/taint', 'OE')
         self.assertEqual({**self.all_facts, 'driver': '570.1'},
                          self.tree.facts(device()))
 
-    @ddt.data('module/nvidia/version', f'{PATH}/subsystem_vendor')
+    @ddt.data(
+        # Modules of the kernel's own tree: loaded, of staging, not signed.
+        ('', 'yes'), ('C', 'yes'), ('E', 'yes'), ('CE', 'yes'),
+        # From outside: NVIDIA's, a free one, one of each kind by force.
+        ('POE', 'no'), ('PO', 'no'), ('OE', 'no'), ('FO', 'no'),
+        # Whose they are is not known: loaded by force, perhaps of another
+        # kernel; proprietary; a live patch; flags of distributors.
+        ('F', None), ('FE', None), ('P', None), ('K', None), ('X', None),
+        ('?', None),
+    )
+    @ddt.unpack
+    def test_whose_tree_a_module_is_of(self, flags, expected):
+        self.write('module/nvidia/taint', f'{flags}\n')
+        self.assertEqual(expected, self.tree.facts(device()).get('intree'))
+
+    def test_a_driver_that_is_built_in(self):
+        """Its module has no more than a version and parameters."""
+        for name in ('taint', 'initstate'):
+            self.remove(f'module/nvidia/{name}')
+        self.assertEqual('yes', self.tree.facts(device())['intree'])
+
+    def test_a_built_in_driver_without_a_module(self):
+        """Nothing tells it from one whose files cannot be seen."""
+        self.remove(f'{PATH}/driver')
+        self.link(f'{PATH}/driver', 'bus/pci/drivers/plain')
+        self.assertEqual(self.without('driver', 'intree') | {
+            'module': 'plain'}, self.tree.facts(device()))
+
+    @ddt.data('module/nvidia/version', 'module/nvidia/taint',
+              f'{PATH}/subsystem_vendor')
     def test_a_file_that_cannot_be_read(self, name):
         self.remove(name)
         (self.root / name).mkdir()
@@ -160,14 +194,15 @@ class BoardTest(TreeTestCase):
         self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
         self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
         self.assertEqual({'module': 'nvidia', 'driver': '550.90.07',
-                          'subsystem': '10de:1482'}, self.tree.facts(VF))
+                          'intree': 'no', 'subsystem': '10de:1482'},
+                         self.tree.facts(VF))
 
     def test_a_board_that_says_nothing_of_its_subsystem(self):
         self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
         self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
         self.remove(f'{PATH}/subsystem_device')
-        self.assertEqual({'module': 'nvidia', 'driver': '550.90.07'},
-                         self.tree.facts(VF))
+        self.assertEqual({'module': 'nvidia', 'driver': '550.90.07',
+                          'intree': 'no'}, self.tree.facts(VF))
 
     def test_the_driver_is_that_of_the_function(self):
         self.remove(f'{VF_PATH}/driver')

@@ -131,14 +131,24 @@ class AnswerTest(testtools.TestCase):
     @ddt.data(
         ({'target_type': None},
          'Nova uses no mdev type that this device offers'),
-        ({'parent_id': '10DE_2235', 'device_api': 'vfio-ccw'}, None),
+        ({'device_api': 'vfio-ccw'},
+         'device API vfio-ccw cannot be live-migrated'),
     )
     @ddt.unpack
     def test_no_rule_was_asked(self, changes, expected):
-        kind, text = answer(target(rule('a'), **changes))
-        self.assertIs(INCOMPATIBLE if expected else COMPATIBLE, kind)
+        self.assertEqual((INCOMPATIBLE, expected),
+                         answer(target(rule('a'), **changes)))
+
+    def test_an_old_recording_of_a_device_that_cannot_migrate(self):
+        """It has a pattern that accepts, and a note that says why."""
+        floor = pat.Pattern('10DE_2235', 'NVIDIA_558')
+        some = publication.ParentTraits(
+            samples.parent(device_api='vfio-ccw'), frozenset(),
+            {'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558': floor},
+            note='device API vfio-ccw needs no check')
         self.assertEqual(
-            expected or "'device API vfio-ccw needs no check'", text)
+            (INCOMPATIBLE, 'device API vfio-ccw cannot be live-migrated'),
+            answer(some))
 
     def test_no_rule_speaks(self):
         some = publication.describe(samples.parent(), model.RuleSet({}))

@@ -76,12 +76,34 @@ class GoodFileTest(testtools.TestCase):
         self.assertRegex(vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
         self.assertTrue(all(isinstance(rule, model.Rule) for rule in rules))
 
-    def test_the_default_compares_vendor_product_and_type(self):
+    def test_the_default_compares_the_driver(self):
         path = samples.SHIPPED_RULES / 'default.yaml'
-        vendor, (rule,) = loader.load_file(path)
+        vendor, rules = loader.load_file(path)
         self.assertEqual(model.EVERY_VENDOR, vendor)
-        self.assertEqual(model.Target(), rule.target)
-        self.assertEqual(model.Accepts(), rule.accepts)
+        for rule, intree, op, fact in zip(
+                rules, ('NO', 'YES'), (OP.EQ, OP.EQ), ('driver', 'kernel'),
+                strict=True):
+            self.assertEqual(model.Target(facts={
+                'intree': alternatives(OP.IS, intree)}), rule.target)
+            self.assertEqual(model.Accepts(facts={
+                'module': alternatives(OP.IS, 'same'),
+                'intree': alternatives(OP.IS, 'same'),
+                fact: alternatives(op, 'same')}), rule.accepts)
+
+    def test_devices(self):
+        found = loader.read_file(samples.GOOD_RULES / 'devices.yaml')
+        self.assertEqual((), found.errors)
+        devices = model.Target(frozenset({'8086_0B25', '8086_0CFE'}), None, {
+            'module': alternatives(OP.IS, 'IDXD', 'IDXD_UACCE'),
+            'kernel': (operands((OP.GE, '6_2')),)})
+        self.assertEqual(devices, found.devices)
+        whole, narrow = found.rules
+        self.assertEqual(devices, whole.target)
+        self.assertEqual(model.Target(
+            frozenset({'8086_0B25'}), frozenset({'IDXD_DSA_1DWQ_V1'}), {
+                **devices.facts, 'driver': (operands((OP.GE, '2')),),
+                'kernel': (operands((OP.LT, '7'), (OP.GE, '6_2')),)}),
+            narrow.target)
 
     def test_the_example_of_the_design(self):
         vendor, (rule,) = samples.rules('design_example.yaml')
@@ -150,7 +172,8 @@ class AllErrorsTest(testtools.TestCase):
         self.assertEqual(
             ['schema_version: put quotes around 1.0',
              'vendor: put quotes around 8086',
-             'rulse: unknown key; known: rules, schema_version, vendor',
+             'rulse: unknown key; known: devices, rules, schema_version, '
+             'vendor',
              "key 'rules' is missing; it must be a list of up to 1000 rules"],
             [error.text for error in found.errors])
 
@@ -305,6 +328,29 @@ class DirectoriesTest(testtools.TestCase):
         self.write(self.local / 'default.yaml', vendor='*')
         self.assertEqual(['shipped'], self.names('10DE'))
         self.assertEqual(['local'], self.names('8086'))
+
+    def test_a_file_that_speaks_for_some_devices(self):
+        """Of a vendor, whose other devices are left to the default."""
+        self.write(self.shipped / 'default.yaml', vendor='*')
+        self.write_devices('some.yaml', '{facts: {module: ["some"]}}')
+        found = self.load()
+        some = model.Target(facts={'module': alternatives(OP.IS, 'SOME')})
+        self.assertEqual({'10DE': (some,)}, found.devices)
+        self.write_devices('other.yaml', '{product: ["2235"]}')
+        self.assertEqual({'10DE': (
+            model.Target(frozenset({'10DE_2235'})), some)},
+            self.load().devices)
+
+    def test_beside_one_that_speaks_for_all(self):
+        """Which leaves nothing to the default."""
+        self.write(self.shipped / 'nvidia.yaml')
+        self.write_devices('some.yaml', '{facts: {module: ["some"]}}')
+        self.assertEqual({}, self.load().devices)
+
+    def write_devices(self, name, devices):
+        self.write(self.local / name)
+        text = (self.local / name).read_text().replace('1.0', '1.1')
+        (self.local / name).write_text(f'{text}devices: {devices}\n')
 
     def test_nobody_speaks(self):
         self.write(self.shipped / 'nvidia.yaml')

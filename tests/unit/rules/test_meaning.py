@@ -73,7 +73,7 @@ def _compare(op, wanted, found):
     if op is OP.IS:
         return found == wanted
     if not (wanted[:1].isdigit() and found[:1].isdigit()):
-        return op in (OP.GE, OP.LE, OP.EQ) and found == wanted
+        return op is OP.EQ and found == wanted
     left, right = versions.key(found), versions.key(wanted)
     return {OP.GE: left >= right, OP.GT: left > right, OP.LE: left <= right,
             OP.LT: left < right, OP.EQ: left == right,

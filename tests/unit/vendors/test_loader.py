@@ -156,6 +156,23 @@ class LoadTest(LoaderTestCase):
             f"'a_plugin_acme.Thing'>): its fact_names {why}",
             self.refuse('acme'))
 
+    @ddt.data(
+        ("['on']", "are ['on']; they must be a mapping of names of facts to "
+         'sets of values'),
+        ("{'gsp': {'on'}}", "have 'gsp', which its fact_names do not "
+         'announce'),
+        ("{'ecc': 'on'}", "have 'ecc': 'on', not a set"),
+        ("{'ecc': None}", "have 'ecc': None, not a set"),
+        ("{'ecc': [True]}", "have 'ecc': True, which no trait can carry"),
+        ("{'ecc': ['--']}", "have 'ecc': '--', which no trait can carry"),
+    )
+    @ddt.unpack
+    def test_fact_values_of_another_kind(self, fact_values, why):
+        self.install('acme', PLUGIN.format(
+            vendors="{'1b36'}", fact_names="{'ecc': 'ECC mode'}")
+            + f'    fact_values = {fact_values}\n')
+        self.assertIn(f'its fact_values {why}', self.refuse('acme'))
+
     @ddt.data('', 'ECC', 'ecc_mode', 'ecc-mode', '2ecc', 'ecc\n')
     def test_what_is_no_fact_name(self, name):
         self.install('acme', PLUGIN.format(
@@ -212,6 +229,27 @@ class FactsTest(testtools.TestCase):
     def test_of_a_vendor(self, vendor, expected):
         self.assertEqual({**ident.FACTS, **expected},
                          loader.facts_of(self.classes, vendor))
+
+    def test_values_of_those_that_have_few(self):
+        few = plugin('1b36', ecc='ECC mode', ports='their number')
+        few.fact_values = {'ecc': frozenset({'on', 'n/a'})}
+        other = plugin('mtty', ecc='whatever it says')
+        own = {'intree': frozenset({'YES', 'NO'})}
+        for vendor, expected in (
+                ('1B36', {**own, 'ecc': frozenset({'ON', 'N_A'})}),
+                ('MTTY', own), ('10DE', own),
+                # To some vendor's devices it may be anything.
+                (None, own)):
+            self.assertEqual(expected, loader.values_of(
+                {'few': few, 'other': other}, vendor))
+        self.assertEqual({**own, 'ecc': frozenset({'ON', 'N_A'})},
+                         loader.values_of({'few': few}, None))
+
+    def test_nvidias_values(self):
+        found = loader.values_of(loader.load(['nvidia']), '10DE')
+        self.assertEqual({'ON', 'OFF', 'UNSUPPORTED'}, found['ecc'])
+        self.assertEqual({'ecc', 'mig', 'gsp', 'migration', 'intree'},
+                         set(found))
 
     def test_nothing_changes_the_collectors_own(self):
         before = dict(ident.FACTS)
