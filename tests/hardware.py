@@ -31,7 +31,9 @@ class Board:
     """A device that can create mdevs.
 
     :ivar slot: the last part of its address, 0000:81:<slot>.0
-    :ivar driver: version of its driver
+    :ivar driver: version of its driver, empty where it has none
+    :ivar taint: flags of its driver's module, NVIDIA's; empty where it is of
+        the kernel's own tree
     :ivar both_types: it offers nvidia-12 beside nvidia-11
     """
 
@@ -41,6 +43,7 @@ class Board:
     vendor: str = '10de'
     module: str = 'nvidia'
     both_types: bool = False
+    taint: str = 'POE'
 
     @property
     def address(self) -> str:
@@ -67,7 +70,10 @@ def write_sysfs(root: pathlib.Path, boards) -> None:
     for board in boards:
         module = root / 'module' / board.module
         module.mkdir(parents=True, exist_ok=True)
-        _replace(module / 'version', board.driver + '\n')
+        for name, text in (('version', board.driver),
+                           ('taint', board.taint), ('initstate', 'live')):
+            if text or name == 'taint':
+                _replace(module / name, text + '\n')
         device = (root / 'devices/pci0000:80/0000:80:01.0' / board.address)
         device.mkdir(parents=True, exist_ok=True)
         (device / 'subsystem_vendor').write_text(f'0x{board.vendor}\n')

@@ -52,9 +52,10 @@ rules:
 """
 #: Facts of a host. By the rules above, and the shipped ones for mtty, OLD is
 #: accepted by OLD and NEW, and OTHER_KERNEL by itself alone.
-OLD = {'driver': '1.5', 'kernel': '6.12.0'}
-NEW = {'driver': '2.0', 'kernel': '6.12.0'}
-OTHER_KERNEL = {'driver': '0.5', 'kernel': '6.13.0'}
+OLD = {'driver': '1.5', 'intree': 'no', 'kernel': '6.12.0',
+       'module': 'labgpu'}
+NEW = {**OLD, 'driver': '2.0'}
+OTHER_KERNEL = {**OLD, 'driver': '0.5', 'kernel': '6.13.0'}
 
 #: UUIDs of new mdevs by those of old ones.
 TO_SAME_GPU = {GPU.uuid: SAME_GPU.uuid}

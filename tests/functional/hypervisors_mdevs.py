@@ -68,7 +68,8 @@ def write_sysfs(root, mdevs, driver):
         _link(home / 'subsystem', root / 'bus/mdev')
         _link(root / 'bus/mdev/devices' / item.uuid, home)
         _write_parent(root, home.parent, _device(item.parent))
-    _write(root / 'module/labgpu', version=driver)
+    _write(root / 'module/labgpu', version=driver, taint='OE',
+           initstate='live')
 
 
 def _device(parent):

@@ -162,20 +162,17 @@ class PublishTest(collector_base.CollectorTestCase):
         self.assertIn(ACCEPT, self.placement.traits(self.boards[0]))
 
     def test_device_api_that_does_not_migrate(self):
-        """No rule is asked: only the type has to be the same."""
-        self.write_rules("""
-            schema_version: "1.0"
-            vendor: "10de"
-            rules:
-              - name: asks for what this device does not have
-                accepts: {facts: {ecc: same}}
-            """)
+        """It accepts nothing, whatever rules there are, and says why."""
         self.devices(collector_base.device(0),
                      collector_base.device(1, api='vfio-ccw'))
-        self.run_collector('--once')
-        _, asked, unasked = self.published()
-        self.assertNotIn(ACCEPT, asked)
-        self.assertIn(ACCEPT, unasked)
+        shown, _ = self.run_collector('--dry-run')
+        self.assertIn('device API vfio-ccw cannot be live-migrated', shown)
+        _, log = self.run_collector('--once')
+        self.assertIn('device API vfio-ccw cannot be live-migrated', log)
+        root, asked, unasked = self.without_facts()
+        self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
+        self.assertEqual(SAID | {'CUSTOM_MDEV_MIXED'}, asked)
+        self.assertEqual(asked - {ACCEPT}, unasked)
 
     def test_many_parents(self):
         """256 of them, as virtual functions make."""

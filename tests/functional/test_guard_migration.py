@@ -37,8 +37,8 @@ class DecisionTest(base.MigrationTestCase):
             f'unexpected exit status 1: nova-mdev-guard: refused: domain '
             f'{self.name}: incompatible: mdev {base.SAME_GPU.uuid} on '
             'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=2.0 '
-            "kernel=6.12.0: rule 'up to our driver': driver 2.0 is not at "
-            'most 1.5')
+            "intree=NO kernel=6.12.0 module=LABGPU: rule 'up to our driver': "
+            'driver 2.0 is not at most 1.5')
         self.assert_logged('refused', 'driver 2.0 is not at most 1.5')
 
     def test_refused_until_accepted(self):
@@ -52,8 +52,9 @@ class DecisionTest(base.MigrationTestCase):
 
     @ddt.data(
         (base.OTHER_TYPE.uuid, 'does not serve type LABGPU_1'),
-        (base.OTHER_BOARD.uuid, "rule 'same vendor, product and type': device "
-                                '1234:11e8 is not 1b36:0005'))
+        (base.OTHER_BOARD.uuid, "rule 'same product, type and driver "
+                                "version': device 1234:11e8 is not "
+                                '1b36:0005'))
     @ddt.unpack
     def test_other_device(self, uuid, reason):
         self.start_annotated(base.GPU)

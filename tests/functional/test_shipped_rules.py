@@ -48,6 +48,63 @@ class Nvml(fixtures.Fixture):
                                                      str(path)))
 
 
+class DefaultTest(base.MdevCompatTestCase):
+    """Devices of a vendor that has no rule file."""
+
+    SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
+
+    def start(self, name, driver='1.2', taint='OE', **board):
+        board = Board(0, vendor='1234', module='labgpu', driver=driver,
+                      taint=taint, **board)
+        return self.start_host(name, board)
+
+    def test_the_same_driver(self):
+        """A module from outside the kernel's tree, by its version."""
+        self.start('src')
+        self.start('newer', driver='1.3')
+        self.start('older', driver='1.1')
+        self.start('other-board', product='2236')
+        self.start('no-version', driver='')
+        self.start('own', driver='1.2', taint='')
+        self.start('good')
+        server = self.boot('src')
+
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(['good'], self.checked)
+        self.assertIn('1 of 6 hosts accept it', self.stdlog.logger.output)
+
+    def test_another_version(self):
+        """QEMU would fail while it loads the state."""
+        self.start('src')
+        self.start('newer', driver='1.3')
+        server = self.boot('src')
+
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+        self.assertIn('driver 1.2 is not version 1.3',
+                      self.stdlog.logger.output)
+
+    def test_a_driver_of_the_kernels_own_tree(self):
+        """All these hosts have one kernel."""
+        self.start('src', driver='', taint='')
+        self.start('by-force', driver='', taint='F')
+        self.start('external')
+        self.start('good', driver='', taint='E')
+        server = self.boot('src')
+
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(['good'], self.checked)
+
+    def test_a_module_without_a_version(self):
+        """Nobody knows whether another is the same."""
+        self.start('src', driver='')
+        self.start('other', driver='')
+        server = self.boot('src')
+
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+
+
 class NvidiaTest(base.MdevCompatTestCase):
 
     SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'

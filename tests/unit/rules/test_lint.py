@@ -7,12 +7,14 @@ import hypothesis
 from hypothesis import strategies as st
 import testtools
 
+from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reader
+from nova_mdev_compat.vendors import loader as vendors
 from tests.unit import samples
 from tests.unit import strategies
 
@@ -26,14 +28,14 @@ SHADOWED = ('accepts all that this one accepts; delete this one, or change '
             'the one that is not as meant')
 
 
-def lint_rules(*texts, vendor='10de', known=KNOWN):
+def lint_rules(*texts, vendor='10de', known=KNOWN, values=None):
     """Return path and text of the remarks about the rules of a file."""
     items = [f'  - {{name: r{number}, {text}}}\n'
              for number, text in enumerate(texts)]
     raw = f'schema_version: "1.0"\nvendor: "{vendor}"\nrules:\n'
     found = reader.Reader(pathlib.Path('f.yaml'), document.parse(
         (raw + ''.join(items)).encode())).read()
-    return list(lint.lint(found.vendor, found.rules, known))
+    return list(lint.lint(found.vendor, found.rules, known, values))
 
 
 def said(*texts, **kwargs):
@@ -128,6 +130,69 @@ class NeverMatchesTest(testtools.TestCase):
 
 
 @ddt.ddt
+class ValuesTest(testtools.TestCase):
+    """Values that no device has."""
+
+    values = {'ecc': {'ON', 'OFF', 'N_A'}}
+
+    def said(self, text, **kwargs):
+        return said(text, values=self.values, **kwargs)
+
+    @ddt.data('accepts: {facts: {ecc: ["on", "n/a", same]}}',
+              'target: {facts: {ecc: "OFF"}}, accepts: {}',
+              'accepts: {facts: {subsystem: ["10de:145a", same]}}',
+              'accepts: {facts: {kernel: {at_least: "6.1.0-x86"}}}',
+              'accepts: {facts: {os: "anything"}}')
+    def test_nothing_to_say(self, text):
+        self.assertEqual([], self.said(text, known=(*KNOWN, 'subsystem',
+                                                    'os')))
+
+    @ddt.data(
+        ('accepts: {facts: {ecc: "Enabled"}}', 'accepts.facts.ecc',
+         'ecc is never enabled; known: n_a, off, on'),
+        ('accepts: {facts: {ecc: [same, "on", "enabled"]}}',
+         'accepts.facts.ecc', 'ecc is never enabled; known: n_a, off, on'),
+        ('target: {facts: {ecc: "2"}}, accepts: {}', 'target.facts.ecc',
+         'ecc is never 2; known: n_a, off, on'),
+        ('accepts: {facts: {subsystem: "0x10de:0x145a"}}',
+         'accepts.facts.subsystem', 'subsystem is never 0x10de_0x145a; it is '
+         'two PCI ids, "10de:145a"'),
+        ('accepts: {facts: {subsystem: "10de145a"}}',
+         'accepts.facts.subsystem', 'subsystem is never 10de145a; it is two '
+         'PCI ids, "10de:145a"'),
+        ('accepts: {facts: {subsystem: "145a"}}', 'accepts.facts.subsystem',
+         'subsystem is never 145a; it is two PCI ids, "10de:145a"'),
+        ('accepts: {facts: {driver: {except: ["550.54.xx"]}}}',
+         'accepts.facts.driver', 'x is no number of a version, and stands '
+         'for none; for all of a branch write {at_least: "550.54", below: '
+         '"…"}'),
+    )
+    @ddt.unpack
+    def test_a_value_that_no_device_has(self, text, path, expected):
+        self.assertEqual([(path, expected)],
+                         self.said(text, known=(*KNOWN, 'subsystem')))
+
+    def test_each_value_of_a_fact(self):
+        self.assertEqual(
+            ['ecc is never yes; known: n_a, off, on',
+             'ecc is never no; known: n_a, off, on'],
+            [text for _, text in self.said(
+                'accepts: {facts: {ecc: ["yes", "no"]}}')])
+
+    def test_of_devices(self):
+        devices = model.Target(facts={
+            name: ((model.Operand(pat.Op.IS, 'X'),),)
+            for name in ('modul', 'ecc', 'os')})
+        self.assertEqual(
+            {('facts', 'modul'): 'no collector publishes modul of devices of '
+             '10de, so that no rule of this file ever matches; module may be '
+             'meant; known: ecc, module, os',
+             ('facts', 'ecc'): 'ecc is never x; known: n_a, off, on'},
+            dict(lint.devices_remarks('10DE', devices, (
+                'ecc', 'module', 'os'), self.values)))
+
+
+@ddt.ddt
 class BeyondFloorTest(testtools.TestCase):
 
     @ddt.data('target: {type: [a]}, accepts: {type: [a]}',
@@ -205,11 +270,17 @@ class ShippedTest(testtools.TestCase):
 
     @ddt.data(*sorted(samples.SHIPPED_RULES.glob('*.yaml')))
     def test_nothing_to_say(self, path):
-        vendor, rules = loader.load_file(path)
-        known = {name for rule in rules
-                 for name in (*rule.target.facts, *rule.accepts.facts)}
+        plugins = vendors.load()
+        found = loader.read_file(path)
+        vendor = found.vendor
+        known, values = (of(plugins, vendor) for of in (
+            vendors.facts_of, vendors.values_of))
         self.assertIsNone(lint.vendor_remark(vendor))
-        self.assertEqual([], list(lint.lint(vendor, rules, known)))
+        self.assertEqual([], list(lint.lint(vendor, found.rules, known,
+                                            values)))
+        if found.devices is not None:
+            self.assertEqual([], list(lint.devices_remarks(
+                vendor, found.devices, known, values)))
 
 
 def accepted(rules, own):

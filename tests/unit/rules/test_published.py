@@ -5,6 +5,7 @@ Ids are those of real boards, from the list in the README of NVIDIA's open
 kernel modules. The statements are quoted in the shipped rule files.
 """
 
+import dataclasses
 import re
 
 import ddt
@@ -18,6 +19,7 @@ from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reader
+from nova_mdev_compat.vendors import loader as vendors
 from nova_mdev_compat.vendors import nvidia
 from nova_mdev_compat import verdict
 from tests.unit import samples
@@ -50,8 +52,10 @@ def board(name, mdev_type=TYPE, **facts):
                if value is not None})
 
 
-def gvtg(driver='1.23.4', product='591D', mdev_type='i915-GVTg_V5_4'):
-    facts = {'module': 'i915', 'kernel': '6.1.0', 'driver': driver}
+def gvtg(driver='1.23.4', product='591D', mdev_type='i915-GVTg_V5_4',
+         module='i915'):
+    facts = {'module': module, 'kernel': '6.1.0', 'driver': driver,
+             'intree': 'no' if driver else 'yes'}
     return samples.parent(
         parent_id=f'8086_{product}', target_type=mdev_type,
         facts={name: value for name, value in facts.items() if value})
@@ -62,10 +66,24 @@ def mtty(kernel='6.12.0', mdev_type='mtty-2'):
                           facts={'module': 'mtty', 'kernel': kernel})
 
 
-def lab(product='1111', **facts):
-    """Return a device of a vendor without a rule file."""
-    return samples.parent(parent_id=f'1234_{product}', target_type='lab-1',
-                          facts=facts)
+def lab(product='1111', vendor='1234', mdev_type='lab-1', **facts):
+    """Return a device of a vendor without a rule file; None takes a fact."""
+    merged = {'module': 'labgpu', 'driver': '1.2', 'intree': 'no',
+              'kernel': '6.1.0-18-amd64', 'os': 'debian-12', **facts}
+    return samples.parent(
+        parent_id=f'{vendor}_{product}', target_type=mdev_type,
+        facts={name: value for name, value in merged.items() if value})
+
+
+def own(**facts):
+    """Return one with a driver of the kernel's own tree."""
+    return lab(**{'intree': 'yes', 'driver': None, **facts})
+
+
+def idxd(**facts):
+    """Return a data accelerator of Intel's, with its driver of the kernel."""
+    return own(vendor='8086', product='0B25', mdev_type='idxd-dsa-1dwq-v1',
+               **{'module': 'idxd', 'driver': '1.00', **facts})
 
 
 SAME, BOTH = 'compatible', 'both ways'
@@ -138,11 +156,44 @@ CASES = [
     (mtty(mdev_type='mtty-1'), mtty(), 'does not serve type MTTY_1'),
     (mtty('6.11.9'), mtty(), 'kernel 6.11.9 is not version 6.12'),
     (mtty('6.6.9'), mtty('6.6.9'), 'kernel 6.6.9 is not at least 6.7'),
-    # The rest of the world: vendor, product and type, as proposed in 2018.
+    # Where it is not known whether it is one of GVT-g's, the milder default
+    # does not speak for it.
+    (gvtg(module=None), gvtg(module=None), 'module of the target is unknown'),
+    # Intel's other devices: the default.
+    (idxd(), idxd(), SAME),
+    (idxd(kernel='6.1.0-17-amd64'), idxd(),
+     'kernel 6.1.0.17.AMD64 is not version 6.1.0.18.AMD64'),
+    (gvtg(), gvtg(module='xe'), 'module I915 is not equal to XE'),
+    # The rest of the world: vendor, product and type, as proposed in 2018,
+    # and the same driver: here of the same version.
     (lab(), lab(), SAME),
-    (lab(driver='1'), lab(driver='2', os='debian-12'), SAME),
+    (lab(), lab(kernel='6.12.0', os='rhel-9.6'), SAME),
     (lab('2222'), lab(), 'device 1234:2222 is not 1234:1111'),
+    (lab(mdev_type='lab-2'), lab(), 'does not serve type LAB_2'),
+    (lab(driver='1.1'), lab(), 'driver 1.1 is not version 1.2'),
+    (lab(), lab(driver='1.1'), 'driver 1.2 is not version 1.1'),
+    (lab(module='labgpu_ng'), lab(),
+     'module LABGPU_NG is not equal to LABGPU'),
     (lab(), mtty(), 'of another vendor'),
+    # A module of the kernel's own tree: of the same kernel, whatever version
+    # it may declare.
+    (own(), own(), SAME),
+    (own(driver='1.00'), own(driver='1.00', os='debian-13'), SAME),
+    (own(driver='1.00', kernel='6.12.0'), own(driver='1.00'),
+     'kernel 6.12.0 is not version 6.1.0.18.AMD64'),
+    (own(), own(module='other'), 'module LABGPU is not equal to OTHER'),
+    # The one and the other are two drivers, of whatever version and kernel.
+    (own(driver='1.2'), lab(), 'intree YES is not equal to NO'),
+    (lab(), own(driver='1.2'), 'intree NO is not equal to YES'),
+    # What is not known is not compatible: a module from outside without a
+    # version, one of which it is not known where it comes from, none at all.
+    (lab(driver=None), lab(driver=None), 'driver of the target is unknown'),
+    (lab(), lab(intree=None), 'intree of the target is unknown'),
+    (lab(intree=None), lab(), 'intree of the source is unknown'),
+    (lab(intree=None, driver=None), own(),
+     'intree of the source is unknown'),
+    (own(kernel=None), own(kernel=None), 'kernel of the target is unknown'),
+    (lab(module=None), lab(module=None), 'module of the target is unknown'),
 ]
 
 
@@ -175,7 +226,7 @@ class CommentedTest(testtools.TestCase):
         self.assertEqual((), read.errors)
         return read.rules[number]
 
-    @ddt.data(('nvidia.yaml', 2), ('mtty.yaml', 1), ('default.yaml', 0),
+    @ddt.data(('nvidia.yaml', 2), ('mtty.yaml', 1), ('default.yaml', 1),
               ('intel-gvtg.yaml', 0))
     @ddt.unpack
     def test_are_right_and_warn_of_nothing(self, name, count):
@@ -187,7 +238,9 @@ class CommentedTest(testtools.TestCase):
         self.assertEqual((), read.errors)
         self.assertEqual(count, len(read.rules))
         known = [*ident.FACTS, *nvidia.Nvidia.fact_names]
-        self.assertEqual([], list(lint.lint(read.vendor, read.rules, known)))
+        self.assertEqual([], list(lint.lint(
+            read.vendor, read.rules, known,
+            vendors.values_of(vendors.load(), None))))
 
     def test_an_older_driver_on_rhel_9_6(self):
         rule = self.one('nvidia.yaml', 0)
@@ -216,6 +269,15 @@ class CommentedTest(testtools.TestCase):
         self.assertFalse(self.answer(rule, mtty('6.6.0'), mtty('6.12.0')))
 
 
+    def test_no_driver_is_compared(self):
+        rule = self.one('default.yaml', 0)
+        self.assertTrue(self.answer(
+            rule, lab(driver='1', module='other'), own(kernel='6.12.0')))
+        self.assertTrue(self.answer(rule, lab(intree=None), lab(module=None)))
+        self.assertFalse(self.answer(rule, lab('2222'), lab()))
+        self.assertFalse(self.answer(rule, lab(mdev_type='lab-2'), lab()))
+
+
 @ddt.ddt
 class PublishedTest(testtools.TestCase):
 
@@ -240,8 +302,9 @@ class PublishedTest(testtools.TestCase):
             self.assertIsNot(verdict.Kind.COMPATIBLE, found.kind)
             self.assertIn(expected, str(found))
 
-    def test_s390_devices_need_no_check(self):
-        """vfio-ccw and vfio-ap are not migratable: no rule is asked."""
-        some = samples.parent(parent_id='CSS', target_type='vfio_ccw-io',
-                              device_api='vfio-ccw', facts={})
-        self.assertIs(verdict.Kind.COMPATIBLE, self.answer(some, some).kind)
+    def test_s390_devices_cannot_migrate(self):
+        """vfio-ccw and vfio-ap: no rule is asked."""
+        some = dataclasses.replace(own(), device_api='vfio-ccw')
+        self.assertEqual('device API vfio-ccw cannot be live-migrated',
+                         str(self.answer(some, some)))
+        self.assertIs(verdict.Kind.COMPATIBLE, self.answer(own(), own()).kind)
