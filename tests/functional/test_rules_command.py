@@ -192,6 +192,34 @@ class ValidateTest(CommandTestCase):
         self.assertIn(f"'wide' ({path}:6)", messages[2])
         self.run_command('validate', '--strict', path, status=1)
 
+    def test_values_that_no_device_has(self):
+        path = self.write('a.yaml', """\
+            schema_version: "1.1"
+            vendor: "10de"
+            devices:
+              facts: {modul: [nvidia], intree: "maybe"}
+            rules:
+              - name: words of nvidia-smi
+                accepts: {facts: {ecc: "Enabled", mig: "off"}}
+              - name: a subsystem as sysfs has it
+                target: {facts: {subsystem: "0x10de:0x145a"}}
+                accepts: {facts: {ecc: same}}
+            """)
+        shown, _ = self.run_command('validate', path)
+        said = [line.removeprefix(f'{path}:') for line in shown.splitlines()]
+        self.assertEqual(
+            ['4:11: warning: devices.facts.modul: no collector publishes '
+             'modul of devices of 10de, so that no rule of this file ever '
+             'matches; module may be meant', '4:28: warning: '
+             'devices.facts.intree: intree is never maybe; known: no, yes',
+             "7:23: warning: rule 'words of nvidia-smi': accepts.facts.ecc: "
+             'ecc is never enabled; known: off, on, unsupported',
+             "9:22: warning: rule 'a subsystem as sysfs has it': "
+             'target.facts.subsystem: subsystem is never 0x10de_0x145a; it '
+             'is two PCI ids, "10de:145a"'],
+            [line.partition('; known: driver')[0] for line in said])
+        self.run_command('validate', '--strict', path, status=1)
+
     def test_a_word_for_a_vendor(self):
         path = self.write('a.yaml', """\
             schema_version: "1.0"

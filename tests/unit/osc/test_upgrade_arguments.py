@@ -14,7 +14,7 @@ class ArgumentTest(testtools.TestCase):
         ([], {}),
         (['driver=550.90.7'], {'driver': '550_90_7'}),
         (['driver=550', 'os=rhel-9.6'], {'driver': '550', 'os': 'RHEL_9_6'}),
-        (['os=a=b'], {'os': 'A_B'}))
+        (['kernel=5.14.0-570.el9'], {'kernel': '5_14_0_570_EL9'}))
     @ddt.unpack
     def test_facts(self, arguments, expected):
         self.assertEqual(expected, upgrade_arguments.facts(arguments))
@@ -28,6 +28,12 @@ class ArgumentTest(testtools.TestCase):
          'letters and digits, a letter first'),
         (['driver='], "fact driver: '' has no letter or digit that a trait "
          'could carry'),
+        (['os=a=b'], "fact os: 'a=b': a trait cannot carry '=', so that it "
+         'would be lost'),
+        (['driver=>=550'], "fact driver: '>=550': a trait cannot carry '>=', "
+         'so that it would be lost'),
+        (['driver=550-570'], "fact driver: '550-570' reads as a range of "
+         'versions'),
         (['driver=1', 'driver=2'], 'fact driver is given twice'))
     @ddt.unpack
     def test_wrong_facts(self, arguments, line):
@@ -39,8 +45,12 @@ class ArgumentTest(testtools.TestCase):
     def test_types(self, name):
         self.assertEqual({'NVIDIA_558'}, upgrade_arguments.types([name]))
 
-    def test_wrong_type(self):
+    @ddt.data(
+        ('-', "'-' has no letter or digit that a trait could carry"),
+        ('nvidia-*', "'nvidia-*': a trait cannot carry '-*', so that it would "
+         'be lost'))
+    @ddt.unpack
+    def test_wrong_type(self, name, line):
         error = self.assertRaises(exceptions.BadInput,
-                                  upgrade_arguments.types, ['-'])
-        self.assertEqual("type: '-' has no letter or digit that a trait could "
-                         'carry', str(error))
+                                  upgrade_arguments.types, [name])
+        self.assertEqual(f'type: {line}', str(error))

@@ -21,6 +21,7 @@ class Acme(base.Vendor):
     vendors = frozenset({'1b36'})
     fact_names = {'mode': 'fast or safe',
                   'firmwareversion': 'version of the firmware of the board'}
+    fact_values = {'mode': frozenset({'fast', 'safe'})}
 
     def __init__(self, conf):
         super().__init__(conf)
