@@ -97,7 +97,7 @@ def _lost(text: str, version: bool) -> str:
         text = ''.join('x' if sign.isalpha() else sign for sign in text)
     for found in _SIGNS.finditer(text):
         signs = found.group()
-        inside = 0 < found.start() and found.end() < len(text)
+        inside = found.start() > 0 and found.end() < len(text)
         if version:
             harmless = inside and signs in _IN_VERSIONS
         else:

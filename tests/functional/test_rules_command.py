@@ -197,7 +197,7 @@ class ValidateTest(CommandTestCase):
             schema_version: "1.1"
             vendor: "10de"
             devices:
-              facts: {modul: [nvidia], intree: "maybe"}
+              facts: {modulename: [nvidia], intree: "maybe"}
             rules:
               - name: words of nvidia-smi
                 accepts: {facts: {ecc: "Enabled", mig: "off"}}
@@ -208,9 +208,9 @@ class ValidateTest(CommandTestCase):
         shown, _ = self.run_command('validate', path)
         said = [line.removeprefix(f'{path}:') for line in shown.splitlines()]
         self.assertEqual(
-            ['4:11: warning: devices.facts.modul: no collector publishes '
-             'modul of devices of 10de, so that no rule of this file ever '
-             'matches; module may be meant', '4:28: warning: '
+            ['4:11: warning: devices.facts.modulename: no collector publishes '
+             'modulename of devices of 10de, so that no rule of this file '
+             'ever matches; module may be meant', '4:33: warning: '
              'devices.facts.intree: intree is never maybe; known: no, yes',
              "7:23: warning: rule 'words of nvidia-smi': accepts.facts.ecc: "
              'ecc is never enabled; known: off, on, unsupported',

@@ -182,11 +182,11 @@ class ValuesTest(testtools.TestCase):
     def test_of_devices(self):
         devices = model.Target(facts={
             name: ((model.Operand(pat.Op.IS, 'X'),),)
-            for name in ('modul', 'ecc', 'os')})
+            for name in ('modulename', 'ecc', 'os')})
         self.assertEqual(
-            {('facts', 'modul'): 'no collector publishes modul of devices of '
-             '10de, so that no rule of this file ever matches; module may be '
-             'meant; known: ecc, module, os',
+            {('facts', 'modulename'): 'no collector publishes modulename of '
+             'devices of 10de, so that no rule of this file ever matches; '
+             'module may be meant; known: ecc, module, os',
              ('facts', 'ecc'): 'ecc is never x; known: n_a, off, on'},
             dict(lint.devices_remarks('10DE', devices, (
                 'ecc', 'module', 'os'), self.values)))
