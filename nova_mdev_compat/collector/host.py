@@ -39,7 +39,8 @@ class Reader:
         self._types = nova_options.mdev_types(conf, conf.collector.sysfs_root)
         self._libvirt = _libvirt(conf.collector)
         self._vendors = consult.Vendors(conf)
-        self.rules = collector_rules.Rules(conf.collector.rules_dirs)
+        self.rules = collector_rules.Rules(conf.collector.rules_dirs,
+                                           self._vendors.classes)
         for mdev_type in self._types.ignored:
             LOG.warning('nova.conf: mdev type %s is enabled without '
                         '[mdev_%s]device_addresses, and %s is the default '

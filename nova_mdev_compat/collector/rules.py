@@ -5,8 +5,10 @@ import pathlib
 
 from oslo_log import log as logging
 
+from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
+from nova_mdev_compat.vendors import loader as vendors
 
 LOG = logging.getLogger(__name__)
 
@@ -18,12 +20,15 @@ class Rules:
 
     Once a good set was read, a wrong one does not take its place: it is
     reported, again at every change, and the last good set stays in force.
+    Values that no device has are reported when a set is read.
 
     :param directories: as for loader.load
+    :param plugins: the vendor plugins of this host, which know such values
     """
 
-    def __init__(self, directories: list[str]):
+    def __init__(self, directories: list[str], plugins: vendors.Classes):
         self._directories = directories
+        self._plugins = plugins
         self._stamp: _Stamp | None = None
         self._good: model.RuleSet | None = None
         #: What is wrong with the files, None where nothing is.
@@ -52,7 +57,18 @@ class Rules:
         if self._good is not None:
             LOG.info('Rule files have changed and are in force')
         self.fault = None
+        self._report(rules)
         return rules
+
+    def _report(self, rules: model.RuleSet) -> None:
+        for vendor, of_vendor in rules.by_vendor.items():
+            known = vendors.values_of(self._plugins, (
+                None if vendor == model.EVERY_VENDOR else vendor))
+            for rule in of_vendor:
+                for remark in lint.unknown_values(rule, known):
+                    LOG.warning('%s: rule %r: %s: %s', rule.place(remark.path),
+                                rule.name, '.'.join(map(str, remark.path)),
+                                remark.text)
 
     def _look(self) -> _Stamp:
         """Return what tells whether a file has changed."""

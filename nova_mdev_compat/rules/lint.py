@@ -64,7 +64,7 @@ def lint(vendor: str, rules: Sequence[model.Rule],
     alive = [number for number, remarks in enumerate(never) if not remarks]
     for number, remarks in enumerate(never):
         yield from remarks or _shadowed(rules, number, alive)
-        yield from _unknown_values(rules[number], known_values or {})
+        yield from unknown_values(rules[number], known_values or {})
         yield from _beyond_floor(rules[number])
 
 
@@ -78,13 +78,16 @@ def devices_remarks(vendor: str, devices: model.Target,
     rule = model.Rule('', '', devices, model.Accepts())
     for remark in (*_unknown_facts(vendor, rule, known_facts),
                    *_impossible_facts(rule, known_facts),
-                   *_unknown_values(rule, known_values)):
+                   *unknown_values(rule, known_values)):
         yield remark.path[1:], remark.text.replace(
             _NEVER, 'so that no rule of this file ever matches')
 
 
-def _unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
-    """Find values that no device has, in a list or beside one."""
+def unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
+    """Find values that no device has.
+
+    :param known: all values of those facts that have few
+    """
     for path in _facts(rule):
         where, _, name = path
         alternatives = getattr(rule, where).facts[name]

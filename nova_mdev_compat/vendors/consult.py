@@ -34,14 +34,15 @@ class Vendors:
     One that cannot be started now is started again when it is next asked.
 
     :param conf: the collector's options
+    :ivar classes: by name
     :raises exceptions.BadInput: plugins that cannot be used
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
-        classes = loader.load(conf.collector.vendor_plugins)
-        self._names = loader.by_vendor(classes)
+        self.classes = loader.load(conf.collector.vendor_plugins)
+        self._names = loader.by_vendor(self.classes)
         self._plugins = {name: _Plugin(name, plugin, conf)
-                         for name, plugin in classes.items()}
+                         for name, plugin in self.classes.items()}
 
     def name_for(self, device: base.Device) -> str | None:
         """Return the name of the plugin that speaks for a device."""

@@ -9,6 +9,7 @@ import testtools
 
 from nova_mdev_compat.collector import rules as collector_rules
 from nova_mdev_compat.rules import model
+from nova_mdev_compat.vendors import base
 
 RULE = """
 schema_version: "1.0"
@@ -32,7 +33,11 @@ class RulesTest(testtools.TestCase):
         self.shipped, self.own = (directory / 'nvidia.yaml'
                                   for directory in self.directories)
         self.shipped.write_text(RULE.format('shipped'))
-        self.rules = collector_rules.Rules(list(map(str, self.directories)))
+        self.rules = collector_rules.Rules(
+            list(map(str, self.directories)),
+            {'acme': type('Acme', (base.Vendor,), {
+                'vendors': {'10de'}, 'fact_names': {'ecc': 'ECC mode'},
+                'fact_values': {'ecc': {'on', 'off'}}})})
 
     def names(self):
         """Return the names of the rules in force."""
@@ -53,6 +58,19 @@ class RulesTest(testtools.TestCase):
         self.assertEqual(['longer'], self.names())
         self.own.unlink()
         self.assertEqual(['shipped'], self.names())
+
+    def test_values_that_no_device_has(self):
+        """They are reported once for each set of rules."""
+        self.own.write_text(RULE.format('own').replace(
+            '{}', '{facts: {ecc: ["Enabled", "on"]}}'))
+        for _ in range(2):
+            self.assertEqual(['own'], self.names())
+        self.assertEqual(
+            f"{self.own}:6:23: rule 'own': accepts.facts.ecc: ecc is never "
+            'enabled; known: off, on\n', self.log.output)
+        self.own.write_text(RULE.format('right'))
+        self.names()
+        self.assertEqual(1, self.log.output.count('never'))
 
     def test_same_size_and_time(self):
         """As from packages whose files all bear one time."""
