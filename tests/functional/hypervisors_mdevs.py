@@ -128,7 +128,7 @@ def devices_found(host, mdevs, rules, facts, read_at):
     served = {item.parent: item.type for item in mdevs}
     return publication.devices_found(publication.Host(host, tuple(
         publication.describe(_parent(name, mdev_type, facts), rules)
-        for name, mdev_type in served.items())), read_at)
+        for name, mdev_type in served.items())), read_at, {})
 
 
 def _parent(name, mdev_type, facts):

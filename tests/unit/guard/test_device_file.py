@@ -55,7 +55,8 @@ class DeviceFileTest(testtools.TestCase):
                 ('mtty_mtty', {'parent_id': 'MTTY', 'offered': ('mtty-1',),
                                'target_type': 'mtty-1'}))]
         host = publication.Host('gpu-1', tuple(parents))
-        device_file.write(self.path, publication.devices_found(host, NOW))
+        device_file.write(self.path, publication.devices_found(
+            host, NOW, {}))
         found = device_file.read(self.path)
         self.assertEqual(('gpu-1', NOW), (found.host, found.read_at))
         self.assertEqual(['pci_0000_84_00_0', 'pci_0000_85_00_0',
@@ -76,7 +77,7 @@ class DeviceFileTest(testtools.TestCase):
             samples.parent(device_api='vfio-ccw'),
             loader.load([str(samples.SHIPPED_RULES)]))
         found = publication.devices_found(
-            publication.Host('gpu-1', (item,)), NOW)
+            publication.Host('gpu-1', (item,)), NOW, {})
         (device,) = found.devices.values()
         self.assertEqual((item.identity, {}), (device.identity, device.rules))
 

@@ -63,7 +63,7 @@ def under(directory, text):
 def of_guard(target, source):
     """Return the guard's answer and words."""
     found = publication.devices_found(
-        publication.Host('here', (target,)), read_at=0)
+        publication.Host('here', (target,)), read_at=0, before={})
     name = target.parent.name
     findings = decision.judge(
         incoming.Domain(('u',), (annotation.Mdev('s', source),)),
