@@ -20,10 +20,12 @@ from nova_mdev_compat import traits
 #: Longest query string that is sent; servers refuse lines of 8 kB.
 MAX_QUERY = 4000
 
-#: As a parameter of a query: providers that speak for a host's parents.
-SPEAKS = ('required', f'in:{traits.HOST},{traits.MIXED}')
+#: In the place of a type: that of a parent that accepts nothing.
+UNKNOWN = ''
 
 Candidate = Mapping[str, Any]
+#: Of a query.
+Parameters = tuple[tuple[str, str], ...]
 
 
 class Host(Protocol):
@@ -42,7 +44,8 @@ class Source:
 
     :ivar amount: how many
     :ivar identities: one for each type that the parent serves or has in
-        use; with more than one, the mdevs' own type is not known
+        use; with more than one, the mdevs' own type is not known; none
+        where nothing is known of the parent
     """
 
     amount: int
@@ -76,14 +79,35 @@ def matching(patterns: Mapping[str, pat.Pattern],
                      and pattern.judge(source))
 
 
-def speakers(mdev_type: str,
-             tree: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Return query parameters for those who speak and serve a type.
+def readable(carried: Collection[str]) -> Parameters:
+    """Return query parameters for those who publish in our schema alone.
 
-    :param tree: UUID of the only host that matters
+    A query that names a trait that does not exist is refused.
+
+    :param carried: traits of ours that any provider carries, our schema's
+        among them
     """
-    found = (SPEAKS, ('required', traits.TYPE + mdev_type))
-    return (*found, ('in_tree', tree)) if tree else found
+    others = (f'!{name}' for name in traits.other_schemas(carried))
+    return tuple(('required', name) for name in (traits.SCHEMA, *others))
+
+
+def speakers(carried: Collection[str], mdev_type: str | None = None,
+             tree: str | None = None) -> Parameters | None:
+    """Return query parameters for those who speak, and serve a type.
+
+    :param carried: traits of ours that any provider carries
+    :param tree: UUID of the only host that matters
+    :returns: None if there is nobody
+    """
+    who = [name for name in (traits.HOST, traits.MIXED) if name in carried]
+    if not who or traits.SCHEMA not in carried:
+        return None
+    found = [('required', f'in:{",".join(who)}'), *readable(carried)]
+    if mdev_type is not None:
+        if traits.TYPE + mdev_type not in carried:
+            return None
+        found.append(('required', traits.TYPE + mdev_type))
+    return (*found, ('in_tree', tree)) if tree else tuple(found)
 
 
 def queries(accepting: Sequence[Collection[str]],
@@ -149,23 +173,36 @@ class Acceptors:
         return cls(frozenset(uuid for uuid, root in pairs if uuid == root),
                    frozenset(parents), frozenset(parents.values()))
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """UUIDs of all hosts on which somebody accepts."""
+        return self.roots | self.parent_roots
+
 
 class Decision:
     """Which hosts, and which candidates of theirs, are left.
 
+    What is not known is taken for acceptance: whoever is refused then has
+    refused what is known.
+
     :param sources: parents of the instance's mdevs
-    :param acceptors: by mdev type
+    :param acceptors: by mdev type; None where nobody knows them
     :param classes: resource classes of mdevs
     """
 
     def __init__(self, sources: Sequence[Source],
-                 acceptors: Mapping[str, Acceptors],
+                 acceptors: Mapping[str, Acceptors | None],
                  classes: frozenset[str]):
-        self._acceptors = acceptors
+        self._acceptors = {name: some for name, some in acceptors.items()
+                           if some is not None}
         self._classes = classes
-        self._wanted = _amounts_by_type(sources)
-        self._only = (next(iter(acceptors.values()))
-                      if len(acceptors) == 1 else None)
+        self._total = sum(source.amount for source in sources)
+        self._demands = _demands([
+            (_places(source, acceptors), source.amount)
+            for source in sources])
+        self._only = None
+        if len(acceptors) == 1 and all(one.identities for one in sources):
+            (self._only,) = acceptors.values()
 
     def judge(self, hosts: Iterable[Host],
               ) -> tuple[list[tuple[Host, list[Candidate]]], list[Host]]:
@@ -212,34 +249,51 @@ class Decision:
         return left
 
     def _fits(self, root: str, candidate: Candidate) -> bool:
-        found: dict[str, int] = {}
+        """Tell whether the sources' mdevs can be what a candidate takes."""
+        found: dict[str, int] = collections.Counter()
         for uuid, item in candidate['allocations'].items():
             amount = _amount(item['resources'], self._classes)
-            if not amount:
-                continue
-            mdev_type = self._type_of(root, uuid)
-            if mdev_type is None:
-                return False
-            found[mdev_type] = found.get(mdev_type, 0) + amount
-        return self._wanted is None or found == self._wanted
+            if amount:
+                found[self._type_of(root, uuid)] += amount
+        return sum(found.values()) == self._total and all(
+            sum(found[name] for name in places) >= amount
+            for places, amount in self._demands)
 
-    def _type_of(self, root: str, uuid: str) -> str | None:
+    def _type_of(self, root: str, uuid: str) -> str:
         """Return the type for which a parent accepts the sources."""
         for mdev_type, acceptors in self._acceptors.items():
             if uuid in acceptors.parents or root in acceptors.roots:
                 return mdev_type
-        return None
+        return UNKNOWN
 
 
-def _amounts_by_type(sources: Iterable[Source]) -> dict[str, int] | None:
-    """Return how many mdevs of each type there are, None if nobody knows."""
-    found: dict[str, int] = {}
-    for source in sources:
-        if len(source.identities) != 1:
-            return None  # Nova alone knows their types
-        (identity,) = source.identities
-        found[identity.type] = found.get(identity.type, 0) + source.amount
-    return found
+def _places(source: Source, acceptors: Mapping[str, Acceptors | None],
+            ) -> frozenset[str]:
+    """Return the types of parents on which a source's mdevs may land."""
+    types = frozenset(identity.type for identity in source.identities)
+    if not types:
+        return frozenset([UNKNOWN, *acceptors])
+    if any(acceptors[mdev_type] is None for mdev_type in types):
+        return types | {UNKNOWN}
+    return types
+
+
+def _demands(wanted: Sequence[tuple[frozenset[str], int]],
+             ) -> list[tuple[frozenset[str], int]]:
+    """Return how many mdevs some types must have room for, taken together.
+
+    Mdevs of a source whose type is not known may be of each of its types.
+    All of them find a place exactly if no set of types is short of room for
+    those that can go nowhere else (Hall's theorem). Unions of the sources'
+    own sets are enough; they are few, as are the types of one host.
+
+    :param wanted: for each source, its types and its amount
+    """
+    unions: set[frozenset[str]] = set()
+    for places, _ in wanted:
+        unions |= {places | union for union in unions} | {places}
+    return [(union, sum(amount for places, amount in wanted
+                        if places <= union)) for union in unions]
 
 
 def mdev_amounts(candidate: Candidate,

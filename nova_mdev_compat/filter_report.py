@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the filter says in the scheduler's log: a line or two a request."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -22,6 +22,9 @@ LOG = logging.getLogger('nova_mdev_compat.filters')
 NAMED = 10
 REASONS = 5
 
+#: Beyond where any pattern fails.
+_FITS: pat.Stage = (3, '')
+
 
 @dataclasses.dataclass(frozen=True)
 class Question:
@@ -31,85 +34,158 @@ class Question:
     :ivar migration: UUID of the migration, which holds the allocations of
         the source meanwhile
     :ivar sources: the parents that its mdevs sit on
+    :ivar provider: UUID of the resource provider of one of them
+    :ivar why: why it is not known what some of them are, if so
     """
 
     instance: str
     migration: str
     sources: tuple[dec.Source, ...]
+    provider: str
+    why: Exception | None = None
 
     def __str__(self) -> str:
-        devices = dec.devices(source.identities for source in self.sources)
+        devices = dec.devices(source.identities for source in self.sources
+                              if source.identities)
         return (f'live migration {self.migration} of instance '
                 f'{self.instance} from {devices}')
 
 
 def answered(question: Question, hosts: Sequence[Any], refused: Sequence[Any],
-             silent: Collection[str],
-             patterns: Mapping[str, pat.Pattern]) -> None:
-    """Say how many hosts accept, and where none does, why.
+             silent: Collection[str]) -> None:
+    """Say how many hosts accept.
 
-    :param silent: UUIDs of those among the refused that publish nothing
+    :param silent: UUIDs of those among the refused that publish nothing that
+        can be read
     """
     permissive = CONF.mdev_compat.mode == options.PERMISSIVE
     LOG.info(
         '%(mode)s%(question)s: %(passed)d of %(total)d hosts accept it, '
-        '%(refused)d do not, and on %(silent)d no collector has published',
+        '%(refused)d do not, and on %(silent)d nothing is published that can '
+        'be read',
         {'mode': 'Permissive, nothing is refused: ' if permissive else '',
          'question': question, 'passed': len(hosts) - len(refused),
          'total': len(hosts), 'refused': len(refused) - len(silent),
          'silent': len(silent)})
-    none_left = len(refused) == len(hosts)
-    if not none_left and not LOG.isEnabledFor(logging.DEBUG):
-        return
-    silent_names = [host.host for host in refused if host.uuid in silent]
     LOG.debug('Refused: %s; published nothing: %s',
-              [host.host for host in refused], silent_names)
-    if none_left:
-        _explain(question, silent_names, patterns)
+              [host.host for host in refused],
+              [host.host for host in refused if host.uuid in silent])
 
 
-def _explain(question: Question, silent: list[str],
-             patterns: Mapping[str, pat.Pattern]) -> None:
-    """Say why there is no valid host, in the words of the commands."""
-    names = ', '.join(sorted(silent)[:NAMED])
-    LOG.warning(
-        'No host accepts %(question)s. %(nearest)s%(silent)sFor each host: '
-        'openstack mdev target list %(instance)s',
-        {'question': question, 'nearest': _nearest(question, patterns),
-         'instance': question.instance,
-         'silent': f'On {names}: {judgement.NOT_PUBLISHED}; start '
-                   'nova-mdev-collector. ' if names else ''})
+def none_left(question: Question, said: Iterable[str],
+              silent: Collection[str], strangers: Collection[str],
+              schemas: Collection[str]) -> None:
+    """Say why there is no valid host, in the words of the commands.
 
-
-def _nearest(question: Question, patterns: Mapping[str, pat.Pattern]) -> str:
-    """Return what the patterns that name the device say against it.
-
-    Each may be another host's, so that none speaks for the others.
+    :param said: what other hosts say, in sentences
+    :param silent: names of hosts on which no collector has published
+    :param strangers: names of hosts that publish in other schemas
+    :param schemas: the traits of these
     """
-    sources = {identity for source in question.sources
-               for identity in source.identities}
-    failures = [judgement.first_failure(pattern, source)
-                for source in sources for pattern in patterns.values()
-                if pattern.takes_parent(source.parent)]
-    reasons = sorted({str(failure[1]) for failure in failures if failure})
+    sentences = list(said)
+    if silent:
+        sentences.append(f'On {_names(silent)}: {judgement.NOT_PUBLISHED}; '
+                         'start nova-mdev-collector')
+    if strangers:
+        sentences.append(
+            f'Of {_names(strangers)}: {judgement.other_schema(schemas)}; '
+            'upgrade nova-mdev-compat here')
+    LOG.warning(
+        'No host accepts %(question)s. %(why)sFor each host: openstack mdev '
+        'target list %(instance)s',
+        {'question': question, 'instance': question.instance,
+         'why': ''.join(f'{sentence}. ' for sentence in sentences)})
+
+
+def _names(names: Iterable[str]) -> str:
+    return ', '.join(sorted(names)[:NAMED])
+
+
+def clauses(question: Question, patterns: Mapping[str, pat.Pattern],
+            taken: Collection[str]) -> list[tuple[str, list[str]]]:
+    """Return what patterns that name the device say, each with the patterns.
+
+    Those that let a source come furthest come first.
+
+    :param patterns: by trait
+    :param taken: mdev types for which some device takes all sources; that a
+        pattern fits says nothing more there
+    """
+    found: dict[tuple[pat.Stage, str], list[str]] = {}
+    for mdev_type, sources in dec.by_type(question.sources).items():
+        apart = (str(judgement.TOGETHER) if len(sources) > 1
+                 else str(judgement.not_served(mdev_type)))
+        for source in sources:
+            for name, pattern in patterns.items():
+                if not pattern.takes_parent(source.parent):
+                    continue
+                failure = judgement.first_failure(pattern, source)
+                if failure:
+                    key = failure[0], str(failure[1])
+                elif mdev_type not in taken:
+                    key = _FITS, apart
+                else:
+                    continue
+                found.setdefault(key, []).append(name)
+    ordered = sorted(sorted(found), key=lambda key: key[0], reverse=True)
+    return [(text, found[stage, text]) for stage, text in ordered]
+
+
+def sentences(accepted: bool, reasons: Sequence[str]) -> list[str]:
+    """Return what other hosts than the source's say.
+
+    :param accepted: some device of theirs accepts; it may be full
+    :param reasons: what is said against the sources
+    """
+    found = []
+    if accepted:
+        found.append(f'Another host {judgement.NO_CAPACITY}, or Nova has '
+                     'left it out for another reason')
     if reasons:
-        return ('Patterns for this device say: '
-                f'{"; ".join(reasons[:REASONS])}. ')
-    if failures:
-        return f'Any device whose patterns fit {judgement.NO_CAPACITY}. '
-    return 'No host publishes a pattern for this device. '
+        found.append(f'Patterns for this device say: {"; ".join(reasons)}')
+    return found or ['No other host publishes a pattern for this device']
 
 
-def unanswered(instance: str, total: int, passes: bool,
+def unanswered(instance: str, total: int, refused: int,
                why: Exception) -> None:
     """Say why there is no answer, and what happens instead.
 
-    :param passes: all hosts are let through
+    :param refused: how many hosts are refused all the same
     """
+    if refused in (0, total):
+        what = f'{"Refusing" if refused else "Letting through"} all {total}'
+    else:
+        what = (f'Refusing {refused}, which refuse what is known of it, and '
+                f'letting through {total - refused} of {total}')
     LOG.warning(
         'Compatibility of the mdevs of instance %(instance)s is unknown: '
-        '%(why)s. %(what)s all %(total)d hosts ([mdev_compat]mode = %(mode)s, '
+        '%(why)s. %(what)s hosts ([mdev_compat]mode = %(mode)s, '
         'unknown = %(unknown)s)',
-        {'instance': instance, 'why': why, 'total': total,
-         'what': 'Letting through' if passes else 'Refusing',
+        {'instance': instance, 'why': why, 'what': what,
          'mode': CONF.mdev_compat.mode, 'unknown': CONF.mdev_compat.unknown})
+
+
+def left_behind(question: Question) -> None:
+    """Say that the instance has a newer migration than the one judged."""
+    LOG.warning(
+        'Instance %(instance)s has a newer migration than %(migration)s, '
+        'which is still accepted and holds its mdevs: if no live migration '
+        'of it is under way, a conductor has left that behind; see '
+        '"A migration that was left behind" in the guide',
+        {'instance': question.instance, 'migration': question.migration})
+
+
+def nobody_is_silent(why: Exception) -> None:
+    """Say why no host counts as one on which no collector has published."""
+    LOG.warning('Which of the hosts that do not accept have published is not '
+                'known, and none of them passes as unknown: %s', why)
+
+
+def unreadable(names: Collection[str]) -> None:
+    """Say which accept patterns cannot be read."""
+    LOG.warning(
+        '%(number)d accept patterns in Placement cannot be read, and accept '
+        'nothing: %(names)s%(more)s. Were they written by a newer '
+        'nova-mdev-collector?',
+        {'number': len(names), 'names': _names(names),
+         'more': ', …' if len(names) > NAMED else ''})

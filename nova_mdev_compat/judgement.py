@@ -20,6 +20,9 @@ NO_IDENTITY = verdict.Reason(
 #: Of a host or device that a collector has described.
 ACCEPTS_NOTHING = verdict.Reason(
     verdict.Cause.VENDOR, 'declares nothing that it accepts')
+#: Of a host, for an instance with several mdevs of a type.
+TOGETHER = verdict.Reason(
+    verdict.Cause.VENDOR, 'no single device accepts all of its mdevs')
 
 
 def but(clause: str) -> str:
@@ -100,10 +103,24 @@ def _order(failure: tuple[pat.Stage, verdict.Reason],
     return reason.cause is verdict.Cause.MISSING, stage
 
 
-def no_identity(source: str) -> str:
+def other_schema(schemas: Iterable[str]) -> verdict.Reason:
+    """Return what to say of a host that another version has written.
+
+    :param schemas: traits of the schemas that are not read here
+    """
+    return verdict.Reason(
+        verdict.Cause.MISSING, f'publishes in schema {", ".join(schemas)}, '
+        'which this version does not read')
+
+
+def no_identity(source: str, schemas: Collection[str] = ()) -> str:
     """Return what to say of a source that nobody can judge.
 
     :param source: what to call it
+    :param schemas: traits that it has of schemas that are not read here
     """
+    if schemas:
+        return (f'{source} {other_schema(schemas)}: upgrade '
+                'nova-mdev-compat here')
     return (f'{source} carries no complete identity: start '
             'nova-mdev-collector on its host, or upgrade it, and see its log')

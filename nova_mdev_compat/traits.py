@@ -41,6 +41,7 @@ ACCEPT = PREFIX + 'ACCEPT_'
 MAX_LENGTH = 255
 
 _CANONICAL = re.compile(r'[A-Z0-9]+(_[A-Z0-9]+)*')
+_SCHEMA = re.compile(PREFIX + 'V[0-9]+')
 
 
 class TraitError(ValueError):
@@ -49,6 +50,12 @@ class TraitError(ValueError):
 
 def is_ours(name: str) -> bool:
     return name.startswith(PREFIX)
+
+
+def other_schemas(names: Iterable[str]) -> list[str]:
+    """Return the schema traits of versions that are not read here."""
+    return sorted(name for name in names
+                  if _SCHEMA.fullmatch(name) and name != SCHEMA)
 
 
 def encode_pattern(pattern: pat.Pattern) -> str:
@@ -133,7 +140,7 @@ def encode_value(prefix: str, value: str) -> str:
 class Description:
     """What the traits of one provider say about it.
 
-    :ivar managed: a collector has published here, in a schema that we read
+    :ivar managed: a collector has published here, in our schema and no other
     :ivar parents: parent ids; one for a parent's provider
     :ivar types: mdev types that it serves
     :ivar in_use: mdev types that only running domains still use
@@ -191,9 +198,9 @@ def describe(names: Iterable[str]) -> Description:
         return frozenset(name.removeprefix(prefix) for name in ours
                          if name.startswith(prefix))
 
-    return Description(SCHEMA in ours, values(PARENT), values(TYPE),
-                       values(INUSE), frozenset(facts), accepts,
-                       tuple(unreadable))
+    managed = SCHEMA in ours and not other_schemas(ours)
+    return Description(managed, values(PARENT), values(TYPE), values(INUSE),
+                       frozenset(facts), accepts, tuple(unreadable))
 
 
 def decode_fact(name: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ def check(placement: pl.Placement) -> words.Finding:
     found = microversion(placement.newest_microversion())
     if found.code is not words.Code.SUCCESS:
         return found
-    placement.accept_traits()
+    placement.carried_traits()
     placement.lineage_at('name=nobody')
     placement.allocations(_NOBODY)
     with contextlib.suppress(pl.NotFound):

@@ -27,6 +27,7 @@ from nova_mdev_compat.conf import status as status_options
 from nova_mdev_compat import configuration
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import placement as pl
+from nova_mdev_compat import traits
 from nova_mdev_compat import version
 
 NAME = 'nova-mdev-compat-status'
@@ -96,7 +97,7 @@ class Checks(upgradecheck.UpgradeCommands):
         """Hosts that publish in another schema, by its trait."""
         return {name: {root for _, root in self._placement.lineage_at(
             f'required={name}')}
-            for name in published.other_schemas(self._carried)}
+            for name in traits.other_schemas(self._carried)}
 
     @_check
     def _filter(self) -> words.Finding:

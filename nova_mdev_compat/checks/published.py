@@ -2,23 +2,15 @@
 """Have all hosts published, in a schema that this version reads? Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-import re
 
 from nova_mdev_compat.checks import words
 from nova_mdev_compat.cloud import model
 from nova_mdev_compat import traits
 
-_SCHEMA = re.compile(traits.PREFIX + 'V([0-9]+)')
 _OURS = int(traits.SCHEMA.removeprefix(traits.PREFIX + 'V'))
 
 #: UUIDs of the root providers of hosts, by the trait that they have.
 Hosts = Mapping[str, Collection[str]]
-
-
-def other_schemas(carried: Iterable[str]) -> list[str]:
-    """Return the schema traits that are not ours."""
-    return sorted(name for name in carried
-                  if _SCHEMA.fullmatch(name) and name != traits.SCHEMA)
 
 
 def hosts(cloud: model.Cloud, others: Hosts) -> words.Finding:

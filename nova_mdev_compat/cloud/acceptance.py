@@ -5,9 +5,10 @@ Nova pairs an instance's mdevs with the target's by type name only, so a
 target parent must accept every source of its type. Pure.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 import dataclasses
 import functools
+from typing import Any
 
 from nova_mdev_compat import decision as dec
 from nova_mdev_compat import identity as ident
@@ -16,11 +17,10 @@ from nova_mdev_compat import pattern as pat
 from nova_mdev_compat import traits
 from nova_mdev_compat import verdict
 
+#: An amount, and the parents that may give it.
+Piece = tuple[int, frozenset[Hashable]]
 #: Identities that a parent must all accept, by the type it must serve.
 Alternative = tuple[str, tuple[ident.Identity, ...]]
-
-TOGETHER = verdict.Reason(
-    verdict.Cause.VENDOR, 'no single device accepts all of its mdevs')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,23 +68,25 @@ def needs(held: Iterable[tuple[frozenset[ident.Identity], str, int]],
     held = list(held)
     by_type = dec.by_type(dec.Source(amount, identities)
                           for identities, _, amount in held)
-    alternatives = tuple((name, tuple(identities))
-                         for name, identities in by_type.items())
     amounts: dict[tuple[tuple[Alternative, ...], str], list[int]] = {}
     for identities, resource_class, amount in held:
-        mine = alternatives
-        if _types_known(held):
-            (identity,) = identities
-            mine = tuple(one for one in alternatives
-                         if one[0] == identity.type)
+        types = {identity.type for identity in identities}
+        mine = tuple((name, tuple(sources))
+                     for name, sources in by_type.items() if name in types)
         amounts.setdefault((mine, resource_class), []).append(amount)
     return tuple(Need(*key, tuple(sorted(some, reverse=True)))
                  for key, some in amounts.items())
 
 
-def _types_known(
-        held: Iterable[tuple[frozenset[ident.Identity], str, int]]) -> bool:
-    return all(len(identities) == 1 for identities, _, _ in held)
+def most(need: Need, wanted: Needs) -> int:
+    """Return how much of a parent can matter for a need, and what shares it.
+
+    :param wanted: all needs of the instance
+    """
+    types = {name for name, _ in need.alternatives}
+    return sum(sum(one.amounts) for one in wanted
+               if one.resource_class == need.resource_class
+               and not types.isdisjoint(name for name, _ in one.alternatives))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -121,7 +123,7 @@ def _against(voices: frozenset[Voice], need: Need) -> list[verdict.Verdict]:
                for source in identities
                if not (one := _judge(voices, source))]
     return against or [
-        verdict.Verdict(verdict.Kind.INCOMPATIBLE, (TOGETHER,))]
+        verdict.Verdict(verdict.Kind.INCOMPATIBLE, (judgement.TOGETHER,))]
 
 
 @functools.lru_cache(maxsize=65536)
@@ -145,17 +147,40 @@ def _order(pattern: pat.Pattern) -> tuple[str, str, str]:
     return pattern.parent, pattern.type, str(pattern.conditions)
 
 
-def fits(amounts: Iterable[int], free: Collection[int]) -> bool:
-    """Tell whether amounts fit into what parents have free, first come.
+def fits(wanted: Needs,
+         free: Mapping[Need, Mapping[Any, int]]) -> bool:
+    """Tell whether there is room for all mdevs of an instance on a host.
 
-    :param amounts: the largest first
-    :param free: of each parent
+    Needs whose types are not known may compete for the same parents.
+
+    :param free: how much the parents that accept a need have to spare
     """
-    left = sorted(free, reverse=True)
-    for amount in amounts:
-        index = next((index for index, some in enumerate(left)
-                      if some >= amount), None)
-        if index is None:
-            return False
-        left[index] -= amount
-    return True
+    pieces: list[Piece] = []
+    left: dict[Hashable, int] = {}
+    for need in wanted:
+        some = {(need.resource_class, parent): amount
+                for parent, amount in free[need].items()}
+        left.update((key, max(amount, left.get(key, 0)))
+                    for key, amount in some.items())
+        pieces += [(amount, frozenset(some)) for amount in need.amounts]
+    return _place(sorted(pieces, key=lambda one: (-one[0], len(one[1]))),
+                  left)
+
+
+def _place(pieces: Sequence[Piece], left: dict[Hashable, int]) -> bool:
+    if not pieces:
+        return True
+    (amount, parents), *others = pieces
+    tried = set()
+    for parent in parents:
+        # One of several parents that are alike is enough.
+        alike = left[parent], tuple(parent in some for _, some in others)
+        if left[parent] < amount or alike in tried:
+            continue
+        tried.add(alike)
+        left[parent] -= amount
+        placed = _place(others, left)
+        left[parent] += amount
+        if placed:
+            return True
+    return False

@@ -15,6 +15,7 @@ from typing import Any
 
 from nova_mdev_compat.cloud import model
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat import decision as dec
 from nova_mdev_compat import placement as pl
 from nova_mdev_compat import traits
 
@@ -52,14 +53,25 @@ def read(placement: pl.Placement, progress: Progress = iter) -> model.Cloud:
         # Nobody has published, and Placement refuses a query for a trait
         # that does not exist.
         return assemble(placement.providers_at(''), (), {})
-    silent = placement.providers_at(SILENT)
-    managed = {item.uuid: item for item in placement.providers_at(MANAGED)}
+    managed_query = dec.query(dec.readable(carried))
+    silent = [*placement.providers_at(SILENT),
+              *_strangers(placement, traits.other_schemas(carried))]
+    managed = {item.uuid: item
+               for item in placement.providers_at(managed_query)}
     found = {item.uuid: {traits.SCHEMA} for item in managed.values()}
     for question in progress(questions(carried)):
         _note(found, question, placement.providers_at(question.query))
     _reread(placement, found, managed, _changed(
-        managed, placement.providers_at(MANAGED)))
+        managed, placement.providers_at(managed_query)))
     return assemble(silent, managed.values(), found)
+
+
+def _strangers(placement: pl.Placement,
+               schemas: Collection[str]) -> list[pl.Provider]:
+    """Return who publishes in schemas that are not read here."""
+    if not schemas:
+        return []
+    return placement.providers_at(f'required=in:{",".join(schemas)}')
 
 
 def questions(carried: Iterable[str]) -> list[Question]:
@@ -120,7 +132,8 @@ def assemble(silent: Iterable[pl.Provider], managed: Iterable[pl.Provider],
              found: Mapping[str, Collection[str]]) -> model.Cloud:
     """Return the cloud that providers and their traits make.
 
-    :param silent: providers on which no collector has published
+    :param silent: providers on which no collector has published what can be
+        read here
     :param managed: the others
     :param found: traits of ours of the managed ones, by UUID
     """

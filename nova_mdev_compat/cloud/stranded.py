@@ -36,8 +36,8 @@ def amounts(instances: Iterable[inst.Instance]) -> set[tuple[str, int]]:
     :returns: resource classes and amounts
     """
     return {(need.resource_class, amount) for instance in instances
-            for need in instance.needs or ()
-            for amount in range(1, sum(need.amounts) + 1)}
+            for needs in [instance.needs or ()] for need in needs
+            for amount in range(1, acceptance.most(need, needs) + 1)}
 
 
 def find(cloud: model.Cloud, instances: Iterable[inst.Instance], free: Free,
@@ -124,11 +124,11 @@ def _offers_of(voices: frozenset[acceptance.Voice] | None,
 
 
 def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
-    return all(acceptance.fits(need.amounts, [
-        free.get(need.resource_class, {}).get(parent.uuid, 0)
+    return acceptance.fits(needs, {need: {
+        parent.uuid: free.get(need.resource_class, {}).get(parent.uuid, 0)
         for parent in host.parents
-        if acceptance.accepts(acceptance.Voice.of(parent.said), need)])
-        for need in needs)
+        if acceptance.accepts(acceptance.Voice.of(parent.said), need)}
+        for need in needs})
 
 
 def _stranded(instance: inst.Instance,

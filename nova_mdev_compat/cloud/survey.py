@@ -7,7 +7,7 @@ instance for the same reason are asked for together. For an instance with one
 mdev these are seven, and one for each such reason.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping
 import dataclasses
 
 from nova_mdev_compat.cloud import acceptance
@@ -35,6 +35,16 @@ class Free:
 
 
 @dataclasses.dataclass(frozen=True)
+class Strangers:
+    """Somebody publishes in schemas that are not read here.
+
+    :ivar schemas: their traits
+    """
+
+    schemas: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Serves:
     """Who speaks for a host serves a type."""
 
@@ -45,8 +55,8 @@ class Serves:
 class Question:
     """Something to know of providers.
 
-    :ivar about: HOSTS, SILENT, ROOM or ANY_TYPE; Serves; Free; or a pattern,
-        for all those that stop the instance alike
+    :ivar about: HOSTS, SILENT, ROOM or ANY_TYPE; Strangers; Serves; Free; or
+        a pattern, for all those that stop the instance alike
     :ivar queries: as decision.queries returns them
     """
 
@@ -58,7 +68,7 @@ class Question:
 Answers = Mapping[Hashable, Mapping[str, pl.Provider]]
 
 
-def ask(placement: pl.Placement, wanted: Sequence[acceptance.Need],
+def ask(placement: pl.Placement, wanted: acceptance.Needs,
         room: Mapping[str, int], progress: reading.Progress = iter,
         ) -> Answers:
     """Return what is to be known of hosts to judge them.
@@ -68,12 +78,8 @@ def ask(placement: pl.Placement, wanted: Sequence[acceptance.Need],
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     carried = placement.carried_traits()
-    asked = questions(traits.describe(carried), wanted, room)
-    if traits.HOST not in carried:
-        # Nobody has published. Placement refuses a query for such a trait.
-        asked = [Question(SILENT, (('',),))]
     return {question.about: _answer(placement, question)
-            for question in progress(asked)}
+            for question in progress(questions(carried, wanted, room))}
 
 
 def _answer(placement: pl.Placement,
@@ -86,21 +92,31 @@ def _answer(placement: pl.Placement,
             if uuid in everywhere}
 
 
-def questions(published: traits.Description,
-              wanted: Sequence[acceptance.Need],
+def questions(carried: Collection[str],
+              wanted: acceptance.Needs,
               room: Mapping[str, int]) -> list[Question]:
-    """Return what to ask.
+    """Return what to ask; of traits that exist, or Placement refuses it.
 
-    :param published: what all traits say that any provider carries
+    :param carried: traits of ours that any provider carries
     """
+    found = []
+    schemas = tuple(traits.other_schemas(carried))
+    if schemas:
+        found.append(Question(Strangers(schemas), dec.queries([schemas], ())))
+    speakers = dec.speakers(carried)
+    if speakers is None or traits.HOST not in carried:
+        return [*found, _one(SILENT, '')]  # nobody has published
+    published = traits.describe(carried)
+    readable = dec.readable(carried)
     return [
+        *found,
         _one(SILENT, reading.SILENT),
-        _one(HOSTS, f'required={traits.HOST}'),
+        _one(HOSTS, dec.query([('required', traits.HOST), *readable])),
         *([_one(ROOM, dec.query([('required', traits.HOST), (
             'resources', _resources(room))]))] if room else []),
-        *_by_type(published.types, wanted),
-        *_by_pattern(published.accepts, wanted),
-        *_with_capacity(published, wanted)]
+        *_by_type(published.types, wanted, speakers),
+        *_by_pattern(published.accepts, wanted, speakers),
+        *_with_capacity(published, wanted, readable)]
 
 
 def _one(about: Hashable, query: str) -> Question:
@@ -112,25 +128,27 @@ def _resources(amounts: Mapping[str, int]) -> str:
                     for name, amount in sorted(amounts.items()))
 
 
-def _by_type(types: frozenset[str],
-             wanted: Iterable[acceptance.Need]) -> list[Question]:
+def _by_type(types: frozenset[str], wanted: Iterable[acceptance.Need],
+             speakers: dec.Parameters) -> list[Question]:
     if not types:
         return []
     names = [traits.TYPE + mdev_type for mdev_type in types]
-    return [Question(ANY_TYPE, dec.queries([names], [dec.SPEAKS]))] + [
-        _one(Serves(mdev_type), dec.query(dec.speakers(mdev_type)))
+    return [Question(ANY_TYPE, dec.queries([names], speakers))] + [
+        _one(Serves(mdev_type), dec.query(
+            [*speakers, ('required', traits.TYPE + mdev_type)]))
         for mdev_type in sorted(types & {
             name for need in wanted for name, _ in need.alternatives})]
 
 
 def _by_pattern(patterns: Mapping[str, pat.Pattern],
-                wanted: Iterable[acceptance.Need]) -> list[Question]:
+                wanted: Iterable[acceptance.Need],
+                speakers: dec.Parameters) -> list[Question]:
     sources = [source for need in wanted for _, identities
                in need.alternatives for source in identities]
     alike: dict[object, list[str]] = {}
     for name, pattern in sorted(patterns.items()):
         alike.setdefault(_fate(pattern, sources), []).append(name)
-    return [Question(patterns[names[0]], dec.queries([names], [dec.SPEAKS]))
+    return [Question(patterns[names[0]], dec.queries([names], speakers))
             for names in alike.values()]
 
 
@@ -142,12 +160,14 @@ def _fate(pattern: pat.Pattern, sources: Iterable[ident.Identity]) -> object:
 
 
 def _with_capacity(published: traits.Description,
-                   wanted: Iterable[acceptance.Need]) -> list[Question]:
+                   wanted: acceptance.Needs,
+                   readable: dec.Parameters) -> list[Question]:
     return [
         Question(Free(need, amount), dec.queries(accepting, [
+            *readable,
             ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
             ('resources', f'{need.resource_class}:{amount}')]))
         for need in wanted for mdev_type, sources in need.alternatives
-        for amount in range(1, sum(need.amounts) + 1)
+        for amount in range(1, acceptance.most(need, wanted) + 1)
         if mdev_type in published.types and all(accepting := [
             dec.matching(published.accepts, source) for source in sources])]

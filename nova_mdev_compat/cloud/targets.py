@@ -77,13 +77,31 @@ class Judge:
         :param source: UUID of its root provider
         """
         found = [*map(self._target, self._found(survey.HOSTS)),
-                 *_silent(self._found(survey.SILENT))]
+                 *self._silent()]
         return sorted(
             (target for uuid, target in found if uuid != source),
             key=lambda target: (_ORDER[target.standing], target.host))
 
     def _found(self, about: str) -> list[pl.Provider]:
         return list(self._answers.get(about, {}).values())
+
+    def _silent(self) -> Iterator[tuple[str, Target]]:
+        """Return the hosts that publish nothing that can be read."""
+        why = dict.fromkeys(self._answers.get(survey.SILENT, ()),
+                            judgement.NOT_PUBLISHED)
+        found = self._found(survey.SILENT)
+        for about, strangers in self._answers.items():
+            if isinstance(about, survey.Strangers):
+                why.update(dict.fromkeys(
+                    strangers, judgement.other_schema(about.schemas)))
+                found += strangers.values()
+        roots = {item.uuid: item.name for item in found if item.is_root}
+        with_mdevs = {item.root for item in found if item.root in roots
+                      and model.device_name(item.name, roots[item.root])}
+        for uuid, name in roots.items():
+            yield uuid, (Target(name, Standing.UNKNOWN, (str(why[uuid]),))
+                         if uuid in with_mdevs
+                         else Target(name, Standing.WITHOUT))
 
     def _target(self, root: pl.Provider) -> tuple[str, Target]:
         return root.uuid, self._judged(root)
@@ -105,9 +123,8 @@ class Judge:
         """Return why a host that accepts cannot take the instance now."""
         if root in self._unavailable:
             yield judgement.but(self._unavailable[root])
-        if not all(acceptance.fits(
-                need.amounts, self._free[need, root].values())
-                for need in self._wanted):
+        if not acceptance.fits(self._wanted, {
+                need: self._free[need, root] for need in self._wanted}):
             yield judgement.NO_CAPACITY
         if self._room and root not in self._answers[survey.ROOM]:
             yield judgement.but('has no room for ' + ', '.join(
@@ -149,17 +166,3 @@ def _free(answers: survey.Answers) -> Free:
                 some = free[about.need, provider.root]
                 some[provider] = max(about.amount, some.get(provider, 0))
     return free
-
-
-def _silent(providers: Sequence[pl.Provider],
-            ) -> Iterator[tuple[str, Target]]:
-    """Return the hosts on which no collector has published."""
-    roots = {item.uuid: item.name for item in providers if item.is_root}
-    with_mdevs = {item.root for item in providers if not item.is_root
-                  and item.root in roots
-                  and model.device_name(item.name, roots[item.root])}
-    for uuid, name in roots.items():
-        yield uuid, (Target(name, Standing.UNKNOWN,
-                            (str(judgement.NOT_PUBLISHED),))
-                     if uuid in with_mdevs
-                     else Target(name, Standing.WITHOUT))

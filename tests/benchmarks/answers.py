@@ -58,15 +58,15 @@ class Answers:
                 return {'traits': sorted(self._traits[uuid]),
                         'resource_provider_generation': 1}
             case ['traits']:
-                return {'traits': self._accept_traits()}
+                return {'traits': self._carried_traits()}
             case ['resource_providers']:
                 return {'resource_providers': self._providers(
                     parse.parse_qs(url.query)['required'])}
         raise LookupError(url)
 
-    def _accept_traits(self):
+    def _carried_traits(self):
         names = set().union(*self._traits.values(), self._patterns)
-        return [name for name in names if name.startswith(traits.ACCEPT)]
+        return [name for name in names if traits.is_ours(name)]
 
     def _providers(self, required):
         wanted = [set(names.removeprefix('in:').split(','))

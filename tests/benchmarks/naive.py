@@ -25,7 +25,7 @@ class NaiveFilter(filters.BaseHostFilter):
 
     def filter_all(self, filter_obj_list, spec_obj):
         hosts = list(filter_obj_list)
-        migration = our_filters._live_migration(spec_obj)
+        (migration,) = our_filters._live_migrations(spec_obj)
         held = dec.amounts(self._placement.allocations(migration), CLASSES)
         (source,) = held
         (identity,) = self._describe(source).identities()

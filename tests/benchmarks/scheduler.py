@@ -35,7 +35,7 @@ def configure(live_migration):
     CONF([], project='nova', default_config_files=[])
     CONF.set_override('service_down_time', 86400)  # here nobody reports
     objects.register_all()
-    our_filters._live_migration = live_migration
+    our_filters._live_migrations = live_migration
 
 
 def our_filter(placement, cached):

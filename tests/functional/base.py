@@ -162,14 +162,14 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
 
     def _count_lookups(self):
         """Return a list of instances looked up in the database."""
-        found, original = [], our_filters._live_migration
+        found, original = [], our_filters._live_migrations
 
         def counting(spec_obj):
             found.append(spec_obj.instance_uuid)
             return original(spec_obj)
 
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.filters._live_migration', counting))
+            'nova_mdev_compat.filters._live_migrations', counting))
         return found
 
     def _record_destination_checks(self):

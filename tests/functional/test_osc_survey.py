@@ -120,9 +120,9 @@ class Cloud:
         found = acceptance.judge(frozenset(voices.values()), wanted)
         if not found:
             return targets.Standing(found.kind.value)
-        fits = all(acceptance.fits(need.amounts, [
-            self.free[uuid] for uuid, voice in voices.items()
-            if acceptance.accepts(voice, need)]) for need in wanted)
+        fits = acceptance.fits(wanted, {need: {
+            uuid: self.free[uuid] for uuid, voice in voices.items()
+            if acceptance.accepts(voice, need)} for need in wanted})
         return (targets.Standing.COMPATIBLE if fits
                 else targets.Standing.UNAVAILABLE)
 

@@ -169,7 +169,7 @@ class FaultTest(PolicyTestCase):
             raise db_exception.DBConnectionError('gone away')
 
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.filters._live_migration', broken))
+            'nova_mdev_compat.filters._live_migrations', broken))
         self.assert_no_valid_host(self.server)
         self.assertIn('gone away', self.log())
         self.assert_calm()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import collections
+import itertools
 from urllib import parse
 
 import ddt
@@ -15,7 +17,13 @@ from tests.unit import strategies
 
 VGPU = frozenset({'VGPU'})
 SPEAKS = 'in:CUSTOM_MDEV_HOST,CUSTOM_MDEV_MIXED'
+CARRIED = {traits.SCHEMA, traits.HOST, traits.MIXED, traits.TYPE + 'X',
+           traits.TYPE + 'NVIDIA_558'}
 A16, A2 = samples.A16, ident.Identity.of('10DE_25B6', 'nvidia-742')
+
+
+def speakers(mdev_type, tree=None):
+    return decision.speakers(CARRIED, mdev_type, tree)
 
 
 def source(*identities, amount=1):
@@ -65,36 +73,36 @@ class QueriesTest(testtools.TestCase):
 
     def test_one_source(self):
         ((query,),) = decision.queries([{'A', 'B'}],
-                                       decision.speakers('NVIDIA_558'))
+                                       speakers('NVIDIA_558'))
         self.assertEqual(
-            f'required=in:A,B&required={SPEAKS}&'
+            f'required=in:A,B&required={SPEAKS}&required=CUSTOM_MDEV_V1&'
             'required=CUSTOM_MDEV_TYPE_NVIDIA_558', query)
 
     def test_all_sources_must_be_accepted(self):
         ((query,),) = decision.queries([{'A', 'B'}, {'C'}],
-                                       decision.speakers('X'))
+                                       speakers('X'))
         self.assertEqual(
             f'required=in:A,B&required=in:C&required={SPEAKS}&'
-            'required=CUSTOM_MDEV_TYPE_X', query)
+            'required=CUSTOM_MDEV_V1&required=CUSTOM_MDEV_TYPE_X', query)
 
     def test_one_host(self):
         ((query,),) = decision.queries(
-            [{'A'}], decision.speakers('X', 'root-uuid'))
+            [{'A'}], speakers('X', 'root-uuid'))
         self.assertTrue(query.endswith('&in_tree=root-uuid'))
 
     def test_as_long_as_it_may_be(self):
-        ((short,),) = decision.queries([{accept(1)}], decision.speakers('X'))
+        ((short,),) = decision.queries([{accept(1)}], speakers('X'))
         longest = accept(1, 200 + decision.MAX_QUERY - len(short))
-        (whole,) = decision.queries([{longest}], decision.speakers('X'))
+        (whole,) = decision.queries([{longest}], speakers('X'))
         self.assertEqual([decision.MAX_QUERY], list(map(len, whole)))
         # A single name is asked for, however long it is.
-        (more,) = decision.queries([{longest + 'X'}], decision.speakers('X'))
+        (more,) = decision.queries([{longest + 'X'}], speakers('X'))
         self.assertEqual(1, len(more))
 
     @ddt.data(*range(240, 256))
     def test_no_more_queries_than_needed(self, length):
         names = {accept(n, length) for n in range(100)}
-        (some,) = decision.queries([names], decision.speakers('X'))
+        (some,) = decision.queries([names], speakers('X'))
         self.assertGreater(len(some), 5)
         for query in some[:-1]:
             self.assertGreater(len(query) + 1 + length, decision.MAX_QUERY)
@@ -106,9 +114,10 @@ class QueriesTest(testtools.TestCase):
                                                   tree):
         accepting = [{accept(n, length) for n in range(count)}
                      for count in counts]
-        found = decision.queries(accepting, decision.speakers('X', tree))
+        found = decision.queries(accepting, speakers('X', tree))
         tail = asked('&'.join(filter(None, [
-            f'required={SPEAKS}', 'required=CUSTOM_MDEV_TYPE_X',
+            f'required={SPEAKS}', 'required=CUSTOM_MDEV_V1',
+            'required=CUSTOM_MDEV_TYPE_X',
             tree and f'in_tree={tree}'])))
         united = []
         for some in found:
@@ -131,6 +140,36 @@ class QueriesTest(testtools.TestCase):
         return [sorted(name for demand in demands for _, names in demand
                        for name in names if name.startswith(traits.ACCEPT))
                 for demands in united]
+
+
+@ddt.ddt
+class SpeakersTest(testtools.TestCase):
+    """Placement refuses a query that names a trait that does not exist."""
+
+    @ddt.data(traits.SCHEMA, traits.TYPE + 'X')
+    def test_nobody(self, missing):
+        self.assertIsNone(decision.speakers(CARRIED - {missing}, 'X'))
+
+    def test_nobody_speaks(self):
+        self.assertIsNone(decision.speakers(
+            CARRIED - {traits.HOST, traits.MIXED}, 'X'))
+
+    @ddt.data((traits.HOST, traits.MIXED), (traits.MIXED, traits.HOST))
+    @ddt.unpack
+    def test_one_of_two(self, missing, left):
+        self.assertEqual(
+            (('required', f'in:{left}'), ('required', traits.SCHEMA)),
+            decision.speakers(CARRIED - {missing}))
+
+    def test_other_schemas(self):
+        """Whoever names another one, too, is not read."""
+        carried = CARRIED | {'CUSTOM_MDEV_V2', 'CUSTOM_MDEV_V10'}
+        self.assertEqual(
+            (('required', SPEAKS), ('required', traits.SCHEMA),
+             ('required', '!CUSTOM_MDEV_V10'),
+             ('required', '!CUSTOM_MDEV_V2'),
+             ('required', traits.TYPE + 'X')),
+            decision.speakers(carried, 'X'))
 
 
 class AcceptorsTest(testtools.TestCase):
@@ -208,14 +247,118 @@ class DecisionTest(testtools.TestCase):
         self.assertEqual([], self.remaining(
             [source(A16), source(A2)], self.two, 'r1', candidate(a=1, b=1)))
 
-    @ddt.data(({'p1': 1}, True), ({'p2': 1}, True), ({'p1': 1, 'p2': 1}, True),
-              ({'p3': 1}, False))
+    @ddt.data(({'p1': 1}, 1, True), ({'p2': 1}, 1, True),
+              ({'p1': 1, 'p2': 1}, 2, True), ({'p1': 1, 'p2': 1}, 1, False),
+              ({'p3': 1}, 1, False))
     @ddt.unpack
     def test_types_that_nobody_knows_must_all_be_accepted(self, amounts,
-                                                          expected):
+                                                          amount, expected):
         one = candidate(**amounts)
-        found = self.remaining([source(A16, A2)], self.two, 'r2', one)
+        found = self.remaining([source(A16, A2, amount=amount)], self.two,
+                               'r2', one)
         self.assertEqual([one] if expected else [], found)
+
+    @ddt.data(({'p1': 2}, False), ({'p1': 1, 'p2': 1}, True),
+              ({'p2': 2}, True), ({'p1': 1, 'p3': 1}, False))
+    @ddt.unpack
+    def test_a_known_type_beside_one_that_nobody_knows(self, amounts,
+                                                       expected):
+        """There must be room for the type of which it is known."""
+        one = candidate(**amounts)
+        found = self.remaining([source(A16, A2), source(A2)], self.two, 'r2',
+                               one)
+        self.assertEqual([one] if expected else [], found)
+
+    @ddt.data(({'p1': 1, 'p3': 1}, True), ({'p2': 1, 'p3': 1}, False),
+              ({'p1': 2}, True), ({'p3': 2}, False), ({'p3': 1}, False))
+    @ddt.unpack
+    def test_beside_a_source_of_which_nothing_is_known(self, amounts,
+                                                       expected):
+        one = candidate(**amounts)
+        found = self.remaining(
+            [source(A16), source()], {'NVIDIA_558': self.two['NVIDIA_558']},
+            'r2', one)
+        self.assertEqual([one] if expected else [], found)
+
+    @ddt.data(({'p1': 1, 'p3': 1}, True), ({'p2': 1, 'p3': 1}, False),
+              ({'p1': 2}, False), ({'p3': 2}, False))
+    @ddt.unpack
+    def test_beside_a_type_whose_acceptors_nobody_knows(self, amounts,
+                                                        expected):
+        """A parent that accepts one type is known not to be of another."""
+        one = candidate(**amounts)
+        found = self.remaining(
+            [source(A16), source(A2)], self.two | {'NVIDIA_742': None}, 'r2',
+            one)
+        self.assertEqual([one] if expected else [], found)
+
+
+_TYPES = ('T1', 'T2', 'T3')
+_parents = st.lists(st.tuples(st.sampled_from((*_TYPES, None)),
+                              st.integers(1, 3)), min_size=1, max_size=4)
+_held = st.lists(st.tuples(st.sets(st.sampled_from(_TYPES), max_size=3),
+                           st.integers(1, 2)), min_size=1, max_size=3)
+
+
+class AssignmentTest(testtools.TestCase):
+
+    def test_every_assignment_tried(self):
+        """A candidate is left if some mdevs can be what it gives."""
+        seen = collections.Counter()
+
+        @hypothesis.settings(max_examples=500)
+        @hypothesis.given(_parents, _held, st.sets(st.sampled_from(_TYPES)))
+        def check(parents, held, unknown):
+            # A candidate gives as many as the instance has.
+            (types, _), *others = held
+            amount = (sum(amount for _, amount in parents)
+                      - sum(amount for _, amount in others))
+            hypothesis.assume(amount > 0)
+            held = [(types, amount), *others]
+            expected = self.by_trying(parents, held, unknown)
+            self.assertIs(expected, self.by_decision(parents, held, unknown))
+            seen[expected] += 1
+
+        check()
+        self.assertGreater(min(seen[True], seen[False]), 30, seen)
+
+    def by_trying(self, parents, held, unknown):
+        """Give every mdev each place there is."""
+        places = [mdev_type for mdev_type, amount in parents
+                  for _ in range(amount)]
+        known = {mdev_type for types, _ in held for mdev_type in types}
+        places = sorted(
+            place if place in known and place not in unknown else ''
+            for place in places)
+        choices = [sorted(self.allowed(types, known, unknown))
+                   for types, amount in held for _ in range(amount)]
+        return self.match(collections.Counter(places), choices)
+
+    def allowed(self, types, known, unknown):
+        if not types:
+            return {'', *known}
+        return types | ({''} if types & unknown else set())
+
+    def match(self, places, choices):
+        if not choices:
+            return True
+        return any(self.match(places - collections.Counter([place]),
+                              choices[1:])
+                   for place in choices[0] if places[place])
+
+    def by_decision(self, parents, held, unknown):
+        sources = [source(*(ident.Identity.of('10DE_25B6', mdev_type)
+                            for mdev_type in types), amount=amount)
+                   for types, amount in held]
+        acceptors = {mdev_type: None if mdev_type in unknown else
+                     decision.Acceptors.of([
+                         (str(number), 'root') for number, (serves, _)
+                         in enumerate(parents) if serves == mdev_type])
+                     for mdev_type in decision.by_type(sources)}
+        one = candidate(**{str(number): amount for number, (_, amount)
+                           in enumerate(parents)})
+        found = decision.Decision(sources, acceptors, VGPU)
+        return bool(found.remaining('root', [one]))
 
 
 class AmountsTest(testtools.TestCase):

@@ -94,8 +94,6 @@ class RequestTest(testtools.TestCase):
             request)
 
     @ddt.data(
-        ('accept_traits',
-         '/traits?name=startswith:CUSTOM_MDEV_ACCEPT_&associated=true'),
         ('carried_traits',
          '/traits?name=startswith:CUSTOM_MDEV_&associated=true'),
         ('our_traits', '/traits?name=startswith:CUSTOM_MDEV_'))

@@ -187,6 +187,18 @@ class DescribeTest(testtools.TestCase):
     def test_served_nothing_is_no_identity(self):
         self.assertEqual(frozenset(), traits.describe(A16[:2]).identities())
 
+    def test_managed_in_our_schema_alone(self):
+        self.assertTrue(traits.describe(A16).managed)
+        for names in (A16[1:], [*A16[1:], 'CUSTOM_MDEV_V2'],
+                      [*A16, 'CUSTOM_MDEV_V2']):
+            self.assertFalse(traits.describe(names).managed, names)
+
+    def test_other_schemas(self):
+        self.assertEqual(
+            ['CUSTOM_MDEV_V0', 'CUSTOM_MDEV_V12'], traits.other_schemas(
+                ['CUSTOM_MDEV_V12', traits.SCHEMA, traits.HOST,
+                 'CUSTOM_MDEV_V', 'CUSTOM_MDEV_V2X', 'CUSTOM_MDEV_V0']))
+
     @hypothesis.given(st.sets(st.one_of(
         st.text(max_size=30),
         st.builds(str.__add__, st.sampled_from(

@@ -67,12 +67,6 @@ class HostsTest(testtools.TestCase):
 @ddt.ddt
 class SchemaTest(testtools.TestCase):
 
-    def test_other_schemas(self):
-        self.assertEqual(
-            ['CUSTOM_MDEV_V0', 'CUSTOM_MDEV_V12'], published.other_schemas(
-                ['CUSTOM_MDEV_V12', traits.SCHEMA, traits.HOST,
-                 'CUSTOM_MDEV_V', 'CUSTOM_MDEV_V2X', 'CUSTOM_MDEV_V0']))
-
     @ddt.data(('CUSTOM_MDEV_V0', 'older: upgrade nova-mdev-compat there'),
               ('CUSTOM_MDEV_V2', 'newer: upgrade nova-mdev-compat here'))
     @ddt.unpack

@@ -91,11 +91,13 @@ class NeedsTest(testtools.TestCase):
 
     def test_of_a_type_that_nobody_knows(self):
         """One of the two is in use on the parent, and Nova knows which."""
-        self.assertEqual((acceptance.Need(
-            (('NVIDIA_558', (OLD,)), ('NVIDIA_559', (OTHER,))), 'VGPU',
-            (2, 1)),), acceptance.needs([
-                (frozenset({OLD, OTHER}), 'VGPU', 2),
-                (frozenset({OLD}), 'VGPU', 1)]))
+        first, second = ('NVIDIA_558', (OLD,)), ('NVIDIA_559', (OTHER,))
+        self.assertEqual(
+            (acceptance.Need((first, second), 'VGPU', (2, 1)),
+             acceptance.Need((first,), 'VGPU', (3,))),
+            acceptance.needs([(frozenset({OLD, OTHER}), 'VGPU', 2),
+                              (frozenset({OLD}), 'VGPU', 3),
+                              (frozenset({OLD, OTHER}), 'VGPU', 1)]))
 
     def test_of_two_resource_classes(self):
         found = acceptance.needs([(frozenset({OLD}), 'VGPU', 1),
@@ -111,10 +113,42 @@ class FitsTest(testtools.TestCase):
     @ddt.data(
         ([1], [], False), ([1], [0], False), ([1], [1], True),
         ([2], [1, 1], False), ([1, 1], [1, 1], True), ([1, 1], [2], True),
-        ([2, 1], [2, 1], True), ([2, 2], [3, 1], False), ([], [], True))
+        ([2, 1], [2, 1], True), ([2, 2], [3, 1], False), ([], [], True),
+        ([3, 2, 2], [4, 3], True))
     @ddt.unpack
     def test_amounts(self, amounts, free, expected):
-        self.assertIs(expected, acceptance.fits(amounts, free))
+        one = acceptance.Need((), 'VGPU', tuple(amounts))
+        self.assertIs(expected, acceptance.fits(
+            (one,), {one: dict(enumerate(free))}))
+
+    @ddt.data(
+        # Of what takes the first type, and of what takes the second.
+        ({}, {'p': 1}, False), ({}, {'p': 2}, True), ({}, {'p': 3}, True),
+        ({'p': 1}, {'q': 1}, True), ({'p': 2}, {}, False))
+    @ddt.unpack
+    def test_a_known_type_beside_one_that_nobody_knows(self, first, second,
+                                                       expected):
+        wanted = need_of_either, known = acceptance.needs([
+            (frozenset({OLD, OTHER}), 'VGPU', 1),
+            (frozenset({OTHER}), 'VGPU', 1)])
+        self.assertEqual([2, 2], [acceptance.most(one, wanted)
+                                  for one in wanted])
+        self.assertIs(expected, acceptance.fits(wanted, {
+            need_of_either: first | second, known: second}))
+
+    def test_two_resource_classes_of_one_parent(self):
+        wanted = acceptance.needs([(frozenset({OLD}), 'VGPU', 1),
+                                   (frozenset({OTHER}), 'CUSTOM_GPU', 1)])
+        self.assertEqual([1, 1], [acceptance.most(one, wanted)
+                                  for one in wanted])
+        self.assertTrue(acceptance.fits(wanted, {
+            one: {'p': 1} for one in wanted}))
+
+    def test_many_parents_that_are_alike(self):
+        """It is seen at once that none of them has room for the last one."""
+        one = acceptance.Need((), 'VGPU', (2,) * 33)
+        self.assertFalse(acceptance.fits((one,), {
+            one: dict.fromkeys(range(64), 2) | dict.fromkeys(range(32), 1)}))
 
 
 _drivers = st.sampled_from(['525_60', '535_54', '550_90'])

@@ -50,7 +50,7 @@ SOURCES = (samples.with_facts(driver=None), samples.with_facts(driver='9'),
 #: The filter speaks of all hosts at once, and so of a device and a type that
 #: this one does not name, in other words.
 OF_MANY_HOSTS = {
-    verdict.Cause.PARENT: 'No host publishes a pattern for this device',
+    verdict.Cause.PARENT: 'No other host publishes a pattern for this device',
     verdict.Cause.TYPE: 'No host accepts live migration m of instance i'}
 
 
@@ -102,11 +102,15 @@ class OneAnswerTest(testtools.TestCase):
         matching = filter_decision.matching(target.accepts, source)
         host = types.SimpleNamespace(host='here', uuid='root')
         question = filter_report.Question('i', 'm', (
-            filter_decision.Source(1, frozenset({source})),))
+            filter_decision.Source(1, frozenset({source})),), 'p')
         with fixtures.FakeLogger('nova_mdev_compat.filters') as log:
             filter_report.answered(question, [host],
-                                   [] if matching else [host], (),
-                                   target.accepts)
+                                   [] if matching else [host], ())
+            if not matching:
+                filter_report.none_left(
+                    question, filter_report.sentences(False, [
+                        text for text, _ in filter_report.clauses(
+                            question, target.accepts, ())]), (), (), ())
             return bool(matching), log.output
 
     def test_verdict(self):
