@@ -28,9 +28,13 @@ ANY_TYPE = 'any type'
 
 @dataclasses.dataclass(frozen=True)
 class Free:
-    """A parent that accepts a need has at least so much to spare."""
+    """A parent that accepts a need has at least so much to spare.
+
+    :ivar mdev_type: which it serves, of those that the need may be of
+    """
 
     need: acceptance.Need
+    mdev_type: str
     amount: int
 
 
@@ -163,7 +167,7 @@ def _with_capacity(published: traits.Description,
                    wanted: acceptance.Needs,
                    readable: dec.Parameters) -> list[Question]:
     return [
-        Question(Free(need, amount), dec.queries(accepting, [
+        Question(Free(need, mdev_type, amount), dec.queries(accepting, [
             *readable,
             ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
             ('resources', f'{need.resource_class}:{amount}')]))

@@ -16,6 +16,7 @@ from nova_mdev_compat import exceptions
 from nova_mdev_compat import judgement
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
+from nova_mdev_compat import traits
 
 COLUMNS = ('Host', 'Verdict', 'Devices', 'Because')
 
@@ -79,10 +80,13 @@ def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
             f'server {server.name} has no mdevs: it takes nothing from a '
             'device that can create them, and may go to any host')
     if instance.needs is None:
-        silent = ', '.join(parent.name for parent, _, _ in instance.mdevs
-                           if not parent.identities)
+        silent = [parent for parent, _, _ in instance.mdevs
+                  if not parent.identities]
+        names = ', '.join(parent.name for parent in silent)
         raise exceptions.Failure(judgement.no_identity(
-            f'the source, {instance.host.name} {silent},'))
+            f'the source, {instance.host.name} {names},',
+            traits.other_schemas({name for parent in silent
+                                  for name in parent.said.unreadable})))
     return instance.needs
 
 

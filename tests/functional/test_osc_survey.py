@@ -20,6 +20,7 @@ from nova_mdev_compat.cloud import targets
 from nova_mdev_compat.collector import devices
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat import placement as pl
 from nova_mdev_compat.rules import model as rules
@@ -27,6 +28,8 @@ from nova_mdev_compat import traits
 from tests.functional import placement_server
 
 CLOUDS = 12
+NEWER = ('publishes in schema CUSTOM_MDEV_V2, which this version does not '
+         'read')
 DRIVERS = ('535.54', '535.60', '550.54')
 
 def some_rules(chance):
@@ -47,9 +50,11 @@ def some_parent(chance, slot):
     if chance.random() < 0.7:
         facts['ecc'] = chance.choice(['on', 'off'])
     mdev_type = chance.choice(['nvidia-11', 'nvidia-11', 'nvidia-12'])
+    in_use = chance.choice([set(), set(), {'nvidia-11', 'nvidia-12'}])
     return publication.describe(par.Parent(
         f'pci_{slot}', chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
-        (mdev_type,), mdev_type, devices.VFIO_PCI, frozenset(), facts),
+        (mdev_type,), mdev_type, devices.VFIO_PCI,
+        frozenset(in_use - {mdev_type}), facts),
         some_rules(chance))
 
 
@@ -68,16 +73,27 @@ class Cloud:
 
     def _host(self, name, chance):
         root = self.server.create_provider(name)
-        silent = chance.random() < 0.2
+        silent = chance.random() < 0.3
+        # A newer collector's host, which may say to be of both schemas.
+        newer = [set(), {'CUSTOM_MDEV_V2'}, {
+            'CUSTOM_MDEV_V2', traits.SCHEMA}][chance.randint(0, 2)]
         parents = [some_parent(chance, slot)
                    for slot in range(chance.randint(0, 3))]
         combined = publication.combine(parents)
+
+        def written(names):
+            if not silent:
+                return names
+            return names - {traits.SCHEMA} | newer if newer else set()
+
         self.hosts[name] = (root, silent, [
-            self._provider(f'{name}_{one.parent.name}', root, set()
-                           if silent else combined.parents[one.parent.name],
+            self._provider(f'{name}_{one.parent.name}', root,
+                           written(combined.parents[one.parent.name]),
                            chance.choice([0, 1, 2])) for one in parents])
-        if not silent:
-            self._publish(root, combined.root)
+        self._publish(root, written(combined.root))
+        if silent:
+            self.said.update((uuid, frozenset())
+                             for uuid in self.hosts[name][2])
 
     def _provider(self, name, root, names, free):
         uuid = self.server.create_provider(name, root)
@@ -139,6 +155,38 @@ class SurveyTest(testtools.TestCase):
         for standing in targets.Standing:
             self.assertGreater(seen[standing], 2, seen)
 
+    def test_words_for_hosts_of_another_schema(self):
+        """Beside one that publishes, and where nobody does."""
+        with placement_server.PlacementServer() as server:
+            for name, schemas in {'newer': ['CUSTOM_MDEV_V2'], 'both': [
+                    'CUSTOM_MDEV_V2', traits.SCHEMA], 'silent': []}.items():
+                root = server.create_provider(name)
+                for uuid in (root, server.create_provider(
+                        f'{name}_pci_0', root)):
+                    for schema in schemas:
+                        server.add_trait(uuid, schema)
+                        server.add_trait(uuid, traits.TYPE + 'NVIDIA_11')
+                if schemas:
+                    server.add_trait(root, traits.HOST)
+            placement = pl.Placement(sender(server.endpoint))
+            expected = [('both', NEWER), ('newer', NEWER),
+                        ('silent', 'no collector has published here')]
+            self.assertEqual(expected, self.because(placement))
+            source = server.create_provider('source')
+            for trait in (traits.SCHEMA, traits.HOST):
+                server.add_trait(source, trait)
+            self.assertEqual([*expected, ('source', '')],
+                             self.because(placement))
+
+    def because(self, placement):
+        """Return what is said of all hosts, by name."""
+        wanted = acceptance.needs([(frozenset({ident.Identity.of(
+            '10DE_2235', 'nvidia-11')}), 'VGPU', 1)])
+        return sorted(
+            (target.host, '; '.join(target.because)) for target in
+            targets.Judge(survey.ask(placement, wanted, {}), wanted, {},
+                          {}).targets('nobody'))
+
     def check(self, cloud, chance):
         """Compare for an instance on each host; return what there was."""
         placement = pl.Placement(sender(cloud.server.endpoint))
@@ -176,8 +224,9 @@ class SurveyTest(testtools.TestCase):
     def most(self, answers, wanted):
         """Return as how many requests are promised, of a survey alone."""
         reasons = sum(isinstance(about, pat.Pattern) for about in answers)
-        return 4 + reasons + sum(
-            len(need.alternatives) + sum(need.amounts) for need in wanted)
+        return 5 + reasons + sum(
+            len(need.alternatives) * (1 + acceptance.most(need, wanted))
+            for need in wanted)
 
 
 def names_of(said):
@@ -185,6 +234,7 @@ def names_of(said):
     return [*([traits.SCHEMA] if said.managed else []),
             *(traits.PARENT + name for name in said.parents),
             *(traits.TYPE + name for name in said.types),
+            *(traits.INUSE + name for name in said.in_use),
             *(traits.encode_fact(*pair) for pair in said.facts),
             *said.accepts]
 

@@ -55,8 +55,9 @@ class NobodyPublishedTest(PolicyTestCase):
         self.assertEqual([], self.checked)
         self.assertIn('On silent: no collector has published here; start '
                       'nova-mdev-collector', self.log())
-        # The one question more is who is silent, now that all are refused.
-        self.assertEqual(5, len(self.requests), self.requests)
+        # Now that all are refused: who is silent, where the source is, who
+        # else accepts, and who else has the pattern.
+        self.assertEqual(8, len(self.requests), self.requests)
 
     def test_target_allowed(self):
         """A silent host is let through, one that refuses is not."""
@@ -76,6 +77,122 @@ class NobodyPublishedTest(PolicyTestCase):
         server = self.boot('src')
 
         self.assert_no_valid_host(server)
+        self.assert_calm()
+
+
+class TraitsThatNobodyCarriesTest(PolicyTestCase):
+    """Placement answers 400 to a query for a trait that does not exist."""
+
+    def start(self):
+        """Make a type in use that nobody serves, and patterns for it.
+
+        The operator changed the type of the source's board before any
+        collector came, so that the old type's trait was never made.
+        """
+        self.write_rules('''
+schema_version: "1.0"
+vendor: "10de"
+rules:
+  - name: any type
+    accepts: {type: any}
+''')
+        self.start_host('src', Board(0, both_types=True), collect=False)
+        server = self.boot('src')
+        self.mdev_types['src'] = {0: 'nvidia-12'}
+        self.collect('src')
+        self.start_host('bad', Board(0, both_types=True, product='2236'),
+                        types={0: 'nvidia-12'})
+        self.assertIn('CUSTOM_MDEV_INUSE_NVIDIA_11',
+                      self.our_traits(self.provider('src', 0)))
+        return server
+
+    def test_type_in_use_rejected(self):
+        server = self.start()
+        self.assert_no_valid_host(server)
+        self.assertIn('0 of 1 hosts accept it, 1 do not', self.log())
+        self.assertNotIn('is unknown', self.log())
+        self.assertEqual([], [url for url in self.requests
+                              if 'TYPE_NVIDIA_11' in url])
+
+    def test_type_in_use_allowed(self):
+        """A host that refuses is none of which nothing is known."""
+        self.flags(unknown='allow', group='mdev_compat')
+        server = self.start()
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+        self.start_host('silent', Board(0), collect=False)
+        self.assertEqual('silent', self.migrate(server))
+
+    def test_no_host_was_ever_mixed(self):
+        """As where every host's publisher is provider_config."""
+        self.start_host('src', Board(0))
+        self.start_host('good', Board(0))
+        server = self.boot('src')
+        self._delete_trait('CUSTOM_MDEV_MIXED')
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(4, len(self.requests), self.requests)
+
+
+class PartlyUnknownTest(PolicyTestCase):
+    """An instance with two mdevs; what one of them needs is not known."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(unknown='allow', group='mdev_compat')
+
+    def start(self, types):
+        """Start hosts with two boards, and an instance on one of them.
+
+        :param types: mdev type by slot
+        """
+        boards = [Board(slot, both_types=True) for slot in (0, 1)]
+        others = [Board(slot, both_types=True, product='2236')
+                  for slot in (0, 1)]
+        self.start_host('src', *boards, types=types)
+        self.start_host('bad', *others, types=types)
+        self.start_host('silent', *others, types=types, collect=False)
+        return self.boot('src', self._create_flavor(extra_spec={
+            'resources1:VGPU': '1', 'resources2:VGPU': '1',
+            'group_policy': 'isolate'}))
+
+    def assert_bad_is_refused(self, server):
+        """What is known is refused, what is unknown let through."""
+        self.assert_no_valid_host(server, host='bad')
+        self.assertEqual([], self.checked)
+        self.assert_calm()
+        self.assertEqual('silent', self.migrate(server))
+        self.assertIn('Refusing 1, which refuse what is known of it, and '
+                      'letting through 1 of 2 hosts', self.log())
+
+    def test_one_source(self):
+        server = self.start({0: 'nvidia-11', 1: 'nvidia-11'})
+        self._set_provider_traits(self.provider('src', 1), [])
+        self.assert_bad_is_refused(server)
+
+    def test_one_source_rejected(self):
+        """Then all are refused, and nothing more is asked."""
+        self.flags(unknown='reject', group='mdev_compat')
+        server = self.start({0: 'nvidia-11', 1: 'nvidia-11'})
+        self._set_provider_traits(self.provider('src', 1), [])
+        self.assert_no_valid_host(server)
+        self.assert_calm()
+        self.assertEqual(3, len(self.requests), self.requests)
+
+    def test_one_type(self):
+        """Placement fails when it is asked who accepts the second type."""
+        server = self.start({0: 'nvidia-11', 1: 'nvidia-12'})
+        (host_filter,) = self.our_filters()
+        send = host_filter._placement._send
+
+        def fails(method, url, body):
+            if 'TYPE_NVIDIA_12' in url:
+                return _Response()
+            return send(method, url, body)
+
+        host_filter._placement._send = fails
+        self.assert_no_valid_host(server, host='bad')
+        self.assertEqual([], self.checked)
+        self.assertIn('500', self.log())
         self.assert_calm()
 
 
@@ -163,6 +280,16 @@ class FaultTest(PolicyTestCase):
         self.fail(3, self.refuse)
         self.assertEqual('good', self.migrate(self.server))
         self.assert_calm()
+
+    def test_who_has_published_is_not_known(self):
+        """Then nobody passes as one that has not."""
+        self.flags(unknown='allow', group='mdev_compat')
+        self.start_host('bad', Board(0, product='2236'))
+        self.fail(4, self.answer_500)
+        self.assert_no_valid_host(self.server, host='bad')
+        self.assertEqual([], self.checked)
+        self.assertIn('none of them passes as unknown: Placement: GET ',
+                      self.log())
 
     def test_database_fails(self):
         def broken(spec_obj):

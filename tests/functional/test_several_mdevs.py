@@ -105,6 +105,29 @@ rules:
 
         self.migrate_two_types(server)
 
+    def test_a_type_that_nobody_knows_beside_a_known_one(self):
+        """One board serves a type and has another in use.
+
+        Its mdev may be of either, the other board's of one: a host has to
+        have room for that one.
+        """
+        boards = [Board(slot, both_types=True) for slot in (0, 1)]
+        self.start_host('src', *boards, types=BOTH)
+        self.start_host('other-type', *boards,
+                        types={0: 'nvidia-11', 1: 'nvidia-11'})
+        server = self.boot('src', self.flavor_of_two())
+        self.mdev_types['src'] = {0: 'nvidia-12', 1: 'nvidia-12'}
+        self.collect('src')
+        self.assertEqual(
+            {'CUSTOM_MDEV_INUSE_NVIDIA_11', 'CUSTOM_MDEV_TYPE_NVIDIA_12'},
+            {name for name in self.our_traits(self.provider('src', 0))
+             if 'NVIDIA_1' in name and 'ACCEPT' not in name})
+
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+        self.start_host('good', *boards, types=BOTH)
+        self.migrate_two_types(server)
+
     def migrate_two_types(self, server):
         """Live-migrate an instance, which the filter sends to "good".
 

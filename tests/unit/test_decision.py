@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import collections
-import itertools
 from urllib import parse
 
 import ddt
