@@ -10,6 +10,7 @@ parent serves a type must accept every source of that type.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import collections
 import dataclasses
+import functools
 from typing import Any, Protocol
 from urllib import parse
 
@@ -173,7 +174,7 @@ class Acceptors:
         return cls(frozenset(uuid for uuid, root in pairs if uuid == root),
                    frozenset(parents), frozenset(parents.values()))
 
-    @property
+    @functools.cached_property
     def hosts(self) -> frozenset[str]:
         """UUIDs of all hosts on which somebody accepts."""
         return self.roots | self.parent_roots
@@ -250,14 +251,21 @@ class Decision:
 
     def _fits(self, root: str, candidate: Candidate) -> bool:
         """Tell whether the sources' mdevs can be what a candidate takes."""
-        found: dict[str, int] = collections.Counter()
+        found: dict[str, int] = {}
+        total = 0
         for uuid, item in candidate['allocations'].items():
             amount = _amount(item['resources'], self._classes)
             if amount:
-                found[self._type_of(root, uuid)] += amount
-        return sum(found.values()) == self._total and all(
-            sum(found[name] for name in places) >= amount
-            for places, amount in self._demands)
+                mdev_type = self._type_of(root, uuid)
+                found[mdev_type] = found.get(mdev_type, 0) + amount
+                total += amount
+        for places, wanted in self._demands:
+            room = 0
+            for mdev_type in places:
+                room += found.get(mdev_type, 0)
+            if room < wanted:
+                return False
+        return total == self._total
 
     def _type_of(self, root: str, uuid: str) -> str:
         """Return the type for which a parent accepts the sources."""
@@ -284,16 +292,19 @@ def _demands(wanted: Sequence[tuple[frozenset[str], int]],
 
     Mdevs of a source whose type is not known may be of each of its types.
     All of them find a place exactly if no set of types is short of room for
-    those that can go nowhere else (Hall's theorem). Unions of the sources'
-    own sets are enough; they are few, as are the types of one host.
+    those that can go nowhere else (Hall's theorem). Sets of types between
+    which no source can choose are looked at apart. What is left are few sets,
+    as the types of one host are few.
 
     :param wanted: for each source, its types and its amount
     """
-    unions: set[frozenset[str]] = set()
-    for places, _ in wanted:
-        unions |= {places | union for union in unions} | {places}
+    sets = list({places for places, _ in wanted})
+    for union in sets:  # which grows meanwhile
+        for places, _ in wanted:
+            if places & union and places | union not in sets:
+                sets.append(places | union)
     return [(union, sum(amount for places, amount in wanted
-                        if places <= union)) for union in unions]
+                        if places <= union)) for union in sets]
 
 
 def mdev_amounts(candidate: Candidate,

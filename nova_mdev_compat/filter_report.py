@@ -67,9 +67,10 @@ def answered(question: Question, hosts: Sequence[Any], refused: Sequence[Any],
          'question': question, 'passed': len(hosts) - len(refused),
          'total': len(hosts), 'refused': len(refused) - len(silent),
          'silent': len(silent)})
-    LOG.debug('Refused: %s; published nothing: %s',
-              [host.host for host in refused],
-              [host.host for host in refused if host.uuid in silent])
+    if refused and LOG.isEnabledFor(logging.DEBUG):
+        LOG.debug('Refused: %s; published nothing: %s',
+                  [host.host for host in refused],
+                  [host.host for host in refused if host.uuid in silent])
 
 
 def none_left(question: Question, said: Iterable[str],

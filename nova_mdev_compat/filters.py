@@ -283,14 +283,14 @@ class MdevCompatFilter(filters.BaseHostFilter):
         home = self._hosts(('uuid', question.provider))
         taken = {mdev_type for mdev_type, sources
                  in dec.by_type(question.sources).items()
-                 if self._acceptors(published, mdev_type,
-                                    sources).hosts - home}
+                 if not self._acceptors(published, mdev_type,
+                                        sources).hosts <= home}
         clauses = filter_report.clauses(question, published.said.accepts,
                                         taken)
         speakers = dec.speakers(published.carried) or ()
         reasons = [text for text, names in clauses[:filter_report.REASONS]
-                   if self._cached(self._found, dec.queries(
-                       [names], speakers)).hosts - home]
+                   if not self._cached(self._found, dec.queries(
+                       [names], speakers)).hosts <= home]
         return filter_report.sentences(bool(taken), reasons)
 
     # What is kept for a while: answers, made ready for use. Each of them is

@@ -61,18 +61,19 @@ class Answers:
                 return {'traits': self._carried_traits()}
             case ['resource_providers']:
                 return {'resource_providers': self._providers(
-                    parse.parse_qs(url.query)['required'])}
+                    **parse.parse_qs(url.query))}
         raise LookupError(url)
 
     def _carried_traits(self):
         names = set().union(*self._traits.values(), self._patterns)
         return [name for name in names if traits.is_ours(name)]
 
-    def _providers(self, required):
+    def _providers(self, required=(), uuid=None):
         wanted = [set(names.removeprefix('in:').split(','))
                   for names in required]
-        return [{'uuid': uuid, 'name': uuid, 'generation': 1,
+        return [{'uuid': one, 'name': one, 'generation': 1,
                  'root_provider_uuid': tree.root}
-                for tree in self._trees for uuid in (tree.root, *tree.parents)
-                if not any(names.isdisjoint(self._traits[uuid])
-                           for names in wanted)]
+                for tree in self._trees for one in (tree.root, *tree.parents)
+                if one in (uuid or [one])
+                and not any(names.isdisjoint(self._traits[one])
+                            for names in wanted)]

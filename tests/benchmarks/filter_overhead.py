@@ -121,7 +121,7 @@ def measure(hosts, candidates, rounds):
     :param rounds: for a large cloud; a small one is soon disturbed, and soon
         measured once more
     """
-    scheduler.configure(lambda spec_obj: [answers.MIGRATION])
+    scheduler.configure(answers.MIGRATION)
     found = results.NOTHING
     for size in hosts:
         timing.say(f'{size:,} hosts')
