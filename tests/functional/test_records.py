@@ -114,8 +114,7 @@ class WhichMigrationTest(RecordsTestCase):
         self.assertEqual(4, len(self.requests), self.requests)
 
     def test_mdevs_of_a_record_left_behind(self):
-        """It holds the mdevs: that no live migration is asked for is not
-        sure, so that hosts that do not accept are refused."""
+        """It may be a live migration after all, which hosts must accept."""
         left = self.leave_behind(holds=True)
         self.forget()
         self.refuse(lambda: self._migrate_server(self.server))
