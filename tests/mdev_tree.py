@@ -30,16 +30,32 @@ def add(root, text):
     device = etree.fromstring(text)
     home = pathlib.Path(root, device.findtext('path').removeprefix('/sys/'))
     mdev_type = device.find('capability/type').get('id')
+    parent = device.findtext('parent')
+    _add(root, home, f'bus/{parent.partition("_")[0]}', mdev_type)
+    return home.name, parent, mdev_type
+
+
+def add_below(root, parent, subsystem, mdev_type,
+              uuid='11111111-1111-4111-8111-111111111111'):
+    """Add an mdev of a parent that no capture has.
+
+    :param parent: its path below /sys/devices
+    :param subsystem: the parent's, by its path below /sys
+    :returns: UUID
+    """
+    _add(root, pathlib.Path(root, 'devices', parent, uuid), subsystem,
+         mdev_type)
+    return uuid
+
+
+def _add(root, home, subsystem, mdev_type):
     types = home.parent / 'mdev_supported_types' / mdev_type
     types.mkdir(parents=True, exist_ok=True)
     (types / 'device_api').write_text('vfio-pci\n')
-    home.mkdir()
+    home.mkdir(parents=True)
     (home / 'mdev_type').symlink_to(f'../mdev_supported_types/{mdev_type}')
-    parent = device.findtext('parent')
-    _link(home.parent / 'subsystem',
-          pathlib.Path(root, 'bus', parent.partition('_')[0]))
+    _link(home.parent / 'subsystem', pathlib.Path(root, subsystem))
     _link(pathlib.Path(root, 'bus/mdev/devices', home.name), home)
-    return home.name, parent, mdev_type
 
 
 def _link(path, target):

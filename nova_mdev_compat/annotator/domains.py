@@ -26,6 +26,18 @@ _FLAGS = {annotations.LIVE: libvirt.VIR_DOMAIN_AFFECT_LIVE,
           annotations.CONFIG: libvirt.VIR_DOMAIN_AFFECT_CONFIG}
 
 
+#: What libvirt's QEMU driver says to a question that has to wait for the end
+#: of a job and does not: it waited for half a minute, or too many wait already
+#: (``virDomainObjBeginJobInternal`` of its ``virdomainjob.c``).
+_HAS_TO_WAIT = (libvirt.VIR_ERR_OPERATION_TIMEOUT,
+                libvirt.VIR_ERR_OPERATION_FAILED)
+#: And when it is asked about the job of a domain that is arriving
+#: (``qemuDomainGetJobStatsInternal`` of its ``qemu_driver.c``).
+_ARRIVES = libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+#: While QEMU starts, for a domain that starts or arrives.
+_STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+
+
 class SilenceError(nodedev.LibvirtError):
     """libvirt does not answer."""
 
@@ -82,7 +94,7 @@ class Domain:
     def _write(self, plan: annotations.Plan) -> Outcome:
         # libvirt waits for a job, as a migration is one, and for half a
         # minute: nobody else could be served meanwhile.
-        if plan.seen.live is not None and self._has_job():
+        if plan.seen.live is not None and self._is_busy():
             return Outcome.BUSY
         try:
             self._domain.setMetadata(
@@ -91,19 +103,27 @@ class Domain:
                 sum(_FLAGS[where] for where in plan.where))
         except libvirt.libvirtError as exc:
             # A job has begun meanwhile.
-            if exc.get_error_code() == libvirt.VIR_ERR_OPERATION_TIMEOUT:
+            if exc.get_error_code() in _HAS_TO_WAIT:
                 return Outcome.BUSY
             raise
         return Outcome.WRITTEN
 
-    def _has_job(self) -> bool:
+    def _is_busy(self) -> bool:
+        """Tell whether the domain starts, arrives or has a job."""
+        # Its state is no job's business. About its job one is told only when
+        # QEMU has started, which takes minutes if the guest is large.
+        if self._domain.state() == _STARTS:
+            return True
         try:
             return bool(self._domain.jobInfo()[0]
                         != libvirt.VIR_DOMAIN_JOB_NONE)
         except libvirt.libvirtError as exc:
+            code = exc.get_error_code()
             # A driver that knows no jobs has none.
-            if exc.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            if code == libvirt.VIR_ERR_NO_SUPPORT:
                 return False
+            if code in (*_HAS_TO_WAIT, _ARRIVES):
+                return True
             raise
 
     def _about_it(self, question: Callable[[], _Answer],

@@ -11,6 +11,7 @@ import jsonschema
 
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import files
+from nova_mdev_compat import schema_version
 
 SCHEMA_VERSION = '1.1'
 
@@ -19,7 +20,6 @@ _TEXT = {'type': ['string', 'null']}
 _SCHEMA = {
     'type': 'object',
     'properties': {
-        'schema_version': {'const': SCHEMA_VERSION},
         'interval': {'type': 'number'},
         'host': _TEXT,
         'last_pass': _TIME,
@@ -35,8 +35,7 @@ _SCHEMA = {
                                      'items': {'type': 'string'}}},
         'remarks': {'type': 'array', 'items': {'type': 'string'}},
     },
-    'required': ['schema_version', 'interval'],
-    'additionalProperties': False,
+    'required': ['interval'],
 }
 
 
@@ -113,13 +112,21 @@ def read(path: pathlib.Path) -> State:
         # int refuses NaN and Infinity, which JSON does not have.
         fields: dict[str, Any] = json.loads(path.read_text('utf-8'),
                                             parse_constant=int)
+        schema_version.check(fields, SCHEMA_VERSION)
         jsonschema.validate(fields, _SCHEMA)
-        return State(**fields)
+        # What a newer release says besides is not for this one, and what is
+        # returned has this one's shape.
+        return State(**{
+            field.name: fields[field.name]
+            for field in dataclasses.fields(State)
+            if field.name in fields.keys() - {schema_version.KEY}})
     except FileNotFoundError as exc:
         raise StateError(f'{path} is not there: the service has not run on '
                          'this host') from exc
     except OSError as exc:
         raise StateError(f'{path}: {exc.strerror}') from exc
+    except schema_version.OtherVersionError as exc:
+        raise StateError(f'{path}: {exc}') from exc
     except jsonschema.ValidationError as exc:
         raise StateError(f'{path} makes no sense: {exc.message}') from exc
     except (ValueError, RecursionError) as exc:

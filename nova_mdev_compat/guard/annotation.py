@@ -12,6 +12,8 @@
 
 The host is the one where that is so. A device without PCI ids has no product.
 An mdev whose parent nobody knows has its UUID alone.
+
+What a newer minor version has besides, attributes and elements, is ignored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,8 +23,12 @@ from xml.sax import saxutils
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import traits
 
-#: Names the element in a domain's metadata; another version is another name.
-NAMESPACE = 'http://openstack.org/xmlns/libvirt/mdev-compat/1.0'
+VERSION = '1.0'
+#: Of all versions.
+FAMILY = 'http://openstack.org/xmlns/libvirt/mdev-compat/'
+#: Names the element in a domain's metadata. Only another major version is
+#: another name: a domain with two elements would have two truths.
+NAMESPACE = FAMILY + VERSION
 #: libvirt's prefix for it.
 KEY = 'mdev-compat'
 #: No value is longer, since it is published as a trait.
@@ -92,11 +98,8 @@ def read_mdev(attributes: Mapping[str, str],
     :param facts: attributes of each fact element in it
     :raises AnnotationError: it makes no sense
     """
-    facts = list(facts)
-    for values in (attributes, *facts):
-        for name, value in values.items():
-            if len(value) > MAX_LENGTH:
-                raise AnnotationError(f'{name} has {len(value)} characters')
+    attributes = _known(attributes, ('uuid', 'vendor', 'product', 'type'))
+    facts = [_known(fact, ('name', 'value')) for fact in facts]
     uuid = attributes.get('uuid', '')
     if 'vendor' not in attributes:
         return Mdev(uuid, None)
@@ -107,6 +110,15 @@ def read_mdev(attributes: Mapping[str, str],
         raise AnnotationError(f'mdev {uuid}: no {exc.args[0]}') from exc
     except ident.IdentityError as exc:
         raise AnnotationError(f'mdev {uuid}: {exc}') from exc
+
+
+def _known(values: Mapping[str, str],
+           names: Iterable[str]) -> dict[str, str]:
+    found = {name: values[name] for name in names if name in values}
+    for name, value in found.items():
+        if len(value) > MAX_LENGTH:
+            raise AnnotationError(f'{name} has {len(value)} characters')
+    return found
 
 
 def _parent(attributes: Mapping[str, str]) -> str:

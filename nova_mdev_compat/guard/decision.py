@@ -16,6 +16,7 @@ from nova_mdev_compat.guard import incoming
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import judgement
 from nova_mdev_compat import pattern as pat
+from nova_mdev_compat import schema_version
 from nova_mdev_compat import traits
 from nova_mdev_compat import verdict
 
@@ -67,9 +68,7 @@ def judge(domain: incoming.Domain,
     """
     annotated = domain.annotated
     if annotated is None:
-        return [_unknown(f'what the domain says of its mdevs makes no sense: '
-                         f'{domain.fault}' if domain.fault
-                         else NOT_ANNOTATED)]
+        return [_unknown(_why_silent(domain))]
     gaps = list(_gaps(domain.uuids, annotated))
     sources = sorted({mdev.identity for mdev in annotated if mdev.identity},
                      key=str)
@@ -80,6 +79,19 @@ def judge(domain: incoming.Domain,
 
 def _unknown(text: str) -> Finding:
     return Finding(verdict.Kind.UNKNOWN, text)
+
+
+def _why_silent(domain: incoming.Domain) -> str:
+    """Return why nothing is known of the sources of a domain's mdevs."""
+    said = 'what the domain says of its mdevs'
+    if domain.fault:
+        return f'{said} makes no sense: {domain.fault}'
+    for version in domain.others:
+        try:
+            schema_version.check_version(version, annotation.VERSION)
+        except schema_version.VersionError as exc:
+            return f'{said}: {exc}'
+    return NOT_ANNOTATED
 
 
 def _gaps(uuids: Sequence[str],

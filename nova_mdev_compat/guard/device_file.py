@@ -14,6 +14,7 @@ import pathlib
 from typing import Any
 
 from nova_mdev_compat import files
+from nova_mdev_compat import schema_version
 from nova_mdev_compat import traits
 
 SCHEMA_VERSION = '1.0'
@@ -107,7 +108,9 @@ def read(path: pathlib.Path) -> Devices:
         raise DeviceFileError(f'{path}: {exc.strerror}') from exc
     except DeviceFileError:
         raise
-    except _Nonsense as exc:
+    except schema_version.OtherVersionError as exc:
+        raise DeviceFileError(f'{path}: {exc}') from exc
+    except (_Nonsense, schema_version.VersionError, OverflowError) as exc:
         raise DeviceFileError(f'{path} makes no sense: {exc}') from exc
     except (ValueError, RecursionError) as exc:
         raise DeviceFileError(f'{path} is no JSON: {exc}') from exc
@@ -134,16 +137,19 @@ class _Nonsense(Exception):
 
 
 def _read(document: Any) -> Devices:
-    version = _get(document, 'schema_version', str)
-    if version != SCHEMA_VERSION:
-        raise _Nonsense(f'schema_version {version!r} is not {SCHEMA_VERSION}')
+    schema_version.check(document, SCHEMA_VERSION)
     return Devices(
         _get(document, 'host', str),
         float(_get(document, 'read_at', float)),
         {name: Device(frozenset(_texts(_get(item, 'identity', list))),
                       {trait: tuple(_texts(rules)) for trait, rules
-                       in _get(item, 'accepts', dict).items()})
+                       in _accepts(item).items()})
          for name, item in _get(document, 'devices', dict).items()})
+
+
+def _accepts(item: Any) -> Any:
+    """Return a device's accept patterns; where there are none, no pattern."""
+    return _get(item, 'accepts', dict) if 'accepts' in item else {}
 
 
 def _get(item: Any, key: str, kind: type) -> Any:

@@ -48,12 +48,20 @@ DIRECTORY = '/etc/nova-mdev-compat'
 LAST_WORD = 2
 #: Exit status where a person has to put something right first.
 WRONG_OPTIONS = 2
+#: How many seconds the system's log may take.
+LOG_LIMIT = 1
+#: Seconds until an alarm that went unheard comes again.
+AGAIN = .2
 #: A line for libvirt's error, whatever a domain says.
 MAX_LINE = 2000
 
 
 class Refused(Exception):
-    """The domain may not come, whatever the policy; the message says why."""
+    """The domain may not come, whatever ``unknown`` says; and why."""
+
+
+class WrongOptions(Refused):
+    """Nor may it come before a person has put options right; and which."""
 
 
 class Unknown(Exception):
@@ -62,59 +70,90 @@ class Unknown(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments: those that libvirt gives, and files."""
-    found = argparse.ArgumentParser(PROG, description=DESCRIPTION,
-                                    epilog=EPILOG)
+    found = argparse.ArgumentParser(
+        PROG, description=DESCRIPTION, epilog=EPILOG, usage=(
+            '%(prog)s [-h] [--config-file PATH] [--] domain operation '
+            'suboperation [extra ...]'))
     found.add_argument(
         '--config-file', metavar='PATH', action='append', type=pathlib.Path,
         help=f'Read this, and more that are given likewise, instead of every '
              f'*.conf in {DIRECTORY}.')
-    found.add_argument('domain', help='Name of the domain.')
-    found.add_argument('operation', help='What happens to it; only "migrate" '
-                       'is looked at.')
-    found.add_argument('suboperation', help='Which part of that; only '
-                       '"begin" is looked at.')
-    found.add_argument('extra', nargs='?', help='Given by libvirt, not used.')
+    found.add_argument(
+        'given', nargs='*', metavar='domain operation suboperation extra',
+        help='Name of the domain; what happens to it, of which only "migrate" '
+             'is looked at, and of that only "begin"; and what libvirt gives '
+             'besides, which is not used.')
     return found
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command and return its exit status."""
+    """Run the command and return its exit status.
+
+    Whatever happens once the arguments are read is answered by the policy:
+    libvirt takes any status but 0 for a refusal.
+    """
     _end_after(options.Options.time_limit)
     try:
-        args = parser().parse_args(argv)
-        files = args.config_file or sorted(
-            pathlib.Path(DIRECTORY).glob('*.conf'))
-        return _run(options.read(files), args)
-    except options.OptionError as exc:
-        return _refuse(f'configuration: {exc}', WRONG_OPTIONS)
+        paths, (domain, *operation) = _arguments(argv)
+        if operation[:2] != ['migrate', 'begin']:
+            return 0
+        return _answer(paths, domain)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _end_after(limit: int) -> None:
+def _arguments(argv: Sequence[str],
+               ) -> tuple[list[pathlib.Path] | None, list[str]]:
+    """Return configuration files, and what libvirt gives.
+
+    What is behind the first ``--`` is libvirt's whatever it looks like; some
+    versions of argparse take one more of them away.
+    """
+    found, argv, verbatim = parser(), list(argv), []
+    if '--' in argv:
+        cut = argv.index('--')
+        argv, verbatim = argv[:cut], argv[cut + 1:]
+    args = found.parse_args(argv)
+    given = [*args.given, *verbatim]
+    if len(given) < 3:
+        found.error('domain, operation and suboperation are needed')
+    return args.config_file, given
+
+
+def _end_after(limit: float) -> None:
     """End the process some time after a limit, whatever it is doing then."""
     # To the file descriptor: it works in another thread, without Python.
     faulthandler.dump_traceback_later(limit + LAST_WORD, exit=True, file=2)
 
 
-def _run(conf: options.Options, args: argparse.Namespace) -> int:
-    asked = (args.operation, args.suboperation) == ('migrate', 'begin')
-    if not asked or conf.mode == policy.OFF:
-        return 0
+def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
+    """Say whether a domain may come; return the exit status."""
+    conf, status, allowed = options.Options(), 1, False
     try:
         with _time_limit(conf.time_limit):
-            look(conf, sys.stdin.buffer.read(incoming.MAX_SIZE + 1))
+            conf, faults = options.read(
+                paths or sorted(pathlib.Path(DIRECTORY).glob('*.conf')))
+        if conf.mode == policy.OFF:
+            return 0
+        if faults:
+            raise WrongOptions('; '.join(faults))
+        with _time_limit(conf.time_limit):
+            look(conf, _standard_input())
+    except WrongOptions as exc:
+        text, status = f'configuration: {exc}', WRONG_OPTIONS
     except Refused as exc:
-        text, allowed = f'incompatible: {exc}', False
+        text = f'incompatible: {exc}'
     except Exception as exc:
         text = f'unknown ([guard]unknown = {conf.unknown}): {_say(exc)}'
         allowed = conf.unknown == policy.ALLOW
     else:
         return 0
-    text = f'domain {args.domain}: {text}'
+    text = f'domain {domain}: {text}'
     if allowed or conf.mode == policy.PERMISSIVE:
-        return _let_through(text)
-    return _refuse(text)
+        _log(f'let through: {text}')
+        return 0
+    _refuse(text)
+    return status
 
 
 def _say(exc: Exception) -> str:
@@ -124,16 +163,32 @@ def _say(exc: Exception) -> str:
     return f'{type(exc).__name__}: {exc}; this is a bug of {PROG}'
 
 
+def _standard_input() -> bytes:
+    """Return the domain's XML.
+
+    :raises Unknown: there is none
+    """
+    # It is None where libvirt has closed it.
+    text = sys.stdin.buffer.read(incoming.MAX_SIZE + 1) if sys.stdin else b''
+    if not text:
+        raise Unknown('there is no domain on standard input')
+    return text
+
+
 @contextlib.contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
+def _time_limit(seconds: float) -> Iterator[None]:
     """Raise Unknown in what takes longer."""
     def too_long(*_: object) -> NoReturn:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise Unknown(f'it has taken more than {seconds} seconds '
                       '([guard]time_limit)')
 
     _end_after(seconds)
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Whoever has started this may have blocked it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    # Again and again: a library may try a call again that it has interrupted.
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
@@ -181,22 +236,32 @@ def _target(root: str, uuid: str,
         return decision.Target(uuid, '', '', None, f'mdev {uuid}: {exc}')
 
 
-def _let_through(text: str) -> int:
-    _log(f'let through: {text}')
-    return 0
+def _refuse(text: str) -> None:
+    line = f'refused: {text}'
+    # First, as libvirt waits for it. It may have closed it; then nobody reads
+    # why.
+    if sys.stderr:
+        with contextlib.suppress(OSError, ValueError):
+            print(f'{PROG}: {_printable(line)}', file=sys.stderr, flush=True)
+    _log(line)
 
 
-def _refuse(text: str, status: int = 1) -> int:
-    print(f'{PROG}: {_log(f"refused: {text}")}', file=sys.stderr)
-    return status
-
-
-def _log(text: str) -> str:
+def _log(text: str) -> None:
     """Tell the system's log, as libvirt tells only what ends a migration.
 
-    :returns: it, in one line
+    An answer does not depend on a log that is away, or full.
+    """
+    with contextlib.suppress(Exception), _time_limit(LOG_LIMIT):
+        syslog.openlog(PROG)
+        syslog.syslog(syslog.LOG_WARNING, _printable(text))
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, which is not endless.
+
+    Names of domains, paths and what files say are whatever bytes they are.
     """
     line = ' '.join(text.split())[:MAX_LINE]
-    syslog.openlog(PROG)
-    syslog.syslog(syslog.LOG_WARNING, line)
-    return line
+    return ''.join(
+        one if one.isprintable() else one.encode('unicode_escape').decode()
+        for one in line)

@@ -8,6 +8,7 @@ they can be no elements.
 """
 
 import dataclasses
+import re
 from xml.parsers import expat
 
 from nova_mdev_compat.guard import annotation
@@ -16,11 +17,21 @@ from nova_mdev_compat.guard import annotation
 MAX_SIZE = 4 * 2 ** 20
 MAX_DEPTH = 64
 
+#: Between a namespace and a name; no name in no namespace can look like ours.
+#: expat refuses namespaces that have it, and none that is meant well has.
+_SEPARATOR = '\n'
 _HOSTDEV = ('domain', 'devices', 'hostdev')
 _ADDRESS = (*_HOSTDEV, 'source', 'address')
 _MDEVS, _MDEV, _FACT = (
-    f'{annotation.NAMESPACE} {name}' for name in ('mdevs', 'mdev', 'fact'))
-_ANNOTATION = ('domain', 'metadata', _MDEVS)
+    f'{annotation.NAMESPACE}{_SEPARATOR}{name}'
+    for name in ('mdevs', 'mdev', 'fact'))
+_METADATA = ('domain', 'metadata')
+_ANNOTATION = (*_METADATA, _MDEVS)
+#: Such an element of any version.
+_ANY_VERSION = re.compile(
+    rf'{re.escape(annotation.FAMILY)}([0-9.]{{1,9}}){_SEPARATOR}mdevs')
+#: The only encoding in which libvirt writes.
+_ENCODING = 'UTF-8'
 
 
 class DomainError(ValueError):
@@ -36,12 +47,15 @@ class Domain:
         nothing
     :ivar fault: why what it says cannot be read, empty where it can
     :ivar host: where it was so; empty where that is not said
+    :ivar others: other versions of the metadata than the one that is read, in
+        which it says something of them
     """
 
     uuids: tuple[str, ...]
     annotated: tuple[annotation.Mdev, ...] | None = None
     fault: str = ''
     host: str = ''
+    others: tuple[str, ...] = ()
 
 
 def parse(text: bytes) -> Domain:
@@ -53,15 +67,16 @@ def parse(text: bytes) -> Domain:
     if len(text) > MAX_SIZE:
         raise DomainError(f'its XML has more than {MAX_SIZE >> 20} MiB')
     target = _Target()
-    # So that no name in no namespace can look like one of ours.
-    parser = expat.ParserCreate(namespace_separator=' ')
+    # With an encoding, since some that a declaration may name make Python
+    # raise whatever its codec raises.
+    parser = expat.ParserCreate(_ENCODING, _SEPARATOR)
+    parser.XmlDeclHandler = target.declaration
     parser.StartDoctypeDeclHandler = target.doctype
     parser.StartElementHandler = target.start
     parser.EndElementHandler = target.end
     try:
         parser.Parse(text, True)
-    # The latter two are about encodings that it says it has.
-    except (expat.ExpatError, LookupError, UnicodeError) as exc:
+    except expat.ExpatError as exc:
         raise DomainError(f'its XML is broken: {exc}') from exc
     return target.domain()
 
@@ -79,6 +94,13 @@ class _Target:
         self._mdev: dict[str, str] = {}
         self._facts: list[dict[str, str]] = []
         self._fault = ''
+        self._others: list[str] = []
+
+    def declaration(self, version: str, encoding: str | None, *_: object,
+                    ) -> None:
+        if encoding is not None and encoding.upper() != _ENCODING:
+            raise DomainError(f'its encoding is {encoding[:40]!r}, and libvirt '
+                              f'writes {_ENCODING}')
 
     def doctype(self, *_: object) -> None:
         # Before any entity can be declared.
@@ -96,6 +118,8 @@ class _Target:
             self._uuids.append(attributes.get('uuid', '').lower())
         elif path[:3] == _ANNOTATION:
             self._start_annotation(attributes)
+        elif path[:-1] == _METADATA and (match := _ANY_VERSION.fullmatch(tag)):
+            self._others.append(match[1])
 
     def _start_annotation(self, attributes: dict[str, str]) -> None:
         inner = self._path[3:]
@@ -106,8 +130,6 @@ class _Target:
             self._mdev, self._facts = attributes, []
         elif inner == (_MDEV, _FACT):
             self._facts.append(attributes)
-        else:
-            self._fault = f'element {inner[-1]} in it is not known'
 
     def end(self, tag: str) -> None:
         if self._path == (*_ANNOTATION, _MDEV):
@@ -122,9 +144,9 @@ class _Target:
             self._fault = str(exc)
 
     def domain(self) -> Domain:
-        uuids = tuple(self._uuids)
+        uuids, others = tuple(self._uuids), tuple(self._others)
         if self._annotations > 1:
             self._fault = 'it is there more than once'
         if self._fault or not self._annotations:
-            return Domain(uuids, None, self._fault)
-        return Domain(uuids, tuple(self._annotated), host=self._host)
+            return Domain(uuids, None, self._fault, others=others)
+        return Domain(uuids, tuple(self._annotated), '', self._host, others)

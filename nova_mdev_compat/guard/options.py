@@ -17,8 +17,12 @@ from oslo_config import iniparser
 from nova_mdev_compat import policy
 
 
+#: After so many lines that are none, a file is not read further.
+MAX_FAULTS = 5
+
+
 class OptionError(ValueError):
-    """A file or a value that cannot be used; the message names both."""
+    """A value that cannot be used; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,32 +52,59 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     'time_limit': (1, 60), 'devices_max_age': (1, 86400)}
 
 
-def read(paths: Iterable[pathlib.Path]) -> Options:
-    """Return what files say; the last word on an option counts.
+def read(paths: Iterable[pathlib.Path]) -> tuple[Options, tuple[str, ...]]:
+    """Return what files say, and what is wrong with them.
 
-    :raises OptionError: a file cannot be read, or a value not be used
+    The last word on an option counts, and where that cannot be used, the
+    default. What is wrong hides nothing else: [guard]mode has to be known
+    whatever is the matter with other lines and files.
+
+    :returns: options; faults, each of which names the file
     """
     found: dict[str, Any] = {}
+    faults = []
     for path in paths:
+        try:
+            # Other bytes than UTF-8's matter in our options alone.
+            lines = path.read_text('utf-8', 'surrogateescape').split('\n')
+        except OSError as exc:
+            faults.append(f'{path}: {exc.strerror}')
+            continue
+        assignments, wrong = _parse(lines)
+        faults += [f'{path}: {one}' for one in wrong]
+        for section, name, text in assignments:
+            if name not in SECTIONS.get(section, ()):
+                continue
+            found.pop(name, None)
+            try:
+                found[name] = _value(name, text)
+            except OptionError as exc:
+                faults.append(f'{path}: [{section}]{name} {exc}')
+    return Options(**found), tuple(faults)
+
+
+def _parse(lines: list[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Return section, name and value of each option, and what is wrong."""
+    wrong: list[str] = []
+    while True:
         parser = _Parser()
         try:
-            with path.open(encoding='utf-8') as file:
-                parser.parse(file)
-        except OSError as exc:
-            raise OptionError(f'{path}: {exc.strerror}') from exc
-        except (iniparser.ParseError, UnicodeError) as exc:
-            raise OptionError(f'{path}: {exc}') from exc
-        for section, name, text in parser.found:
-            if name in SECTIONS.get(section, ()):
-                try:
-                    found[name] = _value(name, text)
-                except OptionError as exc:
-                    raise OptionError(
-                        f'{path}: [{section}]{name} {exc}') from exc
-    return Options(**found)
+            parser.parse(lines)
+        except iniparser.ParseError as exc:
+            wrong.append(str(exc))
+            if len(wrong) < MAX_FAULTS:
+                # Once more without the line. What follows something like a
+                # section is in none that is known.
+                broken = lines[exc.lineno - 1].startswith('[')
+                lines[exc.lineno - 1] = '[?]' if broken else ''
+                continue
+        return parser.found, wrong
 
 
 def _value(name: str, text: str) -> Any:
+    if not text.isprintable():
+        raise OptionError(f'= {text}: it has a character that cannot be '
+                          'printed')
     if '$' in text:
         # The collector would put another option's value in its place.
         raise OptionError(f'= {text}: no $ can be used here')

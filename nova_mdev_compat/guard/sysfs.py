@@ -46,9 +46,13 @@ def find(root: str, uuid: str) -> Place | None:
 def _name(device: pathlib.Path) -> str:
     """Return libvirt's name of a device.
 
-    Its subsystem's and its own name in sysfs, everything but letters and
-    digits replaced (``udevGenerateDeviceName`` of libvirt's
-    ``node_device_udev.c``).
+    By libvirt's ``node_device_udev.c``: ``udevGetDeviceType`` knows parents on
+    the buses pci, css and matrix and in the class mtty.
+    ``udevGenerateDeviceName`` takes subsystem and name in sysfs, and replaces
+    everything but ASCII letters and digits; but ``udevProcessAPMatrix`` has a
+    name of its own for vfio-ap's parent, where both are ``matrix``.
     """
     subsystem = (device / 'subsystem').readlink().name
+    if subsystem == 'matrix':
+        return 'ap_matrix'
     return re.sub(r'[^A-Za-z0-9]', '_', f'{subsystem}_{device.name}')

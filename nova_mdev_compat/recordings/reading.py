@@ -11,11 +11,13 @@ import jsonschema
 
 from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
+from nova_mdev_compat.collector import report
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import pattern as pat
 from nova_mdev_compat.recordings import schema
 from nova_mdev_compat.rules import evaluation
+from nova_mdev_compat import schema_version
 from nova_mdev_compat import traits
 from nova_mdev_compat import verdict
 
@@ -34,10 +36,13 @@ def parse(name: str, text: str | bytes) -> publication.Host:
     """
     try:
         data = json.loads(text)
+        schema_version.check(data, report.SCHEMA_VERSION)
         _check(schema.HOST, data)
         return publication.Host(data['host'], tuple(
             _parent(index, item)
             for index, item in enumerate(data['parents'])))
+    except schema_version.OtherVersionError as exc:
+        raise RecordingError(f'{name}: {exc}') from exc
     except (ValueError, RecursionError) as exc:
         what = str(exc)
         if not isinstance(exc, _MISTAKES):
@@ -54,20 +59,14 @@ class _Fault(ValueError):
         self.what = what
 
 
-_MISTAKES = (_Fault, ident.IdentityError, traits.TraitError)
+_MISTAKES = (_Fault, ident.IdentityError, traits.TraitError,
+             schema_version.VersionError)
 
 
 def _check(validator: Any, data: Any) -> None:
     fault = jsonschema.exceptions.best_match(validator.iter_errors(data))
     if fault is not None:
-        raise _Fault(list(fault.absolute_path), _what(fault))
-
-
-def _what(fault: jsonschema.ValidationError) -> str:
-    if fault.validator == 'const':
-        return (f'{fault.instance!r}, where this version reads '
-                f'{fault.validator_value!r}')
-    return str(fault.message)[:200]
+        raise _Fault(list(fault.absolute_path), str(fault.message)[:200])
 
 
 def _parent(index: int, item: Mapping[str, Any]) -> publication.ParentTraits:

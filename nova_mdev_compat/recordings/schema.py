@@ -2,12 +2,12 @@
 """What is needed of a recording, as JSON Schema (draft 2020-12).
 
 Recordings are written by collector/report.py. Keys that nothing here needs
-(traits, which are made again from the rest) are let through.
+(traits, which are made again from the rest), and those of newer minor
+versions, are let through. What is required is in all minor versions.
 """
 
 import jsonschema
 
-from nova_mdev_compat.collector import report
 from nova_mdev_compat import verdict
 
 _TEXT = {'type': 'string'}
@@ -32,7 +32,7 @@ _PARENT = _object(
     accepts=_TEXTS, rules={'type': 'array', 'items': _RULE},
     vendor_plugin=_TEXT_OR_NULL, note=_TEXT)
 _HOST = _object(
-    schema_version={'const': report.SCHEMA_VERSION}, host=_TEXT,
+    host=_TEXT,
     parents={'type': 'array', 'items': _object(name=_TEXT)})
 
 #: A recording but for what is in its parents, and one parent without its name.

@@ -145,7 +145,7 @@ class RemoveTest(base.AnnotatorTestCase):
         """What is defined is cleaned all the same."""
         domain = self.domain()
         self.annotate()
-        self.patch(domains.Domain, '_has_job',
+        self.patch(domains.Domain, '_is_busy',
                    lambda _: domain.destroy() and None)
         self.assertEqual(1, self.annotator.remove().written)
         self.assertEqual((None, None), self.says_both(domain))

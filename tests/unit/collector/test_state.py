@@ -94,20 +94,45 @@ class StateOnDiskTest(testtools.TestCase):
             collector_state.read, self.path)
 
     @ddt.data(
-        {'schema_version': '2.0'}, {'interval': 'soon'}, {'interval': None},
+        {'schema_version': 'one'}, {'schema_version': None},
+        {'schema_version': 1}, {'interval': 'soon'}, {'interval': None},
         {'last_pass': -1}, {'last_pass': 1e300},
         {'last_pass': float('nan')}, {'last_success': float('inf')},
         {'host': 7}, {'failures': 0.5}, {'error': ['no']},
         {'published': ['host1']}, {'published': {'host1': 'one'}},
-        {'remarks': 'one'}, {'remarks': [1]},
-        {'more': 1})
+        {'remarks': 'one'}, {'remarks': [1]})
     def test_no_sense(self, changes):
         collector_state.write(self.path, a_state())
-        fields = json.loads(self.path.read_text())
-        self.path.write_text(json.dumps({**fields, **changes}))
+        self.change(**changes)
         self.assertRaisesRegex(
             collector_state.StateError, 'state.json makes no sense',
             collector_state.read, self.path)
+
+    def change(self, **changes):
+        fields = json.loads(self.path.read_text())
+        self.path.write_text(json.dumps({**fields, **changes}))
+
+    @ddt.data('1.0', '1.1', '1.999')
+    def test_other_minor_version(self, version):
+        """What it says besides is left out."""
+        state = a_state(failures=2, error='no')
+        collector_state.write(self.path, state)
+        self.change(schema_version=version, more={'new': 1}, healthy='yes')
+        self.assertEqual(state, collector_state.read(self.path))
+
+    def test_oldest(self):
+        """What the first version needed is enough."""
+        self.path.write_text('{"schema_version": "1.0", "interval": 60}')
+        self.assertEqual(collector_state.State(60),
+                         collector_state.read(self.path))
+
+    def test_other_major_version(self):
+        collector_state.write(self.path, a_state())
+        self.change(schema_version='2.0', interval='soon')
+        self.assertRaisesRegex(
+            collector_state.StateError, 'state.json: schema_version 2.0 '
+            r'cannot be read: this nova-mdev-compat reads 1.x. Upgrade it '
+            'here$', collector_state.read, self.path)
 
     @ddt.data(b'', b'{"schema_ver', b'null', b'\xff', b'[' * 5000)
     def test_no_state(self, raw):

@@ -118,6 +118,15 @@ class JudgeTest(testtools.TestCase):
         self.assertIs(verdict.Kind.UNKNOWN, found.kind)
         self.assertTrue(found.text.endswith('makes no sense: why'))
 
+    @ddt.data(('2.0', 'what the domain says of its mdevs: schema_version 2.0 '
+               'cannot be read: this nova-mdev-compat reads 1.x. Upgrade it '
+               'here'), ('1.7', decision.NOT_ANNOTATED))
+    @ddt.unpack
+    def test_other_version(self, version, words):
+        self.assert_found(decision.judge(
+            incoming.Domain(('u',), others=(version,)), [a_target()]),
+            ('unknown', words))
+
     def test_any_of_two_may_become_either(self):
         """As Nova pairs them, and the filter decides."""
         targets = [a_target(ANY), a_target(STRICT, number=2)]

@@ -102,12 +102,43 @@ class DeviceFileTest(testtools.TestCase):
         self.path.mkdir()
         self.assert_no_file('Is a directory')
 
+    @ddt.data('1.1', '1.999')
+    def test_newer_minor_version(self, version):
+        """What it says besides is not for us."""
+        self.path.write_text(changed(schema_version=version))
+        expected = device_file.read(self.path)
+        (device,) = GOOD['devices'].values()
+        self.path.write_text(changed(
+            schema_version=version, collector={'release': '9.0'},
+            devices={'pci_0000_84_00_0': {**device, 'notes': ['new'],
+                                          'unread_since': None}}))
+        self.assertEqual(expected, device_file.read(self.path))
+
+    @ddt.data(('2.0', 'this nova-mdev-compat reads 1.x. Upgrade it here'),
+              ('9.1', 'Upgrade it here'))
+    @ddt.unpack
+    def test_other_major_version(self, version, words):
+        self.path.write_text(json.dumps({'schema_version': version}))
+        self.assert_no_file(f': schema_version {version} cannot be read: ',
+                            words)
+
+    def test_without_accept_patterns(self):
+        """It was withdrawn: the device accepts nothing."""
+        (device,) = GOOD['devices'].values()
+        for devices in ({**device, 'accepts': {}},
+                        {'identity': device['identity']}):
+            self.path.write_text(changed(devices={'mtty_mtty': devices}))
+            (found,) = device_file.read(self.path).devices.values()
+            self.assertEqual({}, found.rules)
+            self.assertTrue(found.described().managed)
+
     @ddt.data(
         ('', 'is no JSON'), ('{', 'is no JSON'), ('[' * 99999, 'is no JSON'),
-        ('null', 'no schema_version that is a str'),
+        ('null', 'makes no sense: no schema_version'),
         ('[]', 'no schema_version'), ('{}', 'no schema_version'),
-        (changed(schema_version='2.0'), "schema_version '2.0' is not 1.0"),
-        (changed(schema_version=1), 'no schema_version'),
+        (changed(schema_version=1), 'schema_version 1 is no version such as'),
+        (changed(schema_version='one'), "schema_version 'one' is no version"),
+        (changed(read_at=10 ** 400), 'makes no sense: int too large'),
         (changed(host=None), 'no host'),
         (changed(read_at='now'), 'no read_at that is a float'),
         (changed(read_at=True), 'no read_at that is a float'),
@@ -116,6 +147,7 @@ class DeviceFileTest(testtools.TestCase):
         (with_device(identity='CUSTOM_MDEV_V1'), 'no identity'),
         (with_device(identity=[1]), 'something else than texts'),
         (with_device(accepts=[]), 'no accepts that is a dict'),
+        (with_device(accepts=None), 'no accepts that is a dict'),
         (with_device(accepts={'x': 'y'}), 'something else than texts'),
         (with_device(accepts={'x': [['y']]}), 'something else than texts'))
     @ddt.unpack

@@ -9,6 +9,7 @@ import pathlib
 import signal
 import syslog
 import threading
+from unittest import mock
 
 import ddt
 import fixtures
@@ -22,6 +23,9 @@ from tests.unit.guard import test_device_file
 from tests.unit.guard import test_incoming
 
 LABGPU = ident.Identity.of('1234_11E8', 'labgpu-1', {'driver': '1.0'})
+#: Each is broken by a method of the test.
+UNKNOWN = ('annotation', 'device_file', 'device_file_text', 'version', 'age',
+           'clock', 'mdev', 'mdev_type', 'device', 'domain')
 MDEVS = (annotation.Mdev('a', ident.Identity.of('MTTY', 'mtty-1')),
          annotation.Mdev('b', LABGPU))
 
@@ -180,14 +184,22 @@ class HookTest(testtools.TestCase):
         self.leave(found)
         return 'on mtty_mtty: no collector has published here'
 
-    @ddt.data('annotation', 'device_file', 'device_file_text', 'age', 'clock',
-              'mdev', 'mdev_type', 'device')
+    def break_version(self):
+        (self.home / 'devices.json').write_text(
+            test_device_file.changed(schema_version='2.0'))
+        return ('devices.json: schema_version 2.0 cannot be read: this '
+                'nova-mdev-compat reads 1.x. Upgrade it here')
+
+    def break_domain(self):
+        self.domain = ''
+        return 'there is no domain on standard input'
+
+    @ddt.data(*UNKNOWN)
     def test_unknown(self, what):
         words = getattr(self, f'break_{what}')()
         self.assert_refused('unknown ([guard]unknown = reject): ', words)
 
-    @ddt.data('annotation', 'device_file', 'device_file_text', 'age', 'clock',
-              'mdev', 'mdev_type', 'device')
+    @ddt.data(*UNKNOWN)
     def test_unknown_is_allowed(self, what):
         self.options['unknown'] = 'allow'
         words = getattr(self, f'break_{what}')()
@@ -209,7 +221,7 @@ class HookTest(testtools.TestCase):
         words = getattr(self, f'break_{what}')()
         self.assert_refused('incompatible: mdev 11111111', words)
 
-    @ddt.data('', '<domain', '<!DOCTYPE d><domain/>')
+    @ddt.data('<domain', '<!DOCTYPE d><domain/>')
     def test_broken(self, text):
         """No libvirt writes that: it is not a matter of what is unknown."""
         self.options['unknown'] = 'allow'
@@ -221,9 +233,64 @@ class HookTest(testtools.TestCase):
         self.options[name] = 'perhaps'
         status, said = self.run_hook()
         self.assertEqual(2, status)
-        self.assertIn('nova-mdev-guard: refused: configuration: ', said)
+        self.assertIn('nova-mdev-guard: refused: domain vg: configuration: ',
+                      said)
         self.assertIn(name, said)
         self.assertIn('guard.conf', said)
+
+    def break_options(self):
+        (self.home / 'conf').mkdir()
+        (self.home / 'conf/a.conf').write_bytes(b'[collector]\nx\xff\n')
+        (self.home / 'conf/gone.conf').symlink_to('/nowhere')
+        self.options['time_limit'] = 'ten'
+
+    def test_bad_options_permissive(self):
+        """Nothing is refused then, and the log says what would be."""
+        self.break_options()
+        self.options['mode'] = 'permissive'
+        self.assert_let_through('configuration: ', "a.conf: at line 2, No ':'",
+                                'gone.conf: No such file', 'time_limit = ten')
+
+    def test_bad_options_off(self):
+        """It is the way out in an emergency."""
+        self.break_options()
+        self.options['mode'] = 'off'
+        self.assert_passes()
+        self.assertEqual([], self.logged)
+
+    def test_bad_options_and_other_operations(self):
+        self.options['mode'] = 'perhaps'
+        self.assert_passes('vg', 'prepare', 'begin', '-')
+
+    @ddt.data('bad\udcffname', '--', '-', '--help', '', 'a\0b', 'a\x1b[31mb',
+              'a\nb', '\u2028', '\ud800', 'ü', '%s%n', 'x' * 10 ** 6)
+    def test_any_name(self, name):
+        """It is shown as one line that every log takes."""
+        self.refuse()
+        status, said = self.run_hook('--', name, 'migrate', 'begin', '-')
+        self.assertEqual(1, status)
+        (line,) = said.splitlines()
+        self.assertTrue(line.isprintable())
+        self.assertTrue(line.startswith('nova-mdev-guard: refused: domain '))
+        self.assertLess(len(line), 2100)
+        ((_, logged),) = self.logged
+        self.assertEqual(line, f'nova-mdev-guard: {logged}')
+        self.assertIn(name[:9] if name.isprintable() else 'domain ',
+                      logged.encode().decode())
+
+    def test_any_rule_name(self):
+        found = devices('CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2')
+        (rules,) = found['pci_0000_01_00_0']['accepts'].values()
+        rules[:] = ['\0\x1b\ud800 \udcff']
+        self.leave(found)
+        self.assert_refused(r"rule '\x00\x1b\ud800 \udcff'")
+
+    def test_more_arguments(self):
+        """Some libvirt may give more than today's."""
+        self.assert_passes('--', 'vg', 'migrate', 'begin', '-', 'more', '--')
+        self.refuse()
+        self.assertEqual(1, self.run_hook(
+            'vg', 'migrate', 'begin', '-', 'more')[0])
 
     def test_bad_arguments(self):
         exc = self.assertRaises(SystemExit, self.run_hook, 'vg')
@@ -250,6 +317,45 @@ class HookTest(testtools.TestCase):
         self.addCleanup(reads.close)
         self.addCleanup(writes.close)
         return reads, writes
+
+    def test_options_that_never_come(self):
+        """Nobody knows the policy then."""
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_mdev_compat.guard.options.Options.time_limit', 1))
+        (self.home / 'conf').mkdir()
+        os.mkfifo(self.home / 'conf/x.conf')
+        self.options['mode'] = 'permissive'
+        self.assert_refused('it has taken more than')
+
+    @ddt.data(('enforcing', 1), ('permissive', 0))
+    @ddt.unpack
+    def test_log_that_hangs(self, mode, expected):
+        """An answer does not depend on it."""
+        self.options['mode'] = mode
+        self.refuse()
+        reads, _ = self.pipe()
+        self.useFixture(fixtures.MonkeyPatch(
+            'syslog.syslog', lambda *_: reads.read()))
+        status, said = self.run_hook()
+        self.assertEqual(expected, status)
+        self.assertEqual(bool(expected), 'incompatible' in said)
+        self.assertEqual((0.0, 0.0), signal.getitimer(signal.ITIMER_REAL))
+
+    def test_log_that_fails(self):
+        self.options['mode'] = 'permissive'
+        self.refuse()
+        self.useFixture(fixtures.MonkeyPatch(
+            'syslog.syslog', mock.Mock(side_effect=OSError(5, 'no'))))
+        self.assert_passes()
+
+    def test_alarm_is_blocked(self):
+        """By whoever has started it."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+        self.options |= {'time_limit': 1, 'mode': 'permissive'}
+        reads, _ = self.pipe()
+        self.assertEqual((0, ''), self.run_hook(stdin=reads))
+        self.assertIn('more than 1 seconds', self.logged[0][1])
 
     def test_nothing_stays(self):
         """Neither an alarm nor its handler."""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domains as libvirt writes them, and as an attacker would."""
 
+import encodings.aliases
+import pkgutil
+
 import ddt
 import testtools
 
@@ -102,16 +105,42 @@ class DomainTest(testtools.TestCase):
          'value has 5006 characters'),
         ('two_values', WRITTEN.replace('name="ecc"', 'name="driver"'),
          'fact driver has two values'),
-        ('element', WRITTEN.replace(':fact', ':fakt'),
-         f'element {annotation.NAMESPACE} fakt in it is not known'),
-        ('foreign_element', WRITTEN.replace('</mdev-compat:mdevs>',
-                                            '<x/></mdev-compat:mdevs>'),
-         'element x in it is not known'))
+)
     def test_unreadable_annotation(self, element, words):
         found = parse(with_metadata(element))
         self.assertEqual(UUIDS, found.uuids)
         self.assertIsNone(found.annotated)
         self.assertIn(words, found.fault)
+
+    def test_newer_minor_version(self):
+        """Attributes and elements that it has besides are ignored."""
+        text = WRITTEN.replace(
+            '<mdev-compat:mdev ',
+            f'<mdev-compat:new a="b"/><mdev-compat:mdev new="{"9" * 5000}" '
+        ).replace(
+            '<mdev-compat:fact ',
+            '<x xmlns="x"/><mdev-compat:new><mdev-compat:fact name="ecc" '
+            'value="of another"/></mdev-compat:new>'
+            f'<mdev-compat:fact new="{"9" * 5000}" ')
+        self.assertEqual(incoming.Domain(UUIDS, MDEVS),
+                         parse(with_metadata(text)))
+
+    @ddt.data((), (WRITTEN,))
+    def test_other_versions(self, ours):
+        """They are noted, beside ours and without."""
+        others = [WRITTEN.replace(annotation.NAMESPACE,
+                                  annotation.FAMILY + version)
+                  for version in ('2.0', '10.7')]
+        self.assertEqual(
+            incoming.Domain(UUIDS, MDEVS if ours else None,
+                            others=('2.0', '10.7')),
+            parse(with_metadata(NOVA, *others, *ours)))
+
+    @ddt.data('', 'x', '1.0/', '1.0 x', '1.0 mdevs', '9' * 100)
+    def test_no_versions(self, version):
+        text = WRITTEN.replace(annotation.NAMESPACE,
+                               annotation.FAMILY + version)
+        self.assertEqual(incoming.Domain(UUIDS), parse(with_metadata(text)))
 
     def test_identity_unknown(self):
         mdevs = (annotation.Mdev(UUIDS[0], None),)
@@ -141,7 +170,7 @@ class HostileTest(testtools.TestCase):
          'unbound prefix'),
         ('attribute', '<domain a="1" a="2"/>', 'duplicate attribute'),
         ('encoding', '<?xml version="1.0" encoding="klingon"?><domain/>',
-         'is broken: unknown encoding'),
+         "its encoding is 'klingon', and libvirt writes UTF-8"),
         ('nul', '<domain>\0</domain>', 'is broken'),
         ('other', '<domainbackup/>', 'it is no domain'),
         ('deep', '<domain>' * 65 + '</domain>' * 65,
@@ -153,6 +182,22 @@ class HostileTest(testtools.TestCase):
         exc = self.assertRaises(incoming.DomainError, parse, text)
         self.assertIn(words, str(exc))
         self.assertEqual(1, len(str(exc).splitlines()), exc)
+
+    def test_any_encoding(self):
+        """None that Python has, or has not, is anything but refused."""
+        names = {*encodings.aliases.aliases.keys(),
+                 *encodings.aliases.aliases.values(),
+                 *(module.name for module in pkgutil.iter_modules(
+                     encodings.__path__))}
+        for name in names - {'utf8', 'utf_8'}:
+            text = f'<?xml version="1.0" encoding="{name}"?><domain/>'
+            for raw in (text.encode(), text.encode('utf-16')):
+                self.assertRaises(incoming.DomainError, incoming.parse, raw)
+
+    @ddt.data('UTF-8', 'utf-8')
+    def test_encoding_of_libvirt(self, name):
+        self.assertEqual(incoming.Domain(UUIDS), parse(
+            f'<?xml version="1.0" encoding="{name}"?>{LIVE.lstrip()}'))
 
     def test_not_utf8(self):
         self.assertRaises(incoming.DomainError, incoming.parse,

@@ -64,44 +64,91 @@ class OptionsTest(testtools.TestCase):
                        'devices_file = /x\n'], {'devices_file': '/x'}))
     def test_as_oslo_config(self, texts, expected):
         paths = self.write(*texts)
-        found = options.read(paths)
+        found, faults = options.read(paths)
+        self.assertEqual((), faults)
         self.assertEqual(options.Options(**expected), found)
         self.assertEqual(self.of_oslo(paths), found)
 
     @ddt.named_data(
         ('mode', '[guard]\nmode = on\n',
          '[guard]mode = on is none of enforcing, permissive, off'),
-        ('case', '[guard]\nmode = Off\n', 'is none of'),
+        ('control', '[collector]\nsysfs_root = /a\0b\n',
+         '[collector]sysfs_root = /a\0b: it has a character that'),
+        ('case', '[guard]\nmode = Off\n', '[guard]mode = Off is none of'),
         ('unknown', '[guard]\nunknown =\n',
          '[guard]unknown =  is none of reject, allow'),
         ('time_limit', '[guard]\ntime_limit = 0\n',
          '[guard]time_limit = 0 is no number of 1 to 60'),
-        ('text', '[guard]\ntime_limit = ten\n', 'is no number of 1 to 60'),
-        ('float', '[guard]\ntime_limit = 1.5\n', 'is no number of 1 to 60'),
-        ('endless', f'[guard]\ntime_limit = {"9" * 9999}\n', 'is no number'),
+        ('text', '[guard]\ntime_limit = ten\n',
+         '[guard]time_limit = ten is no number of 1 to 60'),
+        ('float', '[guard]\ntime_limit = 1.5\n',
+         '[guard]time_limit = 1.5 is no number of 1 to 60'),
+        ('endless', f'[guard]\ntime_limit = {"9" * 9999}\n',
+         '[guard]time_limit = 999'),
         ('max_age', '[collector]\ndevices_max_age = -1\n',
          '[collector]devices_max_age = -1 is no number of 1 to 86400'),
-        ('no_value', '[guard]\nmode\n', "No ':' or '=' found"),
-        ('section', '[guard\nmode = off\n', 'Invalid section'),
+        ('no_value', '[guard]\nmode\n', "at line 2, No ':' or '=' found"),
+        ('section', '[guard\nmode = off\n', 'at line 1, Invalid section'),
         ('substitution', '[collector]\ndevices_file = $state/x\n',
          '[collector]devices_file = $state/x: no $ can be used here'))
     def test_wrong(self, text, words):
-        (path,) = self.write(text)
-        exc = self.assertRaises(options.OptionError, options.read, [path])
-        self.assertIn(words, str(exc))
-        self.assertIn(str(path), str(exc))
+        self.assert_wrong(self.write(text), f'0.conf: {words}')
 
+    def assert_wrong(self, paths, *words, **expected):
+        """The files have such faults, and what else they say counts."""
+        found, faults = options.read(paths)
+        self.assertEqual(options.Options(**expected), found)
+        self.assertEqual(len(words), len(faults), faults)
+        for text, fault in zip(words, faults, strict=True):
+            self.assertIn(text, fault)
+            self.assertTrue(fault.startswith(str(self.home)), fault)
 
     def test_not_text(self):
+        """In an option; elsewhere it does not matter."""
         path = self.home / 'x.conf'
-        path.write_bytes(b'[guard]\nmode = \xff\n')
-        self.assertRaisesRegex(options.OptionError, 'x.conf: .*utf-8',
-                               options.read, [path])
+        path.write_bytes(b'# na\xefve\n[guard]\nmode = off\n'
+                         b'[other]\nname = \xff\n')
+        self.assert_wrong([path], mode='off')
+        path.write_bytes(b'[guard]\nunknown = allow\n[collector]\n'
+                         b'devices_file = /\xff\n')
+        self.assert_wrong(
+            [path], 'x.conf: [collector]devices_file = /\udcff: it has a '
+            'character that cannot be printed', unknown='allow')
 
     def test_missing(self):
-        self.assertRaisesRegex(
-            options.OptionError, 'x.conf: No such file or directory',
-            options.read, [self.home / 'x.conf'])
+        (good,) = self.write('[guard]\nmode = permissive\n')
+        directory = self.home / 'y.conf'
+        directory.mkdir()
+        self.assert_wrong(
+            [self.home / 'x.conf', directory, good],
+            'x.conf: No such file or directory', 'y.conf: Is a directory',
+            mode='permissive')
+
+    def test_rest_counts(self):
+        """Whatever is wrong before and behind it."""
+        self.assert_wrong(
+            self.write('\ufeff[guard]\nmode\n', '  x\n[guard]\n= 1\n'
+                       'time_limit = x\nmode = permissive\n[broken\n'
+                       'mode = off\n[]\nmode = off\n'),
+            '0.conf: at line 1, No', '0.conf: at line 2, No',
+            "1.conf: at line 1, Unexpected continuation line: '  x'",
+            '1.conf: at line 3, Key cannot be empty',
+            '1.conf: at line 6, Invalid section (must end with ])',
+            '1.conf: at line 8, Empty section name',
+            '1.conf: [guard]time_limit = x is no number of',
+            mode='permissive')
+
+    def test_last_word_is_wrong(self):
+        """Nobody knows what was meant: then the default."""
+        self.assert_wrong(
+            self.write('[guard]\nmode = permissive\n',
+                       '[guard]\nmode = permisive\n'),
+            '1.conf: [guard]mode = permisive is none of')
+
+    def test_rubbish(self):
+        """It is given up, and soon."""
+        paths = self.write('x\n' * 10 ** 5 + '[guard]\nmode = off\n')
+        self.assert_wrong(paths, *['No'] * options.MAX_FAULTS)
 
     def test_declared(self):
         """Sample configuration and guard speak of the same options."""

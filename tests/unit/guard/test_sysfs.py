@@ -25,6 +25,20 @@ class FindTest(testtools.TestCase):
         self.assertEqual(sysfs.Place(parent, mdev_type),
                          sysfs.find(self.root, uuid))
 
+    @ddt.data(('bus/matrix', 'vfio_ap/matrix', 'ap_matrix'),
+              ('bus/css', 'css0/0.0.fffe', 'css_0_0_fffe'),
+              ('bus/pci', 'pci10000:e0/10000:e1:00.0', 'pci_10000_e1_00_0'),
+              ('class/mtty', 'virtual/mtty/mtty', 'mtty_mtty'))
+    @ddt.unpack
+    def test_names(self, subsystem, parent, name):
+        """Those of all kinds that libvirt takes for parents.
+
+        tests/nodedevschemadata of libvirt has ap_matrix and css_0_0_fffe.
+        """
+        uuid = mdev_tree.add_below(self.root, parent, subsystem, 'x-1')
+        self.assertEqual(sysfs.Place(name, 'x-1'),
+                         sysfs.find(self.root, uuid))
+
     @ddt.data('11111111-1111-4111-8111-111111111111', '', '..',
               '../../../devices', '11111111-1111-4111-8111-11111111111',
               '11111111-1111-4111-8111-111111111111/..',

@@ -77,8 +77,11 @@ class ParseTest(testtools.TestCase):
          '(char 4)'),
         (b'\xff\xff', "no JSON: 'utf-8' codec can't decode byte 0xff in "
          'position 0: invalid start byte'),
-        (b'[]', "as a whole: [] is not of type 'object'"),
-        (b'{}', "as a whole: 'schema_version' is a required property"),
+        (b'[]', 'no schema_version'), (b'{}', 'no schema_version'),
+        (b'{"schema_version": 2.0}',
+         'schema_version 2.0 is no version such as "2.0"'),
+        (b'{"schema_version": "2.0"}',
+         "as a whole: 'host' is a required property"),
     )
     @ddt.unpack
     def test_something_else(self, text, expected):
@@ -89,8 +92,6 @@ class ParseTest(testtools.TestCase):
                       self.refuse('[' * 200_000))
 
     @ddt.data(
-        (('schema_version',), '1.0',
-         "schema_version: '1.0', where this version reads '2.1'"),
         (('parents',), {}, "parents: {} is not of type 'array'"),
         (('parents', 1, 'facts', 'ecc'), True,
          "parents.1.facts.ecc: True is not of type 'string'"),
@@ -110,6 +111,29 @@ class ParseTest(testtools.TestCase):
     @ddt.unpack
     def test_almost_right(self, path, value, expected):
         self.assertIn(expected, self.refuse(change(path, value)))
+
+    @ddt.data('2.0', '2.1', '2.999')
+    def test_other_minor_version(self, version):
+        """What it says besides is not for us."""
+        data = json.loads(recorded())
+        expected = reading.parse('x', json.dumps(data))
+        data |= {'schema_version': version, 'new': {'a': [1]}}
+        for parent in data['parents']:
+            parent['new'] = ['b']
+            for rule in parent['rules']:
+                rule['new'] = None
+        self.assertEqual(expected, reading.parse('x', json.dumps(data)))
+
+    @ddt.data(('1.0', 'Upgrade it where this was written, and have it written '
+               'again'), ('3.0', 'Upgrade it here'))
+    @ddt.unpack
+    def test_other_major_version(self, version, words):
+        error = self.assertRaises(
+            reading.RecordingError, reading.parse, 'x.json',
+            json.dumps({'schema_version': version}))
+        self.assertEqual(
+            f'x.json: schema_version {version} cannot be read: this '
+            f'nova-mdev-compat reads 2.x. {words}', str(error))
 
     def test_a_long_message_is_cut(self):
         self.assertLess(len(self.refuse(change(('host',), ['x' * 10**6]))),
