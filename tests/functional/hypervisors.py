@@ -174,6 +174,15 @@ class Hypervisor(libvirtd.Libvirtd):
             except BlockingIOError:
                 return found
 
+    def fill_log(self):
+        """Let the system log take no more, as if nobody read it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.setblocking(False)
+            log.connect(str(self.home / 'log'))
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    log.send(b'x')
+
     def configure(self, **groups):
         """Write the configuration of what runs there, but the defaults."""
         (self.home / 'conf/guard.conf').write_text(''.join(
@@ -233,8 +242,19 @@ class Hypervisors(fixtures.Fixture):
         # As a domain's emulator has one path on both.
         self.emulator = home / 'emulator'
         self.emulator.write_text(
-            f'#!/bin/sh\nexec {sys.executable} -IS {EMULATOR} "$@"\n')
+            f'#!/bin/sh\nexec {sys.executable} -IS {EMULATOR} {home}/held '
+            '"$@"\n')
         self.emulator.chmod(0o755)
+
+    @contextlib.contextmanager
+    def starting(self):
+        """Let guests that start not come to an end with it."""
+        held = self.emulator.with_name('held')
+        held.touch()
+        try:
+            yield
+        finally:
+            held.unlink()
 
     def domain(self, name, uuids):
         """Return the XML of a domain with such mdevs."""

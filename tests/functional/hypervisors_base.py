@@ -138,11 +138,15 @@ class MigrationTestCase(testtools.TestCase):
 
     def service(self, host, command):
         """Start one of our services there; it is ended with the test."""
-        log = self.home / f'{command}-{host.address}.log'
+        log = self.log(host, command)
         self.addOnException(lambda _: self.addDetail(
             log.name, content.content_from_file(log, buffer_now=True)))
         self.addCleanup(host.service(
             log, command, '--config-dir', '/etc/nova-mdev-compat'))
+
+    def log(self, host, command):
+        """Return where one of our services logs."""
+        return self.home / f'{command}-{host.address}.log'
 
     def said(self, host):
         """Return what the domain says of its mdevs there."""
@@ -196,6 +200,13 @@ class MigrationTestCase(testtools.TestCase):
     def processes(self, host):
         """Return how many processes of this guest there are."""
         return host.run('ps', '-eo', 'args').count(f'guest={self.name},')
+
+    def signal(self, host, name):
+        """Send the guest's QEMU a signal, by name without SIG."""
+        (pid,) = (line.split()[0] for line in host.run(
+            'ps', '-eo', 'pid,args').splitlines()
+            if f'guest={self.name},' in line)
+        host.run('kill', f'-{name}', pid)
 
     def assert_runs(self, host):
         """The guest is there, and its clock goes on."""

@@ -93,8 +93,8 @@ class DecisionTest(base.MigrationTestCase):
     def test_configuration(self):
         self.configure(self.target, mode='confused')
         self.start_annotated(base.GPU)
-        self.assert_refused(self.migrate(), 'refused: configuration: ', 'mode',
-                            'guard.conf', 'confused')
+        self.assert_refused(self.migrate(), f'{self.name}: configuration: ',
+                            'mode', 'guard.conf', 'confused')
 
 
 @ddt.ddt
@@ -157,6 +157,15 @@ class PolicyTest(base.MigrationTestCase):
         self.assert_moved(self.migrate())
         self.assert_logged('let through: ', 'incompatible: ',
                            'driver 2.0 is not at most 1.5')
+
+    def test_log_is_full(self):
+        """An answer does not wait for it."""
+        self.publish(self.source, base.NEW)
+        self.start_annotated(base.GPU)
+        self.target.fill_log()
+        self.assert_refused(self.migrate(), 'driver 2.0 is not at most 1.5')
+        self.configure(self.target, mode='permissive')
+        self.assert_moved(self.migrate())
 
     def test_off(self):
         """As if it were not there."""

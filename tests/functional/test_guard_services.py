@@ -5,6 +5,11 @@ As in test_guard_migration, libvirtd, QEMU and migrations are real; here,
 annotators and collectors are, too.
 """
 
+import concurrent.futures
+import functools
+
+import libvirt
+
 from nova_mdev_compat import files
 from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors
@@ -12,6 +17,8 @@ from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
 from tests import waiting
 
+STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+ARRIVES = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION]
 NEWER_NAME = 'newer drivers alone'
 NEWER = f"""
 schema_version: "1.0"
@@ -42,6 +49,54 @@ class AnnotatorTest(base.MigrationTestCase):
         done = self.migrate({base.SAME_GPU.uuid: base.GPU.uuid}, back=True)
         self.assertIn('driver 2.0 is not at most 1.5', done.stderr)
         self.assert_runs(self.target)
+
+    def meanwhile(self, do):
+        """Begin something; return what waits for its end."""
+        pool = concurrent.futures.ThreadPoolExecutor()
+        self.addCleanup(pool.shutdown)
+        return functools.partial(pool.submit(do).result, waiting.DEADLINE)
+
+    def state(self, host):
+        with host.open() as connection:
+            return [domain.state() for domain in connection.listAllDomains(
+                libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)]
+
+    def assert_busy(self, host, state):
+        """To the annotator, and nothing more, whenever it looks."""
+        waiting.wait_for(lambda: self.state(host) == [state],
+                         lambda: f'{self.state(host)} is not {state}')
+        log = self.log(host, 'nova-mdev-annotator')
+
+        def passes():
+            return log.read_text().count(f'again soon: {self.name}')
+
+        before = passes()
+        host.define()
+        waiting.wait_for(lambda: passes() > before, 'it is not busy')
+        self.assertNotIn('ERROR', log.read_text())
+
+    def test_arriving(self):
+        """QEMU starts, and then waits for what the source sends."""
+        self.start(base.GPU)
+        self.says(self.source, base.GPU)
+        with self.hosts.starting():
+            end = self.meanwhile(self.migrate)
+            self.assert_busy(self.target, STARTS)
+            self.signal(self.source, 'STOP')
+        self.assert_busy(self.target, ARRIVES)
+        self.signal(self.source, 'CONT')
+        self.assert_moved(end())
+        self.says(self.target, base.SAME_GPU)
+        self.assertNotIn('ERROR', self.log(
+            self.target, 'nova-mdev-annotator').read_text())
+
+    def test_starting(self):
+        """libvirt says nothing of a job until it has started."""
+        with self.hosts.starting():
+            end = self.meanwhile(lambda: self.start(base.GPU))
+            self.assert_busy(self.source, STARTS)
+        end()
+        self.says(self.source, base.GPU)
 
     def test_detached(self):
         """What is said goes with the last mdev."""

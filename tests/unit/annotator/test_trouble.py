@@ -27,7 +27,7 @@ class TroubleTest(base.AnnotatorTestCase):
 
     @ddt.data(*((method, persistent)
                 for method in ('isActive', 'XMLDesc', 'isPersistent',
-                               'jobInfo', 'setMetadata')
+                               'state', 'jobInfo', 'setMetadata')
                 for persistent in (True, False)))
     @ddt.unpack
     def test_vanishes(self, method, persistent):
@@ -120,6 +120,38 @@ class TroubleTest(base.AnnotatorTestCase):
 
         self.before('setMetadata', refuse)
         self.assertEqual(['vm'], self.annotate().busy)
+
+    @ddt.data(
+        ('jobInfo', libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+         'migration statistics are available only on the source host'),
+        ('jobInfo', libvirt.VIR_ERR_OPERATION_TIMEOUT,
+         'cannot acquire state change lock'),
+        *((method, libvirt.VIR_ERR_OPERATION_FAILED,
+           'cannot acquire state change lock due to max_queued limit')
+          for method in ('jobInfo', 'setMetadata')))
+    @ddt.unpack
+    def test_busy(self, method, code, text):
+        """It arrives, or others wait already (a stand-in, as above)."""
+        busy, other = self.domain('busy'), self.domain('other')
+
+        def refuse(domain):
+            if domain.name() == 'busy':
+                raise error(text, code)
+
+        self.before(method, refuse)
+        self.assertEqual(['busy'], self.annotate().busy)
+        self.assertIsNone(self.says(busy))
+        self.assertEqual(self.known_mdevs(), self.says(other))
+
+    def test_starts(self):
+        """It is not even asked for its job: libvirt would wait."""
+        self.domain('busy')
+        self.patch(libvirt.virDomain, 'state', lambda _: [
+            libvirt.VIR_DOMAIN_PAUSED,
+            libvirt.VIR_DOMAIN_PAUSED_STARTING_UP])
+        self.patch(libvirt.virDomain, 'jobInfo', None)
+        self.assertEqual(['busy'], self.annotate().busy)
+        self.assertEqual([], self.writes)
 
     def test_jobs_cannot_be_asked_for(self):
         self.domain()
