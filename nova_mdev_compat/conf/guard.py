@@ -29,6 +29,8 @@ OPTS = [
         help="""
 What the guard does with its answer.
 
+It is found though another line or another file is wrong.
+
 It counts from the next migration on; nothing has to be started again. To
 switch the guard off in an emergency, set ``off``.
 """),
@@ -42,8 +44,10 @@ switch the guard off in an emergency, set ``off``.
 What happens where there is no answer.
 
 That is: the domain does not say what its mdevs come from, the collector has
-left no word of this host's devices, or an old one, or an mdev of the domain
-is not there. What libvirt would not have written is always refused.
+left no word of this host's devices, or an old one, or one of another
+version, or an mdev of the domain is not there, or libvirt has given no domain.
+What libvirt would not have written is always refused, and every domain as long
+as a configuration file is wrong.
 """),
     cfg.IntOpt(
         'time_limit', default=options.Options.time_limit,

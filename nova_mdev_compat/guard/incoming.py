@@ -99,8 +99,8 @@ class _Target:
     def declaration(self, version: str, encoding: str | None, *_: object,
                     ) -> None:
         if encoding is not None and encoding.upper() != _ENCODING:
-            raise DomainError(f'its encoding is {encoding[:40]!r}, and libvirt '
-                              f'writes {_ENCODING}')
+            raise DomainError(f'its encoding is {encoding[:40]!r}, and '
+                              f'libvirt writes {_ENCODING}')
 
     def doctype(self, *_: object) -> None:
         # Before any entity can be declared.

@@ -19,9 +19,9 @@ from nova_mdev_compat.collector import report
 from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat.guard import annotation
 from nova_mdev_compat.guard import device_file
-from tests import recordings
 from tests.functional import test_annotator
 from tests.functional import test_guard_command
+from tests import recordings
 
 BIN = pathlib.Path(sys.executable).parent
 MORE = {'new': ['more'], 'newer': {'new': None}}

@@ -9,15 +9,15 @@ import ddt
 import yaml
 
 from nova_mdev_compat.guard import annotation
-from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import traits
-from tests import mdev_tree
 from tests.functional import test_guard_command
+from tests import mdev_tree
 from tests.unit.guard import test_hook
 
 DATA = pathlib.Path(__file__).parents[1] / 'data/guard'
 DOMAIN = test_guard_command.DOMAIN
+XML = DOMAIN.encode()
 BEGIN = test_guard_command.BEGIN
 COMMAND = test_guard_command.COMMAND
 UUIDS = ('11111111-1111-4111-8111-111111111111',
@@ -127,7 +127,7 @@ class HostileTest(test_guard_command.GuardTestCase):
                 self.assertIn('nova-mdev-guard: refused: domain ', line)
                 self.assertTrue(line.isprintable(), line)
 
-    def run_hostile(self, name=b'vg', text=DOMAIN.encode(), env=None,
+    def run_hostile(self, name=b'vg', text=XML, env=None,
                     shell='exec "$@"', conf=b'', unread=False):
         """Run the guard as libvirt's hook does, and have it differ.
 
