@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import pathlib
-import secrets
 
 #: For everybody: another user's service reads it.
 _MODE = 0o644
@@ -34,7 +33,7 @@ def replace(path: pathlib.Path, text: str) -> None:
 
 
 def _replace(directory: int, name: str, content: bytes) -> None:
-    temporary = f'.{name}.{secrets.token_hex(8)}'
+    temporary = f'.{name}.{os.urandom(8).hex()}'
     handle = os.open(temporary, _NEW, 0o600, dir_fd=directory)
     try:
         with os.fdopen(handle, 'wb') as file:

@@ -264,4 +264,4 @@ def _printable(text: str) -> str:
     line = ' '.join(text.split())[:MAX_LINE]
     return ''.join(
         one if one.isprintable() else one.encode('unicode_escape').decode()
-        for one in line)
+        for one in line)[:MAX_LINE]

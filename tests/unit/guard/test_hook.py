@@ -263,7 +263,8 @@ class HookTest(testtools.TestCase):
         self.assert_passes('vg', 'prepare', 'begin', '-')
 
     @ddt.data('bad\udcffname', '--', '-', '--help', '', 'a\0b', 'a\x1b[31mb',
-              'a\nb', '\u2028', '\ud800', 'ü', '%s%n', 'x' * 10 ** 6)
+              'a\nb', '\u2028', '\ud800', 'ü', '%s%n', 'x' * 10 ** 6,
+              '\ud800' * 10 ** 4)
     def test_any_name(self, name):
         """It is shown as one line that every log takes."""
         self.refuse()
