@@ -79,6 +79,7 @@ def _key(recorded: publication.ParentTraits) -> object:
         parent.parent_id, parent.target_type, parent.device_api,
         parent.in_use, frozenset(parent.facts.items()),
         frozenset(parent.unknown.items()), recorded.plugin,
+        recorded.failure and str(recorded.failure),
         frozenset(recorded.accepts), tuple(
             (outcome.name, outcome.source, frozenset(outcome.patterns),
              outcome.reasons) for outcome in recorded.outcomes))
@@ -89,9 +90,9 @@ def _under(host: str, recorded: publication.ParentTraits,
     """Return what a device accepts under rules.
 
     Where a vendor's plugin has answered, rules were not asked, and still are
-    not.
+    not; and nor are they where the device could not be read.
     """
-    if rules is None or recorded.plugin is not None:
+    if rules is None or recorded.plugin is not None or recorded.failure:
         return recorded
     try:
         return publication.describe(recorded.parent, rules)
@@ -102,6 +103,8 @@ def _under(host: str, recorded: publication.ParentTraits,
 def _sources(recorded: publication.ParentTraits,
              ) -> tuple[ident.Identity, ...]:
     parent = recorded.parent
+    if not parent.parent_id:
+        return ()  # nobody knows what it is
     types = {parent.target_type, *parent.in_use} - {None}
     return tuple(sorted(
         (ident.Identity.of(parent.parent_id, str(name), parent.facts)

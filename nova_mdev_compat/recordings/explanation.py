@@ -58,6 +58,9 @@ def answer(target: publication.ParentTraits, source: ident.Identity,
 
     :param unknown: why facts of the source are not known, by fact name
     """
+    if target.failure is not None:
+        return Answer(verdict.Kind.UNKNOWN, (Said('', '', (verdict.Reason(
+            verdict.Cause.MISSING, str(target.failure)),)),))
     own = target.parent.target()
     if own is None:
         return _refused(verdict.Cause.TYPE, target.note)

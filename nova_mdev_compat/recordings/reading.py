@@ -90,6 +90,13 @@ def _without_name(content: str) -> publication.ParentTraits:
         target_type=item['target_type'], device_api=item['device_api'],
         in_use=frozenset(item['in_use_types']), facts=item['facts'],
         unknown=item['unknown_facts'])
+    failure = item.get('failure')
+    if failure is not None:
+        unread = () if parent.parent_id else (traits.PARENT,)
+        return publication.unreadable(
+            parent, exceptions.Failure(failure), unread)
+    if not parent.parent_id:
+        raise _Fault(['parent_id'], 'it is empty')
     return publication.ParentTraits(
         parent, frozenset(publication.identity_traits(parent)),
         _patterns(item['accepts']), tuple(map(_outcome, item['rules'])),

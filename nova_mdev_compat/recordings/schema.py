@@ -6,6 +6,8 @@ Recordings are written by collector/report.py. Keys that nothing here needs
 versions, are let through. What is required is in all minor versions.
 """
 
+from collections.abc import Mapping
+
 import jsonschema
 
 from nova_mdev_compat import verdict
@@ -16,8 +18,13 @@ _TEXT_OR_NULL = {'type': ['string', 'null']}
 _BY_NAME = {'type': 'object', 'additionalProperties': _TEXT}
 
 
-def _object(**properties: object) -> dict[str, object]:
-    return {'type': 'object', 'properties': properties,
+def _object(optional: Mapping[str, object] | None = None,
+            **properties: object) -> dict[str, object]:
+    """Return the schema of an object.
+
+    :param optional: what newer minor versions have besides
+    """
+    return {'type': 'object', 'properties': {**properties, **(optional or {})},
             'required': list(properties)}
 
 
@@ -26,7 +33,9 @@ _REASON = _object(cause={'enum': [cause.value for cause in verdict.Cause]},
 _RULE = _object(name=_TEXT, source=_TEXT, accepts=_TEXTS,
                 skipped_because={'type': 'array', 'items': _REASON})
 _PARENT = _object(
-    parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]+$'},
+    # Why it could not be read, and only then may there be no parent_id.
+    optional={'failure': _TEXT_OR_NULL},
+    parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]*$'},
     offered_types=_TEXTS, target_type=_TEXT_OR_NULL, device_api=_TEXT,
     in_use_types=_TEXTS, facts=_BY_NAME, unknown_facts=_BY_NAME,
     accepts=_TEXTS, rules={'type': 'array', 'items': _RULE},

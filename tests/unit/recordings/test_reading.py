@@ -9,9 +9,14 @@ import testtools
 
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.collector import report
+from nova_mdev_compat import exceptions
+from nova_mdev_compat.recordings import comparison
+from nova_mdev_compat.recordings import explanation
 from nova_mdev_compat.recordings import reading
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
+from nova_mdev_compat import traits
+from nova_mdev_compat import verdict
 from tests import recordings
 from tests.unit import samples
 
@@ -54,6 +59,26 @@ class ParseTest(testtools.TestCase):
             publication.Host('x', (first,))))
         (again,) = host.parents
         self.assertEqual(first, publication.describe(again.parent, rules))
+
+    @ddt.data({}, {'parent_id': ''}, {'facts': {}},
+              {'target_type': None, 'parent_id': ''})
+    def test_device_that_could_not_be_read(self, changes):
+        """Nothing may land there, whatever the rules."""
+        parent = samples.parent(**changes)
+        unread = (traits.PARENT,) if not parent.parent_id else ()
+        host = publication.Host('x', (publication.unreadable(
+            parent, exceptions.Failure('the library is gone'), unread),))
+        text = report.as_json(host)
+        again = reading.parse('x', text)
+        self.assertEqual(text, report.as_json(again))
+        rules = loader.load([str(samples.SHIPPED_RULES)])
+        (kind,) = comparison.kinds([again], [None, rules])
+        self.assertEqual('' not in (parent.parent_id, parent.target_type),
+                         bool(kind.sources))
+        for target in kind.targets:
+            answer = explanation.answer(target, samples.A16)
+            self.assertIs(verdict.Kind.UNKNOWN, answer.kind)
+            self.assertEqual('the library is gone', str(answer))
 
     def test_every_shipped_rule(self):
         rules = loader.load([str(samples.SHIPPED_RULES)])
@@ -98,7 +123,10 @@ class ParseTest(testtools.TestCase):
         (('parents', 0, 'facts'), None,
          "parents.0: 'facts' is a required property"),
         (('parents', 0, 'parent_id'), '10de:2235',
-         "parents.0.parent_id: '10de:2235' does not match '^[A-Z0-9_]+$'"),
+         "parents.0.parent_id: '10de:2235' does not match '^[A-Z0-9_]*$'"),
+        (('parents', 0, 'parent_id'), '', 'parents.0.parent_id: it is empty'),
+        (('parents', 0, 'failure'), 7,
+         "parents.0.failure: 7 is not of type 'string', 'null'"),
         (('parents', 0, 'accepts'), ['CUSTOM_MDEV_ACCEPT_X'],
          'CUSTOM_MDEV_ACCEPT_X does not read as ACCEPT_PARENT__TYPE'),
         (('parents', 0, 'facts', '2x'), 'on',
