@@ -26,7 +26,8 @@ from tests import recordings
 BIN = pathlib.Path(sys.executable).parent
 MORE = {'new': ['more'], 'newer': {'new': None}}
 #: Keys of objects whose own keys are names, of which each release has others.
-BY_NAME = ('devices', 'accepts', 'facts', 'unknown_facts', 'published')
+BY_NAME = ('devices', 'accepts', 'facts', 'unknown_facts', 'published',
+           'unread_since')
 
 
 def version(ours, major=0, minor=0):
