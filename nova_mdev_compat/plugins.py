@@ -58,7 +58,8 @@ def _load_one(option: str, wanted: metadata.EntryPoint) -> Any:
 
 
 def _manager(namespace: str,
-             names: list[str]) -> named.NamedExtensionManager[Any]:
+             names: list[str]) -> 'named.NamedExtensionManager[Any]':
+    # In quotes: it is generic since stevedore 5.6 only.
     return named.NamedExtensionManager(namespace, names,
                                        on_load_failure_callback=_raise)
 

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 from cliff import command
-import tqdm
 
 from nova_mdev_compat import exceptions
 
@@ -49,9 +48,14 @@ def progress(items: Sequence[Any]) -> Iterable[Any]:
     """Yield items, and on a terminal show how far it is when that takes.
 
     Not where either stream goes elsewhere: whoever pipes rows to a program
-    has no use for it.
+    has no use for it. Without tqdm nothing is shown: only the extras bring
+    it, and openstackclient loads the commands wherever this package is.
     """
-    watched = sys.stdout.isatty() and sys.stderr.isatty()
-    shown: Iterable[Any] = tqdm.tqdm(items, delay=1, disable=not watched,
-                                     leave=False)
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return items
+    try:
+        import tqdm  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return items
+    shown: Iterable[Any] = tqdm.tqdm(items, delay=1, leave=False)
     return shown

@@ -5,9 +5,9 @@ import abc
 from collections.abc import Callable
 import random
 import threading
+from typing import TYPE_CHECKING
 
 import cotyledon
-from cotyledon import types
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -15,6 +15,10 @@ from nova_mdev_compat.collector import alarm as alarm_
 from nova_mdev_compat.collector import events
 from nova_mdev_compat.collector import notification
 from nova_mdev_compat import exceptions
+
+if TYPE_CHECKING:
+    # It is there since cotyledon 2.0 only.
+    from cotyledon import types
 
 LOG = logging.getLogger(__name__)
 
@@ -115,7 +119,7 @@ class Passes(abc.ABC):
 class Service(cotyledon.Service):
     """The process that makes the passes; its parent handles signals."""
 
-    def __init__(self, worker_id: types.WorkerId, conf: cfg.ConfigOpts,
+    def __init__(self, worker_id: 'types.WorkerId', conf: cfg.ConfigOpts,
                  notify: Notify):
         super().__init__(worker_id)
         self._conf = conf

@@ -14,6 +14,7 @@ from nova_mdev_compat.osc import plugin
 from tests.functional import base
 from tests.functional import osc_base
 from tests.functional import osc_services
+from tests.functional import plain
 from tests import hardware
 from tests.unit import samples
 
@@ -93,6 +94,19 @@ class LoadTest(osc_base.OperatorTestCase):
         modules = sorted({target.partition(':')[0] for target in
                           entry_points().values()})
         self.run_python(OF_OTHERS, ['nova_mdev_compat.osc.plugin', *modules])
+
+    def test_works_without_the_extra(self):
+        """Beside openstackclient the extra adds a progress bar, no more."""
+        self.placement.create_provider('host')
+        done = subprocess.run(
+            [sys.executable, '-c', plain.without('python-openstackclient')
+             + "from openstackclient import shell\n"
+             "sys.exit(shell.main(['--os-cloud', 'admin', 'mdev', 'device', "
+             "'list', '-f', 'json']))"],
+            capture_output=True, text=True, check=False, timeout=120,
+            cwd=samples.ROOT)
+        self.assertEqual((0, '[]\n', ''), (
+            done.returncode, done.stdout, done.stderr))
 
     def test_is_not_needed_by_the_others(self):
         self.run_python(

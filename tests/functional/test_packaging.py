@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each side needs only its own half, and the wheel brings the rules."""
 
+from importlib import metadata
 import pathlib
 import subprocess
 import sys
 import tempfile
 import zipfile
 
+import ddt
 import testtools
+
+from tests.functional import plain
 
 ROOT = pathlib.Path(__file__).parents[2]
 WITHOUT = """
@@ -20,13 +24,77 @@ import {module}
 COLLECTOR_ONLY = ['libvirt', 'lxml', 'prettytable', 'tenacity']
 
 
-class PackagingTest(testtools.TestCase):
+#: Loads entry points of ours as whoever owns their groups does.
+LOAD = """
+from importlib import metadata
+for point in metadata.distribution('nova-mdev-compat').entry_points:
+    if point.group in {groups!r}:
+        point.load()
+        print(point.group, point.name)
+"""
 
-    def run_python(self, *args):
+
+class PackagingTestCase(testtools.TestCase):
+
+    def run_python(self, *args, status=0):
+        """Return what it printed, and what it wrote to stderr."""
         done = subprocess.run([sys.executable, *args], capture_output=True,
                               text=True, check=False, cwd=ROOT)
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-        return done.stdout
+        self.assertEqual(status, done.returncode, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+
+@ddt.ddt
+class PlainTest(PackagingTestCase):
+    """The package without its extras, in environments that others own."""
+
+    def test_openstack(self):
+        """openstackclient loads each command of ours, whatever is asked."""
+        shown, said = self.run_python(
+            '-c', plain.without('python-openstackclient')
+            + "from openstackclient import shell\n"
+            "sys.exit(shell.main(['--help']))")
+        self.assertEqual('', said)
+        for item in metadata.entry_points(group='openstack.mdev.v1'):
+            self.assertIn(f'\n  {item.name.replace("_", " ")}  ', shown)
+
+    @ddt.data(
+        ('python-openstackclient', {'openstack.cli.extension',
+                                    'openstack.mdev.v1'}),
+        # oslo-config-generator reads the options of all packages.
+        ('oslo.config', {'oslo.config.opts'}),
+        ('stevedore', {'nova_mdev_compat.vendors'}),
+        ('cliff', {'nova_mdev_compat.rules.commands',
+                   'nova_mdev_compat.rules.formatters'}))
+    @ddt.unpack
+    def test_loads_beside(self, owner, groups):
+        shown, said = self.run_python(
+            '-c', plain.without(owner) + LOAD.format(groups=groups))
+        self.assertEqual('', said)
+        self.assertEqual(groups, {line.split()[0]
+                                  for line in shown.splitlines()})
+
+    @ddt.data('annotator', 'collector')
+    def test_says_which_extra(self, name):
+        shown, said = self.run_python(
+            '-c', plain.without() + 'from nova_mdev_compat.cmd import start\n'
+            f'sys.exit(start.{name}())', status=2)
+        self.assertEqual('', shown)
+        self.assertRegex(said, rf"^nova-mdev-{name}: .*'?libvirt'?.*: "
+                         r"pip install 'nova-mdev-compat\[collector\]'\n$")
+
+    def test_is_broken(self):
+        """No extra brings what is missing of this package itself."""
+        _, said = self.run_python(
+            '-c', "import sys\n"
+            "sys.modules['nova_mdev_compat.annotator.report'] = None\n"
+            'from nova_mdev_compat.cmd import start\n'
+            'sys.exit(start.annotator())', status=1)
+        self.assertIn('ModuleNotFoundError', said)
+        self.assertNotIn('pip install', said)
+
+
+class PackagingTest(PackagingTestCase):
 
     def test_scheduler_side_without_libvirt(self):
         self.run_python('-c', WITHOUT.format(

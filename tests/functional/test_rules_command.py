@@ -474,3 +474,15 @@ class DiffTest(CommandTestCase):
         silent, shown, _ = text.decode().split('--')
         self.assertEqual('', silent)
         self.assertIn('/12', shown)
+
+    def test_no_progress_without_tqdm(self):
+        """The commands of openstackclient load without the extra."""
+        code = ('import sys\nsys.modules["tqdm"] = None\n'
+                'from nova_mdev_compat.cli import reporting\n'
+                'sys.stdout.write("".join(reporting.progress("abc")))\n')
+        master, slave = pty.openpty()
+        subprocess.run([sys.executable, '-c', code], stdout=slave,
+                       stderr=slave, check=True, cwd=samples.ROOT)
+        self.assertEqual(b'abc', os.read(master, 65536))
+        os.close(slave)
+        os.close(master)
