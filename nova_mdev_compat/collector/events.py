@@ -75,7 +75,7 @@ class Watcher:
             retry=tenacity.retry_if_exception_type(libvirt.libvirtError),
             wait=tenacity.wait_random_exponential(multiplier=1, max=MAX_WAIT),
             sleep=self._sleep,
-            stop=lambda _: self._stopped.is_set(),
+            stop=tenacity.stop_when_event_set(self._stopped),
             before_sleep=self._say)
         while not self._stopped.is_set():
             self._closed.clear()
