@@ -22,6 +22,7 @@ from nova_mdev_compat.checks import words
 from nova_mdev_compat.cloud import model
 from nova_mdev_compat.cloud import reading
 from nova_mdev_compat.collector import session
+from nova_mdev_compat.conf import command_line
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.conf import status as status_options
 from nova_mdev_compat import configuration
@@ -153,6 +154,7 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
         file is not in UTF-8
     """
     conf: cfg.ConfigOpts = nova_conf.CONF
+    command_line.without_shell_completion(conf)
     options.register_opts(conf)
     status_options.register_cli_opts(conf)
     upgradecheck.register_cli_options(conf, Checks(conf))

@@ -10,6 +10,7 @@ from typing import ClassVar
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.conf import command_line
 from nova_mdev_compat import configuration
 from nova_mdev_compat import exceptions
 from nova_mdev_compat import version
@@ -19,6 +20,8 @@ Do = Callable[[cfg.ConfigOpts], int]
 
 #: Where every ``*.conf`` is a command's own.
 DIRECTORY = '/etc/nova-mdev-compat'
+#: What is said by an option of that name, and not as a command.
+_BY_OPTION = {'once', 'dry-run'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Command:
     def new_config(self) -> cfg.ConfigOpts:
         """Return the command's options, all registered and none read."""
         conf = cfg.ConfigOpts()
+        command_line.without_shell_completion(conf)
         logging.register_options(conf)
         # For whoever runs it by hand; systemd takes it to the journal.
         conf.set_default('use_stderr', True)
@@ -64,6 +68,7 @@ class Command:
                 project=self.project, prog=self.prog,
                 version=version.string(), description=self.description,
                 epilog=self.epilog, **self._default_files())
+            self._check_command(conf)
             self._check_values(conf)
             configuration.set_up_logging(conf, self.project)
             return self.run(conf)
@@ -93,6 +98,13 @@ class Command:
                 *(path for project, prog in names
                   for path in cfg.find_config_dirs(project, prog)),
                 *([DIRECTORY] if self.after else [])]}
+
+    def _check_command(self, conf: cfg.ConfigOpts) -> None:
+        known = self.do.keys() - _BY_OPTION
+        if conf.command not in known:
+            raise exceptions.BadInput(
+                f'there is no command {conf.command!r}; the commands are '
+                f'{", ".join(sorted(known))}')
 
     def _check_values(self, conf: cfg.ConfigOpts) -> None:
         """Read all options of ours: oslo.config looks at a value only then."""

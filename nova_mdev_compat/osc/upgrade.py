@@ -15,6 +15,7 @@ from nova_mdev_compat.cloud.upgrades import order
 from nova_mdev_compat.cloud.upgrades import planning
 from nova_mdev_compat.cloud.upgrades import room
 from nova_mdev_compat.cloud.upgrades import upgrade as upg
+from nova_mdev_compat import exceptions
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import selection
 from nova_mdev_compat.osc import upgrade_arguments
@@ -28,12 +29,21 @@ STATUS = {order.Outcome.FOUND: 0, order.Outcome.NONE: 1,
 Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
+class Mismatch(exceptions.Failure):
+    """What the rules give is not what hosts publish."""
+
+    exit_status = 4
+
+
 class Plan(command.Lister):
     """Find an order in which to upgrade hosts that strands no instance.
 
     What devices would accept with the new facts is made by rules: those
     shipped, and those of --rules, which have to be the ones that the hosts
-    will have. An instance is stranded while no other host accepts all of its
+    will have. If they do not give what the hosts publish now, nothing is
+    listed, and the exit status is 4: unless --allow-mismatch says that the
+    hosts will get these rules with the upgrade. "Because" then names the
+    hosts. An instance is stranded while no other host accepts all of its
     mdevs; before the upgrade of a host those on its devices of the type have
     to be elsewhere. If there is no order, it is said why: which hosts cannot
     be the next one, and whom no other host would then take. Step 0 has those
@@ -50,8 +60,8 @@ class Plan(command.Lister):
     Placement is asked once for each distinct trait of ours, and for each
     device whose instances the upgrade can make a difference to. The exit
     status is 0 if there is such an order, 1 if there is none, and 3 if none
-    was found in so many steps and it is not proven that there is none. With
-    --pairs it is 0.
+    was found in so many steps and it is not proven that there is none; 4 if
+    the rules are not those of the hosts. With --pairs it is 0 or 4.
 
     Example: openstack mdev upgrade plan --type nvidia-558 --fact driver=550
     """
@@ -74,6 +84,8 @@ class Plan(command.Lister):
         cloud = reading.read(self.placement, reporting.progress)
         selection.on_hosts(cloud, parsed_args.hosts)
         upgrade = upg.plan(cloud, wanted, parsed_args.hosts, changed, rules)
+        if upgrade.unlike and not parsed_args.allow_mismatch:
+            raise Mismatch(upgrade_story.mismatch(upgrade))
         for line in upgrade_story.warnings(upgrade):
             self.say(line)
         pairs = list(differences.pairs(upgrade))

@@ -26,6 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         'be given several times: a file masks one of the same name in a '
         'directory before it. The shipped rules come before all of them.')
     arguments.add_no_shipped(parser)
+    parser.add_argument(
+        '--allow-mismatch', action='store_true',
+        help='Answer although these rules do not give what hosts publish '
+        'now: the hosts will have these rules when they are upgraded.')
 
 
 def rules(args: argparse.Namespace) -> model.RuleSet:

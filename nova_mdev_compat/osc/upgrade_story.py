@@ -24,14 +24,28 @@ _OUTCOMES = {
         'proven that there is none: the search ended after {tried} steps',
 }
 
+#: Of an upgrade that is planned by rules which are not those of the hosts.
+BY_OTHER_RULES = 'by these rules, which are not those of the hosts now: '
+OTHER_RULES = 'accepts now something else than these rules say'
+
+
+def mismatch(upgrade: upg.Upgrade) -> str:
+    """Return why there is no answer where rules are not the hosts'."""
+    return (
+        'these rules do not give what devices accept now: on '
+        f'{obst.named(upgrade.unlike)}; name the rules of the hosts with '
+        '--rules, or give --allow-mismatch if the hosts will have these when '
+        'they are upgraded. What a vendor plugin answers in place of rules '
+        'cannot be known here')
+
 
 def warnings(upgrade: upg.Upgrade) -> Iterator[str]:
     """Return what an operator has to know to trust what is said."""
     if upgrade.unlike:
         yield ('devices accept now something else than these rules say: on '
-               f'{obst.named(upgrade.unlike)}; the answer holds if the rules '
-               'are those that the hosts will have, and no vendor plugin '
-               'answers in their place')
+               f'{obst.named(upgrade.unlike)}; the answer holds only if the '
+               'hosts have these rules when they are upgraded, and no vendor '
+               'plugin answers in their place')
     if upgrade.unknown:
         yield ('devices carry no complete identity, and count as accepted '
                'nowhere: on ' + _hosts(upgrade.unknown))
@@ -63,6 +77,7 @@ class Story:
 
     def __init__(self, upgrade: upg.Upgrade, fleet: flt.Fleet,
                  plan: order.Plan, free: room.Free):
+        self._unlike = frozenset(upgrade.unlike)
         self._fleet = fleet
         self._plan = plan
         self._obstacles = obst.Obstacles(fleet)
@@ -89,11 +104,14 @@ class Story:
     def _row(self, number: int, step: sim.Step) -> upgrade_rows.Row:
         host = self._fleet.hosts[step.host]
         self._done[host.group] += 1
+        because = [self._why(step.stranded)]
+        if host.name in self._unlike:
+            because.append(OTHER_RULES)
         return upgrade_rows.Row(
             number, host.group, (host.name,), self._changes[host.name],
             tuple(step.moves), tuple(step.no_room), tuple(step.to_stop),
             tuple(one.instance for one in step.stranded),
-            self._why(step.stranded))
+            '; '.join(filter(None, because)))
 
     def _why(self, some: Iterable[sim.Trapped]) -> str:
         groups = self._fleet.problem.groups
@@ -107,7 +125,7 @@ class Story:
         """Return what there is to say of the whole, line by line."""
         if not self._steps:
             return
-        yield _OUTCOMES[self._plan.outcome].format(
+        yield (BY_OTHER_RULES if self._unlike else '') + _OUTCOMES[self._plan.outcome].format(
             steps=obst.number(len(self._steps), 'upgrade'),
             tried=self._plan.tried)
         why = [line for end in self._plan.dead_ends

@@ -3,16 +3,16 @@
 
 import pathlib
 import subprocess
-import sys
 import textwrap
 
 import fixtures
 import testtools
 
+from tests.functional import commands
 from tests.functional import placement_server
 from tests import waiting
 
-COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-collector'
+COMMAND = commands.path('nova-mdev-collector')
 #: The mild default alone: behind the boards in these tests is no NVIDIA
 #: driver that could be asked for ECC.
 RULES = pathlib.Path(__file__).parents[1] / 'data/rules/mild'

@@ -36,11 +36,12 @@ from placement import microversion
 import testtools
 import yaml
 
+from tests.functional import commands
 from tests.functional import osc_services
 from tests.functional import placement_server
 from tests import waiting
 
-COMMAND = pathlib.Path(sys.executable).parent / 'openstack'
+COMMAND = commands.path('openstack')
 GOLDEN = pathlib.Path(__file__).parents[1] / 'data' / 'osc'
 REWRITE = 'REWRITE_GOLDEN'
 

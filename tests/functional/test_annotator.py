@@ -12,7 +12,6 @@ import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import ddt
@@ -24,11 +23,12 @@ from nova_mdev_compat.guard import annotation
 from nova_mdev_compat.guard import device_file
 from nova_mdev_compat import identity as ident
 from nova_mdev_compat import traits
+from tests.functional import commands
 from tests import mdev_tree
 from tests.unit.annotator import base
 from tests import waiting
 
-COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-annotator'
+COMMAND = commands.path('nova-mdev-annotator')
 
 
 class CommandTestCase(testtools.TestCase):
@@ -142,7 +142,11 @@ class CommandTest(CommandTestCase):
 
     @ddt.data((('--once', '--dry-run'), 'either --once or --dry-run'),
               (('remove', '--once'), 'do not go with remove'),
-              (('withdraw',), 'withdraw'), (('--format', 'xml'), 'xml'),
+              (('withdraw',), "nova-mdev-annotator: there is no command "
+                "'withdraw'; the commands are remove, run\n"),
+              (('once',), "there is no command 'once'; "),
+              (('--shell_completion', 'bash'), '--shell_completion'),
+              (('--format', 'xml'), 'xml'),
               (('--config-file', '/nowhere.conf'), '/nowhere.conf'))
     @ddt.unpack
     def test_bad_arguments(self, args, words):

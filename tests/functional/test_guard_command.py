@@ -19,6 +19,7 @@ import testtools
 
 from nova_mdev_compat.guard import annotation
 from nova_mdev_compat.guard import device_file
+from tests.functional import commands
 from tests import mdev_tree
 from tests.unit.guard import test_hook
 from tests.unit.guard import test_incoming
@@ -26,7 +27,7 @@ from tests import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
-COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-guard'
+COMMAND = commands.path('nova-mdev-guard')
 DOMAIN = test_incoming.with_metadata(annotation.write(test_hook.MDEVS))
 BEGIN = ('vg', 'migrate', 'begin', '-')
 

@@ -299,11 +299,32 @@ class WarningTest(UpgradeTestCase):
         for number in range(5):
             self.host(f'gpu-{number}', '550.54.14')
         self.write_rules(HEAD + SAME)
+        for more in ('', ' --pairs'):
+            line = self.refuse(f'{TO_560} --rules {self.rules_dir}{more}',
+                               status=4)
+            self.assertIn('these rules do not give what devices accept now: '
+                          'on gpu-0, gpu-1, gpu-2 and 2 more hosts; ', line)
+            self.assertNotIn('strands nobody', line)
+        self.assertFalse([path for method, path in self.placement.requests
+                          if path.endswith('/allocations')])
+
+    def test_other_rules_are_allowed(self):
+        self.host('gpu-0', '550.54.14')
+        self.write_rules(HEAD + SAME)
+        self.host('gpu-1', '550.54.14')
+        line = f'{TO_560} --allow-mismatch'
+        lines = self.warned(line)
         self.assertEqual(
             'devices accept now something else than these rules say: on '
-            'gpu-0, gpu-1, gpu-2 and 2 more hosts; the answer holds if the '
-            'rules are those that the hosts will have, and no vendor plugin '
-            'answers in their place', self.warned()[0])
+            'gpu-0; the answer holds only if the hosts have these rules when '
+            'they are upgraded, and no vendor plugin answers in their place',
+            lines[0])
+        self.assertIn('by these rules, which are not those of the hosts now: '
+                      'an order of 2 upgrades strands nobody', lines)
+        self.assertEqual(
+            {'gpu-0': 'accepts now something else than these rules say',
+             'gpu-1': ''},
+            {row['Host']: row['Because'] for row in self.rows(line)})
 
     def test_no_complete_identity(self):
         self.host('gpu-1', '550.54.14')

@@ -16,11 +16,12 @@ import ddt
 import fixtures
 import testtools
 
+from tests.functional import commands
 from tests import recordings
 from tests.unit import samples
 from tests import waiting
 
-COMMAND = pathlib.Path(sys.executable).parent / 'nova-mdev-rules'
+COMMAND = commands.path('nova-mdev-rules')
 RECORDINGS = str(recordings.DIRECTORY)
 SHIPPED = str(samples.SHIPPED_RULES)
 #: From the tutorial: an older driver may come, on hosts of one release.

@@ -25,6 +25,8 @@ ROLE = ("; the user in [placement] needs the role that Placement's policy "
         'asks for (service, or admin)')
 BLOCKED = 'it cannot be checked as long as the check "Placement" fails'
 THE_OTHERS = ('Hosts have published', 'Schema of traits', 'Resource classes')
+START = ('import sys\nfrom nova_mdev_compat.cmd import status\n'
+         'sys.exit(status.main())')
 WITHOUT = """
 import sys
 sys.modules[{!r}] = None  # importing it fails from here on
@@ -117,6 +119,13 @@ class StartTest(status_base.StatusTestCase):
         path = self.home / 'none.conf'
         self.assert_refused(
             f'Failed to find some config files: {path}', conf=path)
+
+    def test_shell_completion(self):
+        done = subprocess.run(
+            [sys.executable, '-c', START, '--shell_completion', 'bash'],
+            capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual((2, ''), (done.returncode, done.stdout))
+        self.assertNotIn('Traceback', done.stderr)
 
     def test_messages_are_none_of_its_business(self):
         """What it does not need may be wrong."""

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Try old libraries: the lowest versions that setup.cfg and requirements.txt
+# allow, and what distributions ship (releases/distributions).
+#
+#   tools/bounds.sh                    all, with the unit tests
+#   tools/bounds.sh debian-13          these
+#   tools/bounds.sh --commands lowest  one pass of each command only
+#
+# The unit tests run with all extras. Each command runs with its own extra
+# alone where versions are the lowest, and with all of them as a distribution
+# has them; what it asks, and the tests that look at it, are those of .venv.
+# The environments, .bounds/lowest and so on, are made anew each time, of the
+# same Python as .venv. The status is 0 only if all passed.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/lib.sh
+. tools/lib.sh
+
+MAIN=$PWD/.venv/bin
+BOUNDS=$PWD/.bounds
+ALL_EXTRAS=collector,metrics,nvidia,osc,picture,rules
+
+uv() {
+    "$MAIN/uv" --quiet --no-config "$@"
+}
+
+# environment NAME SET EXTRAS [...]: with what the package needs in a set's
+# versions, and the package; more goes to "uv pip install".
+environment() {
+    local home=$BOUNDS/$1 set=$2 extras=$3
+    shift 3
+    python tools/bounds.py requirements "$set" "$extras" >"$home.txt"
+    python tools/bounds.py constraints "$set" >"$home.constraints"
+    uv venv --clear --python "$MAIN/python" "$home"
+    uv pip install --python "$home/bin/python" --requirement "$home.txt" \
+        --constraint "$home.constraints" "$@"
+    uv pip install --python "$home/bin/python" --no-deps "$BOUNDS"/dist/*.whl
+    uv pip freeze --python "$home/bin/python"
+}
+
+# commands NAME EXTRAS [...]: one pass of each command that extras bring.
+commands() {
+    local home=$BOUNDS/$1 regex
+    # tests/commands has a class for each extra.
+    regex="(${2//,/|})"
+    MDEV_COMPAT_COMMANDS=$home/bin tools/run-tests.sh commands \
+        "$home.results" "(?i)test_commands\.${regex}"
+}
+
+unit() {
+    PATH="$BOUNDS/$1/bin:$PATH" VIRTUAL_ENV="$BOUNDS/$1" \
+        tools/run-tests.sh unit "$BOUNDS/$1.results"
+}
+
+wheel() {
+    rm -rf "$BOUNDS/dist"
+    "$MAIN/python" -m pip --disable-pip-version-check wheel --no-deps \
+        --no-build-isolation --wheel-dir "$BOUNDS/dist" .
+    # It would hide newer entry points from whatever runs in this directory.
+    rm -rf ./*.egg-info
+}
+
+try() {
+    local set=$1 extras name
+    if [ "$set" = lowest ]; then
+        for extras in collector,metrics,nvidia rules osc,picture; do
+            name=$set-${extras%%,*}
+            step "$name: packages" environment "$name" "$set" "$extras" &&
+                step "$name: commands" commands "$name" "$extras" ||
+                failed+=("$name")
+        done
+        [ -n "$with_unit" ] || return 0
+    fi
+    step "$set: packages" environment "$set" "$set" "$ALL_EXTRAS" \
+        --requirement test-requirements.txt || {
+        failed+=("$set")
+        return
+    }
+    if [ "$set" != lowest ]; then
+        step "$set: commands" commands "$set" "$ALL_EXTRAS" ||
+            failed+=("$set")
+    fi
+    [ -z "$with_unit" ] || step "$set: unit tests" unit "$set" ||
+        failed+=("$set")
+}
+
+with_unit=yes
+if [ "${1:-}" = --commands ]; then
+    with_unit=
+    shift
+fi
+[ -x "$MAIN/uv" ] || die 'There is no .venv yet: run "make bounds", which makes it.'
+export PATH="$MAIN:$PATH" VIRTUAL_ENV="$PWD/.venv"
+known=$(python tools/bounds.py)
+# shellcheck disable=SC2086  # one word a set
+[ $# -gt 0 ] || set -- $known
+mkdir -p "$BOUNDS"
+failed=()
+step "This package's wheel" wheel || exit 1
+for set in "$@"; do
+    # Says what is wrong before anything is installed.
+    python tools/bounds.py constraints "$set" >/dev/null
+    try "$set"
+done
+[ "${#failed[@]}" -eq 0 ] || die "Not all passed: ${failed[*]}"
