@@ -61,18 +61,9 @@ def answer(target: publication.ParentTraits, source: ident.Identity,
     if target.failure is not None:
         return Answer(verdict.Kind.UNKNOWN, (Said('', '', (verdict.Reason(
             verdict.Cause.MISSING, str(target.failure)),)),))
-    own = target.parent.target()
-    if own is None:
-        return _refused(verdict.Cause.TYPE, target.note)
-    if target.parent.device_api != devices.VFIO_PCI:
-        # Of older releases, recordings have a pattern that accepts.
-        return _refused(verdict.Cause.TYPE, publication.not_migratable(
-            target.parent.device_api))
-    floor = _floor(own, source)
+    floor = _floor(target, source)
     if floor is not None:
         return floor
-    if not target.outcomes:
-        return _refused(verdict.Cause.PARENT, target.note)
     said = []
     for outcome in target.outcomes:
         one = _said(outcome, source, unknown or {})
@@ -82,8 +73,16 @@ def answer(target: publication.ParentTraits, source: ident.Identity,
     return Answer(_kind(target.outcomes, source), tuple(said))
 
 
-def _floor(own: ident.Identity, source: ident.Identity) -> Answer | None:
-    """Return what no rule can change, None where it is in order."""
+def _floor(target: publication.ParentTraits,
+           source: ident.Identity) -> Answer | None:
+    """Return what no rule can change, None where rules decide."""
+    own = target.parent.target()
+    if own is None:
+        return _refused(verdict.Cause.TYPE, target.note)
+    if target.parent.device_api != devices.VFIO_PCI:
+        # Recordings of older releases have a pattern that accepts.
+        return _refused(verdict.Cause.TYPE, publication.not_migratable(
+            target.parent.device_api))
     if ident.vendor_of(own.parent) != ident.vendor_of(source.parent):
         return _refused(verdict.Cause.PARENT, (
             f'device {ident.display_parent(source.parent)} is of another '
@@ -91,6 +90,8 @@ def _floor(own: ident.Identity, source: ident.Identity) -> Answer | None:
     if own.type != source.type:
         return Answer(verdict.Kind.INCOMPATIBLE, (
             Said('', '', (judgement.not_served(source.type),)),))
+    if not target.outcomes:
+        return _refused(verdict.Cause.PARENT, target.note)
     return None
 
 
