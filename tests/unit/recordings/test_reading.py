@@ -104,7 +104,7 @@ class ParseTest(testtools.TestCase):
          'position 0: invalid start byte'),
         (b'[]', 'no schema_version'), (b'{}', 'no schema_version'),
         (b'{"schema_version": 2.0}',
-         'schema_version 2.0 is no version such as "2.0"'),
+         'schema_version 2.0 is no version such as "2.1"'),
         (b'{"schema_version": "2.0"}',
          "as a whole: 'host' is a required property"),
     )
