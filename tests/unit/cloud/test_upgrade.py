@@ -137,9 +137,9 @@ class PlanTest(testtools.TestCase):
 
     def test_what_no_trait_can_carry(self):
         self.assertEqual(
-            "host a: node device pci_0: rule 'r' (f:1): driver GE: a trait "
+            "host a: node device pci_0: rule 'r' (f:1): driver 5_GE: a trait "
             'cannot tell GE in a value from an operator',
-            self.refused(one('a'), facts={'driver': 'GE'}))
+            self.refused(one('a'), facts={'driver': '5_GE'}))
 
 
 UPGRADED = differences.Upgraded
