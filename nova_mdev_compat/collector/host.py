@@ -69,10 +69,12 @@ class Reader:
             read.fail(name, failure)
         left = rem.leftovers(found.mdevs, found.used, found.kept,
                              found.parents, found.odd, self._types)
+        without_mdevs = sysfs.Sysfs(options.sysfs_root).vendor_specific()
         return publication.Host(
             options.hypervisor_hostname or found.hostname,
             tuple(self._judge(parent, read, rules) for parent in parents),
-            left, rem.of_host(found.parents, self._types, found.mdevs, left))
+            left, rem.of_host(found.parents, self._types, found.mdevs, left)
+            + rem.of_vendor_specific(without_mdevs))
 
     def _read_devices(self, found: nodedev.HostDevices) -> '_Read':
         tree = sysfs.Sysfs(self._conf.collector.sysfs_root)

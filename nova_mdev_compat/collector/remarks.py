@@ -87,6 +87,19 @@ def of_host(found: Collection[devices.ParentDevice],
             *_about_leftovers(left))
 
 
+def of_vendor_specific(addresses: Collection[str]) -> tuple[str, ...]:
+    """Return what there is to say of vGPUs that are no mdevs.
+
+    :param addresses: PCI addresses of functions that have them
+    """
+    if not addresses:
+        return ()
+    return ("NVIDIA's vendor-specific VFIO framework, which has no mdevs, is "
+            f'in use on {nova_types.some(addresses)}. It is not covered here: '
+            'Nova has such functions as PCI devices ([pci]device_spec), and '
+            'nothing of them is published or compared',)
+
+
 def of_parents(parents: Iterable[par.Parent]) -> tuple[str, ...]:
     """Return why parents have no target type, a line for each reason."""
     without: dict[str, list[str]] = {}

@@ -70,6 +70,16 @@ class Sysfs:
         """
         return self._link(self.path(device) / 'physfn') or device.address
 
+    def vendor_specific(self) -> list[str]:
+        """Return PCI addresses of functions that have vGPUs without mdevs.
+
+        On newer kernels (RHEL 10, Ubuntu 24.04) NVIDIA's virtual functions
+        have ``nvidia/current_vgpu_type`` in their place: the vendor-specific
+        VFIO framework of its vGPU user guide.
+        """
+        return sorted(path.parent.parent.name for path in (
+            self.root / 'bus/pci/devices').glob('*/nvidia/current_vgpu_type'))
+
     def path(self, device: devices.ParentDevice) -> pathlib.Path:
         """Return where a device's files are."""
         if device.path:

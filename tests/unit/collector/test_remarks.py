@@ -136,6 +136,14 @@ class OfHostTest(testtools.TestCase):
              f'can create mdevs has the address {expected}',),
             of_types(['labgpu-1'], {'labgpu-1': addresses}))
 
+    def test_vendor_specific(self):
+        self.assertEqual((), rem.of_vendor_specific([]))
+        (line,) = rem.of_vendor_specific(
+            [f'0000:3b:{number:02x}.0' for number in range(12)])
+        for words in ('vendor-specific VFIO', '0000:3b:00.0',
+                      '0000:3b:09.0 and 2 more', 'not covered'):
+            self.assertIn(words, line)
+
     def test_mdevs(self):
         mdevs = [mdev('mdev_1', mdev_type='nvidia-557'),
                  mdev('mdev_2', active=False),
