@@ -26,7 +26,6 @@ from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors_mdevs
 from tests.functional import hypervisors_texts
 from tests.functional import libvirtd
-from tests import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
@@ -103,7 +102,7 @@ class Hypervisor(libvirtd.Libvirtd):
                 [*self._sudo, 'unshare', '--mount', '--net', '--pid', '--fork',
                  'sh', '-e', '-c', script], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=log)
-        self.addCleanup(process.wait, waiting.DEADLINE)
+        self.addCleanup(process.wait, libvirtd.DEADLINE)
         self.addCleanup(process.stdin.close)
         with process.stdout:
             said = process.stdout.readline()
@@ -128,7 +127,7 @@ class Hypervisor(libvirtd.Libvirtd):
     def end(self):
         """Wait for it: it has ended with the host's first process."""
         if self._process:
-            self._process.wait(waiting.DEADLINE)
+            self._process.wait(libvirtd.DEADLINE)
 
     def run(self, *command):
         """Run a command there; return what it prints."""
@@ -148,7 +147,7 @@ class Hypervisor(libvirtd.Libvirtd):
 
         def end():
             self.run('kill', pid)
-            process.wait(waiting.DEADLINE)
+            process.wait(libvirtd.DEADLINE)
 
         return end
 
@@ -219,7 +218,7 @@ class Hypervisor(libvirtd.Libvirtd):
         return subprocess.run(
             ['virsh', '--quiet', '--connect', self.uri('libvirt-sock'), *args],
             capture_output=True, text=True, check=False,
-            timeout=waiting.DEADLINE)
+            timeout=libvirtd.DEADLINE)
 
 
 class Hypervisors(fixtures.Fixture):

@@ -160,12 +160,16 @@ class MigrationTestCase(testtools.TestCase):
         expected = tuple(annotation.Mdev(
             mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev))
             for mdev in mdevs) or None
-        waiting.wait_for(lambda: self.said(host) == expected,
+        self.wait_for(lambda: self.said(host) == expected,
                       f'it does not say {expected}')
 
     def start_annotated(self, *mdevs):
         self.start(*mdevs)
         self.annotate(*mdevs)
+
+    def wait_for(self, condition, why):
+        """Wait until a condition holds."""
+        waiting.wait_for(condition, why)
 
     def migrate(self, targets=TO_SAME_GPU, options=(), *, back=False):
         """Migrate it, and return what comes of it.
@@ -213,7 +217,7 @@ class MigrationTestCase(testtools.TestCase):
         self.assertEqual([self.name], self.domains(host))
         self.assertEqual(1, self.processes(host))
         before = self.ticks(host)
-        waiting.wait_for(lambda: self.ticks(host) != before,
+        self.wait_for(lambda: self.ticks(host) != before,
                       'the guest does not run')
 
     def ticks(self, host):

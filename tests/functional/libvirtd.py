@@ -49,6 +49,8 @@ DOMAIN = """
 <domain type='qemu'><name>{}</name><memory>1024</memory>
 <os><type>hvm</type></os></domain>
 """
+#: Of whatever waits for it.
+DEADLINE = waiting.DEADLINE
 REAPER = pathlib.Path(__file__).parent / 'reaper.py'
 
 
@@ -125,7 +127,7 @@ class Libvirtd(fixtures.Fixture):
     def kill(self):
         """End it at once, as a crash would."""
         self.signal('KILL')
-        self._process.wait(waiting.DEADLINE)
+        self._process.wait(DEADLINE)
 
     def end(self):
         if self._process.poll() is None:

@@ -15,7 +15,6 @@ from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
-from tests import waiting
 
 STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
 ARRIVES = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION]
@@ -134,7 +133,7 @@ class WholeTest(base.MigrationTestCase):
             host.configure(**self.groups(host))
             self.write_rules(host, base.RULES)
             self.service(host, 'nova-mdev-collector')
-            waiting.wait_for(self.devices_file(host).exists, 'no devices file')
+            self.wait_for(self.devices_file(host).exists, 'no devices file')
             self.service(host, 'nova-mdev-annotator')
 
     def groups(self, host):
@@ -170,6 +169,6 @@ class WholeTest(base.MigrationTestCase):
 
     def collected(self, rule):
         """Wait until the target's collector has followed its rules."""
-        waiting.wait_for(
+        self.wait_for(
             lambda: f'"{rule}"' in self.devices_file(self.target).read_text(),
             'the collector does not follow its rules')
