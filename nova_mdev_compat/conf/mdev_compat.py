@@ -37,9 +37,10 @@ ended with "No valid host".
         help="""
 What happens where there is no answer.
 
-That is: no collector has published on the source or the target, Placement
-does not answer, or the database does not. A host whose collector has
-published and which declares nothing that fits is not unknown, but refused.
+That is: no collector has published on the source or the target in the schema
+that this version reads, Placement does not answer, or the database does not.
+A host whose collector has published and which declares nothing that fits is
+not unknown, but refused.
 """),
     cfg.ListOpt(
         'resource_classes', default=['VGPU'], mutable=True,
