@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who has mdevs of which parents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import functools
 
@@ -20,10 +20,11 @@ Found = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
 
 @dataclasses.dataclass(frozen=True)
 class Instance:
-    """A consumer of mdevs: an instance, or while it is moved its migration.
+    """A consumer of mdevs.
 
-    :ivar uuid: of the consumer
-    :ivar host: where its mdevs are
+    :ivar uuid: of the instance; of the consumer where Nova knows none
+    :ivar host: where its mdevs are; while it is moved, where it goes, as
+        soon as that is known
     :ivar mdevs: resource class and amount from each parent
     """
 
@@ -48,15 +49,27 @@ class Instance:
 
 def read(placement: pl.Placement,
          parents: Sequence[tuple[model.Host, model.Parent]],
+         moving: Mapping[str, str],
          progress: reading.Progress = iter) -> tuple[Instance, ...]:
     """Return who has mdevs of these parents, by UUID; a request each.
 
+    While Nova moves an instance, the migration is the consumer of what it
+    has on the source, and the instance, once the scheduler has chosen, of
+    what it will have on the destination
+    (``nova/conductor/tasks/migrate.py``). One more request for each.
+
+    :param moving: instances' UUIDs by those of their migrations
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     def ask(pair: tuple[model.Host, model.Parent]) -> Found:
         return *pair, _consumers(placement, pair[1])
 
-    return assemble(concurrency.several(ask, parents, progress))
+    found = list(concurrency.several(ask, parents, progress))
+    migrations = {uuid for *_, consumers in found for uuid in consumers
+                  if uuid in moving}
+    return assemble(found, {
+        uuid: None if placement.allocations(moving[uuid]) else moving[uuid]
+        for uuid in sorted(migrations)})
 
 
 def read_one(placement: pl.Placement, uuid: str,
@@ -96,13 +109,23 @@ def _consumers(placement: pl.Placement,
         return {}  # nova-compute has deleted it since, with its capacity
 
 
-def assemble(found: Iterable[Found]) -> tuple[Instance, ...]:
-    """Return the instances that the consumers of parents are."""
+def assemble(found: Iterable[Found],
+             whose: Mapping[str, str | None] | None = None,
+             ) -> tuple[Instance, ...]:
+    """Return the instances that the consumers of parents are.
+
+    :param whose: instances' UUIDs by those of consumers that are none; None
+        for a consumer to leave out
+    """
+    whose = whose or {}
     mdevs: dict[tuple[str, str], list[tuple[model.Parent, str, int]]] = {}
     hosts = {}
     for host, parent, consumers in found:
         hosts[host.uuid] = host
-        for uuid, resources in consumers.items():
+        for consumer, resources in consumers.items():
+            uuid = whose.get(consumer, consumer)
+            if uuid is None:
+                continue
             # An evacuation leaves some on another host.
             mdevs.setdefault((uuid, host.uuid), []).extend(
                 (parent, name, amount)

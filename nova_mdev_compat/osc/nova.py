@@ -15,6 +15,13 @@ from nova_mdev_compat import exceptions
 
 #: What Nova says of a server while its mdevs are on two hosts.
 _MOVING = 'migrating'
+#: Of migrations that may still have allocations: all but those that Nova
+#: itself takes for ended (``migration_get_in_progress_by_host_and_node`` in
+#: ``nova/db/main/api.py``). "finished" is a resize that waits for its
+#: confirmation.
+_UNDER_WAY = ('accepted', 'queued', 'preparing', 'pre-migrating', 'running',
+              'migrating', 'post-migrating', 'finished', 'confirming',
+              'reverting')
 
 
 def server(compute: Any, name_or_id: str) -> Any:
@@ -50,17 +57,30 @@ def unavailable(compute: Any) -> dict[str, str]:
     return found
 
 
-def names(compute: Any, uuids: Iterable[str],
-          progress: reading.Progress = iter) -> dict[str, str]:
-    """Return the names of servers by UUID: a request each.
+def moving(compute: Any) -> dict[str, str]:
+    """Return which servers are being moved, in one request for each status.
+
+    :returns: UUIDs of servers by those of their migrations
+    """
+    def ask(status: str) -> list[Any]:
+        return list(compute.migrations(status=status))
+
+    return {item.uuid: item.server_id
+            for some in concurrency.several(ask, _UNDER_WAY, iter)
+            for item in some}
+
+
+def servers(compute: Any, uuids: Iterable[str],
+            progress: reading.Progress = iter) -> dict[str, Any]:
+    """Return servers by UUID: a request each.
 
     Those that Nova does not know are left out.
     """
-    def ask(uuid: str) -> tuple[str, str | None]:
+    def ask(uuid: str) -> tuple[str, Any]:
         try:
-            return uuid, compute.get_server(uuid).name
+            return uuid, compute.get_server(uuid)
         except sdk_exceptions.NotFoundException:
             return uuid, None
 
-    found = concurrency.several(ask, list(uuids), progress)
-    return {uuid: name for uuid, name in found if name is not None}
+    found = concurrency.several(ask, list(dict.fromkeys(uuids)), progress)
+    return {uuid: server for uuid, server in found if server is not None}

@@ -2,7 +2,8 @@
 """openstack mdev stranded list."""
 
 import argparse
-from collections.abc import Sequence
+import collections
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from osc_lib.cli import format_columns
@@ -25,7 +26,8 @@ class ListStranded(command.Lister):
     "With Capacity" has the hosts that could, if they had free capacity and
     ran nova-compute; where it is empty, none accepts them. Only mdevs are
     looked at: a host without enough memory counts as able to take them
-    ("openstack mdev target list" sees that).
+    ("openstack mdev target list" sees that). An instance that is being moved
+    counts once, and where it goes.
 
     Placement is asked once for each device and for each distinct trait of
     ours. The exit status is 0; with --exit-code it is 1 if an instance is
@@ -48,31 +50,47 @@ class ListStranded(command.Lister):
         cloud = reading.read(self.placement, progress)
         some = instances.read(
             self.placement, selection.on_hosts(cloud, parsed_args.host),
-            progress)
+            nova.moving(self.compute), progress)
         found = stranded.find(
             cloud, some, capacity.free(
                 self.placement, stranded.amounts(some), progress),
             nova.unavailable(self.compute))
-        names = nova.names(
+        servers = nova.servers(
             self.compute, [one.instance.uuid for one in found], progress)
-        known = [one for one in found if one.instance.uuid in names]
+        known = list(_known(found, servers))
         self._say(some, found, known)
         if known and parsed_args.exit_code:
             self.exit_status = 1
-        return COLUMNS, [_row(one, names[one.instance.uuid])
+        return COLUMNS, [_row(one, servers[one.instance.uuid].name)
                          for one in known]
 
     def _say(self, some: Sequence[instances.Instance],
              found: Sequence[stranded.Stranded],
              known: Sequence[stranded.Stranded]) -> None:
-        self.say(f'{len(known)} of {len(some)} instances with mdevs could go '
-                 'to no other host now')
+        number = len({one.uuid for one in some})
+        self.say(f'{len(known)} of {number} instances with mdevs could go to '
+                 'no other host now')
         left_out = len(found) - len(known)
         if left_out:
             self.say(
                 f'{left_out} more have mdevs and are no server that Nova '
-                'knows: migrations under way, or allocations left behind '
-                '("nova-manage placement audit" finds these)')
+                'knows there: allocations left behind ("nova-manage '
+                'placement audit" finds these), or a migration that has just '
+                'begun or ended')
+
+
+def _known(found: Sequence[stranded.Stranded], servers: Mapping[str, Any],
+           ) -> Iterator[stranded.Stranded]:
+    """Yield those that are servers, each once.
+
+    An evacuation leaves allocations of the same server on another host.
+    """
+    times = collections.Counter(one.instance.uuid for one in found)
+    for one in found:
+        server = servers.get(one.instance.uuid)
+        if server and (times[one.instance.uuid] == 1 or
+                       one.instance.host.name == server.hypervisor_hostname):
+            yield one
 
 
 def _row(one: stranded.Stranded, name: str) -> tuple[Any, ...]:

@@ -11,12 +11,14 @@ from nova_mdev_compat.cloud import instances
 from nova_mdev_compat.cloud import reading
 from nova_mdev_compat.cloud.upgrades import differences
 from nova_mdev_compat.cloud.upgrades import fleet
+from nova_mdev_compat.cloud.upgrades import obstacles as obst
 from nova_mdev_compat.cloud.upgrades import order
 from nova_mdev_compat.cloud.upgrades import planning
 from nova_mdev_compat.cloud.upgrades import room
 from nova_mdev_compat.cloud.upgrades import upgrade as upg
 from nova_mdev_compat import exceptions
 from nova_mdev_compat.osc import command
+from nova_mdev_compat.osc import nova
 from nova_mdev_compat.osc import selection
 from nova_mdev_compat.osc import upgrade_arguments
 from nova_mdev_compat.osc import upgrade_rows
@@ -42,23 +44,25 @@ class Plan(command.Lister):
     shipped, and those of --rules, which have to be the ones that the hosts
     will have. If they do not give what the hosts publish now, nothing is
     listed, and the exit status is 4: unless --allow-mismatch says that the
-    hosts will get these rules with the upgrade. "Because" then names the
-    hosts. An instance is stranded while no other host accepts all of its
-    mdevs; before the upgrade of a host those on its devices of the type have
-    to be elsewhere. If there is no order, it is said why: which hosts cannot
-    be the next one, and whom no other host would then take. Step 0 has those
+    hosts will get these rules with the upgrade. "Because" then marks them.
+
+    An instance is stranded while no other host accepts all of its mdevs;
+    before the upgrade of a host those on its devices of the type have to be
+    elsewhere. If there is no order, it is said why: which hosts cannot be
+    the next one, and whom no other host would then take. Step 0 has those
     who are stranded already.
 
     "To Move" are instances that have to be moved before the upgrade, "Go To"
     where they then have room, if each goes to the first one that has; "No
     Room" those that have to wait for some; "To Stop" those that no other host
     takes. With -f json these have UUIDs, and "Go To" the migrations in
-    order. Instances are taken for where they are now: wait until migrations
-    under way have ended. With --pairs, kinds of devices are listed for which
-    the answer changes while, or when, their hosts are upgraded.
+    order. Instances are taken for where they are now, and those that are
+    being moved for where they go. With --pairs, kinds of devices are listed
+    for which the answer changes while, or when, their hosts are upgraded.
 
     Placement is asked once for each distinct trait of ours, and for each
-    device whose instances the upgrade can make a difference to. The exit
+    device whose instances the upgrade can make a difference to; Nova is asked
+    for the migrations under way. The exit
     status is 0 if there is such an order, 1 if there is none, and 3 if none
     was found in so many steps and it is not proven that there is none; 4 if
     the rules are not those of the hosts. With --pairs it is 0 or 4.
@@ -98,8 +102,13 @@ class Plan(command.Lister):
         return upgrade_rows.COLUMNS, [row.columns() for row in rows]
 
     def _rows(self, upgrade: upg.Upgrade) -> list[upgrade_rows.Row]:
+        moving = nova.moving(self.compute)
         some = instances.read(self.placement, fleet.concerned(upgrade),
-                              reporting.progress)
+                              moving, reporting.progress)
+        under_way = {*moving.values()} & {one.uuid for one in some}
+        if under_way:
+            self.say('being moved, and taken for where they go: '
+                     + obst.number(len(under_way), 'instance'))
         found = fleet.build(upgrade, some)
         plan = planning.search(found.problem)
         self.exit_status = STATUS[plan.outcome]

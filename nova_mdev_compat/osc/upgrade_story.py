@@ -125,9 +125,10 @@ class Story:
         """Return what there is to say of the whole, line by line."""
         if not self._steps:
             return
-        yield (BY_OTHER_RULES if self._unlike else '') + _OUTCOMES[self._plan.outcome].format(
+        outcome = _OUTCOMES[self._plan.outcome].format(
             steps=obst.number(len(self._steps), 'upgrade'),
             tried=self._plan.tried)
+        yield f'{BY_OTHER_RULES}{outcome}' if self._unlike else outcome
         why = [line for end in self._plan.dead_ends
                for line in self._obstacles.lines(end)]
         yield from why[:REASONS]

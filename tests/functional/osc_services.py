@@ -9,6 +9,7 @@ own fixtures, and the headers that keystonemiddleware makes of a token.
 import json
 import logging
 import threading
+from urllib import parse
 from wsgiref import simple_server
 
 import fixtures
@@ -72,6 +73,30 @@ class Keystone:
                     place if isinstance(place, tuple) else (place, 'public'))
                 service.add_endpoint(interface, url, region=region)
         return token
+
+
+class Compute:
+    """What the plan of an upgrade asks of Nova: migrations, and no more.
+
+    For tests that have a Placement alone.
+
+    :ivar migrations: as Nova's API has them, by status
+    """
+
+    def __init__(self):
+        self.migrations = {}
+
+    def __call__(self, environ, start_response):
+        if environ['PATH_INFO'].rstrip('/') == '/v2.1/os-migrations':
+            query = parse.parse_qs(environ['QUERY_STRING'])
+            found = self.migrations.get(*query['status'], [])
+            return _answer(start_response, '200 OK', {
+                'migrations': [] if 'marker' in query else found})
+        return _answer(start_response, '200 OK', {'version': {
+            'id': 'v2.1', 'status': 'CURRENT', 'version': '2.95',
+            'min_version': '2.1', 'links': [{
+                'rel': 'self',
+                'href': f'http://{environ["HTTP_HOST"]}/v2.1/'}]}})
 
 
 def _answer(start_response, status, body, *headers):

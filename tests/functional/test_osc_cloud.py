@@ -2,6 +2,7 @@
 """What an operator sees of a cloud, beside what the scheduler does in it."""
 
 import json
+import threading
 
 import cachetools
 from oslo_utils import uuidutils
@@ -11,6 +12,8 @@ from tests.functional import osc_base
 from tests import hardware
 
 Board = hardware.Board
+#: In seconds, for a migration to get to the hypervisor.
+DEADLINE = 60
 FIELDS = ('Host', 'Verdict', 'Because')
 
 
@@ -303,3 +306,45 @@ class ListTest(CloudTestCase):
             self.assertIn(expected, self.refuse(
                 f'mdev compat matrix --output {self.client_home}/{name}',
                 status=2))
+
+
+class MovingTest(CloudTestCase):
+    """What is seen in the middle of a live migration."""
+
+    def setUp(self):
+        super().setUp()
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.addCleanup(self.may_end.set)
+
+    def _migrate_stub(self, domain, destination, params, flags):
+        self.begun.set()
+        self.may_end.wait(DEADLINE)
+        super()._migrate_stub(domain, destination, params, flags)
+
+    def test_an_instance_counts_once(self):
+        self.start_host('src', Board(0))
+        self.start_host('target', Board(0))
+        self.start_host('other', Board(0, product='2236'))
+        server = self.boot_named('vm', 'src')
+        self.api.post_server_action(server['id'], {
+            'os-migrateLive': {'host': None, 'block_migration': 'auto'}})
+        self.assertTrue(self.begun.wait(DEADLINE))
+        # As Placement has it: the migration is there, too.
+        (holder,) = self.placement.get(
+            f'/resource_providers/{self.provider("src", 0)}/allocations',
+        ).body['allocations']
+        self.assertNotEqual(server['id'], holder)
+        self.assertEqual([], self.stranded(0))
+        # Then the only other host that takes it is down.
+        service = self.computes['src'].service_ref.uuid
+        self.admin_api.put_service_force_down(service, True)
+        self.assertEqual([('vm', 'target')], self.stranded(1))
+        self.admin_api.put_service_force_down(service, False)
+        self.may_end.set()
+        self._wait_for_migration_status(server, ['completed'])
+
+    def stranded(self, number):
+        done = self.openstack('mdev stranded list -f json')
+        self.assertEqual(f'{number} of 1 instances with mdevs could go to no '
+                         'other host now\n', done.stderr)
+        return [(row['Name'], row['Host']) for row in json.loads(done.stdout)]

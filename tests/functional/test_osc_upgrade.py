@@ -15,6 +15,7 @@ from nova_mdev_compat.collector import parents as par
 from nova_mdev_compat.collector import publication
 from nova_mdev_compat.rules import loader
 from tests.functional import osc_base
+from tests.functional import osc_services
 from tests.unit import samples
 
 FACTS = {'ecc': 'on', 'mig': 'disabled', 'os': 'rhel-9.6',
@@ -59,6 +60,10 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
 
     def setUp(self):
         super().setUp()
+        self.nova = osc_services.Compute()
+        server = self.useFixture(osc_services.HTTPServer(self.nova))
+        self.keystone.services['compute'] = {
+            osc_services.REGION: f'{server.url}/v2.1'}
         # Where an installation has them.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_mdev_compat.conf.collector.SHIPPED_RULES', [SHIPPED]))
@@ -132,6 +137,7 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
         self.assert_golden(f'upgrade-{name}.json', as_json.stdout)
 
 
+@ddt.ddt
 class PlanTest(UpgradeTestCase):
 
     def test_an_order(self):
@@ -182,6 +188,38 @@ class PlanTest(UpgradeTestCase):
         self.boot(1, one, amount=2)
         self.boot(4, two)
         self.assert_all_golden('room')
+
+    def move(self, server, origin, destination=None, status='running'):
+        """Let Nova be moving a server: its migration has the source."""
+        (migration,) = self.boot(1, origin)
+        path = f'/allocations/{server}'
+        self.placement.ask('DELETE', path)
+        if destination:
+            self.placement.ask('PUT', path, {
+                'allocations': {destination: {'resources': {'VGPU': 1}}},
+                'project_id': 'p', 'user_id': 'u', 'consumer_type':
+                    'INSTANCE', 'consumer_generation': None})
+        self.nova.migrations.setdefault(status, []).append(
+            {'id': 1, 'uuid': migration, 'instance_uuid': server,
+             'status': status})
+
+    @ddt.data(('running', True, 'gpu-2'), ('accepted', False, 'gpu-1'),
+              ('finished', True, 'gpu-2'))
+    @ddt.unpack
+    def test_being_moved(self, status, has_destination, host):
+        """It counts once, and where it goes as soon as that is known."""
+        (one,) = self.host('gpu-1', '550.54.14')
+        (two,) = self.host('gpu-2', '550.54.14')
+        self.host('gpu-3', '550.54.14')
+        (server,) = self.boot(1, one)
+        self.move(server, one, two if has_destination else None, status)
+        done = self.plan(f'{TO_560} -f json')
+        self.assertIn('being moved, and taken for where they go: 1 instance',
+                      done.stderr)
+        rows = json.loads(done.stdout)
+        self.assertEqual([host], [row['Host'] for row in rows if row['Go To']])
+        moved = [move['server'] for row in rows for move in row['Go To']]
+        self.assertEqual({server}, set(moved))
 
     def test_mdevs_of_two_devices(self):
         """All of an instance's have to be accepted, wherever they are."""

@@ -126,6 +126,16 @@ class AssembleTest(testtools.TestCase):
                 (host, first, {'i': {'VGPU': 1}}),
                 (host, second, {'i': {'VGPU': 2}, 'j': {'VGPU': 1}})]))
 
+    def test_of_migrations(self):
+        """One stands for its instance, and one is left out."""
+        self.assertEqual(
+            (instances.Instance('i', NEW, ((NEW.parents[0], 'VGPU', 1),)),
+             instances.Instance('j', NEW, ((NEW.parents[0], 'VGPU', 2),))),
+            instances.assemble(
+                [(NEW, NEW.parents[0], {'m': {'VGPU': 1}, 'j': {'VGPU': 2}}),
+                 (OLD, OLD.parents[0], {'n': {'VGPU': 2}})],
+                {'m': 'i', 'n': None}))
+
     def test_what_an_evacuation_left_is_not_mixed_up(self):
         (one, other) = instances.assemble([
             (NEW, NEW.parents[0], {'i': {'VGPU': 1}}),
