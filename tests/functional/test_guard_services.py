@@ -15,6 +15,7 @@ from nova_mdev_compat.guard import annotation
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
+from tests import waiting
 
 STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
 ARRIVES = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION]
