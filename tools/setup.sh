@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 VENV=.venv
 REQUIREMENTS=(requirements.txt test-requirements.txt
     test-requirements-functional.txt doc/requirements.txt
-    tools/style-requirements.txt)
+    tools/style-requirements.txt tools/bounds-requirements.txt)
 
 # Print the path of a Python that constraints.txt was made for, or of a newer
 # one where there is none.
