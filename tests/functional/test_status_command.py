@@ -198,7 +198,7 @@ class PlacementTest(status_base.StatusTestCase):
         """Its own policy says no to a user without roles."""
         self.token = 'somebody'
         self.assert_failed(
-            'Placement: GET /traits?name=startswith:CUSTOM_MDEV_ACCEPT_'
+            'Placement: GET /traits?name=startswith:CUSTOM_MDEV_'
             '&associated=true: 403 Access was denied to this resource. Policy '
             f'does not allow placement:traits:list to be performed.{ROLE}')
 
