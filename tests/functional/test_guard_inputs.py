@@ -140,7 +140,7 @@ class HostileTest(test_guard_command.GuardTestCase):
         return subprocess.run(
             ['sh', '-c', shell, 'sh', COMMAND, '--config-file', path, '--',
              name, *BEGIN[1:]], input=text, check=False, cwd=self.home,
-            capture_output=True, timeout=test_guard_command.DEADLINE,
+            capture_output=True, timeout=waiting.DEADLINE,
             env=env and {'PATH': os.environ['PATH'], **env})
 
     def with_devices(self, text):
