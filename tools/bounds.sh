@@ -6,7 +6,9 @@
 #
 #   tools/bounds.sh                    all, with the unit tests
 #   tools/bounds.sh debian-13          these
-#   tools/bounds.sh --commands lowest  one pass of each command only
+#   tools/bounds.sh --commands         without the unit tests
+#   tools/bounds.sh --short lowest     only whether commands start, as "make
+#                                      check" does
 #
 # The unit tests run with all extras. Each command runs with its own extra
 # alone where versions are the lowest, and with all of them as a distribution
@@ -41,13 +43,11 @@ environment() {
     uv pip freeze --python "$home/bin/python"
 }
 
-# commands NAME EXTRAS [...]: one pass of each command that extras bring.
+# commands NAME EXTRAS: one pass of each command that extras bring.
 commands() {
-    local home=$BOUNDS/$1 regex
-    # tests/commands has a class for each extra.
-    regex="(${2//,/|})"
-    MDEV_COMPAT_COMMANDS=$home/bin tools/run-tests.sh commands \
-        "$home.results" "(?i)test_commands\.${regex}"
+    # tests/commands has classes for each extra.
+    MDEV_COMPAT_COMMANDS=$BOUNDS/$1/bin tools/run-tests.sh commands \
+        "$BOUNDS/$1.results" "(?i)test_commands\.(${2//,/|})$short"
 }
 
 unit() {
@@ -87,11 +87,11 @@ try() {
         failed+=("$set")
 }
 
-with_unit=yes
-if [ "${1:-}" = --commands ]; then
-    with_unit=
-    shift
-fi
+with_unit=yes short=
+case ${1:-} in
+--commands) with_unit='' && shift ;;
+--short) with_unit='' short='.*test_starts' && shift ;;
+esac
 [ -x "$MAIN/uv" ] || die 'There is no .venv yet: run "make bounds", which makes it.'
 export PATH="$MAIN:$PATH" VIRTUAL_ENV="$PWD/.venv"
 known=$(python tools/bounds.py)

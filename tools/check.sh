@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tools/lib.sh
 . tools/lib.sh
 
-ALL=(style types unit functional docs generated cloud)
+ALL=(style types unit functional docs generated bounds cloud)
 
 run() {
     case $1 in
@@ -23,6 +23,7 @@ run() {
         ;;
     docs) step 'Documentation' tools/docs.sh ;;
     generated) step 'Generated files are fresh' tools/genconfig.sh --check ;;
+    bounds) step 'Oldest libraries' tools/bounds.sh --short lowest ;;
     cloud) step 'A short run on a real cloud' tools/cloud.sh --short ;;
     *) die "unknown check: $1; there are: ${ALL[*]}" ;;
     esac

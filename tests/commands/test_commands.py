@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One pass of each command.
 
-The beginning of a class's name is the extra that its commands need. What
-commands do, and what they say when it cannot be done, is in tests/functional.
+The beginning of a class's name is the extra that its commands need. "make
+check" runs those tests only that are called test_starts. What commands do,
+and what they say when it cannot be done, is in tests/functional.
 """
 
 import json
@@ -13,6 +14,7 @@ from tests.functional import collector_base
 from tests.functional import commands
 from tests.functional import osc_base
 from tests.functional import service_base
+from tests import waiting
 from tests.functional import test_annotator
 from tests.functional import test_guard_command
 from tests.functional import test_nvidia
@@ -29,7 +31,7 @@ OPENSTACK = (
 
 class CollectorTest(collector_base.CollectorTestCase):
 
-    def test_passes(self):
+    def test_starts(self):
         shown, _ = self.run_collector('--dry-run')
         self.assertIn('pci_0000_81_00_0', shown)
         shown, _ = self.run_collector('--dry-run', '--format', 'json')
@@ -62,12 +64,12 @@ class CollectorServiceTest(service_base.ServiceTestCase):
         self.service.send_signal(signal.SIGHUP)
         self.wait_for(lambda: self.trees() > before, 'no further pass')
         self.service.terminate()
-        self.assertEqual(0, self.service.wait(service_base.DEADLINE))
+        self.assertEqual(0, self.service.wait(waiting.DEADLINE))
 
 
 class CollectorAnnotatorTest(test_annotator.CommandTestCase):
 
-    def test_passes(self):
+    def test_starts(self):
         shown, _ = self.run_command('--dry-run')
         self.assertIn(self.uuid, shown)
         shown, _ = self.run_command('--dry-run', '--format', 'json')
@@ -79,7 +81,7 @@ class CollectorAnnotatorTest(test_annotator.CommandTestCase):
 class CollectorGuardTest(test_guard_command.GuardTestCase):
     """It needs no extra; libvirt's host has this one."""
 
-    def test_answers(self):
+    def test_starts(self):
         self.assertEqual(0, self.run_guard().returncode)
         self.leave({})
         self.assertEqual(1, self.run_guard().returncode)
@@ -103,7 +105,7 @@ class NvidiaTest(test_nvidia.NvidiaTestCase):
 
 class RulesTest(test_rules_command.CommandTestCase):
 
-    def test_passes(self):
+    def test_starts(self):
         shipped = test_rules_command.SHIPPED
         _, said = self.run_command('validate', shipped)
         self.assertIn('0 errors', said)
@@ -149,7 +151,7 @@ class OpenStackTestCase(osc_base.OperatorTestCase):
 
 class OscTest(OpenStackTestCase):
 
-    def test_all_load(self):
+    def test_starts(self):
         done = self.process('--help', cloud=None)
         self.assertEqual('', done.stderr)
         for name in OPENSTACK:

@@ -14,6 +14,7 @@ from nova_mdev_compat import traits
 from tests.functional import test_guard_command
 from tests import mdev_tree
 from tests.unit.guard import test_hook
+from tests import waiting
 
 DATA = pathlib.Path(__file__).parents[1] / 'data/guard'
 DOMAIN = test_guard_command.DOMAIN
