@@ -14,12 +14,12 @@ from tests.functional import collector_base
 from tests.functional import commands
 from tests.functional import osc_base
 from tests.functional import service_base
-from tests import waiting
 from tests.functional import test_annotator
 from tests.functional import test_guard_command
 from tests.functional import test_nvidia
 from tests.functional import test_rules_command
 from tests.unit import samples
+from tests import waiting
 
 ACCEPT = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11'
 #: What openstackclient has of ours: as in setup.cfg, in words.
