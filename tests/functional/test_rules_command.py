@@ -392,6 +392,10 @@ class TableTest(CommandTestCase):
 
     def test_recordings_that_are_none(self):
         path = self.write('a/b.json', '{"schema_version": "1.0"}')
+        self.assertIn('nova-mdev-rules: a/b.json: schema_version 1.0 cannot '
+                      'be read: this nova-mdev-compat reads 2.x',
+                      self.refuse('table', '--hosts', 'a'))
+        self.write('a/b.json', '{"schema_version": "2.0"}')
         said = self.refuse('table', '--hosts', 'a')
         self.assertTrue(said.startswith('nova-mdev-rules: a/b.json: '), said)
         self.assertIn('nova-mdev-collector --dry-run --format json', said)
