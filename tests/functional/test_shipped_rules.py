@@ -4,11 +4,9 @@
 NVML is the stand-in of test_nvidia, since there is no board to ask.
 """
 
-import ctypes
 import pathlib
 
 import fixtures
-import pynvml
 
 from tests.functional import base
 from tests.functional import nvml
@@ -27,18 +25,14 @@ ANSWERS = """\
 
 
 class Nvml(fixtures.Fixture):
-    """nvidia-ml-py in this process, with the stand-in as its library."""
+    """The stand-in, where the process that asks NVML looks for it."""
 
     def _setUp(self):
-        # Not its own name, by which other tests would get it too.
-        directory = self.useFixture(nvml.Library(soname='stand-in')).path
+        library = self.useFixture(nvml.Library()).path
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.useFixture(fixtures.EnvironmentVariable(
-            'NVML_LOG', str(self.home / 'log')))
-        for name, value in (
-                ('CDLL', lambda name: ctypes.CDLL(str(directory / name))),
-                ('nvmlLib', None), ('_nvmlGetFunctionPointer_cache', {})):
-            self.useFixture(fixtures.MonkeyPatch(f'pynvml.{name}', value))
+        for name, value in (('LD_LIBRARY_PATH', library),
+                            ('NVML_LOG', self.home / 'log')):
+            self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
 
     def answer(self, name, text):
         """Say what the library answers on a host."""
@@ -112,7 +106,6 @@ class NvidiaTest(base.MdevCompatTestCase):
     def setUp(self):
         super().setUp()
         self.nvml = self.useFixture(Nvml())
-        self.assertIsNone(pynvml.nvmlLib)
 
     def start(self, name, ecc=1, **board):
         """Start a host with a board whose ECC mode NVML tells."""

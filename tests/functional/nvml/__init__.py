@@ -14,18 +14,16 @@ class Library(fixtures.Fixture):
     """A directory with the stand-in, or what is to be there instead.
 
     :param defines: macros for the compiler
-    :param soname: by which a process knows that it has loaded it
     """
 
-    def __init__(self, *defines, soname=LIBRARY):
+    def __init__(self, *defines):
         super().__init__()
         self._defines = defines
-        self._soname = soname
 
     def _setUp(self):
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         subprocess.run(
             ['gcc', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC',
              *(f'-D{name}' for name in self._defines),
-             f'-Wl,-soname,{self._soname}', '-o', self.path / LIBRARY, SOURCE],
+             f'-Wl,-soname,{LIBRARY}', '-o', self.path / LIBRARY, SOURCE],
             check=True)
