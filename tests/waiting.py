@@ -14,7 +14,7 @@ DEADLINE = 120
 PAUSE = 0.05
 
 
-def wait_for(condition, why, deadline=DEADLINE):
+def wait_for(condition, why, deadline=DEADLINE, pause=PAUSE):
     """Return what a condition returns, as soon as that is true.
 
     A file that it reads and that is not there yet counts as untrue.
@@ -22,6 +22,7 @@ def wait_for(condition, why, deadline=DEADLINE):
     :param condition: called again and again
     :param why: what to say where it never is true, or what returns that
     :param deadline: in seconds
+    :param pause: between two calls, in seconds
     :raises AssertionError: it has not been true in that time
     """
     end = time.monotonic() + deadline
@@ -36,4 +37,4 @@ def wait_for(condition, why, deadline=DEADLINE):
         if time.monotonic() > end:
             raise AssertionError(
                 (why() if callable(why) else why) + missing)
-        time.sleep(PAUSE)
+        time.sleep(pause)

@@ -91,8 +91,12 @@ class CollectorMixin:
                          and migration['status'].lower() in statuses), None)
 
         statuses = [status.lower() for status in expected_statuses]
+        # No oftener than Nova's tests: each request takes the write lock of
+        # CellDatabases, Nova's fixture. While one waits for that, a thread
+        # that has the read lock, and waits for one that wants it, is stuck.
         return waiting.wait_for(
-            found, f'no migration of {server["id"]} is {expected_statuses}')
+            found, f'no migration of {server["id"]} is {expected_statuses}',
+            pause=0.5)
 
     def our_filters(self):
         """Return the filter, as the scheduler holds it."""
