@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collector as a service."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+import contextlib
 import pathlib
 import time
 
@@ -75,11 +76,12 @@ class Passes(passes.Passes):
     def _leave_devices(self, host: publication.Host) -> None:
         """Leave word for the late check, whether Placement answers or not."""
         path = pathlib.Path(self._options.devices_file)
-        try:
-            before = device_file.read(path)
-            known = before.devices if before.host == host.name else {}
-        except device_file.DeviceFileError:
-            known = {}
+        known: Mapping[str, device_file.Device] = {}
+        # What was left there counts only for devices that cannot be read.
+        if host.failures:
+            with contextlib.suppress(device_file.DeviceFileError):
+                before = device_file.read(path)
+                known = before.devices if before.host == host.name else {}
         try:
             device_file.write(
                 path, publication.devices_found(host, time.time(), known))
@@ -231,14 +233,13 @@ def publish_once(conf: cfg.ConfigOpts) -> None:
     :raises exceptions.Failure: it cannot be done
     """
     publisher, state = publishers.load(conf), remembered(conf)
+    before = state.unread_since, state.host_unread_since
     try:
         host = read(conf, new_reader(conf, publisher, state), publisher,
                     state)
     finally:
         # For whoever runs this from time to time, in the service's place.
-        last = remembered(conf)
-        if (state.unread_since, state.host_unread_since) != (
-                last.unread_since, last.host_unread_since):
+        if (state.unread_since, state.host_unread_since) != before:
             _write(conf, state)
     for remark in host.remarks:
         LOG.warning('%s', remark)
