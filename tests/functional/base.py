@@ -6,6 +6,7 @@ are real, on Nova's own fake of libvirt; Placement is real, on SQLite; the
 collector reads libvirt's test driver through the real library.
 """
 
+import functools
 import pathlib
 import sys
 import textwrap
@@ -164,6 +165,19 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
             host_filter._placement._send = counting
         return urls
 
+    def fail_requests(self, part):
+        """Let Placement fail where the filter asks for a URL with this part.
+
+        Mocked is the fault alone, which the real Placement cannot be made to
+        have for the filter and not for the rest of the scheduler.
+        """
+        def fails(send, method, url, body):
+            return ServerError() if part in url else send(method, url, body)
+
+        for host_filter in self.our_filters():
+            host_filter._placement._send = functools.partial(
+                fails, host_filter._placement._send)
+
     def _count_lookups(self):
         """Return a list of instances looked up in the database."""
         found, original = [], our_filters._live_migrations
@@ -311,3 +325,13 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
         target._host.get_connection().createXML(
             params['destination_xml'], 'unused')
         domain.complete_job()
+
+
+class ServerError:
+    """A response in the place of Placement's."""
+
+    status_code = 500
+    text = 'Internal Server Error'
+
+    def json(self):
+        raise ValueError

@@ -181,15 +181,7 @@ class PartlyUnknownTest(PolicyTestCase):
     def test_one_type(self):
         """Placement fails when it is asked who accepts the second type."""
         server = self.start({0: 'nvidia-11', 1: 'nvidia-12'})
-        (host_filter,) = self.our_filters()
-        send = host_filter._placement._send
-
-        def fails(method, url, body):
-            if 'TYPE_NVIDIA_12' in url:
-                return _Response()
-            return send(method, url, body)
-
-        host_filter._placement._send = fails
+        self.fail_requests('TYPE_NVIDIA_12')
         self.assert_no_valid_host(server, host='bad')
         self.assertEqual([], self.checked)
         self.assertIn('500', self.log())
@@ -256,7 +248,7 @@ class FaultTest(PolicyTestCase):
             host_filter._placement._send = send
 
     def answer_500(self):
-        return _Response()
+        return base.ServerError()
 
     def refuse(self):
         raise ks_exceptions.ConnectFailure('connection refused')
@@ -300,11 +292,3 @@ class FaultTest(PolicyTestCase):
         self.assert_no_valid_host(self.server)
         self.assertIn('gone away', self.log())
         self.assert_calm()
-
-
-class _Response:
-    status_code = 500
-    text = 'Internal Server Error'
-
-    def json(self):
-        raise ValueError

@@ -101,15 +101,7 @@ rules:
     def test_placement_fails_while_it_is_asked_why(self):
         """The refusal stands; the log says what is not known."""
         self.start(Board(0, product='2236'))
-        (host_filter,) = self.our_filters()
-        send = host_filter._placement._send
-
-        def fails(method, url, body):
-            if 'uuid=' in url:
-                return _Response()
-            return send(method, url, body)
-
-        host_filter._placement._send = fails
+        self.fail_requests('uuid=')
         self.assertIn('What patterns say of it is not known: Placement: GET ',
                       self.refuse())
 
@@ -140,11 +132,3 @@ class UnreadableTest(ReasonsTestCase):
         self.assertEqual(2, len(said()))
         self.change_traits(uuid, lambda names: names | {ODD})
         self.assertEqual(3, len(said()))
-
-
-class _Response:
-    status_code = 500
-    text = 'Internal Server Error'
-
-    def json(self):
-        raise ValueError
