@@ -56,9 +56,11 @@ class Board:
 
 def node_xml(boards):
     """Return a node file of libvirt's test driver that shows boards."""
-    return ('<node>'
-            + ''.join(DEVICE.format(board=board) for board in boards)
-            + '</node>\n')
+    return (
+        '<node>'
+        + ''.join(DEVICE.format(board=board) for board in boards)
+        + '</node>\n'
+    )
 
 
 def write_sysfs(root: pathlib.Path, boards) -> None:
@@ -70,11 +72,14 @@ def write_sysfs(root: pathlib.Path, boards) -> None:
     for board in boards:
         module = root / 'module' / board.module
         module.mkdir(parents=True, exist_ok=True)
-        for name, text in (('version', board.driver),
-                           ('taint', board.taint), ('initstate', 'live')):
+        for name, text in (
+            ('version', board.driver),
+            ('taint', board.taint),
+            ('initstate', 'live'),
+        ):
             if text or name == 'taint':
                 _replace(module / name, text + '\n')
-        device = (root / 'devices/pci0000:80/0000:80:01.0' / board.address)
+        device = root / 'devices/pci0000:80/0000:80:01.0' / board.address
         device.mkdir(parents=True, exist_ok=True)
         (device / 'subsystem_vendor').write_text(f'0x{board.vendor}\n')
         (device / 'subsystem_device').write_text('0x14d9\n')

@@ -35,16 +35,22 @@ def add(root, text):
     return home.name, parent, mdev_type
 
 
-def add_below(root, parent, subsystem, mdev_type,
-              uuid='11111111-1111-4111-8111-111111111111'):
+def add_below(
+    root,
+    parent,
+    subsystem,
+    mdev_type,
+    uuid='11111111-1111-4111-8111-111111111111',
+):
     """Add an mdev of a parent that no capture has.
 
     :param parent: its path below /sys/devices
     :param subsystem: the parent's, by its path below /sys
     :returns: UUID
     """
-    _add(root, pathlib.Path(root, 'devices', parent, uuid), subsystem,
-         mdev_type)
+    _add(
+        root, pathlib.Path(root, 'devices', parent, uuid), subsystem, mdev_type
+    )
     return uuid
 
 

@@ -35,6 +35,5 @@ def wait_for(condition, why, deadline=DEADLINE, pause=PAUSE):
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(
-                (why() if callable(why) else why) + missing)
+            raise AssertionError((why() if callable(why) else why) + missing)
         time.sleep(pause)

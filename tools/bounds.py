@@ -31,8 +31,10 @@ _REQUIREMENT = re.compile(r'(?P<name>[A-Za-z0-9][\w.-]*)>=(?P<bound>[^\s,;]+)')
 
 def sets() -> list[str]:
     """Return the names of all sets, the lowest first."""
-    return sorted((path.stem for path in DIRECTORY.glob('*.txt')),
-                  key=lambda name: (name != LOWEST, name))
+    return sorted(
+        (path.stem for path in DIRECTORY.glob('*.txt')),
+        key=lambda name: (name != LOWEST, name),
+    )
 
 
 def pins(name: str) -> releases.Pins:
@@ -43,7 +45,8 @@ def pins(name: str) -> releases.Pins:
     if name not in sets():
         raise releases.ReleaseError(
             f'there is no set "{name}" in {DIRECTORY.name}/; there are: '
-            + ', '.join(sets()))
+            + ', '.join(sets())
+        )
     return releases.read(DIRECTORY / f'{name}.txt')
 
 
@@ -90,8 +93,10 @@ def constraints(name: str) -> Iterator[str]:
 
     :raises releases.ReleaseError: there is no such set
     """
-    base = {package: [line.replace('==', '<=', 1) for line in lines]
-            for package, lines in releases.read(releases.DEFAULT).items()}
+    base = {
+        package: [line.replace('==', '<=', 1) for line in lines]
+        for package, lines in releases.read(releases.DEFAULT).items()
+    }
     for lines in releases.overlay(base, pins(name)).values():
         yield from lines
 

@@ -38,8 +38,9 @@ def differences(numbers: set[int]) -> list[Difference]:
 def count(number: int) -> tuple[int, int]:
     """Return how many tests passed with a Nova, and how many did not."""
     results = RESULTS / f'results-{number}/functional.subunit'
-    outcomes = [test_totals.outcome(test)
-                for test in test_totals.tests(results)]
+    outcomes = [
+        test_totals.outcome(test) for test in test_totals.tests(results)
+    ]
     passed = outcomes.count('passed')
     return passed, len(outcomes) - passed
 
@@ -47,19 +48,27 @@ def count(number: int) -> tuple[int, int]:
 def row(number: int, passed: int, failed: int) -> list[str]:
     """Return a Nova's line of the table."""
     name, pins = releases.releases()[number]
-    counts = ([f'{passed}', f'{failed}'] if passed or failed
-              else ['none', 'no test ran'])
+    counts = (
+        [f'{passed}', f'{failed}']
+        if passed or failed
+        else ['none', 'no test ran']
+    )
     names = [item['name'] for item in differences({number})]
-    return [name, releases.version(pins, releases.NOVA),
-            releases.version(pins, releases.PLACEMENT), *counts,
-            ', '.join(names) or 'none']
+    return [
+        name,
+        releases.version(pins, releases.NOVA),
+        releases.version(pins, releases.PLACEMENT),
+        *counts,
+        ', '.join(names) or 'none',
+    ]
 
 
 def main(args: list[str]) -> int:
     counts = {int(arg): count(int(arg)) for arg in args}
     table = prettytable.PrettyTable(FIELDS, align='l')
-    table.add_rows([row(number, *numbers)
-                    for number, numbers in counts.items()])
+    table.add_rows(
+        [row(number, *numbers) for number, numbers in counts.items()]
+    )
     print(table)
     for item in differences(set(counts)):
         print(textwrap.fill(f'{item["name"]}: {item["reason"]}', 79))

@@ -18,7 +18,8 @@ def marker(pythons: list[str], newest: str) -> str:
     """Return what is true on these; the newest stands for later ones."""
     return ' or '.join(
         f"python_version {'>=' if python == newest else '=='} '{python}'"
-        for python in pythons)
+        for python in pythons
+    )
 
 
 def main(files: list[str]) -> None:
@@ -29,8 +30,9 @@ def main(files: list[str]) -> None:
         for line in path.read_text(encoding='utf-8').splitlines():
             pins[line].append(path.stem)
     print(HEADER)
-    for pin, having in sorted(pins.items(), key=lambda item: (
-            item[0].lower(), item[1])):
+    for pin, having in sorted(
+        pins.items(), key=lambda item: (item[0].lower(), item[1])
+    ):
         if having == pythons:
             print(pin)
         else:

@@ -26,8 +26,10 @@ PLACEMENT = 'openstack-placement'
 #: Lines by the package that they pin, as they stand in the file.
 Pins = Mapping[str, Sequence[str]]
 
-_PIN = re.compile(r'(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>[^\s;]+)'
-                  r'(\s*;.*\S)?')
+_PIN = re.compile(
+    r'(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>[^\s;]+)'
+    r'(\s*;.*\S)?'
+)
 
 
 class ReleaseError(Exception):
@@ -56,7 +58,8 @@ def parse(text: str, where: str) -> Pins:
         match = _PIN.fullmatch(pin)
         if match is None:
             raise ReleaseError(
-                f'{where}:{number}: "{pin}" is not PACKAGE==VERSION')
+                f'{where}:{number}: "{pin}" is not PACKAGE==VERSION'
+            )
         found.setdefault(canonical(match['name']), []).append(pin)
     return found
 
@@ -125,8 +128,10 @@ def releases() -> dict[int, tuple[str, Pins]]:
         except ReleaseError as exc:
             raise ReleaseError(f'{path.name}: {exc}') from exc
         if number in found:
-            raise ReleaseError(f'{path.name} and {found[number][0]}.txt have '
-                               f'the same Nova, {number}')
+            raise ReleaseError(
+                f'{path.name} and {found[number][0]}.txt have '
+                f'the same Nova, {number}'
+            )
         found[number] = (path.stem, pins)
     return found
 
@@ -140,11 +145,14 @@ def constraints(number: int) -> str:
     if number not in known:
         raise ReleaseError(
             f'there is no Nova {number} in {DIRECTORY.name}/; there are: '
-            + ', '.join(map(str, sorted(known))))
+            + ', '.join(map(str, sorted(known)))
+        )
     name, pins = known[number]
     lines = [line for some in pins.values() for line in some]
-    return '\n'.join([f'# For OpenStack {name}, by tools/releases.py.',
-                      *lines]) + '\n'
+    return (
+        '\n'.join([f'# For OpenStack {name}, by tools/releases.py.', *lines])
+        + '\n'
+    )
 
 
 def main(args: Sequence[str]) -> int:
@@ -154,8 +162,10 @@ def main(args: Sequence[str]) -> int:
         else:
             print(*sorted(releases()))
     except ValueError:
-        print(f'releases: "{args[0]}" is no number of a Nova: give it as 29',
-              file=sys.stderr)
+        print(
+            f'releases: "{args[0]}" is no number of a Nova: give it as 29',
+            file=sys.stderr,
+        )
         return 2
     except ReleaseError as exc:
         print(f'releases: {exc}', file=sys.stderr)

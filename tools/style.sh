@@ -9,11 +9,13 @@ if [ -z "${VIRTUAL_ENV:-}" ] && [ -d .venv ]; then
     PATH="$PWD/.venv/bin:$PATH"
 fi
 
-ALL=(ruff hacking codespell sphinx-lint shellcheck)
+ALL=(ruff format layers hacking codespell sphinx-lint shellcheck)
 
 lint() {
     case $1 in
     ruff) ruff check . ;;
+    format) ruff format --check --diff . ;;
+    layers) lint-imports ;;
     hacking) flake8 ;;
     codespell) codespell ;;
     sphinx-lint)

@@ -29,7 +29,8 @@ def tests(path: pathlib.Path) -> Iterator[Test]:
     if path.exists():
         with path.open('rb') as stream:
             subunit.ByteStreamToStreamResult(
-                stream, non_subunit_name='stdout').run(result)
+                stream, non_subunit_name='stdout'
+            ).run(result)
     result.stopTestRun()
     for test in found:
         # Packets without a status carry a worker's output, not a test.

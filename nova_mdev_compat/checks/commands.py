@@ -19,17 +19,17 @@ from nova_mdev_compat.checks import scheduler
 from nova_mdev_compat.checks import schedulers
 from nova_mdev_compat.checks import services
 from nova_mdev_compat.checks import words
-from nova_mdev_compat.cloud import model
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat.collector import session
+from nova_mdev_compat.common import version
 from nova_mdev_compat.conf import command_line
+from nova_mdev_compat.conf import loading
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.conf import status as status_options
-from nova_mdev_compat import configuration
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import placement as pl
-from nova_mdev_compat import traits
-from nova_mdev_compat import version
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import inventory
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import session
 
 NAME = 'nova-mdev-compat-status'
 
@@ -52,25 +52,31 @@ _Result = Callable[['Checks'], upgradecheck.Result]
 
 def _check(find: Callable[['Checks'], words.Finding]) -> _Result:
     """Make a check of oslo.upgradecheck of what finds something."""
+
     @functools.wraps(find)
     def check(self: 'Checks') -> upgradecheck.Result:
         found = find(self)
-        return upgradecheck.Result(upgradecheck.Code(found.code),
-                                   found.details)
+        return upgradecheck.Result(
+            upgradecheck.Code(found.code), found.details
+        )
+
     return check
 
 
 def _asking(find: Callable[['Checks'], words.Finding]) -> _Result:
     """Make a check of what asks Placement, if it is worth to ask."""
+
     @functools.wraps(find)
     def guarded(self: 'Checks') -> words.Finding:
         if not self.placement_answers:
             return words.failure(
-                'it cannot be checked as long as the check "Placement" fails')
+                'it cannot be checked as long as the check "Placement" fails'
+            )
         try:
             return find(self)
-        except pl.PlacementError as exc:
+        except client.PlacementError as exc:
             return words.failure(f'it cannot be checked: {exc}')
+
     return _check(guarded)
 
 
@@ -82,12 +88,12 @@ class Checks(upgradecheck.UpgradeCommands):
         self.placement_answers = False
 
     @functools.cached_property
-    def _placement(self) -> pl.Placement:
+    def _placement(self) -> client.Placement:
         return session.placement(self._conf)
 
     @functools.cached_property
     def _cloud(self) -> model.Cloud:
-        return reading.read(self._placement)
+        return inventory.read(self._placement)
 
     @functools.cached_property
     def _carried(self) -> frozenset[str]:
@@ -96,9 +102,13 @@ class Checks(upgradecheck.UpgradeCommands):
     @functools.cached_property
     def _others(self) -> published.Hosts:
         """Hosts that publish in another schema, by its trait."""
-        return {name: {root for _, root in self._placement.lineage_at(
-            f'required={name}')}
-            for name in traits.other_schemas(self._carried)}
+        return {
+            name: {
+                root
+                for _, root in self._placement.lineage_at(f'required={name}')
+            }
+            for name in traits.other_schemas(self._carried)
+        }
 
     @_check
     def _filter(self) -> words.Finding:
@@ -108,7 +118,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _answers(self) -> words.Finding:
         try:
             found = answers.check(self._placement)
-        except pl.PlacementError as exc:
+        except client.PlacementError as exc:
             return words.failure(str(exc))
         self.placement_answers = found.code is words.Code.SUCCESS
         return found
@@ -125,17 +135,24 @@ class Checks(upgradecheck.UpgradeCommands):
     def _classes(self) -> words.Finding:
         return classes.compare(
             classes.in_use(self._placement, self._cloud),
-            self._conf.mdev_compat.resource_classes)
+            self._conf.mdev_compat.resource_classes,
+        )
 
     @_check
     def _schedulers(self) -> words.Finding:
-        paths = {str(pathlib.Path(path).resolve()): path
-                 for path in self._conf.scheduler_conf}.values()
-        return words.worst([
-            schedulers.compare(schedulers.settings(self._conf),
-                               {path: schedulers.read(path)
-                                for path in paths}),
-            schedulers.count(*services.registered(), len(paths))])
+        paths = {
+            str(pathlib.Path(path).resolve()): path
+            for path in self._conf.scheduler_conf
+        }.values()
+        return words.worst(
+            [
+                schedulers.compare(
+                    schedulers.settings(self._conf),
+                    {path: schedulers.read(path) for path in paths},
+                ),
+                schedulers.count(*services.registered(), len(paths)),
+            ]
+        )
 
     _upgrade_checks = (
         ('Filter', _filter),
@@ -143,7 +160,8 @@ class Checks(upgradecheck.UpgradeCommands):
         ('Hosts have published', _hosts),
         ('Schema of traits', _schema),
         ('Resource classes', _classes),
-        ('Other schedulers', _schedulers))
+        ('Other schedulers', _schedulers),
+    )
 
 
 def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
@@ -158,9 +176,15 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
     options.register_opts(conf)
     status_options.register_cli_opts(conf)
     upgradecheck.register_cli_options(conf, Checks(conf))
-    configuration.read(
-        conf, argv, project='nova', prog=NAME, version=version.string(),
-        description=DESCRIPTION, epilog=EPILOG)
+    loading.read(
+        conf,
+        argv,
+        project='nova',
+        prog=NAME,
+        version=version.string(),
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
     # keystoneauth waits for ever.
     conf.set_default('timeout', 60, group='placement')
     schedulers.settings(conf)  # oslo.config looks at a value only when asked

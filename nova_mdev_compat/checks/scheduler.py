@@ -16,10 +16,13 @@ def check(conf: cfg.ConfigOpts) -> words.Finding:
     """
     group = conf.filter_scheduler
     available, broken = _load(group.available_filters)
-    return words.worst([
-        enabled.version(nova_version.version_string()),
-        enabled.filters(group.enabled_filters, available, broken),
-        enabled.mode(conf.mdev_compat.mode)])
+    return words.worst(
+        [
+            enabled.version(nova_version.version_string()),
+            enabled.filters(group.enabled_filters, available, broken),
+            enabled.mode(conf.mdev_compat.mode),
+        ]
+    )
 
 
 def _load(paths: list[str]) -> tuple[set[str], dict[str, str]]:

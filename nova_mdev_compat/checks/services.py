@@ -25,8 +25,13 @@ profiler = importutils.try_import('osprofiler.opts')
 _NO_MESSAGES = (mq.MessagingException, mq.ConfigurationError)
 #: Of a database that is away, is no Nova's, or whose driver is missing; and
 #: of the messages of a cell, which come with its database.
-_ERRORS = (db_exception.DBError, db_exception.CantStartEngineError,
-           sqlalchemy.exc.SQLAlchemyError, ImportError, *_NO_MESSAGES)
+_ERRORS = (
+    db_exception.DBError,
+    db_exception.CantStartEngineError,
+    sqlalchemy.exc.SQLAlchemyError,
+    ImportError,
+    *_NO_MESSAGES,
+)
 
 
 def configure(conf: cfg.ConfigOpts) -> None:
@@ -67,8 +72,7 @@ def registered() -> tuple[frozenset[str], dict[str, str]]:
     return frozenset(found), silent
 
 
-def _databases(context: Any,
-               silent: dict[str, str]) -> list[tuple[str, Any]]:
+def _databases(context: Any, silent: dict[str, str]) -> list[tuple[str, Any]]:
     """Return names of databases, with the mappings of those of cells."""
     found: list[tuple[str, Any]] = [('[database]', None)]
     try:
@@ -81,5 +85,9 @@ def _databases(context: Any,
 
 def _hosts(context: Any) -> set[str]:
     # Disabling one only says so; it goes on to schedule.
-    return {service.host for service in objects.ServiceList.get_by_binary(
-        context, BINARY, include_disabled=True)}
+    return {
+        service.host
+        for service in objects.ServiceList.get_by_binary(
+            context, BINARY, include_disabled=True
+        )
+    }

@@ -11,8 +11,10 @@ _TOLD = 10
 
 #: oslo.config's words for a wrong value, which name no section.
 _WRONG_VALUE = re.compile(
-    r"Value for option (?P<option>\S+) from LocationInfo\(.*, "
-    r"detail='(?P<file>.*)'\) is not valid: (?P<why>.*)", re.DOTALL)
+    r'Value for option (?P<option>\S+) from LocationInfo\(.*, '
+    r"detail='(?P<file>.*)'\) is not valid: (?P<why>.*)",
+    re.DOTALL,
+)
 
 
 class Code(enum.IntEnum):
@@ -51,8 +53,10 @@ def worst(findings: Collection[Finding]) -> Finding:
     """Return findings as one, with all that they say, the worst first."""
     ordered = sorted(findings, key=lambda one: -one.code)
     said = [one.details for one in ordered if one.details]
-    return Finding(max((one.code for one in ordered), default=Code.SUCCESS),
-                   '; '.join(said) or None)
+    return Finding(
+        max((one.code for one in ordered), default=Code.SUCCESS),
+        '; '.join(said) or None,
+    )
 
 
 def some(names: Collection[str]) -> str:

@@ -8,7 +8,7 @@ from cliff import commandmanager
 from cliff import lister
 
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat import version
+from nova_mdev_compat.common import version
 
 DESCRIPTION = """\
 Check rule files, and say what they mean for hosts. Nothing is asked of any
@@ -25,10 +25,13 @@ class RulesApp(app.App):
 
     def __init__(self) -> None:
         super().__init__(
-            description=DESCRIPTION, version=version.string(),
+            description=DESCRIPTION,
+            version=version.string(),
             command_manager=commandmanager.CommandManager(
-                'nova_mdev_compat.rules.commands'),
-            deferred_help=True)
+                'nova_mdev_compat.rules.commands'
+            ),
+            deferred_help=True,
+        )
 
 
 class ListCommand(reporting.Reporting, lister.Lister):

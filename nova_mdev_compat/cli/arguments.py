@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 import pathlib
 
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.collector import publication
 from nova_mdev_compat.conf import collector as collector_options
-from nova_mdev_compat import exceptions
-from nova_mdev_compat.recordings import comparison
-from nova_mdev_compat.recordings import reading
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import recorded
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication import snapshot
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 
@@ -21,28 +21,39 @@ MAX_RECORDING = 16 * 1024 * 1024
 
 def add_hosts(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
-        '--hosts', metavar='PATH', action='append', required=required,
-        default=[], help='A recording of a host, or a directory of recordings '
-        '(.json files). Can be given several times.')
+        '--hosts',
+        metavar='PATH',
+        action='append',
+        required=required,
+        default=[],
+        help='A recording of a host, or a directory of recordings '
+        '(.json files). Can be given several times.',
+    )
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--rules', metavar='DIR', action='append', default=[],
+        '--rules',
+        metavar='DIR',
+        action='append',
+        default=[],
         help='Judge by the rule files in this directory instead of by what '
         'each host recorded of its own rules. Can be given several times: a '
         'file masks one of the same name in a directory before it. The '
-        'shipped rules come before all of them.')
+        'shipped rules come before all of them.',
+    )
     add_no_shipped(parser)
 
 
 def add_no_shipped(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--no-shipped', action='store_true',
-        help='Leave the shipped rules out of it.')
+        '--no-shipped',
+        action='store_true',
+        help='Leave the shipped rules out of it.',
+    )
 
 
-def rules(args: argparse.Namespace) -> comparison.Rules:
+def rules(args: argparse.Namespace) -> recorded.Rules:
     """Return the rules that --rules names, None where it is not given."""
     if not args.rules:
         return None
@@ -56,13 +67,14 @@ def load_rules(directories: Sequence[str], no_shipped: bool) -> model.RuleSet:
     """
     for directory in directories:
         if not pathlib.Path(directory).is_dir():
-            raise exceptions.BadInput(f'{directory}: there is no such '
-                                      'directory of rule files')
+            raise exceptions.BadInput(
+                f'{directory}: there is no such directory of rule files'
+            )
     shipped = [] if no_shipped else collector_options.SHIPPED_RULES
     return loader.load([*shipped, *directories])
 
 
-def hosts(paths: Iterable[str]) -> list[publication.Host]:
+def hosts(paths: Iterable[str]) -> list[host_traits.Host]:
     """Return the hosts of recordings.
 
     :param paths: files, and directories of *.json files
@@ -78,7 +90,8 @@ def hosts(paths: Iterable[str]) -> list[publication.Host]:
         if other != file:
             raise exceptions.BadInput(
                 f'{other} and {file} are both recordings of host {host.name}; '
-                'keep the newer one')
+                'keep the newer one'
+            )
         result.append(host)
     return result
 
@@ -89,11 +102,12 @@ def _files(path: pathlib.Path) -> list[pathlib.Path]:
     files = sorted(path.glob('*.json'))
     if not files:
         raise exceptions.BadInput(
-            f'{path}: there is no recording (*.json) in this directory')
+            f'{path}: there is no recording (*.json) in this directory'
+        )
     return files
 
 
-def read_host(path: pathlib.Path) -> publication.Host:
+def read_host(path: pathlib.Path) -> host_traits.Host:
     """Return a recorded host.
 
     :raises exceptions.BadInput: the file cannot be read or is no recording
@@ -104,6 +118,5 @@ def read_host(path: pathlib.Path) -> publication.Host:
     except OSError as exc:
         raise exceptions.BadInput(f'{path}: {exc.strerror}') from exc
     if len(text) > MAX_RECORDING:
-        raise exceptions.BadInput(
-            f'{path}: larger than {MAX_RECORDING} bytes')
-    return reading.parse(str(path), text)
+        raise exceptions.BadInput(f'{path}: larger than {MAX_RECORDING} bytes')
+    return snapshot.parse(str(path), text)

@@ -5,8 +5,8 @@ from typing import Any, TYPE_CHECKING
 
 from cliff import columns
 
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import kinds
+from nova_mdev_compat.core import equivalence
+from nova_mdev_compat.core.identity import Identity
 
 if TYPE_CHECKING:
     Column = columns.FormattableColumn[Any]
@@ -27,7 +27,7 @@ class Devices(Column):
     :param mdev_type: the type that is meant, where they have several
     """
 
-    def __init__(self, kind: kinds.Kind, mdev_type: str = ''):
+    def __init__(self, kind: equivalence.Kind, mdev_type: str = ''):
         super().__init__([str(member) for member in kind.members])
         self._hosts = sorted(kind.by_host)
         self._type = mdev_type
@@ -50,6 +50,6 @@ class Devices(Column):
         return [f'{member} {self._type}' for member in self._value]
 
 
-def source(kind: kinds.Kind, identity: ident.Identity) -> Devices:
+def source(kind: equivalence.Kind, identity: Identity) -> Devices:
     """Return a column for the devices of a kind as sources."""
     return Devices(kind, identity.type if len(kind.sources) > 1 else '')

@@ -10,14 +10,16 @@ from typing import Any
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import arguments
 from nova_mdev_compat.cli import columns
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat import exceptions
-from nova_mdev_compat.recordings import comparison
-from nova_mdev_compat import verdict
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import recorded
+from nova_mdev_compat.publication import host_traits
 
 COLUMNS = ('Source', 'Target', 'Verdict', 'Rule', 'Because')
-_ID = ('a recording, or the name of a host that --hosts has; after a colon, '
-       'the name of one device of it')
+_ID = (
+    'a recording, or the name of a host that --hosts has; after a colon, '
+    'the name of one device of it'
+)
 
 
 class Explain(app.ListCommand):
@@ -34,33 +36,46 @@ class Explain(app.ListCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('--source', metavar='ID', required=True,
-                            help=f'What is to be moved: {_ID}.')
-        parser.add_argument('--target', metavar='ID', required=True,
-                            help=f'Where to: {_ID}.')
+        parser.add_argument(
+            '--source',
+            metavar='ID',
+            required=True,
+            help=f'What is to be moved: {_ID}.',
+        )
+        parser.add_argument(
+            '--target', metavar='ID', required=True, help=f'Where to: {_ID}.'
+        )
         arguments.add_hosts(parser, required=False)
         arguments.add_rules(parser)
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace,
-                    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        known = {host.name: host
-                 for host in arguments.hosts(parsed_args.hosts)}
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        known = {
+            host.name: host for host in arguments.hosts(parsed_args.hosts)
+        }
         rules = [arguments.rules(parsed_args)]
         origins, destinations = (
-            comparison.kinds([_find(text, known)], rules)
-            for text in (parsed_args.source, parsed_args.target))
-        pairs = list(comparison.pairs(origins, destinations))
+            recorded.kinds([_find(text, known)], rules)
+            for text in (parsed_args.source, parsed_args.target)
+        )
+        pairs = list(recorded.pairs(origins, destinations))
         self.exit_status = 0 if _all_may_go(pairs) else 1
         if not pairs:
-            self.say('There is nothing to explain: the source has no device '
-                     'that serves mdevs, the target has none, or both are '
-                     'the same host')
+            self.say(
+                'There is nothing to explain: the source has no device '
+                'that serves mdevs, the target has none, or both are '
+                'the same host'
+            )
         return COLUMNS, [row for pair in pairs for row in _rows(pair)]
 
 
-def _find(text: str, known: Mapping[str, publication.Host],
-          ) -> publication.Host:
+def _find(
+    text: str,
+    known: Mapping[str, host_traits.Host],
+) -> host_traits.Host:
     """Return a host with the devices that an ID names.
 
     :raises exceptions.BadInput: there is no such host or device
@@ -73,36 +88,49 @@ def _find(text: str, known: Mapping[str, publication.Host],
     if host is None:
         raise exceptions.BadInput(
             f'{text}: there is neither a file nor a recorded host of this '
-            f'name; --hosts has {", ".join(sorted(known)) or "none"}')
-    parents = tuple(item for item in host.parents
-                    if item.parent.name == device)
+            f'name; --hosts has {", ".join(sorted(known)) or "none"}'
+        )
+    parents = tuple(
+        item for item in host.parents if item.parent.name == device
+    )
     if not parents:
         names = ', '.join(item.parent.name for item in host.parents)
         raise exceptions.BadInput(
             f'{text}: host {host.name} has no device {device}; it has '
-            f'{names or "none"}')
+            f'{names or "none"}'
+        )
     return dataclasses.replace(host, parents=parents)
 
 
-def _host(text: str, known: Mapping[str, publication.Host],
-          ) -> publication.Host | None:
+def _host(
+    text: str,
+    known: Mapping[str, host_traits.Host],
+) -> host_traits.Host | None:
     if text in known:
         return known[text]
     path = pathlib.Path(text)
     return arguments.read_host(path) if path.is_file() else None
 
 
-def _all_may_go(pairs: list[comparison.Pair]) -> bool:
+def _all_may_go(pairs: list[recorded.Pair]) -> bool:
     wanted = {(pair.origin.members, pair.source) for pair in pairs}
-    may_go = {(pair.origin.members, pair.source) for pair in pairs
-              if pair.answers[0].kind is verdict.Kind.COMPATIBLE}
+    may_go = {
+        (pair.origin.members, pair.source)
+        for pair in pairs
+        if pair.answers[0].kind is verdict.Status.COMPATIBLE
+    }
     return bool(wanted) and wanted == may_go
 
 
-def _rows(pair: comparison.Pair) -> list[tuple[Any, ...]]:
+def _rows(pair: recorded.Pair) -> list[tuple[Any, ...]]:
     (answer,) = pair.answers
     return [
-        (columns.source(pair.origin, pair.source),
-         columns.Devices(pair.destination), answer.kind.value, said.rule,
-         ', '.join(map(str, said.reasons)) or said.source)
-        for said in answer.said]
+        (
+            columns.source(pair.origin, pair.source),
+            columns.Devices(pair.destination),
+            answer.kind.value,
+            said.rule,
+            ', '.join(map(str, said.reasons)) or said.source,
+        )
+        for said in answer.said
+    ]

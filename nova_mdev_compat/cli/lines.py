@@ -18,13 +18,20 @@ class LinesFormatter(base.ListFormatter):
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         """Take no options of its own."""
 
-    def emit_list(self, column_names: Sequence[str],
-                  data: Iterable[Sequence[Any]], stdout: TextIO,
-                  parsed_args: argparse.Namespace) -> None:
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
         for row in data:
             finding = dict(zip(column_names, row, strict=True))
-            place = [finding[name] for name in ('File', 'Line', 'Column')
-                     if finding.get(name) is not None]
+            place = [
+                finding[name]
+                for name in ('File', 'Line', 'Column')
+                if finding.get(name) is not None
+            ]
             words = [':'.join(map(str, place))] if place else []
             if finding.get('Level'):
                 words.append(finding['Level'])

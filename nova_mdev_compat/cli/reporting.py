@@ -8,7 +8,7 @@ from typing import Any
 
 from cliff import command
 
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 
 
 class Reporting(command.Command):

@@ -9,7 +9,7 @@ from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import arguments
 from nova_mdev_compat.cli import columns
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.recordings import comparison
+from nova_mdev_compat.fleet import recorded
 
 COLUMNS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
 
@@ -31,16 +31,24 @@ class Table(app.ListCommand):
         arguments.add_rules(parser)
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace,
-                    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-        kinds = comparison.kinds(arguments.hosts(parsed_args.hosts),
-                                 [arguments.rules(parsed_args)])
-        return COLUMNS, map(_row, comparison.pairs(kinds, kinds,
-                                                   reporting.progress))
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+        kinds = recorded.kinds(
+            arguments.hosts(parsed_args.hosts), [arguments.rules(parsed_args)]
+        )
+        return COLUMNS, map(
+            _row, recorded.pairs(kinds, kinds, reporting.progress)
+        )
 
 
-def _row(pair: comparison.Pair) -> tuple[Any, ...]:
+def _row(pair: recorded.Pair) -> tuple[Any, ...]:
     (answer,) = pair.answers
-    return (columns.source(pair.origin, pair.source),
-            columns.Devices(pair.destination), pair.number,
-            answer.kind.value, str(answer))
+    return (
+        columns.source(pair.origin, pair.source),
+        columns.Devices(pair.destination),
+        pair.number,
+        answer.kind.value,
+        str(answer),
+    )

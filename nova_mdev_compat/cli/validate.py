@@ -7,7 +7,7 @@ import pathlib
 
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.conf import collector as collector_options
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
@@ -45,21 +45,30 @@ class Validate(app.ListCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            'files', metavar='FILE', nargs='*',
-            help='A rule file, or a directory of rule files (.yaml).')
+            'files',
+            metavar='FILE',
+            nargs='*',
+            help='A rule file, or a directory of rule files (.yaml).',
+        )
         parser.add_argument(
-            '--strict', action='store_true',
-            help='End with 1 if there is a warning.')
+            '--strict',
+            action='store_true',
+            help='End with 1 if there is a warning.',
+        )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace,
-                    ) -> tuple[tuple[str, ...], list[Finding]]:
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], list[Finding]]:
         files = list(_files(parsed_args.files))
         findings = sorted(_check(files), key=_order)
         levels = [level for *_, level, _, _ in findings]
-        self.say(f'{_count(len(files), "file")}: '
-                 f'{_count(levels.count(ERROR), ERROR)}, '
-                 f'{_count(levels.count(WARNING), WARNING)}')
+        self.say(
+            f'{_count(len(files), "file")}: '
+            f'{_count(levels.count(ERROR), ERROR)}, '
+            f'{_count(levels.count(WARNING), WARNING)}'
+        )
         if ERROR in levels:
             self.exit_status = exceptions.BadInput.exit_status
         elif levels and parsed_args.strict:
@@ -77,13 +86,16 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
     :raises exceptions.BadInput: a directory cannot be read or has none
     """
     if not paths:
-        directories = [*collector_options.SHIPPED_RULES,
-                       collector_options.SITE_RULES]
+        directories = [
+            *collector_options.SHIPPED_RULES,
+            collector_options.SITE_RULES,
+        ]
         files = loader.in_force(directories)
         if not files:
             raise exceptions.BadInput(
                 f'no rule file (*.yaml) in {", ".join(directories)}; name '
-                'files or directories')
+                'files or directories'
+            )
         yield from files
     for path in map(pathlib.Path, paths):
         if not path.is_dir():
@@ -92,7 +104,8 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
         files = loader.in_force([str(path)])
         if not files:
             raise exceptions.BadInput(
-                f'{path}: there is no rule file (*.yaml) in this directory')
+                f'{path}: there is no rule file (*.yaml) in this directory'
+            )
         yield from files
 
 
@@ -121,21 +134,27 @@ def _lint(files: Iterable[model.RuleFile]) -> Iterator[Finding]:
         for file in files:
             if file.vendor == vendor and file.devices is not None:
                 for path, text in lint.devices_remarks(
-                        vendor, file.devices, facts, values):
+                    vendor, file.devices, facts, values
+                ):
                     keys = '.'.join(map(str, ('devices', *path)))
-                    yield _finding(file.places[path], WARNING, None,
-                                   f'{keys}: {text}')
+                    yield _finding(
+                        file.places[path], WARNING, None, f'{keys}: {text}'
+                    )
         for remark in lint.lint(vendor, of_vendor, facts, values):
             if remark.path and remark.path not in remark.rule.places:
                 continue  # it has that of its file's devices, see above
             keys = '.'.join(map(str, remark.path))
-            yield _finding(remark.rule.place(remark.path), WARNING,
-                           repr(remark.rule.name),
-                           f'{keys}: {remark.text}' if keys else remark.text)
+            yield _finding(
+                remark.rule.place(remark.path),
+                WARNING,
+                repr(remark.rule.name),
+                f'{keys}: {remark.text}' if keys else remark.text,
+            )
 
 
-def _finding(place: model.Place, level: str, rule: str | None,
-             text: str) -> Finding:
+def _finding(
+    place: model.Place, level: str, rule: str | None, text: str
+) -> Finding:
     return place.file, place.line, place.column, level, rule, text
 
 

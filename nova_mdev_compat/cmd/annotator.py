@@ -4,13 +4,13 @@
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from nova_mdev_compat.annotator import annotator
-from nova_mdev_compat.annotator import report
-from nova_mdev_compat.annotator import service
-from nova_mdev_compat.cmd import service as service_command
 from nova_mdev_compat.conf import annotator as annotator_options
 from nova_mdev_compat.conf import collector as collector_options
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.daemons.annotator import annotator
+from nova_mdev_compat.daemons.annotator import report
+from nova_mdev_compat.daemons.annotator import service
+from nova_mdev_compat.daemons import command
 
 LOG = logging.getLogger(__name__)
 
@@ -29,8 +29,11 @@ something about a domain, and 2 when options have to be put right."""
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
     summary = annotator.Annotator(conf.collector).annotate(write=False)
-    print(report.as_json(summary.plans) if conf.format == 'json'
-          else report.as_table(summary.plans))
+    print(
+        report.as_json(summary.plans)
+        if conf.format == 'json'
+        else report.as_table(summary.plans)
+    )
     summary.check()
     return 0
 
@@ -40,8 +43,10 @@ def _once(conf: cfg.ConfigOpts) -> int:
     for text in summary.unknown():
         LOG.warning('%s', text)
     if summary.busy:
-        LOG.warning('In the middle of a job, and passed over: %s',
-                    annotator.some(summary.busy))
+        LOG.warning(
+            'In the middle of a job, and passed over: %s',
+            annotator.some(summary.busy),
+        )
     LOG.info('Domains written: %d', summary.written)
     summary.check()
     return 0
@@ -60,15 +65,18 @@ def _remove(conf: cfg.ConfigOpts) -> int:
         raise exceptions.Failure(
             'in the middle of a job, and so not done: '
             f'{annotator.some(summary.busy)}; run it again when that has '
-            'ended')
+            'ended'
+        )
     return 0
 
 
-COMMAND = service_command.Command(
-    'nova-mdev-annotator', DESCRIPTION, EPILOG,
+COMMAND = command.Command(
+    'nova-mdev-annotator',
+    DESCRIPTION,
+    EPILOG,
     (annotator_options, collector_options),
-    {'run': _service, 'once': _once, 'dry-run': _dry_run,
-     'remove': _remove})
+    {'run': _service, 'once': _once, 'dry-run': _dry_run, 'remove': _remove},
+)
 
 #: The entry point.
 main = COMMAND.main

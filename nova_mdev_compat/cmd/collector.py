@@ -7,15 +7,15 @@ import time
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from nova_mdev_compat.cmd import service as service_command
-from nova_mdev_compat.collector import host as collector_host
-from nova_mdev_compat.collector import publishers
-from nova_mdev_compat.collector import report
-from nova_mdev_compat.collector import service
-from nova_mdev_compat.collector import state as collector_state
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.conf import placement as placement_options
+from nova_mdev_compat.daemons.collector import host_reader
+from nova_mdev_compat.daemons.collector import report
+from nova_mdev_compat.daemons.collector import service
+from nova_mdev_compat.daemons.collector import state
+from nova_mdev_compat.daemons import command
+from nova_mdev_compat.publication import publishers
 
 LOG = logging.getLogger(__name__)
 
@@ -37,9 +37,12 @@ still be true."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
-    found = collector_host.Reader(conf).read()
-    print(report.as_json(found) if conf.format == 'json'
-          else report.as_table(found))
+    found = host_reader.Reader(conf).read()
+    print(
+        report.as_json(found)
+        if conf.format == 'json'
+        else report.as_table(found)
+    )
     found.check()
     return 0
 
@@ -56,25 +59,36 @@ def _service(conf: cfg.ConfigOpts) -> int:
 
 def _withdraw(conf: cfg.ConfigOpts) -> int:
     publisher = publishers.load(conf)
-    name = collector_host.name(conf)
+    name = host_reader.name(conf)
     LOG.info('%s: withdrawn: %s', name, publisher.withdraw(name))
     return 0
 
 
 def _status(conf: cfg.ConfigOpts) -> int:
-    found = collector_state.read(pathlib.Path(conf.collector.state_file))
+    found = state.read(pathlib.Path(conf.collector.state_file))
     trouble = found.trouble(time.time())
-    print(report.state_as_json(found, trouble) if conf.format == 'json'
-          else report.state_as_table(found, trouble))
+    print(
+        report.state_as_json(found, trouble)
+        if conf.format == 'json'
+        else report.state_as_table(found, trouble)
+    )
     return 1 if trouble else 0
 
 
-COMMAND = service_command.Command(
-    'nova-mdev-collector', DESCRIPTION, EPILOG,
+COMMAND = command.Command(
+    'nova-mdev-collector',
+    DESCRIPTION,
+    EPILOG,
     (collector_options, nova_options, placement_options),
-    {'run': _service, 'once': _once, 'dry-run': _dry_run,
-     'withdraw': _withdraw, 'status': _status},
-    after=('nova', 'nova-compute'))
+    {
+        'run': _service,
+        'once': _once,
+        'dry-run': _dry_run,
+        'withdraw': _withdraw,
+        'status': _status,
+    },
+    after=('nova', 'nova-compute'),
+)
 
 #: The entry point.
 main = COMMAND.main

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 import sys
 
-from nova_mdev_compat.guard import hook
+from nova_mdev_compat.late_check import hook
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,8 +14,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from nova_mdev_compat.checks import commands  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         # Of Nova, or of what Nova brings.
-        print(f"nova-mdev-compat-status: {exc}: run it in nova-scheduler's "
-              'environment', file=sys.stderr)
+        print(
+            f"nova-mdev-compat-status: {exc}: run it in nova-scheduler's "
+            'environment',
+            file=sys.stderr,
+        )
         return 2
     return commands.main(sys.argv[1:] if argv is None else argv)
 

@@ -6,30 +6,42 @@ from oslo_config import cfg
 from nova_mdev_compat.conf import command_line
 
 GROUP = cfg.OptGroup(
-    'annotator', title='Annotator',
+    'annotator',
+    title='Annotator',
     help='Options of nova-mdev-annotator. It also reads '
-         '[collector]libvirt_uri, libvirt_timeout, sysfs_root, devices_file '
-         'and devices_max_age; its connection to libvirt is a read-write one.')
+    '[collector]libvirt_uri, libvirt_timeout, sysfs_root, devices_file '
+    'and devices_max_age; its connection to libvirt is a read-write one.',
+)
 
 OPTS: list[cfg.Opt] = [
     cfg.IntOpt(
-        'interval', default=60, min=1, max=3600,
+        'interval',
+        default=60,
+        min=1,
+        max=3600,
         help="""
 Seconds between two looks at everything.
 
 Changes that libvirt reports are looked at within a second or two; this is for
 news of the collector, and for a domain that could not be written. Each host is
 up to a tenth early or late.
-"""),
+""",
+    ),
 ]
 
 CLI_OPTS = command_line.opts(
-    [('run', 'be a service: annotate domains, and keep it right'),
-     ('remove', 'take the annotations off all domains, running or defined; '
-                'stop the service first')],
+    [
+        ('run', 'be a service: annotate domains, and keep it right'),
+        (
+            'remove',
+            'take the annotations off all domains, running or defined; '
+            'stop the service first',
+        ),
+    ],
     once='Annotate the running domains once and exit.',
     dry_run='Print what would be written, domain by domain; change nothing.',
-    printing='--dry-run prints')
+    printing='--dry-run prints',
+)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

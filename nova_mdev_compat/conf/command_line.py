@@ -4,8 +4,9 @@
 from oslo_config import cfg
 
 
-def opts(commands: list[tuple[str, str]], once: str, dry_run: str,
-         printing: str) -> list[cfg.Opt]:
+def opts(
+    commands: list[tuple[str, str]], once: str, dry_run: str, printing: str
+) -> list[cfg.Opt]:
     """Return the options of such a command.
 
     :param commands: what it can do besides, and ``run``, each with a help
@@ -16,15 +17,27 @@ def opts(commands: list[tuple[str, str]], once: str, dry_run: str,
     :param printing: what prints in a format
     """
     return [
-        cfg.StrOpt('command', positional=True, required=False, default='run',
-                   help=' '.join([
-                       'What to do.',
-                       *(f'"{name}": {text}.' for name, text in commands),
-                       'Without a command, "run".'])),
+        cfg.StrOpt(
+            'command',
+            positional=True,
+            required=False,
+            default='run',
+            help=' '.join(
+                [
+                    'What to do.',
+                    *(f'"{name}": {text}.' for name, text in commands),
+                    'Without a command, "run".',
+                ]
+            ),
+        ),
         cfg.BoolOpt('once', default=False, help=once),
         cfg.BoolOpt('dry-run', default=False, help=dry_run),
-        cfg.StrOpt('format', default='table', choices=['table', 'json'],
-                   help=f'How {printing}.'),
+        cfg.StrOpt(
+            'format',
+            default='table',
+            choices=['table', 'json'],
+            help=f'How {printing}.',
+        ),
     ]
 
 

@@ -9,11 +9,13 @@ from oslo_config import cfg
 NAME = 'placement'
 
 GROUP = cfg.OptGroup(
-    NAME, title='Placement',
+    NAME,
+    title='Placement',
     help='How to reach Placement, with the options of the section of this '
-         'name in nova.conf. The user needs the right to create traits and '
-         "to set those of resource providers: the role that Placement's "
-         'policy asks for, service or admin.')
+    'name in nova.conf. The user needs the right to create traits and '
+    "to set those of resource providers: the role that Placement's "
+    'policy asks for, service or admin.',
+)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
@@ -32,6 +34,7 @@ def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
         loading.get_auth_common_conf_options(),
         loading.get_auth_plugin_conf_options('v3password'),
         loading.get_session_conf_options(),
-        loading.get_adapter_conf_options())
+        loading.get_adapter_conf_options(),
+    )
     unique = {option.dest: option for option in options}
     return [(GROUP, list(unique.values()))]

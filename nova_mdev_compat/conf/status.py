@@ -5,10 +5,13 @@ from oslo_config import cfg
 
 CLI_OPTS = [
     cfg.MultiStrOpt(
-        'scheduler-conf', default=[], metavar='PATH',
+        'scheduler-conf',
+        default=[],
+        metavar='PATH',
         help='nova.conf of another nova-scheduler, or a directory of its '
-             '*.conf files, to compare with the one of this host. Can be '
-             'given several times; fetch the files by whatever means.'),
+        '*.conf files, to compare with the one of this host. Can be '
+        'given several times; fetch the files by whatever means.',
+    ),
 ]
 
 

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 LIMIT = 10
 
 
-def join(names: Iterable[object], limit: int = LIMIT, noun: str = '',
-         separator: str = ', ') -> str:
+def join(
+    names: Iterable[object],
+    limit: int = LIMIT,
+    noun: str = '',
+    separator: str = ', ',
+) -> str:
     """Return names as one text: ``a, b and 4 more hosts``.
 
     :param names: in the order to show; ``none`` is the text for no names

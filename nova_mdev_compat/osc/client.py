@@ -11,8 +11,8 @@ from typing import Any
 from keystoneauth1 import adapter
 from openstack import exceptions as sdk_exceptions
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.placement import client
 
 SERVICE = 'placement'
 _WHERE = '"openstack catalog show {}", clouds.yaml'
@@ -28,15 +28,17 @@ class Client:
         self._manager = manager
 
     @functools.cached_property
-    def placement(self) -> pl.Placement:
+    def placement(self) -> client.Placement:
         """Placement; every question to it raises placement.PlacementError.
 
         In the one microversion that our questions are written for, whatever
         osc-placement's option says.
         """
-        return pl.Placement(
-            pl.through(_adapter(self._manager)), account='your user',
-            config=_WHERE.format(SERVICE))
+        return client.Placement(
+            client.through(_adapter(self._manager)),
+            account='your user',
+            config=_WHERE.format(SERVICE),
+        )
 
     @functools.cached_property
     def compute(self) -> Any:
@@ -54,7 +56,8 @@ class Client:
             # Also what the SDK says when it is not reached.
             raise exceptions.Failure(
                 f'Nova does not answer: {str(exc).rstrip(".")}; see '
-                f'{_WHERE.format("compute")} and the service itself') from exc
+                f'{_WHERE.format("compute")} and the service itself'
+            ) from exc
         if not isinstance(shared, adapter.Adapter):
             # Nova is not in the catalog: the SDK says so when it is asked.
             return shared
@@ -75,7 +78,8 @@ def _adapter(manager: Any) -> adapter.Adapter:
         service_name=cloud.get_service_name(SERVICE),
         interface=cloud.get_interface(SERVICE),
         region_name=cloud.get_region_name(SERVICE),
-        endpoint_override=cloud.get_endpoint(SERVICE))
+        endpoint_override=cloud.get_endpoint(SERVICE),
+    )
 
 
 @contextlib.contextmanager

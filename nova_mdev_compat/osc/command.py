@@ -6,9 +6,9 @@ from typing import Any, cast
 from osc_lib.command import command
 
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.osc import errors
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.placement import client
 
 
 class Command(reporting.Reporting, command.Command):
@@ -20,9 +20,9 @@ class Command(reporting.Reporting, command.Command):
     """
 
     @property
-    def placement(self) -> pl.Placement:
+    def placement(self) -> client.Placement:
         """Placement; every question to it raises placement.PlacementError."""
-        return cast(pl.Placement, self._client.placement)
+        return cast(client.Placement, self._client.placement)
 
     @property
     def compute(self) -> Any:

@@ -7,20 +7,20 @@ from typing import Any
 
 from nova_mdev_compat.cli import columns
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.cloud import kinds
-from nova_mdev_compat.cloud import reading
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import device_classes
+from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import picture
 from nova_mdev_compat.osc import selection
-from nova_mdev_compat import verdict
 
 PAIRS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
 KINDS = ('From', 'Device', 'Hosts', 'Devices')
 
 _SIGNS = {
-    verdict.Kind.COMPATIBLE: 'yes',
-    verdict.Kind.INCOMPATIBLE: 'no',
-    verdict.Kind.UNKNOWN: '?',
+    verdict.Status.COMPATIBLE: 'yes',
+    verdict.Status.INCOMPATIBLE: 'no',
+    verdict.Status.UNKNOWN: '?',
 }
 
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -46,51 +46,77 @@ class Matrix(command.Lister):
         selection.add_host(parser)
         selection.add_what(parser)
         parser.add_argument(
-            '--pairs', action='store_true',
-            help='List pairs of kinds, with reasons.')
+            '--pairs',
+            action='store_true',
+            help='List pairs of kinds, with reasons.',
+        )
         parser.add_argument(
-            '--output', metavar='<file>', type=pathlib.Path,
+            '--output',
+            metavar='<file>',
+            type=pathlib.Path,
             help='Draw a picture, too, into this file: .html, .svg or .png. '
-            "It needs the extra: pip install 'nova-mdev-compat[picture]'.")
+            "It needs the extra: pip install 'nova-mdev-compat[picture]'.",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         if parsed_args.output:
             picture.check(parsed_args.output)
-        cloud = reading.read(self.placement, reporting.progress)
-        found = kinds.kinds(selection.of(
-            selection.on_hosts(cloud, parsed_args.host),
-            parsed_args.type, parsed_args.vendor))
-        rows = kinds.matrix(found, found)
+        cloud = inventory.read(self.placement, reporting.progress)
+        found = device_classes.kinds(
+            selection.of(
+                selection.on_hosts(cloud, parsed_args.host),
+                parsed_args.type,
+                parsed_args.vendor,
+            )
+        )
+        rows = device_classes.matrix(found, found)
         if parsed_args.output:
-            picture.write(parsed_args.output, found, rows,
-                          'Which devices accept live migrations from which')
+            picture.write(
+                parsed_args.output,
+                found,
+                rows,
+                'Which devices accept live migrations from which',
+            )
         return _pairs(rows) if parsed_args.pairs else _matrix(found, rows)
 
 
-def _pairs(rows: list[list[kinds.Cell]]) -> Table:
+def _pairs(rows: list[list[device_classes.Cell]]) -> Table:
     return PAIRS, [
-        (columns.source(cell.origin, cell.source),
-         columns.Devices(cell.destination), cell.number,
-         cell.verdict.kind.value, str(cell.verdict))
-        for row in rows for cell in row if cell.number]
+        (
+            columns.source(cell.origin, cell.source),
+            columns.Devices(cell.destination),
+            cell.number,
+            cell.verdict.kind.value,
+            str(cell.verdict),
+        )
+        for row in rows
+        for cell in row
+        if cell.number
+    ]
 
 
-def _matrix(found: tuple[kinds.Kind, ...],
-            rows: list[list[kinds.Cell]]) -> Table:
+def _matrix(
+    found: tuple[device_classes.Kind, ...],
+    rows: list[list[device_classes.Cell]],
+) -> Table:
     labels = tuple(f'to {kind.label}' for kind in found)
-    told = [_row(cells[0].origin, str(cells[0].source), map(_sign, cells))
-            for cells in rows]
+    told = [
+        _row(cells[0].origin, str(cells[0].source), map(_sign, cells))
+        for cells in rows
+    ]
     # Nothing is known of these as sources; the filter refuses them.
-    told += [_row(kind, str(kind), ['?'] * len(found)) for kind in found
-             if not kind.sources]
+    told += [
+        _row(kind, str(kind), ['?'] * len(found))
+        for kind in found
+        if not kind.sources
+    ]
     return (*KINDS, *labels), told
 
 
-def _row(kind: kinds.Kind, what: str, signs: Any) -> tuple[Any, ...]:
-    return (kind.label, what, len(kind.by_host), len(kind.members),
-            *signs)
+def _row(kind: device_classes.Kind, what: str, signs: Any) -> tuple[Any, ...]:
+    return (kind.label, what, len(kind.by_host), len(kind.members), *signs)
 
 
-def _sign(cell: kinds.Cell) -> str:
+def _sign(cell: device_classes.Cell) -> str:
     return _SIGNS[cell.verdict.kind] if cell.number else '-'

@@ -8,19 +8,27 @@ from typing import Any
 from osc_lib.cli import format_columns
 
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.cloud import capacity
-from nova_mdev_compat.cloud import model
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import judgement
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import capacity
+from nova_mdev_compat.fleet import inventory
+from nova_mdev_compat.fleet import model
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import selection
-from nova_mdev_compat import placement as pl
-from nova_mdev_compat import traits
+from nova_mdev_compat.placement import client
 
 _CAPACITY = ('Used', 'Total')
-COLUMNS = ('Host', 'Device', 'Provider', 'Parent ID', 'Type', 'Facts',
-           *_CAPACITY, 'Published')
+COLUMNS = (
+    'Host',
+    'Device',
+    'Provider',
+    'Parent ID',
+    'Type',
+    'Facts',
+    *_CAPACITY,
+    'Published',
+)
 
 
 class ListDevice(command.Lister):
@@ -41,40 +49,57 @@ class ListDevice(command.Lister):
         selection.add_what(parser)
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace,
-                    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        cloud = reading.read(self.placement, reporting.progress)
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        cloud = inventory.read(self.placement, reporting.progress)
         shown = selection.of(
             selection.on_hosts(cloud, parsed_args.host),
-            parsed_args.type, parsed_args.vendor)
+            parsed_args.type,
+            parsed_args.vendor,
+        )
         found = {}
         if not parsed_args.columns or {*_CAPACITY} & {*parsed_args.columns}:
             found = capacity.read(
-                self.placement, [parent for _, parent in shown],
-                reporting.progress)
-        return COLUMNS, [_row(host, parent, found.get(parent.uuid))
-                         for host, parent in shown]
+                self.placement,
+                [parent for _, parent in shown],
+                reporting.progress,
+            )
+        return COLUMNS, [
+            _row(host, parent, found.get(parent.uuid))
+            for host, parent in shown
+        ]
 
 
-def _row(host: model.Host, parent: model.Parent,
-         has: pl.Capacity | None) -> tuple[Any, ...]:
+def _row(
+    host: model.Host, parent: model.Parent, has: client.Capacity | None
+) -> tuple[Any, ...]:
     said = parent.said
-    return (host.name, parent.name, parent.uuid,
-            ', '.join(sorted(map(ident.display_parent, said.parents))),
-            _types(said),
-            format_columns.DictColumn({
-                name: ident.display(name, value)
-                for name, value in sorted(said.facts)}),
-            *((has.used, has.total) if has else (None, None)),
-            _published(host, parent))
+    return (
+        host.name,
+        parent.name,
+        parent.uuid,
+        ', '.join(sorted(map(identity.display_parent, said.parents))),
+        _types(said),
+        format_columns.DictColumn(
+            {
+                name: identity.display(name, value)
+                for name, value in sorted(said.facts)
+            }
+        ),
+        *((has.used, has.total) if has else (None, None)),
+        _published(host, parent),
+    )
 
 
 def _types(said: traits.Description) -> str:
-    return ' '.join([*sorted(said.types),
-                     *(f'({name})' for name in sorted(said.in_use))])
+    return ' '.join(
+        [*sorted(said.types), *(f'({name})' for name in sorted(said.in_use))]
+    )
 
 
 def _published(host: model.Host, parent: model.Parent) -> str:
     if not host.published:
-        return str(judgement.NOT_PUBLISHED)
-    return 'yes' if parent.identities else str(judgement.NO_IDENTITY)
+        return str(matching.NOT_PUBLISHED)
+    return 'yes' if parent.identities else str(matching.NO_IDENTITY)

@@ -6,13 +6,14 @@ from openstack import exceptions as sdk_exceptions
 from osc_lib import exceptions as osc_exceptions
 import requests
 
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 
 _SERVICE = 'see "openstack catalog list", clouds.yaml and the service itself'
-_RIGHTS = ("your user needs the role that the service's policy asks for "
-           '(admin)')
-_STRANGER = ('the service does not take the token that Keystone gave you: see '
-             'its log, and its [keystone_authtoken]')
+_RIGHTS = "your user needs the role that the service's policy asks for (admin)"
+_STRANGER = (
+    'the service does not take the token that Keystone gave you: see '
+    'its log, and its [keystone_authtoken]'
+)
 
 
 def failure(exc: Exception) -> exceptions.Failure | None:
@@ -28,9 +29,14 @@ def failure(exc: Exception) -> exceptions.Failure | None:
         return exceptions.BadInput(f'{_line(exc)}; give its ID')
     if isinstance(exc, osc_exceptions.CommandError):
         return exceptions.BadInput(_line(exc))
-    if isinstance(exc, (ks_exceptions.ClientException,
-                        sdk_exceptions.SDKException,
-                        requests.RequestException)):
+    if isinstance(
+        exc,
+        (
+            ks_exceptions.ClientException,
+            sdk_exceptions.SDKException,
+            requests.RequestException,
+        ),
+    ):
         return exceptions.Failure(f'{_line(exc)}; {_SERVICE}')
     return None
 
@@ -39,8 +45,10 @@ def _answered(exc: sdk_exceptions.HttpException) -> exceptions.Failure:
     if exc.status_code is None:
         # The SDK's own, of a name that nothing has.
         return exceptions.BadInput(_line(exc))
-    text = ' '.join(f'{exc.method} {exc.url!s}: {exc.status_code} '
-                    f'{exc.details or ""}'.split()).rstrip('.')
+    text = ' '.join(
+        f'{exc.method} {exc.url!s}: {exc.status_code} '
+        f'{exc.details or ""}'.split()
+    ).rstrip('.')
     if exc.status_code == 404:
         return exceptions.BadInput(text)
     if exc.status_code == 401:

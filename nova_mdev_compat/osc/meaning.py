@@ -6,9 +6,9 @@ import dataclasses
 import itertools
 from typing import Any
 
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.core import traits
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -31,13 +31,15 @@ class Meaning:
 
 _SIMPLE = {
     traits.SCHEMA: Meaning(
-        'schema', 'a collector publishes here, in version 1 of the traits',
-        {}),
-    traits.HOST: Meaning(
-        'host', 'a collector publishes for this host', {}),
+        'schema', 'a collector publishes here, in version 1 of the traits', {}
+    ),
+    traits.HOST: Meaning('host', 'a collector publishes for this host', {}),
     traits.MIXED: Meaning(
-        'mixed', "this host's devices differ: each says for itself what it "
-        'accepts, its root provider does not', {}),
+        'mixed',
+        "this host's devices differ: each says for itself what it "
+        'accepts, its root provider does not',
+        {},
+    ),
 }
 
 
@@ -49,7 +51,8 @@ def decode(name: str) -> Meaning:
     if not traits.is_ours(name):
         raise traits.TraitError(
             f'{name!r} is not a trait of ours, which begin with '
-            f'{traits.PREFIX}')
+            f'{traits.PREFIX}'
+        )
     if name in _SIMPLE:
         return _SIMPLE[name]
     if name.startswith(traits.ACCEPT):
@@ -60,45 +63,66 @@ def decode(name: str) -> Meaning:
     if said.unreadable:
         raise traits.TraitError(
             f'{name} makes no sense: it is of another version, or it was '
-            'made by hand')
+            'made by hand'
+        )
     return _value(said)
 
 
 def _value(said: traits.Description) -> Meaning:
     for parent in said.parents:
-        shown = ident.display_parent(parent)
+        shown = identity.display_parent(parent)
         return Meaning('parent', f'device {shown}', {'parent': shown})
     for name in said.types:
-        return Meaning('type', f'Nova uses mdev type {name} here',
-                       {'type': name})
+        return Meaning(
+            'type', f'Nova uses mdev type {name} here', {'type': name}
+        )
     (name,) = said.in_use
-    return Meaning('in use', f'running domains still use mdev type {name}',
-                   {'type': name})
+    return Meaning(
+        'in use', f'running domains still use mdev type {name}', {'type': name}
+    )
 
 
 def _fact(name: str, value: str) -> Meaning:
-    shown = ident.display(name, value)
+    shown = identity.display(name, value)
     return Meaning('fact', f'{name}={shown}', {'fact': name, 'value': shown})
 
 
 def _pattern(pattern: pat.Pattern) -> Meaning:
-    parent = ident.display_parent(pattern.parent)
+    parent = identity.display_parent(pattern.parent)
     whole = parent.removesuffix(f':{pat.ANY.lower()}')
-    words = [f'from device {parent}' if whole == parent
-             else f'from any device of vendor {whole}',
-             'any type' if pattern.type == pat.ANY
-             else f'type {pattern.type}']
+    words = [
+        f'from device {parent}'
+        if whole == parent
+        else f'from any device of vendor {whole}',
+        'any type' if pattern.type == pat.ANY else f'type {pattern.type}',
+    ]
     words += _conditions(pattern.conditions)
-    return Meaning('accept pattern', ', '.join(words), {
-        'parent': parent, 'type': pattern.type, 'conditions': [
-            {'fact': one.fact, 'op': one.op.name,
-             'value': ident.display(one.fact, one.value)}
-            for one in pattern.conditions]})
+    return Meaning(
+        'accept pattern',
+        ', '.join(words),
+        {
+            'parent': parent,
+            'type': pattern.type,
+            'conditions': [
+                {
+                    'fact': one.fact,
+                    'op': one.op.name,
+                    'value': identity.display(one.fact, one.value),
+                }
+                for one in pattern.conditions
+            ],
+        },
+    )
 
 
 def _conditions(conditions: Sequence[pat.Condition]) -> list[str]:
     """Return a text for each fact: ``driver at least 535 and below 560``."""
     by_fact = itertools.groupby(conditions, lambda one: one.fact)
-    return [f'{fact} ' + ' and '.join(
-        f'{one.op.value} {ident.display(fact, one.value)}' for one in some)
-        for fact, some in by_fact]
+    return [
+        f'{fact} '
+        + ' and '.join(
+            f'{one.op.value} {identity.display(fact, one.value)}'
+            for one in some
+        )
+        for fact, some in by_fact
+    ]

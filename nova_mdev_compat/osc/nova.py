@@ -9,9 +9,9 @@ from typing import Any
 
 from openstack import exceptions as sdk_exceptions
 
-from nova_mdev_compat.cloud import concurrency
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import concurrency
+from nova_mdev_compat.fleet import inventory
 
 #: What Nova says of a server while its mdevs are on two hosts.
 _MOVING = 'migrating'
@@ -19,9 +19,18 @@ _MOVING = 'migrating'
 #: itself takes for ended (``migration_get_in_progress_by_host_and_node`` in
 #: ``nova/db/main/api.py``). "finished" is a resize that waits for its
 #: confirmation.
-_UNDER_WAY = ('accepted', 'queued', 'preparing', 'pre-migrating', 'running',
-              'migrating', 'post-migrating', 'finished', 'confirming',
-              'reverting')
+_UNDER_WAY = (
+    'accepted',
+    'queued',
+    'preparing',
+    'pre-migrating',
+    'running',
+    'migrating',
+    'post-migrating',
+    'finished',
+    'confirming',
+    'reverting',
+)
 
 
 def server(compute: Any, name_or_id: str) -> Any:
@@ -30,16 +39,19 @@ def server(compute: Any, name_or_id: str) -> Any:
     :raises exceptions.Failure: it is being moved, or Nova does not say
         where it is
     """
-    found = compute.find_server(name_or_id, ignore_missing=False,
-                                all_projects=True)
+    found = compute.find_server(
+        name_or_id, ignore_missing=False, all_projects=True
+    )
     if found.task_state == _MOVING:
         raise exceptions.Failure(
-            f'server {found.name} is being moved: ask again when it is not')
+            f'server {found.name} is being moved: ask again when it is not'
+        )
     if not found.hypervisor_hostname:
         raise exceptions.Failure(
             f'Nova does not say on which host server {found.name} is: it is '
-            'on none, or your user needs the role that the service\'s policy '
-            'asks for (admin)')
+            "on none, or your user needs the role that the service's policy "
+            'asks for (admin)'
+        )
     return found
 
 
@@ -62,20 +74,25 @@ def moving(compute: Any) -> dict[str, str]:
 
     :returns: UUIDs of servers by those of their migrations
     """
+
     def ask(status: str) -> list[Any]:
         return list(compute.migrations(status=status))
 
-    return {item.uuid: item.server_id
-            for some in concurrency.several(ask, _UNDER_WAY, iter)
-            for item in some}
+    return {
+        item.uuid: item.server_id
+        for some in concurrency.several(ask, _UNDER_WAY, iter)
+        for item in some
+    }
 
 
-def servers(compute: Any, uuids: Iterable[str],
-            progress: reading.Progress = iter) -> dict[str, Any]:
+def servers(
+    compute: Any, uuids: Iterable[str], progress: inventory.Progress = iter
+) -> dict[str, Any]:
     """Return servers by UUID: a request each.
 
     Those that Nova does not know are left out.
     """
+
     def ask(uuid: str) -> tuple[str, Any]:
         try:
             return uuid, compute.get_server(uuid)

@@ -12,9 +12,10 @@ import os
 import pathlib
 import tempfile
 
-from nova_mdev_compat.cloud import kinds as cloud_kinds
-from nova_mdev_compat import exceptions
-from nova_mdev_compat.osc.drawing import grid as grid_
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import device_classes
+from nova_mdev_compat.osc.drawing.grid import Grid
+from nova_mdev_compat.osc.drawing.grid import Row
 
 #: By the suffix of the file's name.
 FORMATS = ('.svg', '.png', '.html')
@@ -29,15 +30,20 @@ def check(path: pathlib.Path) -> None:
     if path.suffix.lower() not in FORMATS:
         raise exceptions.BadInput(
             f'{path}: a picture ends in {", ".join(FORMATS[:-1])} or '
-            f'{FORMATS[-1]}, which says its format')
+            f'{FORMATS[-1]}, which says its format'
+        )
     if os.path.isdir(path):
         raise exceptions.BadInput(f'{path} is a directory: name a file')
     with _beside(path):
         _draw()
 
 
-def write(path: pathlib.Path, kinds: Sequence[cloud_kinds.Kind],
-          rows: Sequence[grid_.Row], title: str) -> None:
+def write(
+    path: pathlib.Path,
+    kinds: Sequence[device_classes.Kind],
+    rows: Sequence[Row],
+    title: str,
+) -> None:
     """Write the picture of a matrix, whole or not at all.
 
     The same matrix makes the same bytes.
@@ -49,7 +55,7 @@ def write(path: pathlib.Path, kinds: Sequence[cloud_kinds.Kind],
     :raises exceptions.Failure: it could not be written
     """
     check(path)
-    grid = grid_.Grid.of(kinds, rows, title)
+    grid = Grid.of(kinds, rows, title)
     with _quiet():
         content = _draw()(grid, path.suffix.lower())
     try:
@@ -58,10 +64,11 @@ def write(path: pathlib.Path, kinds: Sequence[cloud_kinds.Kind],
             new.replace(path)
     except OSError as exc:
         raise exceptions.Failure(
-            f'{path} cannot be written: {exc.strerror}') from exc
+            f'{path} cannot be written: {exc.strerror}'
+        ) from exc
 
 
-def _draw() -> Callable[[grid_.Grid, str], bytes]:
+def _draw() -> Callable[[Grid, str], bytes]:
     """Return what draws.
 
     :raises exceptions.BadInput: it is not installed
@@ -72,7 +79,8 @@ def _draw() -> Callable[[grid_.Grid, str], bytes]:
     except ImportError as exc:
         raise exceptions.BadInput(
             f'a picture needs matplotlib ({exc}): pip install '
-            "'nova-mdev-compat[picture]'") from exc
+            "'nova-mdev-compat[picture]'"
+        ) from exc
     return formats.draw
 
 
@@ -102,11 +110,13 @@ def _beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     :raises exceptions.BadInput: nothing can be written there
     """
     try:
-        directory = tempfile.TemporaryDirectory(dir=path.parent,
-                                                prefix='.mdev-')
+        directory = tempfile.TemporaryDirectory(
+            dir=path.parent, prefix='.mdev-'
+        )
     except OSError as exc:
         raise exceptions.BadInput(
             f'{path}: nothing can be written to directory {path.parent}: '
-            f'{exc.strerror}') from exc
+            f'{exc.strerror}'
+        ) from exc
     with directory as name:
         yield pathlib.Path(name, 'new')

@@ -19,16 +19,20 @@ def make_client(instance: Any) -> Any:
     :param instance: openstackclient's client manager
     """
     client_class = utils.get_client_class(
-        API_NAME, instance._api_version[API_NAME], API_VERSIONS)
+        API_NAME, instance._api_version[API_NAME], API_VERSIONS
+    )
     return client_class(instance)
 
 
 def build_option_parser(
-        parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
     """Add our options to those of all commands."""
     parser.add_argument(
-        '--os-mdev-api-version', metavar='<mdev-api-version>',
+        '--os-mdev-api-version',
+        metavar='<mdev-api-version>',
         default=utils.env('OS_MDEV_API_VERSION'),
         help='Version of the commands "openstack mdev ...", default='
-             f'{DEFAULT_API_VERSION} (Env: OS_MDEV_API_VERSION)')
+        f'{DEFAULT_API_VERSION} (Env: OS_MDEV_API_VERSION)',
+    )
     return parser

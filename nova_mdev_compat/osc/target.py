@@ -8,15 +8,15 @@ from typing import Any
 from osc_lib.cli import format_columns
 
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.cloud import acceptance
-from nova_mdev_compat.cloud import instances
-from nova_mdev_compat.cloud import survey
-from nova_mdev_compat.cloud import targets
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import judgement
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import instances
+from nova_mdev_compat.fleet import survey
+from nova_mdev_compat.fleet import targets
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
-from nova_mdev_compat import traits
 
 COLUMNS = ('Host', 'Verdict', 'Devices', 'Because')
 
@@ -41,56 +41,86 @@ class ListTarget(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('server', metavar='<server>',
-                            help='The server, by name or ID.')
         parser.add_argument(
-            '--all', action='store_true',
-            help='List hosts without mdevs, too.')
+            'server', metavar='<server>', help='The server, by name or ID.'
+        )
+        parser.add_argument(
+            '--all', action='store_true', help='List hosts without mdevs, too.'
+        )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace,
-                    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         server = nova.server(self.compute, parsed_args.server)
         instance, room = instances.read_one(
-            self.placement, server.id, server.hypervisor_hostname)
+            self.placement, server.id, server.hypervisor_hostname
+        )
         wanted = _wanted(server, instance)
-        answers = survey.ask(self.placement, wanted, room,
-                             reporting.progress)
+        answers = survey.ask(self.placement, wanted, room, reporting.progress)
         found = targets.Judge(
-            answers, wanted, room, nova.unavailable(self.compute),
+            answers,
+            wanted,
+            room,
+            nova.unavailable(self.compute),
         ).targets(instance.host.uuid)
         return COLUMNS, self._told(parsed_args.all, instance, found)
 
-    def _told(self, everything: bool, instance: instances.Instance,
-              found: Sequence[targets.Target]) -> list[tuple[Any, ...]]:
-        with_mdevs = [target for target in found
-                      if target.standing is not targets.Standing.WITHOUT]
-        good = sum(target.standing is targets.Standing.COMPATIBLE
-                   for target in found)
+    def _told(
+        self,
+        everything: bool,
+        instance: instances.Instance,
+        found: Sequence[targets.Target],
+    ) -> list[tuple[Any, ...]]:
+        with_mdevs = [
+            target
+            for target in found
+            if target.standing is not targets.Standing.WITHOUT
+        ]
+        good = sum(
+            target.standing is targets.Standing.COMPATIBLE for target in found
+        )
         self.exit_status = 0 if good else 1
-        self.say(f'live migration of {instance}: {good} of {len(with_mdevs)} '
-                 'hosts with mdevs could take it now')
-        return [_row(target) for target
-                in (found if everything else with_mdevs)]
+        self.say(
+            f'live migration of {instance}: {good} of {len(with_mdevs)} '
+            'hosts with mdevs could take it now'
+        )
+        return [
+            _row(target) for target in (found if everything else with_mdevs)
+        ]
 
 
 def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
     if not instance.mdevs:
         raise exceptions.BadInput(
             f'server {server.name} has no mdevs: it takes nothing from a '
-            'device that can create them, and may go to any host')
+            'device that can create them, and may go to any host'
+        )
     if instance.needs is None:
-        silent = [parent for parent, _, _ in instance.mdevs
-                  if not parent.identities]
+        silent = [
+            parent for parent, _, _ in instance.mdevs if not parent.identities
+        ]
         names = ', '.join(parent.name for parent in silent)
-        raise exceptions.Failure(judgement.no_identity(
-            f'the source, {instance.host.name} {names},',
-            traits.other_schemas({name for parent in silent
-                                  for name in parent.said.unreadable})))
+        raise exceptions.Failure(
+            matching.no_identity(
+                f'the source, {instance.host.name} {names},',
+                traits.other_schemas(
+                    {
+                        name
+                        for parent in silent
+                        for name in parent.said.unreadable
+                    }
+                ),
+            )
+        )
     return instance.needs
 
 
 def _row(target: targets.Target) -> tuple[Any, ...]:
-    return (target.host, target.standing.value,
-            format_columns.ListColumn(list(target.devices)),
-            '; '.join(target.because))
+    return (
+        target.host,
+        target.standing.value,
+        format_columns.ListColumn(list(target.devices)),
+        '; '.join(target.because),
+    )

@@ -7,12 +7,12 @@ from typing import Any
 
 from nova_mdev_compat.cli import columns
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import meaning
-from nova_mdev_compat import placement as pl
-from nova_mdev_compat import traits
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.publication import host_traits
 
 Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
@@ -42,13 +42,18 @@ class Decode(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('traits', metavar='<trait>', nargs='+',
-                            help='A trait of ours, by its whole name.')
+        parser.add_argument(
+            'traits',
+            metavar='<trait>',
+            nargs='+',
+            help='A trait of ours, by its whole name.',
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         return ('Trait', 'Kind', 'Meaning'), [
-            _decoded(name) for name in parsed_args.traits]
+            _decoded(name) for name in parsed_args.traits
+        ]
 
 
 def _decoded(name: str) -> tuple[str, str, Words]:
@@ -74,22 +79,28 @@ class Purge(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('--dry-run', action='store_true',
-                            help='List what would be deleted, and keep it.')
+        parser.add_argument(
+            '--dry-run',
+            action='store_true',
+            help='List what would be deleted, and keep it.',
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         # In this order: what is made and used meanwhile is not in the first.
         ours = set(filter(traits.is_ours, self.placement.our_traits()))
         unused = sorted(
-            ours - self.placement.carried_traits() - publication.ALWAYS)
+            ours - self.placement.carried_traits() - host_traits.ALWAYS
+        )
         if parsed_args.dry_run:
             rows = [(name, 'would be deleted') for name in unused]
         else:
             rows = list(self._delete(unused))
         if not self.exit_status:
-            self.say(f'{len(unused)} of {len(ours)} traits of ours were '
-                     'carried by no provider and needed by no query')
+            self.say(
+                f'{len(unused)} of {len(ours)} traits of ours were '
+                'carried by no provider and needed by no query'
+            )
         return ('Trait', 'Result'), rows
 
     def _delete(self, names: list[str]) -> Iterator[tuple[str, str]]:
@@ -97,7 +108,7 @@ class Purge(command.Lister):
         for name in reporting.progress(names):
             try:
                 result = _deleted(self.placement, name)
-            except pl.PlacementError as exc:
+            except client.PlacementError as exc:
                 # What is done is still worth listing.
                 self.complain(exc)
                 self.exit_status = exc.exit_status
@@ -105,11 +116,11 @@ class Purge(command.Lister):
             yield name, result
 
 
-def _deleted(placement: pl.Placement, name: str) -> str:
+def _deleted(placement: client.Placement, name: str) -> str:
     try:
         placement.delete_trait(name)
-    except pl.Conflict:
+    except client.Conflict:
         return 'carried again meanwhile'
-    except pl.NotFound:
+    except client.NotFound:
         return 'gone already'
     return 'deleted'

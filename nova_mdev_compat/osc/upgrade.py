@@ -7,26 +7,29 @@ from typing import Any
 
 from nova_mdev_compat.cli import columns
 from nova_mdev_compat.cli import reporting
-from nova_mdev_compat.cloud import instances
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat.cloud.upgrades import differences
-from nova_mdev_compat.cloud.upgrades import fleet
-from nova_mdev_compat.cloud.upgrades import obstacles as obst
-from nova_mdev_compat.cloud.upgrades import order
-from nova_mdev_compat.cloud.upgrades import planning
-from nova_mdev_compat.cloud.upgrades import room
-from nova_mdev_compat.cloud.upgrades import upgrade as upg
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import instances
+from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
 from nova_mdev_compat.osc import selection
 from nova_mdev_compat.osc import upgrade_arguments
 from nova_mdev_compat.osc import upgrade_rows
 from nova_mdev_compat.osc import upgrade_story
+from nova_mdev_compat.upgrade import differences
+from nova_mdev_compat.upgrade import fleet
+from nova_mdev_compat.upgrade import obstacles as obst
+from nova_mdev_compat.upgrade import order
+from nova_mdev_compat.upgrade import planning
+from nova_mdev_compat.upgrade import room
+from nova_mdev_compat.upgrade import upgrade as upg
 
 PAIRS = ('From', 'To', 'Pairs', 'Upgraded', 'Before', 'Then', 'Because')
-STATUS = {order.Outcome.FOUND: 0, order.Outcome.NONE: 1,
-          order.Outcome.UNDECIDED: 3}
+STATUS = {
+    order.Outcome.FOUND: 0,
+    order.Outcome.NONE: 1,
+    order.Outcome.UNDECIDED: 3,
+}
 
 Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
@@ -74,18 +77,23 @@ class Plan(command.Lister):
         parser = super().get_parser(prog_name)
         upgrade_arguments.add(parser)
         parser.add_argument(
-            '--pairs', action='store_true',
-            help='List the pairs of kinds of devices that change.')
+            '--pairs',
+            action='store_true',
+            help='List the pairs of kinds of devices that change.',
+        )
         parser.add_argument(
-            'hosts', metavar='<host>', nargs='*',
-            help='Upgrade these only, by their hypervisor hostnames.')
+            'hosts',
+            metavar='<host>',
+            nargs='*',
+            help='Upgrade these only, by their hypervisor hostnames.',
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         wanted = upgrade_arguments.types(parsed_args.type)
         changed = upgrade_arguments.facts(parsed_args.fact)
         rules = upgrade_arguments.rules(parsed_args)
-        cloud = reading.read(self.placement, reporting.progress)
+        cloud = inventory.read(self.placement, reporting.progress)
         selection.on_hosts(cloud, parsed_args.hosts)
         upgrade = upg.plan(cloud, wanted, parsed_args.hosts, changed, rules)
         if upgrade.unlike and not parsed_args.allow_mismatch:
@@ -103,18 +111,28 @@ class Plan(command.Lister):
 
     def _rows(self, upgrade: upg.Upgrade) -> list[upgrade_rows.Row]:
         moving = nova.moving(self.compute)
-        some = instances.read(self.placement, fleet.concerned(upgrade),
-                              moving, reporting.progress)
+        some = instances.read(
+            self.placement,
+            fleet.concerned(upgrade),
+            moving,
+            reporting.progress,
+        )
         under_way = {*moving.values()} & {one.uuid for one in some}
         if under_way:
-            self.say('being moved, and taken for where they go: '
-                     + obst.number(len(under_way), 'instance'))
+            self.say(
+                'being moved, and taken for where they go: '
+                + obst.number(len(under_way), 'instance')
+            )
         found = fleet.build(upgrade, some)
         plan = planning.search(found.problem)
         self.exit_status = STATUS[plan.outcome]
         classes = {name for instance in some for _, name, _ in instance.mdevs}
-        story = upgrade_story.Story(upgrade, found, plan, room.read(
-            self.placement, classes, reporting.progress))
+        story = upgrade_story.Story(
+            upgrade,
+            found,
+            plan,
+            room.read(self.placement, classes, reporting.progress),
+        )
         for line in story.lines():
             self.say(line)
         return story.rows
@@ -122,7 +140,12 @@ class Plan(command.Lister):
 
 def _pair(pair: differences.Pair) -> Iterator[tuple[Any, ...]]:
     for upgraded, then in pair.changes.items():
-        yield (columns.source(pair.origin, pair.source),
-               columns.Devices(pair.destination), pair.number,
-               upgraded.value, pair.before.kind.value, then.kind.value,
-               str(pair.before if then else then))
+        yield (
+            columns.source(pair.origin, pair.source),
+            columns.Devices(pair.destination),
+            pair.number,
+            upgraded.value,
+            pair.before.kind.value,
+            then.kind.value,
+            str(pair.before if then else then),
+        )

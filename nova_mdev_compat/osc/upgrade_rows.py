@@ -6,11 +6,20 @@ import dataclasses
 from typing import Any
 
 from nova_mdev_compat.cli import columns
-from nova_mdev_compat.cloud.upgrades import obstacles as obst
-from nova_mdev_compat.cloud.upgrades import simulation as sim
+from nova_mdev_compat.upgrade import obstacles as obst
+from nova_mdev_compat.upgrade.simulation import Move
 
-COLUMNS = ('Step', 'Host', 'Change', 'To Move', 'Go To', 'No Room', 'To Stop',
-           'Stranded', 'Because')
+COLUMNS = (
+    'Step',
+    'Host',
+    'Change',
+    'To Move',
+    'Go To',
+    'No Room',
+    'To Stop',
+    'Stranded',
+    'Because',
+)
 
 #: Rows in a table before those that are alike are one.
 MANY = 20
@@ -35,8 +44,10 @@ class Targets(columns.Column):
         return obst.named(hosts)
 
     def machine_readable(self) -> Any:
-        return [{'server': move.instance, 'from': move.origin,
-                 'to': move.target} for move in self._value]
+        return [
+            {'server': move.instance, 'from': move.origin, 'to': move.target}
+            for move in self._value
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +64,7 @@ class Row:
     group: int
     hosts: tuple[str, ...]
     change: str
-    moves: tuple[sim.Move, ...] = ()
+    moves: tuple[Move, ...] = ()
     no_room: tuple[str, ...] = ()
     to_stop: tuple[str, ...] = ()
     stranded: tuple[str, ...] = ()
@@ -62,8 +73,7 @@ class Row:
     @property
     def to_move(self) -> int:
         """How many instances have to be moved."""
-        return len({move.instance for move in self.moves}
-                   | set(self.no_room))
+        return len({move.instance for move in self.moves} | set(self.no_room))
 
     def columns(self) -> tuple[Any, ...]:
         """Return what is shown."""
@@ -73,23 +83,46 @@ class Row:
         if more:
             step = f'{self.first}-{self.first + more}' if self.first else 0
             host += f' and {more} more'
-        return (step, host, self.change, self.to_move, Targets(self.moves),
-                Number(self.no_room), Number(self.to_stop),
-                Number(self.stranded), self.because)
+        return (
+            step,
+            host,
+            self.change,
+            self.to_move,
+            Targets(self.moves),
+            Number(self.no_room),
+            Number(self.to_stop),
+            Number(self.stranded),
+            self.because,
+        )
 
     def _key(self) -> object:
-        return (bool(self.first), self.group, self.change,
-                *map(bool, (self.moves, self.no_room, self.to_stop,
-                            self.stranded)), self.because)
+        return (
+            bool(self.first),
+            self.group,
+            self.change,
+            *map(
+                bool, (self.moves, self.no_room, self.to_stop, self.stranded)
+            ),
+            self.because,
+        )
 
     def joined(self, other: 'Row') -> 'Row | None':
         """Return one row for this one and the next; None if they differ."""
         if self._key() != other._key():
             return None
-        return dataclasses.replace(self, **{
-            name: getattr(self, name) + getattr(other, name)
-            for name in ('hosts', 'moves', 'no_room', 'to_stop',
-                         'stranded')})
+        return dataclasses.replace(
+            self,
+            **{
+                name: getattr(self, name) + getattr(other, name)
+                for name in (
+                    'hosts',
+                    'moves',
+                    'no_room',
+                    'to_stop',
+                    'stranded',
+                )
+            },
+        )
 
 
 def merged(rows: Sequence[Row]) -> Iterator[Row]:

@@ -55,16 +55,18 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _error(f'aliases (*name) are not allowed; {_QUOTE_STAR}',
-                         event.start_mark)
+            raise _error(
+                f'aliases (*name) are not allowed; {_QUOTE_STAR}',
+                event.start_mark,
+            )
         if event.anchor is not None:
-            raise _error('anchors (&name) are not allowed',
-                         event.start_mark)
+            raise _error('anchors (&name) are not allowed', event.start_mark)
         if event.tag is not None:
             raise _error('tags (!name) are not allowed', event.start_mark)
         if self.depth == MAX_DEPTH:
-            raise _error(f'nested deeper than {MAX_DEPTH} levels',
-                         event.start_mark)
+            raise _error(
+                f'nested deeper than {MAX_DEPTH} levels', event.start_mark
+            )
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -83,15 +85,17 @@ def parse(raw: bytes) -> Document:
     try:
         text = raw.decode('utf-8')
     except UnicodeDecodeError as exc:
-        before = raw[:exc.start].decode('utf-8')
+        before = raw[: exc.start].decode('utf-8')
         raise DocumentError('not UTF-8', *_end_of(before)) from exc
     try:
         node = _compose(text)
     except yaml.MarkedYAMLError as exc:
         raise _error(_problem(exc), exc.problem_mark) from exc
     except yaml.reader.ReaderError as exc:
-        raise DocumentError(_UNPRINTABLE.format(chr(exc.character)),
-                            *_end_of(text[:exc.position])) from exc
+        raise DocumentError(
+            _UNPRINTABLE.format(chr(exc.character)),
+            *_end_of(text[: exc.position]),
+        ) from exc
     if node is None:
         raise DocumentError('there is nothing in this file')
     return _Builder().build(node)
@@ -104,8 +108,9 @@ def _end_of(text: str) -> Mark:
 def _problem(exc: yaml.MarkedYAMLError) -> str:
     words = [str(word) for word in (exc.context, exc.problem) if word]
     problem = f'not YAML: {", ".join(words)}'
-    return problem + ''.join(f'; {hint}' for sign, hint in _HINTS.items()
-                             if sign in problem)
+    return problem + ''.join(
+        f'; {hint}' for sign, hint in _HINTS.items() if sign in problem
+    )
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -116,8 +121,10 @@ def _compose(text: str) -> yaml.Node | None:
         raise
     except (ValueError, OverflowError) as exc:
         # PyYAML lets Python's own errors through: "\\UFFFFFFFF".
-        raise _error('not YAML: a number or an escape is out of range',
-                     loader.get_mark()) from exc
+        raise _error(
+            'not YAML: a number or an escape is out of range',
+            loader.get_mark(),
+        ) from exc
     finally:
         loader.dispose()
 
@@ -135,8 +142,10 @@ class _Builder:
     def _plain(self, node: yaml.Node, path: Path) -> Any:
         self.marks[path] = _position(node.start_mark)
         if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*path, index))
-                    for index, item in enumerate(node.value)]
+            return [
+                self._plain(item, (*path, index))
+                for index, item in enumerate(node.value)
+            ]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         return _scalar(node)
@@ -146,8 +155,9 @@ class _Builder:
         for key_node, value_node in node.value:
             key = _key(key_node)
             if key in result:
-                raise _error(f'key {key!r} stands here twice',
-                             key_node.start_mark)
+                raise _error(
+                    f'key {key!r} stands here twice', key_node.start_mark
+                )
             self.keys[(*path, key)] = _position(key_node.start_mark)
             result[key] = self._plain(value_node, (*path, key))
         return result

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.rules import containment
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
@@ -44,13 +44,18 @@ def vendor_remark(vendor: str) -> str | None:
     """Return what is wrong with a canonical vendor, None where nothing is."""
     if vendor not in _PCI_IDS:
         return None
-    return (f'no device has the vendor {vendor.lower()}, so that its rules '
-            f'never match; write the PCI id, "{_PCI_IDS[vendor]}"')
+    return (
+        f'no device has the vendor {vendor.lower()}, so that its rules '
+        f'never match; write the PCI id, "{_PCI_IDS[vendor]}"'
+    )
 
 
-def lint(vendor: str, rules: Sequence[model.Rule],
-         known_facts: Collection[str],
-         known_values: Values | None = None) -> Iterator[Remark]:
+def lint(
+    vendor: str,
+    rules: Sequence[model.Rule],
+    known_facts: Collection[str],
+    known_values: Values | None = None,
+) -> Iterator[Remark]:
     """Return what is probably not meant, in the rules' order.
 
     :param vendor: canonical, or EVERY_VENDOR
@@ -58,9 +63,14 @@ def lint(vendor: str, rules: Sequence[model.Rule],
     :param known_facts: what collectors publish of the vendor's devices
     :param known_values: all values of those of these facts that have few
     """
-    never = [[*_unknown_facts(vendor, rule, known_facts),
-              *_impossible_facts(rule, known_facts), *_no_type(rule)]
-             for rule in rules]
+    never = [
+        [
+            *_unknown_facts(vendor, rule, known_facts),
+            *_impossible_facts(rule, known_facts),
+            *_no_type(rule),
+        ]
+        for rule in rules
+    ]
     alive = [number for number, remarks in enumerate(never) if not remarks]
     for number, remarks in enumerate(never):
         yield from remarks or _shadowed(rules, number, alive)
@@ -68,19 +78,28 @@ def lint(vendor: str, rules: Sequence[model.Rule],
         yield from _beyond_floor(rules[number])
 
 
-def devices_remarks(vendor: str, devices: model.Target,
-                    known_facts: Collection[str], known_values: Values,
-                    ) -> Iterator[tuple[document.Path, str]]:
+def devices_remarks(
+    vendor: str,
+    devices: model.Target,
+    known_facts: Collection[str],
+    known_values: Values,
+) -> Iterator[tuple[document.Path, str]]:
     """Return what is probably not meant of a file's devices.
 
     :return: where in it, ``('facts', 'module')``, and what is wrong
     """
     rule = model.Rule('', '', devices, model.Accepts())
-    for remark in (*_unknown_facts(vendor, rule, known_facts),
-                   *_impossible_facts(rule, known_facts),
-                   *unknown_values(rule, known_values)):
-        yield remark.path[1:], remark.text.replace(
-            _NEVER, 'so that no rule of this file ever matches')
+    for remark in (
+        *_unknown_facts(vendor, rule, known_facts),
+        *_impossible_facts(rule, known_facts),
+        *unknown_values(rule, known_values),
+    ):
+        yield (
+            remark.path[1:],
+            remark.text.replace(
+                _NEVER, 'so that no rule of this file ever matches'
+            ),
+        )
 
 
 def unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
@@ -92,81 +111,112 @@ def unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
         where, _, name = path
         alternatives = getattr(rule, where).facts[name]
         for value in dict.fromkeys(
-                operand.value for operands in alternatives
-                for operand in operands if operand.value != model.SAME):
+            operand.value
+            for operands in alternatives
+            for operand in operands
+            if operand.value != model.SAME
+        ):
             text = _why_unknown(name, value, known.get(name))
             if text:
                 yield Remark(rule, path, text)
 
 
-def _why_unknown(name: str, value: str,
-                 known: Collection[str] | None) -> str | None:
+def _why_unknown(
+    name: str, value: str, known: Collection[str] | None
+) -> str | None:
     if known is not None and value not in known:
         values = ', '.join(sorted(one.lower() for one in known))
         return f'{name} is never {value.lower()}; known: {values}'
     if name == 'subsystem' and not _SUBSYSTEM.fullmatch(value):
         ids = _PREFIXED.fullmatch(value)
         right = ':'.join(ids.groups()).lower() if ids else '10de:145a'
-        return (f'subsystem is never {value.lower()}; it is two PCI ids, '
-                f'"{right}"')
-    branch = (_ANY_PART.fullmatch(value) if ident.is_version_fact(name)
-              else None)
+        return (
+            f'subsystem is never {value.lower()}; it is two PCI ids, "{right}"'
+        )
+    branch = (
+        _ANY_PART.fullmatch(value) if identity.is_version_fact(name) else None
+    )
     if branch:
-        low = ident.display(name, branch[1])
-        return (f'x is no number of a version, and stands for none; for all '
-                f'of a branch write {{at_least: "{low}", below: "…"}}')
+        low = identity.display(name, branch[1])
+        return (
+            f'x is no number of a version, and stands for none; for all '
+            f'of a branch write {{at_least: "{low}", below: "…"}}'
+        )
     return None
 
 
-def _unknown_facts(vendor: str, rule: model.Rule,
-                   known: Collection[str]) -> Iterator[Remark]:
-    whose = ('' if vendor == model.EVERY_VENDOR
-             else f' of devices of {vendor.lower()}')
+def _unknown_facts(
+    vendor: str, rule: model.Rule, known: Collection[str]
+) -> Iterator[Remark]:
+    whose = (
+        ''
+        if vendor == model.EVERY_VENDOR
+        else f' of devices of {vendor.lower()}'
+    )
     for path in _facts(rule):
         name = path[-1]
         if name in known:
             continue
         near = difflib.get_close_matches(name, sorted(known), 1)
         meant = f'; {near[0]} may be meant' if near else ''
-        yield Remark(rule, path, (
-            f'no collector publishes {name}{whose}, {_NEVER}{meant}; known: '
-            f'{", ".join(sorted(known)) or "none"}'))
+        yield Remark(
+            rule,
+            path,
+            (
+                f'no collector publishes {name}{whose}, {_NEVER}{meant}; known: '
+                f'{", ".join(sorted(known)) or "none"}'
+            ),
+        )
 
 
 def _facts(rule: model.Rule) -> list[tuple[str, str, str]]:
-    return [*(('target', 'facts', name) for name in rule.target.facts),
-            *(('accepts', 'facts', name) for name in rule.accepts.facts)]
+    return [
+        *(('target', 'facts', name) for name in rule.target.facts),
+        *(('accepts', 'facts', name) for name in rule.accepts.facts),
+    ]
 
 
-def _impossible_facts(rule: model.Rule,
-                      known: Collection[str]) -> Iterator[Remark]:
+def _impossible_facts(
+    rule: model.Rule, known: Collection[str]
+) -> Iterator[Remark]:
     for name in sorted({*rule.target.facts, *rule.accepts.facts}):
         if name not in known:
             continue
         if not containment.speaks(rule, name):
             yield Remark(rule, ('target', 'facts', name), _EMPTY)
         elif not containment.accepts(rule, name):
-            yield Remark(rule, ('accepts', 'facts', name),
-                         _why_empty(rule, name))
+            yield Remark(
+                rule, ('accepts', 'facts', name), _why_empty(rule, name)
+            )
 
 
 def _why_empty(rule: model.Rule, name: str) -> str:
-    if not any(operand.value == model.SAME
-               for operands in rule.accepts.facts[name]
-               for operand in operands):
+    if not any(
+        operand.value == model.SAME
+        for operands in rule.accepts.facts[name]
+        for operand in operands
+    ):
         return _EMPTY
     where = f' or target.facts.{name}' if name in rule.target.facts else ''
-    return ('for any target that the rule speaks for, no version is in this '
-            f'range, {_NEVER}; change it{where}')
+    return (
+        'for any target that the rule speaks for, no version is in this '
+        f'range, {_NEVER}; change it{where}'
+    )
 
 
 def _no_type(rule: model.Rule) -> Iterator[Remark]:
     types, targets = rule.accepts.types, rule.target.types
-    if targets is not None and not {
-            model.SAME, model.ANY, *targets} & {*types}:
-        yield Remark(rule, ('accepts', 'type'), (
-            f'{_FLOOR}, and none of these is in target.type, {_NEVER}; write '
-            'type: same'))
+    if targets is not None and not {model.SAME, model.ANY, *targets} & {
+        *types
+    }:
+        yield Remark(
+            rule,
+            ('accepts', 'type'),
+            (
+                f'{_FLOOR}, and none of these is in target.type, {_NEVER}; write '
+                'type: same'
+            ),
+        )
 
 
 def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
@@ -180,20 +230,33 @@ def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
         return
     both = types if targets is None else types & targets
     if both:
-        yield Remark(rule, path, (
-            f'{_FLOOR}; write type: same, and in target.type '
-            f'{", ".join(sorted(both))}'))
+        yield Remark(
+            rule,
+            path,
+            (
+                f'{_FLOOR}; write type: same, and in target.type '
+                f'{", ".join(sorted(both))}'
+            ),
+        )
 
 
-def _shadowed(rules: Sequence[model.Rule], number: int,
-              alive: Collection[int]) -> Iterator[Remark]:
+def _shadowed(
+    rules: Sequence[model.Rule], number: int, alive: Collection[int]
+) -> Iterator[Remark]:
     """Find the first rule that covers one; of two equal ones the later."""
     rule = rules[number]
     for other in alive:
-        if other != number and containment.covers(rules[other], rule) and (
-                other < number
-                or not containment.covers(rule, rules[other])):
-            yield Remark(rule, (), (
-                f'rule {rules[other]} accepts all that this one accepts; '
-                'delete this one, or change the one that is not as meant'))
+        if (
+            other != number
+            and containment.covers(rules[other], rule)
+            and (other < number or not containment.covers(rule, rules[other]))
+        ):
+            yield Remark(
+                rule,
+                (),
+                (
+                    f'rule {rules[other]} accepts all that this one accepts; '
+                    'delete this one, or change the one that is not as meant'
+                ),
+            )
             return

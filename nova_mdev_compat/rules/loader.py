@@ -21,9 +21,11 @@ def load(directories: Iterable[str]) -> model.RuleSet:
     directories = list(directories)
     files = in_force(directories)
     if not files:
-        raise RuleError('no rule file (*.yaml) in '
-                        f'{", ".join(directories) or "an empty rules_dirs"}: '
-                        'set [collector]rules_dirs')
+        raise RuleError(
+            'no rule file (*.yaml) in '
+            f'{", ".join(directories) or "an empty rules_dirs"}: '
+            'set [collector]rules_dirs'
+        )
     return rule_set(map(_right, files))
 
 
@@ -34,9 +36,14 @@ def rule_set(files: Iterable[model.RuleFile]) -> model.RuleSet:
     for found in files:
         rules[found.vendor] = rules.get(found.vendor, ()) + found.rules
         devices.setdefault(found.vendor, []).append(found.devices)
-    return model.RuleSet(rules, {
-        vendor: targets for vendor, some in devices.items()
-        if len(targets := tuple(filter(None, some))) == len(some)})
+    return model.RuleSet(
+        rules,
+        {
+            vendor: targets
+            for vendor, some in devices.items()
+            if len(targets := tuple(filter(None, some))) == len(some)
+        },
+    )
 
 
 def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
@@ -56,8 +63,11 @@ def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
 def _files(directory: pathlib.Path) -> dict[str, pathlib.Path]:
     try:
         # Editors' lock files start with a dot.
-        paths = [path for path in directory.iterdir()
-                 if not path.name.startswith('.')]
+        paths = [
+            path
+            for path in directory.iterdir()
+            if not path.name.startswith('.')
+        ]
     except FileNotFoundError:
         return {}
     except OSError as exc:

@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 import dataclasses
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import pattern
 
 #: In a rule: the target parent's own value.
 SAME = 'same'
@@ -43,8 +43,9 @@ class RuleError(exceptions.BadInput):
     :ivar rule: the rule, ``'its name'`` or its number, where it is in one
     """
 
-    def __init__(self, text: str, place: Place | None = None,
-                 rule: str | None = None):
+    def __init__(
+        self, text: str, place: Place | None = None, rule: str | None = None
+    ):
         if len(text) > MAX_MESSAGE:
             # It quotes from the file, which may have keys of any length.
             text = text[:MAX_MESSAGE] + '…'
@@ -60,7 +61,7 @@ class RuleError(exceptions.BadInput):
 class Operand:
     """An operator with a canonical value, or SAME."""
 
-    op: pat.Op
+    op: pattern.Op
     value: str
 
 
@@ -86,21 +87,29 @@ class Target:
         return Target(
             _both(self.products, other.products),
             _both(self.types, other.types),
-            {name: _both_hold(self.facts.get(name, ((),)),
-                              other.facts.get(name, ((),)))
-             for name in {**other.facts, **self.facts}})
+            {
+                name: _both_hold(
+                    self.facts.get(name, ((),)), other.facts.get(name, ((),))
+                )
+                for name in {**other.facts, **self.facts}
+            },
+        )
 
 
-def _both(one: frozenset[str] | None,
-          other: frozenset[str] | None) -> frozenset[str] | None:
+def _both(
+    one: frozenset[str] | None, other: frozenset[str] | None
+) -> frozenset[str] | None:
     if one is None or other is None:
         return one if other is None else other
     return one & other
 
 
 def _both_hold(one: Alternatives, other: Alternatives) -> Alternatives:
-    return tuple(tuple(dict.fromkeys((*left, *right)))
-                 for left in one for right in other)
+    return tuple(
+        tuple(dict.fromkeys((*left, *right)))
+        for left in one
+        for right in other
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +140,8 @@ class Rule:
     target: Target
     accepts: Accepts
     places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
-        default_factory=dict, compare=False, repr=False)
+        default_factory=dict, compare=False, repr=False
+    )
 
     def __str__(self) -> str:
         return f'{self.name!r} ({self.source})'
@@ -163,7 +173,8 @@ class RuleFile:
     errors: tuple[RuleError, ...] = ()
     devices: Target | None = None
     places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
-        default_factory=dict, compare=False, repr=False)
+        default_factory=dict, compare=False, repr=False
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +188,8 @@ class RuleSet:
 
     by_vendor: Mapping[str, tuple[Rule, ...]]
     devices: Mapping[str, tuple[Target, ...]] = dataclasses.field(
-        default_factory=dict)
+        default_factory=dict
+    )
 
     def for_vendor(self, vendor: str) -> tuple[Rule, ...]:
         """Return the vendor's own rules, else those for every vendor."""

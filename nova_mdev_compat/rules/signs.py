@@ -8,16 +8,24 @@ Pure, and for error messages only: which values are refused is for
 from collections.abc import Sequence
 import re
 
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.rules import document
 
 _RANGE = '{at_least: "550", below: "560"}'
 _COMPARISON = re.compile(
     r'\s*(>=|=>|\u2265|>|<=|=<|\u2264|<|!=|<>|\u2260|!|==?)\s*'
-    r'([0-9][^\s<>=!,&\u2260-\u2265]*)\s*(?:,|&&?|and\b|$)?\s*')
-_KEYS = {'>=': 'at_least', '=>': 'at_least', '\u2265': 'at_least',
-         '>': 'above', '<=': 'at_most', '=<': 'at_most',
-         '\u2264': 'at_most', '<': 'below'}
+    r'([0-9][^\s<>=!,&\u2260-\u2265]*)\s*(?:,|&&?|and\b|$)?\s*'
+)
+_KEYS = {
+    '>=': 'at_least',
+    '=>': 'at_least',
+    '\u2265': 'at_least',
+    '>': 'above',
+    '<=': 'at_most',
+    '=<': 'at_most',
+    '\u2264': 'at_most',
+    '<': 'below',
+}
 _EQUAL = frozenset({'=', '=='})
 #: A version and all that begin with it: 550.*, 550+.
 _BRANCH = re.compile(r'([0-9]+(?:\.[0-9]+)*)(?:\.?\*|\.?%)')
@@ -34,7 +42,7 @@ def instead_of_fact(text: str, fact: str, path: document.Path) -> str:
     if path and isinstance(path[0], str):
         # In a range what is meant may be the opposite: {except: ["550.*"]}.
         return f'here stands one version, and a range is {_RANGE} as a whole'
-    version = ident.is_version_fact(fact)
+    version = identity.is_version_fact(fact)
     right = _version(text, fact) if version else _list(text)
     if right:
         return f'{"in place of the list, " * bool(path)}write {right}'
@@ -50,18 +58,21 @@ def instead_of_type(text: str, source: bool) -> str:
     """
     other = 'any' if source else 'leave it out for all'
     right = _list(text)
-    return (f'write {right}' if right else
-            f'name each type that is meant, or {other}; {_plain(text)}')
+    return (
+        f'write {right}'
+        if right
+        else f'name each type that is meant, or {other}; {_plain(text)}'
+    )
 
 
 def _plain(text: str, fact: str = '') -> str:
-    plain = ident.display(fact, ident.canonical(text)).lower()
+    plain = identity.display(fact, identity.canonical(text)).lower()
     return f'or, where the sign means nothing, "{plain}"'
 
 
 def _version(text: str, fact: str) -> str:
     """Return a range or list of versions, as a rule file has it."""
-    ends = ident.version_range(text, fact)
+    ends = identity.version_range(text, fact)
     if ends:
         return f'{{at_least: "{ends[0]}", at_most: "{ends[1]}"}}'
     branch = _BRANCH.fullmatch(text)
@@ -89,10 +100,12 @@ def _comparisons(text: str) -> str:
         return ''
     if [sign for sign, _ in found if sign in _EQUAL]:
         return f'"{found[0][1]}"' if len(found) == 1 else ''
-    parts = [f'{_KEYS[sign]}: "{version}"' for sign, version in found
-             if sign in _KEYS]
-    parts += _except([version for sign, version in found
-                      if sign not in _KEYS])
+    parts = [
+        f'{_KEYS[sign]}: "{version}"'
+        for sign, version in found
+        if sign in _KEYS
+    ]
+    parts += _except([version for sign, version in found if sign not in _KEYS])
     return f'{{{", ".join(parts)}}}'
 
 
@@ -104,8 +117,8 @@ def _list(text: str, fact: str = '') -> str:
     """Return a list of values, where a text is one of good values."""
     parts = _LIST.split(text.strip())
     try:
-        good = [part for part in parts if ident.literal(part, fact)]
-    except ident.IdentityError:
+        good = [part for part in parts if identity.literal(part, fact)]
+    except identity.IdentityError:
         return ''
     return _quoted(good) if len(good) > 1 else ''
 

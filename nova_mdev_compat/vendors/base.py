@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from oslo_config import cfg
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern
 
-Facts = ident.Facts
+Facts = identity.Facts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +76,10 @@ class Vendor(abc.ABC):
         self.conf = conf
 
     @abc.abstractmethod
-    def facts(self, devices: Sequence[Device],
-              ) -> Mapping[str, Facts | exceptions.Failure]:
+    def facts(
+        self,
+        devices: Sequence[Device],
+    ) -> Mapping[str, Facts | exceptions.Failure]:
         """Return what is known of devices, by name.
 
         A Failure in place of Facts says that this device could not be read
@@ -90,8 +92,11 @@ class Vendor(abc.ABC):
         :param devices: parents of its vendors, at least one
         """
 
-    def accepts(self, device: Device, target: ident.Identity,
-                ) -> Collection[pat.Pattern] | None:
+    def accepts(
+        self,
+        device: Device,
+        target: identity.Identity,
+    ) -> Collection[pattern.Pattern] | None:
         """Return which source devices may land on a device.
 
         Patterns over a source of the same vendor, which replace what rule

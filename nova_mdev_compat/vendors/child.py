@@ -74,10 +74,13 @@ class Child:
         before it has ended.
         """
         if self._stuck is not None and self._stuck.poll() is None:
-            return Answers((), 'of an earlier question, process '
-                           f'{self._stuck.pid}, was killed and has not ended: '
-                           'it hangs in the kernel; no other is started '
-                           'before it has ended')
+            return Answers(
+                (),
+                'of an earlier question, process '
+                f'{self._stuck.pid}, was killed and has not ended: '
+                'it hangs in the kernel; no other is started '
+                'before it has ended',
+            )
         self._stuck = None
         try:
             process = self._start(question)
@@ -87,16 +90,24 @@ class Child:
             return self._receive(process)
 
     def _start(self, question: object) -> Any:
-        order = json.dumps({
-            'parent': os.getpid(), 'module': self._module,
-            'path': [path for path in sys.path if os.path.isabs(path)],
-            'question': question})
+        order = json.dumps(
+            {
+                'parent': os.getpid(),
+                'module': self._module,
+                'path': [path for path in sys.path if os.path.isabs(path)],
+                'question': question,
+            }
+        )
         # In a session of its own the collector's SIGHUP does not reach it,
         # and it can be killed with all that it has started.
         return subprocess.Popen(  # noqa: S603
             [sys.executable, '-I', child_main.__file__, order],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True, cwd='/')
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd='/',
+        )
 
     def _receive(self, process: Any) -> Answers:
         end = time.monotonic() + self._limit
@@ -109,7 +120,8 @@ class Child:
                 trouble = _ending(process.wait(end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 trouble = self._kill(
-                    process, f'did not answer within {self._limit:g} seconds')
+                    process, f'did not answer within {self._limit:g} seconds'
+                )
         items, fault = _items(answered)
         trouble = trouble or fault
         text = said.decode(errors='replace').strip()
@@ -129,13 +141,16 @@ class Child:
             process.wait(self._grace)
         except subprocess.TimeoutExpired:
             self._stuck = process
-            return (f'{why}, was killed, and has not ended: it hangs in the '
-                    f'kernel (process {process.pid})')
+            return (
+                f'{why}, was killed, and has not ended: it hangs in the '
+                f'kernel (process {process.pid})'
+            )
         return f'{why} and was killed'
 
 
-def _collect(answers: IO[bytes], rest: IO[bytes],
-             end: float) -> tuple[bytes, bytes]:
+def _collect(
+    answers: IO[bytes], rest: IO[bytes], end: float
+) -> tuple[bytes, bytes]:
     """Return what a child answers, and the end of what it says besides.
 
     It is done when the child closes its answers, which it does by ending;

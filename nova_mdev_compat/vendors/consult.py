@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from oslo_config import cfg
 
-from nova_mdev_compat.collector import patience
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
-from nova_mdev_compat import traits
+from nova_mdev_compat.common import time_limit
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import loader
 
@@ -41,12 +41,14 @@ class Vendors:
     def __init__(self, conf: cfg.ConfigOpts):
         self.classes = loader.load(conf.collector.vendor_plugins)
         self._names = loader.by_vendor(self.classes)
-        self._plugins = {name: _Plugin(name, plugin, conf)
-                         for name, plugin in self.classes.items()}
+        self._plugins = {
+            name: _Plugin(name, plugin, conf)
+            for name, plugin in self.classes.items()
+        }
 
     def name_for(self, device: base.Device) -> str | None:
         """Return the name of the plugin that speaks for a device."""
-        return self._names.get(ident.vendor_of(device.parent_id))
+        return self._names.get(identity.vendor_of(device.parent_id))
 
     def fact_names(self, device: base.Device) -> frozenset[str]:
         """Return the names of the facts that a device's plugin gives.
@@ -75,8 +77,11 @@ class Vendors:
             found.update(self._plugins[name].facts(tuple(its_devices)))
         return found
 
-    def accepts(self, device: base.Device, target: ident.Identity,
-                ) -> frozenset[pat.Pattern] | None:
+    def accepts(
+        self,
+        device: base.Device,
+        target: identity.Identity,
+    ) -> frozenset[pat.Pattern] | None:
         """Return a plugin's own answer for a device, None if it has none.
 
         :raises exceptions.Failure: the plugin cannot say, or raised
@@ -94,13 +99,15 @@ class _Plugin:
     raises is caught: an answer may be lazy.
     """
 
-    def __init__(self, name: str, plugin: type[base.Vendor],
-                 conf: cfg.ConfigOpts):
+    def __init__(
+        self, name: str, plugin: type[base.Vendor], conf: cfg.ConfigOpts
+    ):
         self._name = name
         # What the loader has checked; an instance could say something else.
         self.fact_names = frozenset(plugin.fact_names)
-        self._patience = patience.Patience(f'vendor plugin {name!r}',
-                                           conf.collector.vendor_timeout)
+        self._patience = time_limit.Patience(
+            f'vendor plugin {name!r}', conf.collector.vendor_timeout
+        )
         self._class, self._conf = plugin, conf
         self._plugin: base.Vendor | None = None
         self._not_started: exceptions.Failure | None = None
@@ -120,8 +127,9 @@ class _Plugin:
             failure, self._not_started = self._not_started, None
             raise failure
         if self._plugin is None:
-            self._plugin = self._ask('when it was started',
-                                     lambda: self._class(self._conf))
+            self._plugin = self._ask(
+                'when it was started', lambda: self._class(self._conf)
+            )
         return self._plugin
 
     def facts(self, devices: tuple[base.Device, ...]) -> dict[str, Answer]:
@@ -129,8 +137,7 @@ class _Plugin:
             said = plugin.facts(devices)
             if not isinstance(said, Mapping):
                 raise self._broken(None, f'no mapping: {said!r}')
-            return {device.name: self._one(device, said)
-                    for device in devices}
+            return {device.name: self._one(device, said) for device in devices}
 
         try:
             plugin = self._start()
@@ -138,8 +145,11 @@ class _Plugin:
         except exceptions.Failure as exc:
             return {device.name: exc for device in devices}
 
-    def accepts(self, device: base.Device, target: ident.Identity,
-                ) -> frozenset[pat.Pattern] | None:
+    def accepts(
+        self,
+        device: base.Device,
+        target: identity.Identity,
+    ) -> frozenset[pat.Pattern] | None:
         if self._class.accepts is base.Vendor.accepts:
             return None  # it leaves all answers to the rule files
         plugin = self._start()
@@ -166,7 +176,8 @@ class _Plugin:
             return exceptions.BadInput(f'vendor plugin {self._name!r}: {exc}')
         return VendorError(
             f'vendor plugin {self._name!r}, {what}: '
-            f'{type(exc).__name__}: {exc}; this is a bug of it')
+            f'{type(exc).__name__}: {exc}; this is a bug of it'
+        )
 
     def _one(self, device: base.Device, said: Mapping[Any, Any]) -> Answer:
         """Return what is said of one device, which affects no other."""
@@ -188,13 +199,20 @@ class _Plugin:
         unknown = self._texts(device, facts.unknown)
         for fact, value in values.items():
             try:
-                traits.encode_fact(fact, ident.canonical(value))
-            except (ident.IdentityError, traits.TraitError) as exc:
-                raise self._broken(device, f'{fact} = {value!r}, a value that '
-                                   f'no trait can carry: {exc}') from exc
-        return base.Facts(values, {
-            fact: unknown.get(fact) or f'plugin {self._name} does not say'
-            for fact in sorted(self.fact_names - values.keys())})
+                traits.encode_fact(fact, identity.canonical(value))
+            except (identity.IdentityError, traits.TraitError) as exc:
+                raise self._broken(
+                    device,
+                    f'{fact} = {value!r}, a value that '
+                    f'no trait can carry: {exc}',
+                ) from exc
+        return base.Facts(
+            values,
+            {
+                fact: unknown.get(fact) or f'plugin {self._name} does not say'
+                for fact in sorted(self.fact_names - values.keys())
+            },
+        )
 
     def _texts(self, device: base.Device, said: object) -> dict[str, str]:
         """Return texts by fact; only facts that are announced have any."""
@@ -203,14 +221,18 @@ class _Plugin:
         texts = dict(said)
         for fact, text in texts.items():
             if fact not in self.fact_names:
-                raise self._broken(device, f'the fact {fact!r}, which its '
-                                   'fact_names does not announce')
+                raise self._broken(
+                    device,
+                    f'the fact {fact!r}, which its '
+                    'fact_names does not announce',
+                )
             if not isinstance(text, str):
                 raise self._broken(device, f'{fact} = {text!r}, no text')
         return texts
 
-    def _patterns(self, device: base.Device,
-                  said: object) -> frozenset[pat.Pattern]:
+    def _patterns(
+        self, device: base.Device, said: object
+    ) -> frozenset[pat.Pattern]:
         """Return patterns that keep the contract."""
         # A text is iterable too: it has letters.
         if isinstance(said, str) or not isinstance(said, Iterable):
@@ -227,16 +249,21 @@ class _Plugin:
             traits.encode_pattern(pattern)
         except (traits.TraitError, AttributeError, TypeError) as exc:
             raise self._broken(
-                device, f'a pattern that no trait can carry: {exc}') from exc
-        vendor = ident.vendor_of(device.parent_id)
+                device, f'a pattern that no trait can carry: {exc}'
+            ) from exc
+        vendor = identity.vendor_of(device.parent_id)
         if pattern.parent != f'{vendor}_{pat.ANY}' and (
-                ident.vendor_of(pattern.parent) != vendor):
-            raise self._broken(device, 'a pattern for another vendor: '
-                               f'{ident.display_parent(pattern.parent)}')
+            identity.vendor_of(pattern.parent) != vendor
+        ):
+            raise self._broken(
+                device,
+                'a pattern for another vendor: '
+                f'{identity.display_parent(pattern.parent)}',
+            )
 
-    def _broken(self, device: base.Device | None,
-                what: str) -> VendorError:
+    def _broken(self, device: base.Device | None, what: str) -> VendorError:
         whose = '' if device is None else f' for {device.name}'
         return VendorError(
             f'vendor plugin {self._name!r} breaks its contract{whose}: it '
-            f'answered {what}')
+            f'answered {what}'
+        )

@@ -15,8 +15,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from oslo_config import cfg
 
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern
 from nova_mdev_compat.vendors import base
 
 # A plugin owns its options: operators set them in the collector's file.
@@ -37,21 +37,27 @@ class NoOp(base.Vendor):
         super().__init__(conf)
         conf.register_opts(OPTS, group='noop_vendor')
 
-    def facts(self, devices: Sequence[base.Device],
-              ) -> Mapping[str, base.Facts]:
+    def facts(
+        self,
+        devices: Sequence[base.Device],
+    ) -> Mapping[str, base.Facts]:
         """Ask the driver, here an option, about each device."""
         firmware = self.conf.noop_vendor.firmware
         if firmware is None:
             # A fact that is not known is said to be so: rules that need it
             # then accept nothing, and the operator reads why.
-            found = base.Facts(unknown={
-                'firmwareversion': 'set [noop_vendor]firmware'})
+            found = base.Facts(
+                unknown={'firmwareversion': 'set [noop_vendor]firmware'}
+            )
         else:
             found = base.Facts({'firmwareversion': firmware})
         return {device.name: found for device in devices}
 
-    def accepts(self, device: base.Device, target: ident.Identity,
-                ) -> Collection[pat.Pattern] | None:
+    def accepts(
+        self,
+        device: base.Device,
+        target: identity.Identity,
+    ) -> Collection[pattern.Pattern] | None:
         """Leave the answer to rule files.
 
         A vendor that prefers to answer by code returns patterns instead;

@@ -11,15 +11,17 @@ from typing import Any
 
 from oslo_config import cfg
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import child
 from nova_mdev_compat.vendors import nvml
 
 _NO_BOARD = 'it is no PCI device, and NVML knows no others'
-_NO_TEXT = ('NVML gives a text for it that cannot be read: see whether '
-            'nvidia-smi -q shows it')
+_NO_TEXT = (
+    'NVML gives a text for it that cannot be read: see whether '
+    'nvidia-smi -q shows it'
+)
 
 _Answer = base.Facts | exceptions.Failure
 
@@ -33,47 +35,52 @@ class Nvidia(base.Vendor):
         'ecc': 'ECC memory of the board: on, off or unsupported',
         'mig': 'Multi-Instance GPU mode of the board: on, off or unsupported',
         'gsp': "the driver runs on the board's GPU System Processor: on, off "
-               'or unsupported',
+        'or unsupported',
         'gspversion': 'version of the firmware of the GPU System Processor, '
-                      'unsupported where it is off',
+        'unsupported where it is off',
         'managerversion': 'version of the vGPU Manager of the host',
         'migration': 'whether the board can migrate vGPUs: supported or '
-                     'unsupported',
+        'unsupported',
         # Between a guest's driver and its host. It says nothing about two
         # hosts.
         'minvgpuversion': 'oldest version of the protocol with drivers in '
-                          "guests that the host speaks, as NVML's number; "
-                          'not about compatibility of hosts',
+        "guests that the host speaks, as NVML's number; "
+        'not about compatibility of hosts',
         'maxvgpuversion': 'newest version of the protocol with drivers in '
-                          "guests that the host speaks, as NVML's number; "
-                          'not about compatibility of hosts',
+        "guests that the host speaks, as NVML's number; "
+        'not about compatibility of hosts',
     }
 
     fact_values = {
-        **dict.fromkeys(('ecc', 'mig', 'gsp'),
-                        frozenset({'on', 'off', nvml.UNSUPPORTED})),
+        **dict.fromkeys(
+            ('ecc', 'mig', 'gsp'), frozenset({'on', 'off', nvml.UNSUPPORTED})
+        ),
         'migration': frozenset({'supported', nvml.UNSUPPORTED}),
     }
 
     def __init__(self, conf: cfg.ConfigOpts):
         super().__init__(conf)
-        self._child = child.Child(nvml.__name__,
-                                  conf.collector.vendor_timeout)
+        self._child = child.Child(nvml.__name__, conf.collector.vendor_timeout)
         # At which NVML hung or crashed.
         self._sick: set[str] = set()
 
-    def facts(self, devices: Sequence[base.Device],
-              ) -> Mapping[str, _Answer]:
+    def facts(
+        self,
+        devices: Sequence[base.Device],
+    ) -> Mapping[str, _Answer]:
         """Ask NVML about each board once, whatever functions it has.
 
         NVML knows physical functions only; all of a board's virtual ones
         share its facts.
         """
-        boards = self._read({device.board for device in devices
-                             if device.board})
+        boards = self._read(
+            {device.board for device in devices if device.board}
+        )
         nothing = base.Facts(unknown=dict.fromkeys(self.fact_names, _NO_BOARD))
-        return {device.name: boards[device.board] if device.board else nothing
-                for device in devices}
+        return {
+            device.name: boards[device.board] if device.board else nothing
+            for device in devices
+        }
 
     def _read(self, boards: set[str]) -> dict[str, _Answer]:
         if not boards:
@@ -84,11 +91,15 @@ class Nvidia(base.Vendor):
         found = dict(filter(None, map(_answer, said.items)))
         left = [board for board in order if board not in found]
         self._sick = (self._sick - found.keys()).union(left[:1])
-        trouble = (f'the process {said.trouble}' if said.trouble
-                   else 'the answer is missing')
+        trouble = (
+            f'the process {said.trouble}'
+            if said.trouble
+            else 'the answer is missing'
+        )
         for board in left:
             found[board] = nvml.NvmlError(
-                f'NVML, asked about {left[0]}: {trouble}; {nvml.LOOK}')
+                f'NVML, asked about {left[0]}: {trouble}; {nvml.LOOK}'
+            )
         return found
 
 
@@ -97,9 +108,11 @@ def _answer(item: Any) -> tuple[str, _Answer] | None:
     match item:
         case {'board': str(board), 'failure': str(failure)}:
             return board, nvml.NvmlError(failure)
-        case {'board': str(board), 'values': dict(values),
-              'unknown': dict(unknown)} if all(
-                  isinstance(value, str) for value in values.values()):
+        case {
+            'board': str(board),
+            'values': dict(values),
+            'unknown': dict(unknown),
+        } if all(isinstance(value, str) for value in values.values()):
             return board, _legible(base.Facts(values, unknown))
     return None
 
@@ -110,8 +123,8 @@ def _legible(facts: base.Facts) -> base.Facts:
     unknown = dict(facts.unknown)
     for name, value in facts.values.items():
         try:
-            ident.canonical(value)
-        except ident.IdentityError:
+            identity.canonical(value)
+        except identity.IdentityError:
             unknown[name] = _NO_TEXT
         else:
             values[name] = value

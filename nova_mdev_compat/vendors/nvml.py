@@ -18,7 +18,7 @@ import enum
 import importlib
 from typing import Any
 
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 
 #: What a board that does not have a thing answers when asked about it. It
 #: equals itself, and is no version.
@@ -31,8 +31,9 @@ _CAP_MIGRATION = 1
 
 #: Where an operator finds more when NVML itself does not say enough.
 LOOK = 'see nvidia-smi and the kernel log (Xid)'
-_DROP_IN = ("give the collector's unit the drop-in "
-            'nova-mdev-collector-nvidia.conf')
+_DROP_IN = (
+    "give the collector's unit the drop-in nova-mdev-collector-nvidia.conf"
+)
 _INSTALL = "pip install 'nova-mdev-compat[nvidia]'"
 
 
@@ -69,10 +70,14 @@ class Code(enum.IntEnum):
     GPU_NOT_FOUND = 28
 
 
-_NO_ACCESS = ('NVML has no permission to ask the driver: '
-              f'{_DROP_IN}, and its user access to /dev/nvidia*')
-_NO_BOARD = ('NVML knows no board at this address: see whether '
-             "NVIDIA's driver has it (nvidia-smi -L, lspci -k)")
+_NO_ACCESS = (
+    'NVML has no permission to ask the driver: '
+    f'{_DROP_IN}, and its user access to /dev/nvidia*'
+)
+_NO_BOARD = (
+    'NVML knows no board at this address: see whether '
+    "NVIDIA's driver has it (nvidia-smi -L, lspci -k)"
+)
 
 #: States that last until somebody does something about them. Another read
 #: does not help, and other boards must not wait for this one.
@@ -83,35 +88,29 @@ _STATES: dict[int, str] = {
     Code.OPERATING_SYSTEM: _NO_ACCESS,
     Code.NOT_FOUND: _NO_BOARD,
     Code.GPU_NOT_FOUND: _NO_BOARD,
-    Code.INSUFFICIENT_POWER:
-        "the board's power cables are not properly attached: attach them",
+    Code.INSUFFICIENT_POWER: "the board's power cables are not properly attached: attach them",
     # NVML says the same of a driver that is loaded, but whose device nodes
     # are not in the /dev that it sees.
-    Code.DRIVER_NOT_LOADED:
-        "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
-        f'works, {_DROP_IN}',
-    Code.IRQ_ISSUE:
-        f'the kernel has trouble with interrupts of the board: {LOOK}',
-    Code.LIBRARY_NOT_FOUND:
-        "libnvidia-ml.so.1 cannot be loaded: install NVIDIA's vGPU Manager, "
-        'or the package of its driver that has this library',
-    Code.FUNCTION_NOT_FOUND:
-        "the driver's NVML does not have this function: upgrade NVIDIA's "
-        'driver',
-    Code.GPU_IS_LOST:
-        f'the board is lost, off the bus: {LOOK}, and reboot the host',
-    Code.RESET_REQUIRED:
-        'the board has to be reset: move its instances away, then '
-        'nvidia-smi --gpu-reset',
+    Code.DRIVER_NOT_LOADED: "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
+    f'works, {_DROP_IN}',
+    Code.IRQ_ISSUE: f'the kernel has trouble with interrupts of the board: {LOOK}',
+    Code.LIBRARY_NOT_FOUND: "libnvidia-ml.so.1 cannot be loaded: install NVIDIA's vGPU Manager, "
+    'or the package of its driver that has this library',
+    Code.FUNCTION_NOT_FOUND: "the driver's NVML does not have this function: upgrade NVIDIA's "
+    'driver',
+    Code.GPU_IS_LOST: f'the board is lost, off the bus: {LOOK}, and reboot the host',
+    Code.RESET_REQUIRED: 'the board has to be reset: move its instances away, then '
+    'nvidia-smi --gpu-reset',
 }
 
 _REMEDIES: dict[int, str] = {
-    Code.LIB_RM_VERSION_MISMATCH:
-        'the library that is installed and the driver that is loaded are not '
-        'of one version: load the driver anew, or reboot the host',
+    Code.LIB_RM_VERSION_MISMATCH: 'the library that is installed and the driver that is loaded are not '
+    'of one version: load the driver anew, or reboot the host',
 }
-_REMEDY = (f'it is asked again in the next pass; if this stays, {LOOK}, and '
-           'whether the collector may open /dev/nvidia*')
+_REMEDY = (
+    f'it is asked again in the next pass; if this stays, {LOOK}, and '
+    'whether the collector may open /dev/nvidia*'
+)
 
 
 def answer(boards: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -179,16 +178,19 @@ def answering(library: Any, where: str) -> Iterator[None]:
         # Distributions have a pynvml that is older than some functions.
         if exc.obj is not library:
             raise
-        raise Unknown('nvidia-ml-py is too old, it has no '
-                      f'{exc.name}(): {_INSTALL}') from exc
+        raise Unknown(
+            f'nvidia-ml-py is too old, it has no {exc.name}(): {_INSTALL}'
+        ) from exc
 
 
 def _error(exc: Any, where: str) -> Exception:
     if exc.value in _STATES:
         return Unknown(_STATES[exc.value])
-    error = (NotSupported if exc.value == Code.NOT_SUPPORTED else NvmlError)
-    return error(f'NVML, asked about {where}: {exc} (error {exc.value}); '
-                 f'{_REMEDIES.get(exc.value, _REMEDY)}')
+    error = NotSupported if exc.value == Code.NOT_SUPPORTED else NvmlError
+    return error(
+        f'NVML, asked about {where}: {exc} (error {exc.value}); '
+        f'{_REMEDIES.get(exc.value, _REMEDY)}'
+    )
 
 
 def _read(library: Any, board: str) -> dict[str, Any]:
@@ -221,8 +223,13 @@ def _known(library: Any, board: str, handle: Any) -> dict[str, Any]:
 
 
 def _unknown(board: str, why: Unknown) -> dict[str, Any]:
-    return {'board': board, 'values': {}, 'unknown': {
-        name: str(why) for names in QUERIES.values() for name in names}}
+    return {
+        'board': board,
+        'values': {},
+        'unknown': {
+            name: str(why) for names in QUERIES.values() for name in names
+        },
+    }
 
 
 def _failed(board: str, why: NvmlError) -> dict[str, Any]:
@@ -250,7 +257,8 @@ def _gsp(library: Any, handle: Any) -> dict[str, str]:
     # Newer nvidia-ml-py would make these arguments itself.
     enabled, default = ctypes.c_uint(), ctypes.c_uint()
     library.nvmlDeviceGetGspFirmwareMode(
-        handle, ctypes.byref(enabled), ctypes.byref(default))
+        handle, ctypes.byref(enabled), ctypes.byref(default)
+    )
     return {'gsp': _on_off(enabled.value)}
 
 
@@ -292,6 +300,5 @@ QUERIES: Mapping[Callable[[Any, Any], dict[str, str]], Sequence[str]] = {
     _mig: ['mig'],
     _gsp: ['gsp'],
     _gsp_version: ['gspversion'],
-    _vgpu: ['managerversion', 'migration', 'minvgpuversion',
-            'maxvgpuversion'],
+    _vgpu: ['managerversion', 'migration', 'minvgpuversion', 'maxvgpuversion'],
 }

@@ -20,8 +20,16 @@ from tests.benchmarks import results
 from tests.benchmarks import timing
 
 #: Modules of this package, in the order in which they run.
-NAMES = ('scheduling', 'savings', 'fleet', 'scheduler_process',
-         'filter_overhead', 'target_list', 'collector_cost', 'guard_cost')
+NAMES = (
+    'scheduling',
+    'savings',
+    'fleet',
+    'scheduler_process',
+    'filter_overhead',
+    'target_list',
+    'collector_cost',
+    'guard_cost',
+)
 
 
 def main(argv=None):
@@ -39,9 +47,14 @@ def main(argv=None):
 
 def _parse(argv):
     parser = argparse.ArgumentParser(
-        prog='python -m tests.benchmarks', description=__doc__)
-    parser.add_argument('names', nargs='*', metavar='NAME',
-                        help=f'one of {", ".join(NAMES)}; all by default')
+        prog='python -m tests.benchmarks', description=__doc__
+    )
+    parser.add_argument(
+        'names',
+        nargs='*',
+        metavar='NAME',
+        help=f'one of {", ".join(NAMES)}; all by default',
+    )
     options.add_common(parser)
     args = parser.parse_args(argv)
     args.names = args.names or NAMES
@@ -56,8 +69,16 @@ def _run(name, quick):
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory, 'found.json')
         subprocess.run(
-            [sys.executable, '-m', f'tests.benchmarks.{name}', '--json', path,
-             *(['--quick'] if quick else [])], check=False)
+            [
+                sys.executable,
+                '-m',
+                f'tests.benchmarks.{name}',
+                '--json',
+                path,
+                *(['--quick'] if quick else []),
+            ],
+            check=False,
+        )
         if not path.exists():
             return None
         (section,) = json.loads(path.read_text())['benchmarks']
@@ -66,8 +87,12 @@ def _run(name, quick):
 
 def _tell(document, broken, seconds):
     """Say what is over its budget; return the exit status."""
-    over = [one for section in document['benchmarks'] for one in
-            budgets.judge(section['ratios'], budgets.load()) if one.over]
+    over = [
+        one
+        for section in document['benchmarks']
+        for one in budgets.judge(section['ratios'], budgets.load())
+        if one.over
+    ]
     print(f'{len(document["benchmarks"])} benchmarks in {seconds:.0f} s')
     for one in over:
         print(f'{one.name}: {one}')

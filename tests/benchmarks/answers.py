@@ -8,7 +8,7 @@ from urllib import parse
 
 from oslo_utils import uuidutils
 
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
 
 MIGRATION = uuidutils.generate_uuid()
 
@@ -36,8 +36,11 @@ class Answers:
 
     def __init__(self, targets, source, mdevs, patterns):
         self._trees = [source, *targets]
-        self._traits = {uuid: names for tree in self._trees
-                        for uuid, names in tree.traits().items()}
+        self._traits = {
+            uuid: names
+            for tree in self._trees
+            for uuid, names in tree.traits().items()
+        }
         self._patterns = patterns
         self._held = source.parents[:mdevs]
         self._answers = {}
@@ -45,23 +48,32 @@ class Answers:
     def send(self, method, url, body):
         if url not in self._answers:
             # Through JSON, so that no string is the same object as a host's.
-            self._answers[url] = Answer(json.loads(json.dumps(
-                self._answer(parse.urlsplit(url)))))
+            self._answers[url] = Answer(
+                json.loads(json.dumps(self._answer(parse.urlsplit(url))))
+            )
         return self._answers[url]
 
     def _answer(self, url):
         match url.path.split('/')[1:]:
             case ['allocations', consumer] if consumer == MIGRATION:
-                return {'allocations': {
-                    uuid: {'resources': {'VGPU': 1}} for uuid in self._held}}
+                return {
+                    'allocations': {
+                        uuid: {'resources': {'VGPU': 1}} for uuid in self._held
+                    }
+                }
             case ['resource_providers', uuid, 'traits']:
-                return {'traits': sorted(self._traits[uuid]),
-                        'resource_provider_generation': 1}
+                return {
+                    'traits': sorted(self._traits[uuid]),
+                    'resource_provider_generation': 1,
+                }
             case ['traits']:
                 return {'traits': self._carried_traits()}
             case ['resource_providers']:
-                return {'resource_providers': self._providers(
-                    **parse.parse_qs(url.query))}
+                return {
+                    'resource_providers': self._providers(
+                        **parse.parse_qs(url.query)
+                    )
+                }
         raise LookupError(url)
 
     def _carried_traits(self):
@@ -69,11 +81,20 @@ class Answers:
         return [name for name in names if traits.is_ours(name)]
 
     def _providers(self, required=(), uuid=None):
-        wanted = [set(names.removeprefix('in:').split(','))
-                  for names in required]
-        return [{'uuid': one, 'name': one, 'generation': 1,
-                 'root_provider_uuid': tree.root}
-                for tree in self._trees for one in (tree.root, *tree.parents)
-                if one in (uuid or [one])
-                and not any(names.isdisjoint(self._traits[one])
-                            for names in wanted)]
+        wanted = [
+            set(names.removeprefix('in:').split(',')) for names in required
+        ]
+        return [
+            {
+                'uuid': one,
+                'name': one,
+                'generation': 1,
+                'root_provider_uuid': tree.root,
+            }
+            for tree in self._trees
+            for one in (tree.root, *tree.parents)
+            if one in (uuid or [one])
+            and not any(
+                names.isdisjoint(self._traits[one]) for names in wanted
+            )
+        ]

@@ -40,21 +40,28 @@ class Verdict:
     def __str__(self) -> str:
         if self.at_most is None:
             return f'{self.median:.4g}, no budget'
-        return (f'{self.median:.4g}, {"OVER" if self.over else "within"} '
-                f'the budget of {self.at_most:.4g}')
+        return (
+            f'{self.median:.4g}, {"OVER" if self.over else "within"} '
+            f'the budget of {self.at_most:.4g}'
+        )
 
 
 def load(path: pathlib.Path = FILE) -> dict[str, float]:
     """Return the budgets, by the ratio's name."""
-    return {name: float(item['at_most'])
-            for name, item in yaml.safe_load(path.read_text()).items()}
+    return {
+        name: float(item['at_most'])
+        for name, item in yaml.safe_load(path.read_text()).items()
+    }
 
 
-def judge(ratios: Iterable[Mapping[str, Any]],
-          budgets: Mapping[str, float]) -> list[Verdict]:
+def judge(
+    ratios: Iterable[Mapping[str, Any]], budgets: Mapping[str, float]
+) -> list[Verdict]:
     """Return what the budgets say to some ratios, as a document has them."""
-    return [Verdict(one['name'], one['median'], budgets.get(one['name']))
-            for one in ratios]
+    return [
+        Verdict(one['name'], one['median'], budgets.get(one['name']))
+        for one in ratios
+    ]
 
 
 def propose(ratios: Iterable[Mapping[str, Any]]) -> str:
@@ -62,7 +69,8 @@ def propose(ratios: Iterable[Mapping[str, Any]]) -> str:
     return ''.join(
         f'{one["name"]}: {{first_run: {one["median"]:.3g}, '
         f'at_most: {_two_digits(one["median"] * MARGIN):.2g}}}\n'
-        for one in ratios)
+        for one in ratios
+    )
 
 
 def _two_digits(value: float) -> float:
@@ -74,7 +82,12 @@ def _two_digits(value: float) -> float:
 
 
 if __name__ == '__main__':
-    sys.stdout.write(propose(
-        ratio for section in json.loads(
-            pathlib.Path(sys.argv[1]).read_text())['benchmarks']
-        for ratio in section['ratios']))
+    sys.stdout.write(
+        propose(
+            ratio
+            for section in json.loads(pathlib.Path(sys.argv[1]).read_text())[
+                'benchmarks'
+            ]
+            for ratio in section['ratios']
+        )
+    )

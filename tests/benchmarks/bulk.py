@@ -14,9 +14,14 @@ import sqlalchemy as sa
 MDEVS = 4
 HOST = {'VCPU': 64, 'MEMORY_MB': 512 * 1024, 'DISK_GB': 4096}
 #: What nova-compute says about a host, or part of it: a real one says more.
-NOVA_SAYS = frozenset(name for name in os_traits.get_traits() if (
-    name == os_traits.OWNER_NOVA
-    or name.startswith(('COMPUTE_NET_VIF_', 'COMPUTE_IMAGE_TYPE_'))))
+NOVA_SAYS = frozenset(
+    name
+    for name in os_traits.get_traits()
+    if (
+        name == os_traits.OWNER_NOVA
+        or name.startswith(('COMPUTE_NET_VIF_', 'COMPUTE_IMAGE_TYPE_'))
+    )
+)
 #: Rows of one statement; SQLite takes so many variables and no more.
 _ROWS = 1000
 
@@ -33,7 +38,7 @@ def insert(engine, table, rows):
     """Write rows, dictionaries with the same keys, into a table."""
     with engine.begin() as connection:
         for start in range(0, len(rows), _ROWS):
-            connection.execute(sa.insert(table), rows[start:start + _ROWS])
+            connection.execute(sa.insert(table), rows[start : start + _ROWS])
 
 
 class Writer:
@@ -50,8 +55,9 @@ class Writer:
         self._insert(models.Project, [{'external_id': 'project'}])
         self._insert(models.User, [{'external_id': 'user'}])
 
-    def write(self, trees, first=0, full=lambda number, slot: False,
-              silent=False):
+    def write(
+        self, trees, first=0, full=lambda number, slot: False, silent=False
+    ):
         """Write hosts with four boards each.
 
         :param first: number of the first host
@@ -62,23 +68,40 @@ class Writer:
         numbered = list(enumerate(trees, first))
         for tree in trees:
             self._by_uuid.update(
-                (uuid, next(self._ids)) for uuid in (tree.root, *tree.parents))
+                (uuid, next(self._ids)) for uuid in (tree.root, *tree.parents)
+            )
         self._insert(models.ResourceProvider, self._providers(numbered))
         self._insert(models.Inventory, self._inventories(trees))
         self.carry((tree.root, NOVA_SAYS) for tree in trees)
         if not silent:
-            self.carry(itertools.chain.from_iterable(
-                tree.traits().items() for tree in trees))
-        self._insert(models.Allocation, [
-            self._allocation(f'filler-{number}-{slot}', uuid, 'VGPU', MDEVS)
-            for number, tree in numbered
-            for slot, uuid in enumerate(tree.parents) if full(number, slot)])
+            self.carry(
+                itertools.chain.from_iterable(
+                    tree.traits().items() for tree in trees
+                )
+            )
+        self._insert(
+            models.Allocation,
+            [
+                self._allocation(
+                    f'filler-{number}-{slot}', uuid, 'VGPU', MDEVS
+                )
+                for number, tree in numbered
+                for slot, uuid in enumerate(tree.parents)
+                if full(number, slot)
+            ],
+        )
 
     def add_traits(self, names):
         """Let traits exist; return the ids of all there are, by name."""
-        self._insert(models.Trait, [
-            {'name': name} for name in sorted(
-                set(names) - self._read(models.Trait).keys())])
+        self._insert(
+            models.Trait,
+            [
+                {'name': name}
+                for name in sorted(
+                    set(names) - self._read(models.Trait).keys()
+                )
+            ],
+        )
         return self._read(models.Trait)
 
     def carry(self, traits):
@@ -88,10 +111,17 @@ class Writer:
         """
         traits = list(traits)
         ids = self.add_traits(set().union(*(names for _, names in traits)))
-        self._insert(models.ResourceProviderTrait, [
-            {'resource_provider_id': self._by_uuid[uuid],
-             'trait_id': ids[name]} for uuid, names in traits
-            for name in names])
+        self._insert(
+            models.ResourceProviderTrait,
+            [
+                {
+                    'resource_provider_id': self._by_uuid[uuid],
+                    'trait_id': ids[name],
+                }
+                for uuid, names in traits
+                for name in names
+            ],
+        )
 
     def allocate(self, *consumers):
         """Give consumers resources.
@@ -99,51 +129,92 @@ class Writer:
         :param consumers: pairs of a UUID and of amounts by class, by
             provider's UUID
         """
-        self._insert(models.Allocation, [
-            self._allocation(consumer, uuid, name, amount)
-            for consumer, resources in consumers
-            for uuid, amounts in resources.items()
-            for name, amount in amounts.items()])
-        self._insert(models.Consumer, [
-            {'uuid': consumer, 'project_id': 1, 'user_id': 1, 'generation': 1}
-            for consumer, _ in consumers])
+        self._insert(
+            models.Allocation,
+            [
+                self._allocation(consumer, uuid, name, amount)
+                for consumer, resources in consumers
+                for uuid, amounts in resources.items()
+                for name, amount in amounts.items()
+            ],
+        )
+        self._insert(
+            models.Consumer,
+            [
+                {
+                    'uuid': consumer,
+                    'project_id': 1,
+                    'user_id': 1,
+                    'generation': 1,
+                }
+                for consumer, _ in consumers
+            ],
+        )
 
     def _providers(self, numbered):
         rows = []
         for number, tree in numbered:
             root, name = self._by_uuid[tree.root], host_name(number)
-            rows.append({'id': root, 'uuid': tree.root, 'name': name,
-                         'generation': 1, 'root_provider_id': root,
-                         'parent_provider_id': None})
+            rows.append(
+                {
+                    'id': root,
+                    'uuid': tree.root,
+                    'name': name,
+                    'generation': 1,
+                    'root_provider_id': root,
+                    'parent_provider_id': None,
+                }
+            )
             rows += [
-                {'id': self._by_uuid[uuid], 'uuid': uuid,
-                 'name': f'{name}_{device_name(slot)}', 'generation': 1,
-                 'root_provider_id': root, 'parent_provider_id': root}
-                for slot, uuid in enumerate(tree.parents)]
+                {
+                    'id': self._by_uuid[uuid],
+                    'uuid': uuid,
+                    'name': f'{name}_{device_name(slot)}',
+                    'generation': 1,
+                    'root_provider_id': root,
+                    'parent_provider_id': root,
+                }
+                for slot, uuid in enumerate(tree.parents)
+            ]
         return rows
 
     def _inventories(self, trees):
-        return [self._inventory(tree.root, name, total)
-                for tree in trees for name, total in HOST.items()] + [
+        return [
+            self._inventory(tree.root, name, total)
+            for tree in trees
+            for name, total in HOST.items()
+        ] + [
             self._inventory(uuid, 'VGPU', MDEVS)
-            for tree in trees for uuid in tree.parents]
+            for tree in trees
+            for uuid in tree.parents
+        ]
 
     def _inventory(self, uuid, name, total):
-        return {'resource_provider_id': self._by_uuid[uuid],
-                'resource_class_id': self._classes[name], 'total': total,
-                'reserved': 0, 'min_unit': 1, 'max_unit': total,
-                'step_size': 1, 'allocation_ratio': 1.0}
+        return {
+            'resource_provider_id': self._by_uuid[uuid],
+            'resource_class_id': self._classes[name],
+            'total': total,
+            'reserved': 0,
+            'min_unit': 1,
+            'max_unit': total,
+            'step_size': 1,
+            'allocation_ratio': 1.0,
+        }
 
     def _allocation(self, consumer, uuid, name, amount):
-        return {'resource_provider_id': self._by_uuid[uuid],
-                'consumer_id': consumer, 'used': amount,
-                'resource_class_id': self._classes[name]}
+        return {
+            'resource_provider_id': self._by_uuid[uuid],
+            'consumer_id': consumer,
+            'used': amount,
+            'resource_class_id': self._classes[name],
+        }
 
     def _read(self, model):
         """Return ids by name."""
         with self._engine.connect() as connection:
-            return dict(connection.execute(
-                sa.select(model.name, model.id)).all())
+            return dict(
+                connection.execute(sa.select(model.name, model.id)).all()
+            )
 
     def _insert(self, model, rows):
         insert(self._engine, model, rows)

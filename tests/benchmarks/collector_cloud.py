@@ -16,16 +16,23 @@ from tests.functional import placement_server
 
 def main():
     logging.disable()
-    places = list(itertools.product(range(32), range(8)))[:int(sys.argv[1])]
+    places = list(itertools.product(range(32), range(8)))[: int(sys.argv[1])]
     with placement_server.PlacementServer() as server:
         root = server.create_provider('host1')
         for slot, function in places:
             server.create_provider(
-                f'host1_pci_0000_81_{slot:02x}_{function}', root)
-        _say({'endpoint': server.endpoint,
-              'rules': str(collector_base.RULES),
-              'devices': [collector_base.device(slot, function=function)
-                          for slot, function in places]})
+                f'host1_pci_0000_81_{slot:02x}_{function}', root
+            )
+        _say(
+            {
+                'endpoint': server.endpoint,
+                'rules': str(collector_base.RULES),
+                'devices': [
+                    collector_base.device(slot, function=function)
+                    for slot, function in places
+                ],
+            }
+        )
         for _ in sys.stdin:
             _say(len(server.requests))
             server.requests.clear()

@@ -17,9 +17,9 @@ import time
 from oslo_log import log as logging
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat.collector import host as collector_host
-from nova_mdev_compat.collector import publishers
-from nova_mdev_compat.collector import service
+from nova_mdev_compat.daemons.collector import host_reader
+from nova_mdev_compat.daemons.collector import service
+from nova_mdev_compat.publication import publishers
 from tests.benchmarks import timing
 
 FIRST = 'first publication'
@@ -56,9 +56,16 @@ class Placement:
 
     def __init__(self, parents):
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'tests.benchmarks.collector_cloud',
-             str(parents)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [
+                sys.executable,
+                '-m',
+                'tests.benchmarks.collector_cloud',
+                str(parents),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.host = self._hear()
 
     def __enter__(self):
@@ -90,14 +97,17 @@ class Host:
         self._conf = collector.COMMAND.new_config()
         self._conf(['--config-file', str(config)])
         logging.setup(self._conf, 'nova-mdev-compat')
-        self._reader = collector_host.Reader(self._conf)
+        self._reader = host_reader.Reader(self._conf)
         self.forget()
 
     def forget(self):
         """Go on with a collector that remembers nothing of Placement."""
-        self._passes = service.Passes(self._conf, self._reader,
-                                      publishers.load(self._conf),
-                                      lambda _: None)
+        self._passes = service.Passes(
+            self._conf,
+            self._reader,
+            publishers.load(self._conf),
+            lambda _: None,
+        )
 
     def write(self, product):
         """Say what libvirt shows; ``product`` is the first parent's."""
@@ -127,18 +137,28 @@ class Host:
         wall = time.perf_counter() - wall
         timing.progress('')
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return {'parents': len(self._devices), 'case': case, 'passes': passes,
-                'requests': self._placement.requests(), 'cpu_s': cpu,
-                'wall_s': wall, 'peak_mib': peak / 1024}
+        return {
+            'parents': len(self._devices),
+            'case': case,
+            'passes': passes,
+            'requests': self._placement.requests(),
+            'cpu_s': cpu,
+            'wall_s': wall,
+            'peak_mib': peak / 1024,
+        }
 
 
 def results(parents, passes):
     """Return what passes cost a host with some parents."""
-    with (tempfile.TemporaryDirectory() as home,
-          Placement(parents) as placement):
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Placement(parents) as placement,
+    ):
         host = Host(pathlib.Path(home), placement)
-        found = [host.measure(FIRST, host.one_pass, 1),
-                 host.measure(QUIET, host.one_pass, passes)]
+        found = [
+            host.measure(FIRST, host.one_pass, 1),
+            host.measure(QUIET, host.one_pass, passes),
+        ]
         for case, product in ((DIFFERENT, '2236'), (CHANGE, '2237')):
             host.write(product)
             found.append(host.measure(case, host.one_pass, 1))

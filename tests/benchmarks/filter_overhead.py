@@ -11,7 +11,7 @@ import sys
 from nova.scheduler.filters import compute_filter
 from nova.scheduler.filters import pci_passthrough_filter
 
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.placement import client
 from tests.benchmarks import answers
 from tests.benchmarks import options
 from tests.benchmarks import results
@@ -50,8 +50,9 @@ SCENARIOS = [
     Scenario('passes: no mdev', mdevs=0),
     Scenario('passes: boot with an mdev', migrates=False),
     Scenario('decides: hosts of one kind'),
-    Scenario('decides: half are refused', (trees.UNIFORM, trees.REFUSING),
-             0.5),
+    Scenario(
+        'decides: half are refused', (trees.UNIFORM, trees.REFUSING), 0.5
+    ),
     Scenario('decides: all are refused', (trees.REFUSING,), 0),
     Scenario('decides: MIXED hosts', (trees.MIXED,)),
     Scenario('decides: mdevs of two types', (trees.TWO_TYPES,), mdevs=2),
@@ -65,37 +66,58 @@ class Cloud:
 
     def __init__(self, size):
         self.trees = [trees.Tree.of() for _ in range(size)]
-        self.hosts = [scheduler.host_state(number, tree.root)
-                      for number, tree in enumerate(self.trees)]
+        self.hosts = [
+            scheduler.host_state(number, tree.root)
+            for number, tree in enumerate(self.trees)
+        ]
 
     def nova(self):
         """Return the cases to compare with."""
         pci = pci_passthrough_filter.PciPassthroughFilter()
         compute = compute_filter.ComputeFilter()
-        return [self._case(label, nova_filter, scheduler.live_migration(),
-                           self._candidates(1, 1), len(self.hosts))
-                for label, nova_filter in ((PCI, pci), (COMPUTE, compute))]
+        return [
+            self._case(
+                label,
+                nova_filter,
+                scheduler.live_migration(),
+                self._candidates(1, 1),
+                len(self.hosts),
+            )
+            for label, nova_filter in ((PCI, pci), (COMPUTE, compute))
+        ]
 
     def ours(self, scenario, count):
         """Return the case of a scenario.
 
         :param count: of allocation candidates on each host
         """
-        spec = (scheduler.live_migration() if scenario.migrates
-                else scheduler.boot())
+        spec = (
+            scheduler.live_migration()
+            if scenario.migrates
+            else scheduler.boot()
+        )
         return self._case(
-            Label(scenario.name, count), self._filter(scenario), spec,
+            Label(scenario.name, count),
+            self._filter(scenario),
+            spec,
             self._candidates(count, scenario.mdevs),
-            int(len(self.hosts) * scenario.accepting))
+            int(len(self.hosts) * scenario.accepting),
+        )
 
     def _filter(self, scenario):
         layouts = itertools.cycle(scenario.layouts)
         placement = answers.Answers(
-            [dataclasses.replace(tree, boards=next(layouts))
-             for tree in self.trees], trees.Tree.of(trees.TWO_TYPES),
-            scenario.mdevs, trees.patterns_of_others(PATTERNS))
-        return scheduler.our_filter(pl.Placement(placement.send),
-                                    scenario.cached)
+            [
+                dataclasses.replace(tree, boards=next(layouts))
+                for tree in self.trees
+            ],
+            trees.Tree.of(trees.TWO_TYPES),
+            scenario.mdevs,
+            trees.patterns_of_others(PATTERNS),
+        )
+        return scheduler.our_filter(
+            client.Placement(placement.send), scenario.cached
+        )
 
     @functools.lru_cache  # noqa: B019
     def _candidates(self, count, mdevs):
@@ -107,11 +129,16 @@ class Cloud:
 
         def check(found):
             if len(found) != expected:
-                raise AssertionError(f'{label}: {len(found)} hosts passed, '
-                                     f'not {expected}')
+                raise AssertionError(
+                    f'{label}: {len(found)} hosts passed, not {expected}'
+                )
 
-        return timing.Case(label, lambda: list(
-            host_filter.filter_all(self.hosts, spec)), restore, check)
+        return timing.Case(
+            label,
+            lambda: list(host_filter.filter_all(self.hosts, spec)),
+            restore,
+            check,
+        )
 
 
 def measure(hosts, candidates, rounds):
@@ -126,25 +153,48 @@ def measure(hosts, candidates, rounds):
     for size in hosts:
         timing.say(f'{size:,} hosts')
         cloud = Cloud(size)
-        found += _found(size, timing.take_turns(
-            [*cloud.nova(), *(cloud.ours(scenario, count)
-                              for scenario in SCENARIOS
-                              for count in sorted({1, candidates}))],
-            rounds * max(1, min(40, 10000 // size)), f'{size:,} hosts'))
+        found += _found(
+            size,
+            timing.take_turns(
+                [
+                    *cloud.nova(),
+                    *(
+                        cloud.ours(scenario, count)
+                        for scenario in SCENARIOS
+                        for count in sorted({1, candidates})
+                    ),
+                ],
+                rounds * max(1, min(40, 10000 // size)),
+                f'{size:,} hosts',
+            ),
+        )
     return found
 
 
 def _found(size, seconds):
     """Return microseconds a host, and how they compare to a filter of Nova."""
-    return results.Found(tuple(results.Measurement(
-        label.case, 'µs a host', tuple(one / size * 1e6 for one in some),
-        {'hosts': size, 'candidates': label.candidates})
-        for label, some in seconds.items()), tuple(results.paired(
-            f'filter-overhead-{size}-{_slug(label)}',
-            f'{label.case}, {label.candidates} candidates a host, of '
-            f'{PCI.case}', some, seconds[PCI])
+    return results.Found(
+        tuple(
+            results.Measurement(
+                label.case,
+                'µs a host',
+                tuple(one / size * 1e6 for one in some),
+                {'hosts': size, 'candidates': label.candidates},
+            )
             for label, some in seconds.items()
-            if label.case not in (PCI.case, COMPUTE.case)))
+        ),
+        tuple(
+            results.paired(
+                f'filter-overhead-{size}-{_slug(label)}',
+                f'{label.case}, {label.candidates} candidates a host, of '
+                f'{PCI.case}',
+                some,
+                seconds[PCI],
+            )
+            for label, some in seconds.items()
+            if label.case not in (PCI.case, COMPUTE.case)
+        ),
+    )
 
 
 def _slug(label):
@@ -153,13 +203,28 @@ def _slug(label):
 
 
 BENCHMARK = options.Benchmark(
-    'filter_overhead', "the filter's own time, and that of Nova's", (
-        options.Size('hosts', (100, 1000, 10000), (100, 1000),
-                     'sizes of the cloud'),
-        options.Size('candidates', 4, 4, 'allocation candidates of each '
-                     'host, besides runs with one; at most 4'),
-        options.Size('rounds', 9, 3, 'how often each case is measured; more '
-                     'often in a small cloud')), measure)
+    'filter_overhead',
+    "the filter's own time, and that of Nova's",
+    (
+        options.Size(
+            'hosts', (100, 1000, 10000), (100, 1000), 'sizes of the cloud'
+        ),
+        options.Size(
+            'candidates',
+            4,
+            4,
+            'allocation candidates of each '
+            'host, besides runs with one; at most 4',
+        ),
+        options.Size(
+            'rounds',
+            9,
+            3,
+            'how often each case is measured; more often in a small cloud',
+        ),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

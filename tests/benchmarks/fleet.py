@@ -14,9 +14,9 @@ import time
 import requests
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat.collector.publishers import placement as publisher
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.placement import client as pl
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication.publishers import placement as publisher
 from tests.benchmarks import bulk
 from tests.benchmarks import moves
 from tests.benchmarks import options
@@ -47,9 +47,10 @@ class Host:
 
     def __init__(self, number, conf, endpoint):
         self._conf, self._endpoint = conf, endpoint
-        self._host = publication.Host(
+        self._host = host_traits.Host(
             bulk.host_name(number),
-            trees.describe(moves.BOARDS[number % len(moves.BOARDS)], NAMES))
+            trees.describe(moves.BOARDS[number % len(moves.BOARDS)], NAMES),
+        )
         self.forget()
 
     def forget(self):
@@ -98,25 +99,29 @@ class Meter:
 
     def all_of(self, passes):
         """Make passes, one right after the other; return their Cost."""
-        return self._measure(len(passes), lambda: sum(
-            one() for one in passes))
+        return self._measure(len(passes), lambda: sum(one() for one in passes))
 
     def spread(self, passes, seconds):
         """Make passes at any time within some seconds; return their Cost."""
         return self._measure(
-            len(passes), lambda: sum(self._spread(passes, seconds)))
+            len(passes), lambda: sum(self._spread(passes, seconds))
+        )
 
     def _measure(self, hosts, run):
         before, start = self._cpu(), time.perf_counter()
         count = run()
         seconds = time.perf_counter() - start
-        placement, database = (after - earlier for after, earlier in zip(
-            self._cpu(), before, strict=True))
+        placement, database = (
+            after - earlier
+            for after, earlier in zip(self._cpu(), before, strict=True)
+        )
         return Cost(hosts, count, placement, database, seconds)
 
     def _cpu(self):
-        return [one.cpu_times().user + one.cpu_times().system
-                for one in self._processes]
+        return [
+            one.cpu_times().user + one.cpu_times().system
+            for one in self._processes
+        ]
 
     @staticmethod
     def _spread(passes, seconds):
@@ -148,14 +153,22 @@ def measure(hosts, rounds, interval):
         turns = []
         for number in range(rounds):
             timing.progress(f'round {number}')
-            turns.append((
-                meter.all_of([one.one_pass for one in fleet]),
-                meter.all_of([one.naive_pass for one in fleet[:NAIVE_HOSTS]])))
+            turns.append(
+                (
+                    meter.all_of([one.one_pass for one in fleet]),
+                    meter.all_of(
+                        [one.naive_pass for one in fleet[:NAIVE_HOSTS]]
+                    ),
+                )
+            )
         found = _found(hosts, first, turns)
         if interval:
             timing.say(f'{hosts:,} hosts: one pass each within {interval} s')
-            found += _real(hosts, meter.spread(
-                [one.one_pass for one in fleet], interval), interval)
+            found += _real(
+                hosts,
+                meter.spread([one.one_pass for one in fleet], interval),
+                interval,
+            )
     return found
 
 
@@ -164,8 +177,12 @@ def _fleet(the_stack, hosts):
     conf(['--config-file', str(the_stack.write('collector.conf', CONFIG))])
     timing.say(f'{hosts:,} hosts: writing them')
     bulk.Writer(the_stack.engine('placement')).write(
-        [trees.Tree.of(moves.BOARDS[number % len(moves.BOARDS)])
-         for number in range(hosts)], silent=True)
+        [
+            trees.Tree.of(moves.BOARDS[number % len(moves.BOARDS)])
+            for number in range(hosts)
+        ],
+        silent=True,
+    )
     return [Host(number, conf, the_stack.endpoint) for number in range(hosts)]
 
 
@@ -173,59 +190,97 @@ def _found(hosts, first, turns):
     quiet = [one for one, _ in turns]
     naive = [one for _, one in turns]
     return results.Found(
-        (*_costs('first publication', [first]),
-         *_costs('quiet pass of all', quiet),
-         *_costs('naive: a pass that remembers nothing', naive)),
-        (results.Ratio(f'fleet-{hosts}-requests',
-                       'requests of a quiet pass, a host',
-                       tuple(one.requests / one.hosts for one in quiet)),
-         results.paired(
-             f'fleet-{hosts}-of-naive', "Placement's CPU time for a quiet "
-             'pass, of that for one that remembers nothing',
-             [one.placement / one.hosts for one in quiet],
-             [one.placement / one.hosts for one in naive]),
-         results.paired(
-             f'fleet-{hosts}-first', "Placement's CPU time for the first "
-             'publication, of that for a quiet pass',
-             [first.placement] * len(quiet),
-             [one.placement for one in quiet])))
+        (
+            *_costs('first publication', [first]),
+            *_costs('quiet pass of all', quiet),
+            *_costs('naive: a pass that remembers nothing', naive),
+        ),
+        (
+            results.Ratio(
+                f'fleet-{hosts}-requests',
+                'requests of a quiet pass, a host',
+                tuple(one.requests / one.hosts for one in quiet),
+            ),
+            results.paired(
+                f'fleet-{hosts}-of-naive',
+                "Placement's CPU time for a quiet "
+                'pass, of that for one that remembers nothing',
+                [one.placement / one.hosts for one in quiet],
+                [one.placement / one.hosts for one in naive],
+            ),
+            results.paired(
+                f'fleet-{hosts}-first',
+                "Placement's CPU time for the first "
+                'publication, of that for a quiet pass',
+                [first.placement] * len(quiet),
+                [one.placement for one in quiet],
+            ),
+        ),
+    )
 
 
 def _costs(case, costs):
     """Return what some passes of the same hosts cost, by quantity."""
     sizes = {'hosts': costs[0].hosts}
-    return [results.Measurement(case, unit, tuple(map(told, costs)), sizes)
-            for unit, told in (
-                ('requests', lambda one: one.requests),
-                ('s', lambda one: one.seconds),
-                ('CPU s of Placement', lambda one: one.placement),
-                ('CPU ms of Placement a host',
-                 lambda one: one.placement / one.hosts * 1e3),
-                ('CPU s of MariaDB', lambda one: one.database))]
+    return [
+        results.Measurement(case, unit, tuple(map(told, costs)), sizes)
+        for unit, told in (
+            ('requests', lambda one: one.requests),
+            ('s', lambda one: one.seconds),
+            ('CPU s of Placement', lambda one: one.placement),
+            (
+                'CPU ms of Placement a host',
+                lambda one: one.placement / one.hosts * 1e3,
+            ),
+            ('CPU s of MariaDB', lambda one: one.database),
+        )
+    ]
 
 
 def _real(hosts, cost, interval):
     """Return what an interval in steady state costs."""
     case, sizes = f'steady state, {interval} s', {'hosts': hosts}
-    return results.Found((
-        results.Measurement(case, 'requests a second',
-                            (cost.requests / cost.seconds,), sizes),
-        results.Measurement(case, 'CPU s of Placement', (cost.placement,),
-                            sizes),
-        results.Measurement(case, 'CPU s of MariaDB', (cost.database,),
-                            sizes)), (
-        results.Ratio(
-            f'fleet-{hosts}-core', "Placement's and MariaDB's CPU time in "
-            'steady state, of that of one core',
-            ((cost.placement + cost.database) / cost.seconds,)),))
+    return results.Found(
+        (
+            results.Measurement(
+                case,
+                'requests a second',
+                (cost.requests / cost.seconds,),
+                sizes,
+            ),
+            results.Measurement(
+                case, 'CPU s of Placement', (cost.placement,), sizes
+            ),
+            results.Measurement(
+                case, 'CPU s of MariaDB', (cost.database,), sizes
+            ),
+        ),
+        (
+            results.Ratio(
+                f'fleet-{hosts}-core',
+                "Placement's and MariaDB's CPU time in "
+                'steady state, of that of one core',
+                ((cost.placement + cost.database) / cost.seconds,),
+            ),
+        ),
+    )
 
 
 BENCHMARK = options.Benchmark(
-    'fleet', "the collectors' load on one Placement", (
+    'fleet',
+    "the collectors' load on one Placement",
+    (
         options.Size('hosts', 1000, 100, 'how many, of four parents'),
         options.Size('rounds', 5, 3, 'quiet passes of all hosts'),
-        options.Size('interval', 60, 6, 'seconds of steady state, in which '
-                     'each host makes one pass')), measure)
+        options.Size(
+            'interval',
+            60,
+            6,
+            'seconds of steady state, in which each host makes one pass',
+        ),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

@@ -17,9 +17,11 @@ BOARDS = (trees.UNIFORM, trees.REFUSING, trees.MIXED, trees.UNIFORM)
 #: How many accept patterns the rest of the cloud publishes.
 PATTERNS = 50
 
-HELD = {'VCPU': nova_rows.SIZES['vcpus'],
-        'MEMORY_MB': nova_rows.SIZES['memory_mb'],
-        'DISK_GB': nova_rows.SIZES['root_gb']}
+HELD = {
+    'VCPU': nova_rows.SIZES['vcpus'],
+    'MEMORY_MB': nova_rows.SIZES['memory_mb'],
+    'DISK_GB': nova_rows.SIZES['root_gb'],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,21 +50,25 @@ class Cloud:
         self._stack = stack
         self._mapping = mapping
         self._placement = bulk.Writer(stack.engine('placement'))
-        self._nova = nova_rows.Writer(stack.engine('nova'),
-                                      stack.engine('nova_api'), mapping)
+        self._nova = nova_rows.Writer(
+            stack.engine('nova'), stack.engine('nova_api'), mapping
+        )
         self._source = trees.Tree.of()
         self.trees = [self._source]
         self._placement.write([self._source])
         self._nova.write_hosts([self._source])
-        self._placement.carry([(self._source.root,
-                                trees.patterns_of_others(PATTERNS))])
+        self._placement.carry(
+            [(self._source.root, trees.patterns_of_others(PATTERNS))]
+        )
 
     def grow(self, size):
         """Let there be so many hosts besides the source."""
         first = len(self.trees)
         timing.say(f'{size:,} hosts: writing them')
-        some = [trees.Tree.of(BOARDS[number % len(BOARDS)])
-                for number in range(first, size + 1)]
+        some = [
+            trees.Tree.of(BOARDS[number % len(BOARDS)])
+            for number in range(first, size + 1)
+        ]
         self._placement.write(some, first)
         self._nova.write_hosts(some, first)
         self.trees += some
@@ -70,13 +76,25 @@ class Cloud:
 
     def begin(self, number):
         """Begin live migrations; return them."""
-        moves = [Move(uuidutils.generate_uuid(), uuidutils.generate_uuid(),
-                      bulk.host_name(0)) for _ in range(number)]
+        moves = [
+            Move(
+                uuidutils.generate_uuid(),
+                uuidutils.generate_uuid(),
+                bulk.host_name(0),
+            )
+            for _ in range(number)
+        ]
         self._nova.write_migrations(moves)
         parents = itertools.cycle(self._source.parents)
-        self._placement.allocate(*((move.migration, {
-            self._source.root: HELD, next(parents): {'VGPU': 1}})
-            for move in moves))
+        self._placement.allocate(
+            *(
+                (
+                    move.migration,
+                    {self._source.root: HELD, next(parents): {'VGPU': 1}},
+                )
+                for move in moves
+            )
+        )
         return moves
 
     def request(self, move):
@@ -86,7 +104,13 @@ class Cloud:
     def accepts(self, selection):
         """Tell whether the boards of Nova's selection accept the mdevs."""
         taken = json.loads(selection.allocation_request)['allocations']
-        (tree,) = (one for one in self.trees
-                   if one.root == selection.compute_node_uuid)
-        return all(tree.boards[tree.parents.index(uuid)] == trees.GOOD
-                   for uuid in taken if uuid != tree.root)
+        (tree,) = (
+            one
+            for one in self.trees
+            if one.root == selection.compute_node_uuid
+        )
+        return all(
+            tree.boards[tree.parents.index(uuid)] == trees.GOOD
+            for uuid in taken
+            if uuid != tree.root
+        )

@@ -3,10 +3,11 @@
 
 from nova.scheduler import filters
 
-from nova_mdev_compat import decision as dec
-from nova_mdev_compat import filters as our_filters
-from nova_mdev_compat import placement as pl
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.scheduler import candidates
+from nova_mdev_compat.scheduler import compat_filter
 
 CLASSES = frozenset({'VGPU'})
 
@@ -21,26 +22,40 @@ class NaiveFilter(filters.BaseHostFilter):
 
     def __init__(self):
         super().__init__()
-        self._placement = pl.Placement(our_filters._send)
+        self._placement = client.Placement(compat_filter._send)
 
     def filter_all(self, filter_obj_list, spec_obj):
         hosts = list(filter_obj_list)
-        (migration,) = our_filters._live_migrations(spec_obj)
-        held = dec.amounts(self._placement.allocations(migration), CLASSES)
+        (migration,) = compat_filter._live_migrations(spec_obj)
+        held = candidates.amounts(
+            self._placement.allocations(migration), CLASSES
+        )
         (source,) = held
         (identity,) = self._describe(source).identities()
         return [host for host in hosts if self._keep(host, identity)]
 
     def _keep(self, host, identity):
-        there = {provider.uuid for provider in self._placement.providers(
-            in_tree=host.uuid)}
-        boards = {uuid for item in host.allocation_candidates
-                  for uuid in dec.mdev_amounts(item, CLASSES)}
-        accepting = {uuid for uuid in boards & there if dec.matching(
-            self._describe(uuid).accepts, identity)}
+        there = {
+            provider.uuid
+            for provider in self._placement.providers(in_tree=host.uuid)
+        }
+        boards = {
+            uuid
+            for item in host.allocation_candidates
+            for uuid in candidates.mdev_amounts(item, CLASSES)
+        }
+        accepting = {
+            uuid
+            for uuid in boards & there
+            if matching.accepting_traits(
+                self._describe(uuid).accepts, identity
+            )
+        }
         host.allocation_candidates = [
-            item for item in host.allocation_candidates
-            if accepting.issuperset(dec.mdev_amounts(item, CLASSES))]
+            item
+            for item in host.allocation_candidates
+            if accepting.issuperset(candidates.mdev_amounts(item, CLASSES))
+        ]
         return host.allocation_candidates
 
     def _describe(self, uuid):

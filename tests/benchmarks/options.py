@@ -31,10 +31,12 @@ class Size:
     def add_to(self, parser):
         several = isinstance(self.full, tuple)
         parser.add_argument(
-            f'--{self.name}', type=_numbers if several else int,
+            f'--{self.name}',
+            type=_numbers if several else int,
             metavar='N,N…' if several else 'N',
             help=f'{self.help} ({_text(self.full)}; quick: '
-                 f'{_text(self.quick)})')
+            f'{_text(self.quick)})',
+        )
 
     def value(self, args):
         given = getattr(args, self.name.replace('-', '_'))
@@ -67,13 +69,16 @@ class Benchmark:
     def main(self, argv=None):
         """Run it; return 1 if a ratio is over its budget."""
         args = self.parser().parse_args(argv)
-        sizes = {size.name.replace('-', '_'): size.value(args)
-                 for size in self.sizes}
+        sizes = {
+            size.name.replace('-', '_'): size.value(args)
+            for size in self.sizes
+        }
         machine, start = results.machine(), time.monotonic()
         found = self.measure(**sizes)
         timing.progress('')
-        section = results.section(self.name, self.title, sizes,
-                                  time.monotonic() - start, found)
+        section = results.section(
+            self.name, self.title, sizes, time.monotonic() - start, found
+        )
         print(table(self.title, found), flush=True)
         if args.json:
             write(args.json, results.document([section], machine))
@@ -82,7 +87,8 @@ class Benchmark:
     def parser(self):
         parser = argparse.ArgumentParser(
             prog=f'python -m tests.benchmarks.{self.name}',
-            description=self.title)
+            description=self.title,
+        )
         add_common(parser)
         for size in self.sizes:
             size.add_to(parser)
@@ -91,10 +97,17 @@ class Benchmark:
 
 def add_common(parser):
     """Add what every benchmark has, and all of them together."""
-    parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
-                        help='write the numbers here, too')
-    parser.add_argument('--quick', action='store_true',
-                        help='small sizes, to see that it works')
+    parser.add_argument(
+        '--json',
+        type=pathlib.Path,
+        metavar='FILE',
+        help='write the numbers here, too',
+    )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='small sizes, to see that it works',
+    )
 
 
 def write(path, document):
@@ -105,15 +118,26 @@ def table(title, found):
     """Return what was measured, for people."""
     shown = prettytable.PrettyTable(
         ['case', 'sizes', 'rounds', 'min', 'median', 'max', 'unit'],
-        title=title, align='r')
+        title=title,
+        align='r',
+    )
     shown.align['case'] = shown.align['sizes'] = shown.align['unit'] = 'l'
     for one in found.measurements:
-        sizes = ', '.join(f'{number:,} {name}'
-                          for name, number in one.sizes.items())
-        shown.add_row([one.case, sizes, len(one.values), *(
-            f'{value:,.4g}' if abs(value) < 1000 else f'{value:,.0f}'
-            for value in (min(one.values), one.median, max(one.values))),
-            one.unit])
+        sizes = ', '.join(
+            f'{number:,} {name}' for name, number in one.sizes.items()
+        )
+        shown.add_row(
+            [
+                one.case,
+                sizes,
+                len(one.values),
+                *(
+                    f'{value:,.4g}' if abs(value) < 1000 else f'{value:,.0f}'
+                    for value in (min(one.values), one.median, max(one.values))
+                ),
+                one.unit,
+            ]
+        )
     return shown.get_string()
 
 

@@ -3,7 +3,7 @@
 
 import requests
 
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.placement import client
 
 
 class Client:
@@ -15,15 +15,20 @@ class Client:
     def __init__(self, endpoint, session=None):
         self._endpoint = endpoint
         self._session = session or requests.Session()
-        self._session.headers.update({
-            'X-Auth-Token': 'admin', 'Accept': 'application/json',
-            'OpenStack-API-Version': f'placement {pl.MICROVERSION}'})
+        self._session.headers.update(
+            {
+                'X-Auth-Token': 'admin',
+                'Accept': 'application/json',
+                'OpenStack-API-Version': f'placement {client.MICROVERSION}',
+            }
+        )
         self.count = 0
 
     def send(self, method, url, body=None):
         self.count += 1
-        return self._session.request(method, self._endpoint + url, json=body,
-                                     timeout=600)
+        return self._session.request(
+            method, self._endpoint + url, json=body, timeout=600
+        )
 
     def answers(self):
         """Tell whether Placement runs already."""

@@ -9,6 +9,7 @@ import threading
 import weakref
 
 import fixtures
+
 # Before oslo.messaging, which imports eventlet, and Nova's tests mind that.
 import nova.tests.functional  # noqa: F401
 from oslo_messaging._drivers import base
@@ -52,15 +53,18 @@ class Listener(impl_fake.FakeListener):
 
     def hears(self, topic, server):
         """Tell whether messages to a topic, or a server of it, come here."""
-        return any(target.topic == topic and server in (None, target.server)
-                   for target in self._targets)
+        return any(
+            target.topic == topic and server in (None, target.server)
+            for target in self._targets
+        )
 
 
 class Exchange(impl_fake.FakeExchange):
     """Wakes those for whom a message is."""
 
-    def deliver_message(self, topic, ctxt, message, server=None, fanout=False,
-                        reply_q=None):
+    def deliver_message(
+        self, topic, ctxt, message, server=None, fanout=False, reply_q=None
+    ):
         super().deliver_message(topic, ctxt, message, server, fanout, reply_q)
         for listener in list(Listener.everybody):
             if listener.hears(topic, None if fanout else server):
@@ -71,7 +75,12 @@ class QuietTransport(fixtures.Fixture):
     """Uses it for what is started from now on."""
 
     def _setUp(self):
-        for name, replacement in (('FakeListener', Listener),
-                                  ('FakeExchange', Exchange)):
-            self.useFixture(fixtures.MonkeyPatch(
-                f'oslo_messaging._drivers.impl_fake.{name}', replacement))
+        for name, replacement in (
+            ('FakeListener', Listener),
+            ('FakeExchange', Exchange),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    f'oslo_messaging._drivers.impl_fake.{name}', replacement
+                )
+            )

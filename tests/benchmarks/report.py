@@ -22,48 +22,81 @@ PICTURE = HOME / 'images/benchmarks.svg'
 
 def tables(document):
     """Return the tables, in reStructuredText, with labels of their own."""
-    return '\n'.join([
-        '.. Written by python -m tests.benchmarks.report.', '',
-        f'Measured {document["created"][:10]}: {_machine(document)}.', '',
-        *(line for section in document['benchmarks']
-          for line in (*_heading(section), *_measurements(section),
-                       *_ratios(section)))])
+    return '\n'.join(
+        [
+            '.. Written by python -m tests.benchmarks.report.',
+            '',
+            f'Measured {document["created"][:10]}: {_machine(document)}.',
+            '',
+            *(
+                line
+                for section in document['benchmarks']
+                for line in (
+                    *_heading(section),
+                    *_measurements(section),
+                    *_ratios(section),
+                )
+            ),
+        ]
+    )
 
 
 def _machine(document):
     machine = document['machine']
-    versions = ', '.join(f'{name} {version}' for name, version
-                         in machine['versions'].items())
-    return (f'{machine["processors"]} processors ({machine["processor"]}), '
-            f'{machine["memory_mib"] / 1024:.0f} GiB of memory, load '
-            f'{machine["load_before"]:.1f} before; {versions}')
+    versions = ', '.join(
+        f'{name} {version}' for name, version in machine['versions'].items()
+    )
+    return (
+        f'{machine["processors"]} processors ({machine["processor"]}), '
+        f'{machine["memory_mib"] / 1024:.0f} GiB of memory, load '
+        f'{machine["load_before"]:.1f} before; {versions}'
+    )
 
 
 def _heading(section):
     name = section['name']
-    return [f'{name}: {section["title"]}',
-            '-' * len(f'{name}: {section["title"]}'), '']
+    return [
+        f'{name}: {section["title"]}',
+        '-' * len(f'{name}: {section["title"]}'),
+        '',
+    ]
 
 
 def _measurements(section):
-    rows = [[one['case'], _sizes(one), one['rounds'],
-             *(number(one[key]) for key in ('min', 'median', 'max')),
-             one['unit']] for one in section['measurements']]
-    return _table(['case', 'sizes', 'rounds', 'min', 'median', 'max', 'unit'],
-                  rows)
+    rows = [
+        [
+            one['case'],
+            _sizes(one),
+            one['rounds'],
+            *(number(one[key]) for key in ('min', 'median', 'max')),
+            one['unit'],
+        ]
+        for one in section['measurements']
+    ]
+    return _table(
+        ['case', 'sizes', 'rounds', 'min', 'median', 'max', 'unit'], rows
+    )
 
 
 def _sizes(measurement):
-    return ', '.join(f'{size:,} {name}'
-                     for name, size in measurement['sizes'].items())
+    return ', '.join(
+        f'{size:,} {name}' for name, size in measurement['sizes'].items()
+    )
 
 
 def _ratios(section):
     known = budgets.load()
-    return _table(['ratio', 'min', 'median', 'max', 'budget'], [
-        [f'{one["name"]}: {one["meaning"]}',
-         *(number(one[key]) for key in ('min', 'median', 'max')),
-         number(known.get(one['name']))] for one in section['ratios']])
+    return _table(
+        ['ratio', 'min', 'median', 'max', 'budget'],
+        [
+            [
+                f'{one["name"]}: {one["meaning"]}',
+                *(number(one[key]) for key in ('min', 'median', 'max')),
+                number(known.get(one['name'])),
+            ]
+            for one in section['ratios']
+        ],
+    )
 
 
 def number(value):

@@ -17,13 +17,24 @@ import statistics
 
 SCHEMA_VERSION = 1
 #: Whose versions decide what is measured.
-PACKAGES = ('nova', 'openstack-placement', 'SQLAlchemy', 'oslo.db',
-            'oslo.messaging', 'PyMySQL', 'waitress')
+PACKAGES = (
+    'nova',
+    'openstack-placement',
+    'SQLAlchemy',
+    'oslo.db',
+    'oslo.messaging',
+    'PyMySQL',
+    'waitress',
+)
 
 
 def _told(values: tuple[float, ...]) -> dict[str, float]:
-    return {'rounds': len(values), 'min': min(values),
-            'median': statistics.median(values), 'max': max(values)}
+    return {
+        'rounds': len(values),
+        'min': min(values),
+        'median': statistics.median(values),
+        'max': max(values),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +58,12 @@ class Measurement:
         return statistics.median(self.values)
 
     def as_json(self) -> dict[str, object]:
-        told = {'case': self.case, 'unit': self.unit,
-                'sizes': dict(self.sizes), **_told(self.values)}
+        told = {
+            'case': self.case,
+            'unit': self.unit,
+            'sizes': dict(self.sizes),
+            **_told(self.values),
+        }
         return {**told, 'values': list(self.values)} if self.series else told
 
 
@@ -69,15 +84,22 @@ class Ratio:
         return statistics.median(self.values)
 
     def as_json(self) -> dict[str, object]:
-        return {'name': self.name, 'meaning': self.meaning,
-                **_told(self.values)}
+        return {
+            'name': self.name,
+            'meaning': self.meaning,
+            **_told(self.values),
+        }
 
 
-def paired(name: str, meaning: str, some: Iterable[float],
-           others: Iterable[float]) -> Ratio:
+def paired(
+    name: str, meaning: str, some: Iterable[float], others: Iterable[float]
+) -> Ratio:
     """Return the ratio of values that were measured in turns."""
-    return Ratio(name, meaning, tuple(
-        one / other for one, other in zip(some, others, strict=True)))
+    return Ratio(
+        name,
+        meaning,
+        tuple(one / other for one, other in zip(some, others, strict=True)),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,38 +110,57 @@ class Found:
     ratios: tuple[Ratio, ...]
 
     def __add__(self, other: 'Found') -> 'Found':
-        return Found(self.measurements + other.measurements,
-                     self.ratios + other.ratios)
+        return Found(
+            self.measurements + other.measurements, self.ratios + other.ratios
+        )
 
 
 NOTHING = Found((), ())
 
 
-def section(name: str, title: str, arguments: Mapping[str, object],
-            seconds: float, found: Found) -> dict[str, object]:
+def section(
+    name: str,
+    title: str,
+    arguments: Mapping[str, object],
+    seconds: float,
+    found: Found,
+) -> dict[str, object]:
     """Return one benchmark's part of the document."""
-    return {'name': name, 'title': title, 'arguments': dict(arguments),
-            'seconds': round(seconds, 1),
-            'measurements': [one.as_json() for one in found.measurements],
-            'ratios': [one.as_json() for one in found.ratios]}
+    return {
+        'name': name,
+        'title': title,
+        'arguments': dict(arguments),
+        'seconds': round(seconds, 1),
+        'measurements': [one.as_json() for one in found.measurements],
+        'ratios': [one.as_json() for one in found.ratios],
+    }
 
 
-def document(sections: Iterable[Mapping[str, object]],
-             machine: Mapping[str, object]) -> dict[str, object]:
+def document(
+    sections: Iterable[Mapping[str, object]], machine: Mapping[str, object]
+) -> dict[str, object]:
     """Return the whole document."""
-    return {'schema_version': SCHEMA_VERSION,
-            'created': datetime.datetime.now(datetime.UTC).isoformat(
-                timespec='seconds'),
-            'machine': dict(machine), 'benchmarks': list(sections)}
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'created': datetime.datetime.now(datetime.UTC).isoformat(
+            timespec='seconds'
+        ),
+        'machine': dict(machine),
+        'benchmarks': list(sections),
+    }
 
 
 def machine() -> dict[str, object]:
     """Return what the numbers depend on: this machine, and versions."""
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    return {'processor': _processor(), 'processors': os.cpu_count(),
-            'memory_mib': memory >> 20, 'kernel': platform.release(),
-            'load_before': os.getloadavg()[0],
-            'versions': {'Python': platform.python_version(), **_versions()}}
+    return {
+        'processor': _processor(),
+        'processors': os.cpu_count(),
+        'memory_mib': memory >> 20,
+        'kernel': platform.release(),
+        'load_before': os.getloadavg()[0],
+        'versions': {'Python': platform.python_version(), **_versions()},
+    }
 
 
 def _processor() -> str:

@@ -29,8 +29,9 @@ def measure(hosts, rounds, landings):
         timing.say(f'{size} hosts, of one mdev type or another')
         parts.append(_measure(savings_cloud.TYPES, size, _by_type, rounds))
     timing.say(f'{hosts[0]} hosts of one mdev type, and different boards')
-    parts.append(_measure(savings_cloud.IDENTITY, hosts[0], _by_identity,
-                          landings))
+    parts.append(
+        _measure(savings_cloud.IDENTITY, hosts[0], _by_identity, landings)
+    )
     return sum(parts, results.NOTHING)
 
 
@@ -56,23 +57,36 @@ def _by_type(cloud, size, rounds):
             if not some[-1].compatible:
                 raise AssertionError(f'{label}: it runs on another type')
     return results.Found(
-        tuple(results.Measurement(
-            f'types differ, {label}', unit,
-            tuple(getattr(one, attribute) for one in some), {'hosts': size})
-            for label, some in found.items() for unit, attribute in (
-                ('s', 'seconds'), ('checks', 'checks'))),
-        tuple(results.paired(
-            f'savings-{size}-{attribute}',
-            f'{attribute} with the filter, of those of Nova alone',
-            *([getattr(one, attribute) for one in found[label]]
-              for label in (OURS, ALONE)))
-            for attribute in ('seconds', 'checks')))
+        tuple(
+            results.Measurement(
+                f'types differ, {label}',
+                unit,
+                tuple(getattr(one, attribute) for one in some),
+                {'hosts': size},
+            )
+            for label, some in found.items()
+            for unit, attribute in (('s', 'seconds'), ('checks', 'checks'))
+        ),
+        tuple(
+            results.paired(
+                f'savings-{size}-{attribute}',
+                f'{attribute} with the filter, of those of Nova alone',
+                *(
+                    [getattr(one, attribute) for one in found[label]]
+                    for label in (OURS, ALONE)
+                ),
+            )
+            for attribute in ('seconds', 'checks')
+        ),
+    )
 
 
 def positions(size, rounds):
     """Return places for the compatible host, from the first to the last."""
-    return [round((size - 1) * number / max(1, rounds - 1))
-            for number in range(rounds)]
+    return [
+        round((size - 1) * number / max(1, rounds - 1))
+        for number in range(rounds)
+    ]
 
 
 def _by_identity(cloud, size, rounds):
@@ -85,23 +99,50 @@ def _by_identity(cloud, size, rounds):
             landing = cloud.land(label == OURS, position)
             some.append(float(not landing.compatible))
     return results.Found(
-        tuple(results.Measurement(
-            f'identities differ, {label}: incompatible landings',
-            f'of {rounds}', (sum(some),), {'hosts': size})
-            for label, some in wrong.items()),
-        (results.Ratio(f'savings-{size}-incompatible',
-                       'incompatible landings with the filter, of all',
-                       (sum(wrong[OURS]) / rounds,)),))
+        tuple(
+            results.Measurement(
+                f'identities differ, {label}: incompatible landings',
+                f'of {rounds}',
+                (sum(some),),
+                {'hosts': size},
+            )
+            for label, some in wrong.items()
+        ),
+        (
+            results.Ratio(
+                f'savings-{size}-incompatible',
+                'incompatible landings with the filter, of all',
+                (sum(wrong[OURS]) / rounds,),
+            ),
+        ),
+    )
 
 
 BENCHMARK = options.Benchmark(
-    'savings', 'one compatible host of many: Nova alone, and the filter', (
-        options.Size('hosts', (10, 50, 100), (10,),
-                     'how many there are to go to, ascending'),
-        options.Size('rounds', 3, 3, 'places of the compatible host in the '
-                     'order of hosts'),
-        options.Size('landings', 10, 4, 'migrations where only the filter '
-                     'can tell hosts apart')), measure)
+    'savings',
+    'one compatible host of many: Nova alone, and the filter',
+    (
+        options.Size(
+            'hosts',
+            (10, 50, 100),
+            (10,),
+            'how many there are to go to, ascending',
+        ),
+        options.Size(
+            'rounds',
+            3,
+            3,
+            'places of the compatible host in the order of hosts',
+        ),
+        options.Size(
+            'landings',
+            10,
+            4,
+            'migrations where only the filter can tell hosts apart',
+        ),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

@@ -28,8 +28,10 @@ IDLE = 20
 
 #: What makes all other hosts incompatible: their board, and its mdev type.
 TYPES = (BOARD, {0: 'nvidia-12'})
-IDENTITY = (hardware.Board(0, product='2236', both_types=True),
-            {0: 'nvidia-11'})
+IDENTITY = (
+    hardware.Board(0, product='2236', both_types=True),
+    {0: 'nvidia-11'},
+)
 
 
 class Order(weights.BaseHostWeigher):
@@ -74,8 +76,11 @@ class Cloud(base.MdevCompatTestCase):
         self.useFixture(quiet_transport.QuietTransport())
         # Each idle thread of a pool, of which there are five a host, looks
         # every second whether it is to end.
-        self.useFixture(fixtures.MonkeyPatch(
-            'futurist._thread.ThreadWorker.MAX_IDLE_FOR', IDLE))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'futurist._thread.ThreadWorker.MAX_IDLE_FOR', IDLE
+            )
+        )
         super().setUp()
         # Nova's threads say good-bye when nobody catches the log any more.
         self.addCleanup(logging.disable, logging.INFO)
@@ -84,13 +89,18 @@ class Cloud(base.MdevCompatTestCase):
         # All that a live migration does is one call here, and hosts are up
         # for as long as it takes: a hundred that say so in one process would
         # slow down what is measured.
-        self.flags(rpc_response_timeout=LONG, long_rpc_timeout=LONG,
-                   service_down_time=LONG, report_interval=0)
+        self.flags(
+            rpc_response_timeout=LONG,
+            long_rpc_timeout=LONG,
+            service_down_time=LONG,
+            report_interval=0,
+        )
         super()._setup_services()
 
     def _setup_scheduler_service(self):
-        self.flags(weight_classes=[f'{__name__}.Order'],
-                   group='filter_scheduler')
+        self.flags(
+            weight_classes=[f'{__name__}.Order'], group='filter_scheduler'
+        )
         return super()._setup_scheduler_service()
 
     def tell(self):
@@ -101,8 +111,12 @@ class Cloud(base.MdevCompatTestCase):
         host_manager = self.scheduler.manager.host_manager
         self._filters = {
             True: list(host_manager.enabled_filters),
-            False: [one for one in host_manager.enabled_filters
-                    if one not in self.our_filters()]}
+            False: [
+                one
+                for one in host_manager.enabled_filters
+                if one not in self.our_filters()
+            ],
+        }
         self._story(self)
 
     def grow(self, size):
@@ -134,19 +148,26 @@ class Cloud(base.MdevCompatTestCase):
         (compatible,) = set(PAIR) - {source}
         others = self._names[2:]
         random.shuffle(others)
-        Order.names = [*others[:position], compatible, *others[position:],
-                       source]
-        self.scheduler.manager.host_manager.enabled_filters = (
-            self._filters[with_filter])
+        Order.names = [
+            *others[:position],
+            compatible,
+            *others[position:],
+            source,
+        ]
+        self.scheduler.manager.host_manager.enabled_filters = self._filters[
+            with_filter
+        ]
         start = time.perf_counter()
         found = self.migrate(self._server)
-        return Landing(time.perf_counter() - start, len(self.checked),
-                       found == compatible)
+        return Landing(
+            time.perf_counter() - start, len(self.checked), found == compatible
+        )
 
     def go_home(self):
         """Bring the instance back from wherever Nova has put it."""
-        self.scheduler.manager.host_manager.enabled_filters = (
-            self._filters[False])
+        self.scheduler.manager.host_manager.enabled_filters = self._filters[
+            False
+        ]
         if self.host_of(self._server) != PAIR[0]:
             self.migrate(self._server, host=PAIR[0])
 

@@ -13,17 +13,25 @@ from nova.scheduler import host_manager
 from oslo_utils import timeutils
 from oslo_utils import uuidutils
 
-from nova_mdev_compat import filters as our_filters
+from nova_mdev_compat.scheduler import compat_filter
 
 CONF = nova_conf.CONF
 CELL = uuidutils.generate_uuid()
 
 _SIZES = {
-    'vcpus': 128, 'vcpus_used': 16, 'memory_mb': 1048576,
-    'memory_mb_used': 65536, 'free_ram_mb': 983040, 'local_gb': 4000,
-    'local_gb_used': 400, 'free_disk_gb': 3600, 'disk_available_least': 3600,
-    'cpu_allocation_ratio': 4.0, 'ram_allocation_ratio': 1.0,
-    'disk_allocation_ratio': 1.0}
+    'vcpus': 128,
+    'vcpus_used': 16,
+    'memory_mb': 1048576,
+    'memory_mb_used': 65536,
+    'free_ram_mb': 983040,
+    'local_gb': 4000,
+    'local_gb_used': 400,
+    'free_disk_gb': 3600,
+    'disk_available_least': 3600,
+    'cpu_allocation_ratio': 4.0,
+    'ram_allocation_ratio': 1.0,
+    'disk_allocation_ratio': 1.0,
+}
 
 
 def configure(migration):
@@ -36,8 +44,8 @@ def configure(migration):
     CONF([], project='nova', default_config_files=[])
     CONF.set_override('service_down_time', 86400)  # here nobody reports
     objects.register_all()
-    our_filters._live_migrations = lambda spec_obj: [migration]
-    our_filters._newest_migration = lambda spec_obj: migration
+    compat_filter._live_migrations = lambda spec_obj: [migration]
+    compat_filter._newest_migration = lambda spec_obj: migration
 
 
 def our_filter(placement, cached):
@@ -46,7 +54,7 @@ def our_filter(placement, cached):
     :param cached: it may use an answer twice
     """
     CONF.set_override('cache_ttl', 3600 if cached else 0, 'mdev_compat')
-    found = our_filters.MdevCompatFilter()
+    found = compat_filter.MdevCompatFilter()
     found._placement = placement
     return found
 
@@ -58,16 +66,36 @@ def host_state(number, uuid):
     """
     name, now = f'compute-{number:05}.example.org', timeutils.utcnow()
     service = objects.Service(
-        id=number, uuid=uuidutils.generate_uuid(), host=name,
-        binary='nova-compute', topic='compute', report_count=1000,
-        disabled=False, forced_down=False, availability_zone='nova',
-        created_at=now, updated_at=now, last_seen_up=now)
+        id=number,
+        uuid=uuidutils.generate_uuid(),
+        host=name,
+        binary='nova-compute',
+        topic='compute',
+        report_count=1000,
+        disabled=False,
+        forced_down=False,
+        availability_zone='nova',
+        created_at=now,
+        updated_at=now,
+        last_seen_up=now,
+    )
     compute = objects.ComputeNode(
-        id=number, uuid=uuid, host=name, hypervisor_hostname=name,
-        hypervisor_type='QEMU', hypervisor_version=8002000, cpu_info='',
-        host_ip='192.0.2.1', stats={}, metrics='[]', numa_topology=None,
-        supported_hv_specs=[], pci_device_pools=objects.PciDevicePoolList(),
-        updated_at=now, **_SIZES)
+        id=number,
+        uuid=uuid,
+        host=name,
+        hypervisor_hostname=name,
+        hypervisor_type='QEMU',
+        hypervisor_version=8002000,
+        cpu_info='',
+        host_ip='192.0.2.1',
+        stats={},
+        metrics='[]',
+        numa_topology=None,
+        supported_hv_specs=[],
+        pci_device_pools=objects.PciDevicePoolList(),
+        updated_at=now,
+        **_SIZES,
+    )
     state = host_manager.HostState(name, name, CELL)
     state.update(compute, dict(service), [], {})
     return state
@@ -82,12 +110,21 @@ def give(hosts, candidates):
 def boot():
     """Return a request for a new instance, without PCI devices."""
     return objects.RequestSpec(
-        instance_uuid=uuidutils.generate_uuid(), num_instances=1,
+        instance_uuid=uuidutils.generate_uuid(),
+        num_instances=1,
         pci_requests=objects.InstancePCIRequests(requests=[]),
-        numa_topology=None, scheduler_hints={}, ignore_hosts=None,
-        force_hosts=None, force_nodes=None, retry=None, limits=None,
-        requested_destination=None, requested_resources=[],
-        availability_zone=None, instance_group=None)
+        numa_topology=None,
+        scheduler_hints={},
+        ignore_hosts=None,
+        force_hosts=None,
+        force_nodes=None,
+        retry=None,
+        limits=None,
+        requested_destination=None,
+        requested_resources=[],
+        availability_zone=None,
+        instance_group=None,
+    )
 
 
 def live_migration():
@@ -95,5 +132,6 @@ def live_migration():
     spec = boot()
     spec.ignore_hosts = ['source.example.org']
     spec.requested_destination = objects.Destination(
-        cell=objects.CellMapping(uuid=CELL))
+        cell=objects.CellMapping(uuid=CELL)
+    )
     return spec

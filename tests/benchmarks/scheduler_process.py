@@ -32,7 +32,7 @@ ALONE, OURS = 'without', 'with'
 #: So often memory is looked at, in requests, and so many make one round.
 LOOK = 10
 ROUND = 100
-MIB = 2 ** 20
+MIB = 2**20
 
 CONFIG = """
 [DEFAULT]
@@ -57,27 +57,40 @@ class Scheduler:
 
     def __init__(self, the_stack, name):
         filters = CONF.filter_scheduler.enabled_filters + (
-            ['MdevCompatFilter'] if name == OURS else [])
-        config = the_stack.write(f'{name}.conf', CONFIG.format(
-            name=name, filters=','.join(filters)))
-        self._process = the_stack.start(f'nova-scheduler-{name}', [
-            stack.BIN / 'nova-scheduler', '--config-file', the_stack.config,
-            '--config-file', config])
+            ['MdevCompatFilter'] if name == OURS else []
+        )
+        config = the_stack.write(
+            f'{name}.conf', CONFIG.format(name=name, filters=','.join(filters))
+        )
+        self._process = the_stack.start(
+            f'nova-scheduler-{name}',
+            [
+                stack.BIN / 'nova-scheduler',
+                '--config-file',
+                the_stack.config,
+                '--config-file',
+                config,
+            ],
+        )
         self._calls = rpc.get_client(
             messaging.Target(topic=rpcapi.RPC_TOPIC, version='4.0'),
-            serializer=objects_base.NovaObjectSerializer()).prepare(
-                server=name, version='4.5')
+            serializer=objects_base.NovaObjectSerializer(),
+        ).prepare(server=name, version='4.5')
         # What each of Nova's services answers (nova.baserpc).
-        self._pings = rpc.get_client(messaging.Target(
-            topic=rpcapi.RPC_TOPIC, namespace='baseapi',
-            version='1.0')).prepare(server=name, timeout=2)
+        self._pings = rpc.get_client(
+            messaging.Target(
+                topic=rpcapi.RPC_TOPIC, namespace='baseapi', version='1.0'
+            )
+        ).prepare(server=name, timeout=2)
         self._context = nova_context.get_admin_context()
         self.memory, self.cpu, self.seconds = [], [], []
 
     def wait(self):
         """Wait until it answers."""
-        process.wait_for(lambda: self._process.check() and self._answers(),
-                         'let nova-scheduler answer')
+        process.wait_for(
+            lambda: self._process.check() and self._answers(),
+            'let nova-scheduler answer',
+        )
         self._tree = [psutil.Process(self._process.pid)]
         self._tree += self._tree[0].children(recursive=True)
         self._cpu_before = self._cpu()
@@ -92,15 +105,20 @@ class Scheduler:
         """Let it choose a host; return Nova's selection."""
         start = time.perf_counter()
         ((selection, *_),) = self._calls.call(
-            self._context, 'select_destinations', spec_obj=request,
-            instance_uuids=[request.instance_uuid], return_objects=True,
-            return_alternates=False)
+            self._context,
+            'select_destinations',
+            spec_obj=request,
+            instance_uuids=[request.instance_uuid],
+            return_objects=True,
+            return_alternates=False,
+        )
         self.seconds.append(time.perf_counter() - start)
         return selection
 
     def look(self):
-        self.memory.append(sum(one.memory_full_info().uss
-                               for one in self._tree))
+        self.memory.append(
+            sum(one.memory_full_info().uss for one in self._tree)
+        )
 
     def end_round(self):
         now = self._cpu()
@@ -112,8 +130,9 @@ class Scheduler:
         return sum(one.memory_info().rss for one in self._tree) / MIB
 
     def _cpu(self):
-        return sum(one.cpu_times().user + one.cpu_times().system
-                   for one in self._tree)
+        return sum(
+            one.cpu_times().user + one.cpu_times().system for one in self._tree
+        )
 
 
 def measure(hosts, requests):
@@ -125,8 +144,9 @@ def measure(hosts, requests):
         cloud = moves.Cloud(the_stack, the_stack.configure_nova())
         cloud.grow(hosts)
         timing.say('starting two nova-schedulers')
-        schedulers = {name: Scheduler(the_stack, name)
-                      for name in (ALONE, OURS)}
+        schedulers = {
+            name: Scheduler(the_stack, name) for name in (ALONE, OURS)
+        }
         for one in schedulers.values():
             one.wait()
         _know_hosts(hosts)
@@ -142,8 +162,9 @@ def _know_hosts(hosts):
     """Tell the schedulers that hosts are empty, as nova-compute does."""
     api, context = rpcapi.SchedulerAPI(), nova_context.get_admin_context()
     for number in range(hosts + 1):
-        api.update_instance_info(context, bulk.host_name(number),
-                                 objects.InstanceList(objects=[]))
+        api.update_instance_info(
+            context, bulk.host_name(number), objects.InstanceList(objects=[])
+        )
 
 
 def _ask(schedulers, client, cloud, move):
@@ -169,37 +190,62 @@ def _found(hosts, requests, schedulers):
     alone, ours = schedulers[ALONE], schedulers[OURS]
     return results.Found(
         (*_told(ALONE, alone, sizes), *_told(OURS, ours, sizes)),
-        (results.paired(f'{name}-cpu', 'CPU time with the filter, of that '
-                        'without', ours.cpu, alone.cpu),
-         results.paired(f'{name}-memory', 'memory (USS) with the filter, of '
-                        'that without', ours.memory, alone.memory),
-         results.Ratio(f'{name}-growth', 'what the second half of the '
-                       'requests adds to the memory with the filter, by a '
-                       'line fitted to it', (_second_half(ours).growth,))))
+        (
+            results.paired(
+                f'{name}-cpu',
+                'CPU time with the filter, of that without',
+                ours.cpu,
+                alone.cpu,
+            ),
+            results.paired(
+                f'{name}-memory',
+                'memory (USS) with the filter, of that without',
+                ours.memory,
+                alone.memory,
+            ),
+            results.Ratio(
+                f'{name}-growth',
+                'what the second half of the '
+                'requests adds to the memory with the filter, by a '
+                'line fitted to it',
+                (_second_half(ours).growth,),
+            ),
+        ),
+    )
 
 
 def _told(label, scheduler, sizes):
     """Return what one scheduler has used."""
     case, line = f'{label} the filter', _second_half(scheduler)
-    return [results.Measurement(case, unit, tuple(values), sizes, series)
-            for unit, values, series in (
-                ('s a request', scheduler.seconds, False),
-                (f'CPU s for {ROUND} requests', scheduler.cpu, False),
-                ('MiB RSS at the end', [scheduler.resident()], False),
-                ('MiB USS', [size / MIB for size in scheduler.memory], True),
-                ('MiB USS more for 1,000 requests, by the second half',
-                 [line.slope / LOOK * 1000 / MIB], False))]
+    return [
+        results.Measurement(case, unit, tuple(values), sizes, series)
+        for unit, values, series in (
+            ('s a request', scheduler.seconds, False),
+            (f'CPU s for {ROUND} requests', scheduler.cpu, False),
+            ('MiB RSS at the end', [scheduler.resident()], False),
+            ('MiB USS', [size / MIB for size in scheduler.memory], True),
+            (
+                'MiB USS more for 1,000 requests, by the second half',
+                [line.slope / LOOK * 1000 / MIB],
+                False,
+            ),
+        )
+    ]
 
 
 def _second_half(scheduler):
-    return growth.fit(scheduler.memory[len(scheduler.memory) // 2:])
+    return growth.fit(scheduler.memory[len(scheduler.memory) // 2 :])
 
 
 BENCHMARK = options.Benchmark(
-    'scheduler_process', 'nova-scheduler, with and without the filter', (
+    'scheduler_process',
+    'nova-scheduler, with and without the filter',
+    (
         options.Size('hosts', 30, 10, 'how many there are to go to'),
-        options.Size('requests', 1000, 200, 'to each, a multiple of 100')),
-    measure)
+        options.Size('requests', 1000, 200, 'to each, a multiple of 100'),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

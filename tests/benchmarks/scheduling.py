@@ -15,7 +15,7 @@ from nova import context as nova_context
 from nova import objects
 from nova.scheduler import manager as scheduler_manager
 
-from nova_mdev_compat import filters as our_filters
+from nova_mdev_compat.scheduler import compat_filter
 from tests.benchmarks import bulk
 from tests.benchmarks import moves
 from tests.benchmarks import naive
@@ -73,27 +73,38 @@ class Scheduler:
         self._common = list(self._hosts.enabled_filters)
         CONF.set_override('cache_ttl', TTL, 'mdev_compat')
         self.filters = {
-            WITHOUT: None, COLD: our_filters.MdevCompatFilter(),
-            WARM: our_filters.MdevCompatFilter(), NAIVE: naive.NaiveFilter()}
-        self.watches = {label: Stopwatch(one) for label, one
-                        in self.filters.items() if one}
+            WITHOUT: None,
+            COLD: compat_filter.MdevCompatFilter(),
+            WARM: compat_filter.MdevCompatFilter(),
+            NAIVE: naive.NaiveFilter(),
+        }
+        self.watches = {
+            label: Stopwatch(one) for label, one in self.filters.items() if one
+        }
 
     def know_hosts(self, size):
         """Tell the scheduler that hosts are empty, as nova-compute does."""
         context = nova_context.get_admin_context()
         for number in range(size + 1):
             self._manager.update_instance_info(
-                context, bulk.host_name(number),
-                objects.InstanceList(objects=[]))
+                context,
+                bulk.host_name(number),
+                objects.InstanceList(objects=[]),
+            )
 
     def case(self, label, move):
         """Return a case: the same migration, with or without a filter."""
         return timing.Case(
-            label, lambda: self._manager.select_destinations(
-                nova_context.get_admin_context(), spec_obj=self._spec,
-                instance_uuids=[move.instance], return_objects=True),
+            label,
+            lambda: self._manager.select_destinations(
+                nova_context.get_admin_context(),
+                spec_obj=self._spec,
+                instance_uuids=[move.instance],
+                return_objects=True,
+            ),
             lambda: self._prepare(label, move),
-            lambda found: self._check(label, found[0][0]))
+            lambda found: self._check(label, found[0][0]),
+        )
 
     def _prepare(self, label, move):
         self._client.forget(move.instance)
@@ -137,8 +148,9 @@ def measure(hosts, rounds, everything):
         for size in hosts:
             cloud.grow(size)
             scheduler.know_hosts(size)
-            found += _measure(scheduler, move, size, rounds,
-                              size >= everything)
+            found += _measure(
+                scheduler, move, size, rounds, size >= everything
+            )
     return found
 
 
@@ -149,16 +161,30 @@ def _measure(scheduler, move, size, rounds, everything):
     rounds = max(3, rounds * 1000 // max(size, 1000))
     what = f'{size:,} hosts, {LIMIT:,} candidates at most'
     ours = _take_turns(scheduler, move, (WITHOUT, COLD, WARM), rounds, what)
-    theirs = _take_turns(scheduler, move, (COLD, NAIVE), NAIVE_ROUNDS,
-                         f'{what}: the naive filter', warm_up=0)
+    theirs = _take_turns(
+        scheduler,
+        move,
+        (COLD, NAIVE),
+        NAIVE_ROUNDS,
+        f'{what}: the naive filter',
+        warm_up=0,
+    )
     name = f'scheduling-{size}'
     found = _ours(name, {'hosts': size}, ours) + _naive(name, size, theirs)
     if everything:
         CONF.set_override('max_placement_results', NO_LIMIT, 'scheduler')
         found += _ours(
-            f'{name}-all', {'hosts': size}, _take_turns(
-                scheduler, move, (WITHOUT, COLD, WARM), ALL_ROUNDS,
-                f'{size:,} hosts, all candidates', warm_up=0))
+            f'{name}-all',
+            {'hosts': size},
+            _take_turns(
+                scheduler,
+                move,
+                (WITHOUT, COLD, WARM),
+                ALL_ROUNDS,
+                f'{size:,} hosts, all candidates',
+                warm_up=0,
+            ),
+        )
     return found
 
 
@@ -167,48 +193,102 @@ def _take_turns(scheduler, move, labels, rounds, what, warm_up=1):
     for watch in scheduler.watches.values():
         watch.found.clear()
     seconds = timing.take_turns(
-        [scheduler.case(label, move) for label in labels], rounds, what,
-        collecting=True, warm_up=warm_up)
-    taken = {label: scheduler.watches[label].found[warm_up:]
-             for label in labels if label in scheduler.watches}
-    return Turns(seconds, {label: [seconds for seconds, _ in some]
-                           for label, some in taken.items()},
-                 max(hosts for some in taken.values() for _, hosts in some))
+        [scheduler.case(label, move) for label in labels],
+        rounds,
+        what,
+        collecting=True,
+        warm_up=warm_up,
+    )
+    taken = {
+        label: scheduler.watches[label].found[warm_up:]
+        for label in labels
+        if label in scheduler.watches
+    }
+    return Turns(
+        seconds,
+        {
+            label: [seconds for seconds, _ in some]
+            for label, some in taken.items()
+        },
+        max(hosts for some in taken.values() for _, hosts in some),
+    )
 
 
 def _ours(name, sizes, turns):
     """Return what requests took with our filter and without."""
     sizes = {**sizes, 'candidate hosts': turns.hosts}
     without = turns.requests[WITHOUT]
-    found = [results.Measurement(f'request {label}', 's', tuple(some), sizes)
-             for label, some in turns.requests.items()]
-    found += [results.Measurement(f'the filter itself, {CACHE[label]} cache',
-                                  's', tuple(some), sizes)
-              for label, some in turns.filters.items()]
-    return results.Found(tuple(found), tuple(results.paired(
-        f'{name}-{CACHE[label]}',
-        f"the filter's time, {CACHE[label]} cache, of the request's without",
-        some, without) for label, some in turns.filters.items()))
+    found = [
+        results.Measurement(f'request {label}', 's', tuple(some), sizes)
+        for label, some in turns.requests.items()
+    ]
+    found += [
+        results.Measurement(
+            f'the filter itself, {CACHE[label]} cache', 's', tuple(some), sizes
+        )
+        for label, some in turns.filters.items()
+    ]
+    return results.Found(
+        tuple(found),
+        tuple(
+            results.paired(
+                f'{name}-{CACHE[label]}',
+                f"the filter's time, {CACHE[label]} cache, of the request's without",
+                some,
+                without,
+            )
+            for label, some in turns.filters.items()
+        ),
+    )
 
 
 def _naive(name, size, turns):
     """Return what the naive filter took, and ours of that."""
-    return results.Found((results.Measurement(
-        'the naive filter itself', 's', tuple(turns.filters[NAIVE]),
-        {'hosts': size, 'candidate hosts': turns.hosts}),), (results.paired(
-            f'{name}-of-naive',
-            "the filter's time, cold cache, of the naive filter's",
-            turns.filters[COLD], turns.filters[NAIVE]),))
+    return results.Found(
+        (
+            results.Measurement(
+                'the naive filter itself',
+                's',
+                tuple(turns.filters[NAIVE]),
+                {'hosts': size, 'candidate hosts': turns.hosts},
+            ),
+        ),
+        (
+            results.paired(
+                f'{name}-of-naive',
+                "the filter's time, cold cache, of the naive filter's",
+                turns.filters[COLD],
+                turns.filters[NAIVE],
+            ),
+        ),
+    )
 
 
 BENCHMARK = options.Benchmark(
-    'scheduling', 'scheduling a live migration: Nova, Placement, MariaDB', (
-        options.Size('hosts', (100, 1000, 10000), (100, 300),
-                     'sizes of the cloud, ascending'),
-        options.Size('rounds', 9, 3, 'how often each case is measured; less '
-                     'often in a large cloud'),
-        options.Size('everything', 10000, 300, 'from how many hosts on also '
-                     "without Nova's limit of candidates")), measure)
+    'scheduling',
+    'scheduling a live migration: Nova, Placement, MariaDB',
+    (
+        options.Size(
+            'hosts',
+            (100, 1000, 10000),
+            (100, 300),
+            'sizes of the cloud, ascending',
+        ),
+        options.Size(
+            'rounds',
+            9,
+            3,
+            'how often each case is measured; less often in a large cloud',
+        ),
+        options.Size(
+            'everything',
+            10000,
+            300,
+            "from how many hosts on also without Nova's limit of candidates",
+        ),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

@@ -61,6 +61,7 @@ endpoint_override = {endpoint}
 endpoint = {endpoint}
 """
 
+
 class Stack(fixtures.Fixture):
     """The processes, and their configuration.
 
@@ -89,8 +90,10 @@ class Stack(fixtures.Fixture):
         timing.say('starting MariaDB')
         self._mariadb = self.useFixture(backends.Database(self.home))
         self.database = next(
-            one for one in psutil.Process().children(recursive=True)
-            if one.name() in ('mysqld', 'mariadbd'))
+            one
+            for one in psutil.Process().children(recursive=True)
+            if one.name() in ('mysqld', 'mariadbd')
+        )
         self._values = {'home': self.home, 'broker': self._start_broker()}
         self._start_placement()
         if self._with_nova:
@@ -107,19 +110,25 @@ class Stack(fixtures.Fixture):
         timing.say('starting Placement')
         self._create('placement')
         config = self.write('placement.conf', PLACEMENT)
-        process.command('placement-setup', [
-            BIN / 'placement-manage', '--config-file', config, 'db', 'sync'],
-            self.home)
+        process.command(
+            'placement-setup',
+            [BIN / 'placement-manage', '--config-file', config, 'db', 'sync'],
+            self.home,
+        )
         (port,) = backends.free_ports(1)
         self.endpoint = f'http://127.0.0.1:{port}'
         self._values['endpoint'] = self.endpoint
-        one = self.start('placement-api', [
-            sys.executable, SERVE, 'placement.wsgi.api', port],
-            OS_PLACEMENT_CONFIG_DIR=self.home)
+        one = self.start(
+            'placement-api',
+            [sys.executable, SERVE, 'placement.wsgi.api', port],
+            OS_PLACEMENT_CONFIG_DIR=self.home,
+        )
         self.placement = psutil.Process(one.pid)
         self.client = placement_client.Client(self.endpoint)
-        process.wait_for(lambda: one.check() and self.client.answers(),
-                         'let Placement answer')
+        process.wait_for(
+            lambda: one.check() and self.client.answers(),
+            'let Placement answer',
+        )
 
     def _create(self, *names):
         self._mariadb.create(*names)
@@ -160,8 +169,15 @@ class Stack(fixtures.Fixture):
         """
         os.environ.update(ENVIRON)
         # It logs at INFO, as schedulers do, to nowhere.
-        nova_config.parse_args(['nova', '--config-file', str(self.config),
-                                '--log-file', os.devnull])
+        nova_config.parse_args(
+            [
+                'nova',
+                '--config-file',
+                str(self.config),
+                '--log-file',
+                os.devnull,
+            ]
+        )
         oslo_logging.setup(nova_config.CONF, 'nova')
         sys.excepthook = sys.__excepthook__
         objects.register_all()
@@ -169,9 +185,11 @@ class Stack(fixtures.Fixture):
         for name in ('api', 'main'):
             migration.db_sync(database=name)
         cell = objects.CellMapping(
-            nova_context.get_admin_context(), name='cell',
+            nova_context.get_admin_context(),
+            name='cell',
             uuid=uuidutils.generate_uuid(),
             transport_url=self._values['broker'],
-            database_connection=self._values['nova'])
+            database_connection=self._values['nova'],
+        )
         cell.create()
         return cell

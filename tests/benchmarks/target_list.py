@@ -7,13 +7,13 @@ import time
 
 from oslo_utils import uuidutils
 
-from nova_mdev_compat.cloud import acceptance
-from nova_mdev_compat.cloud import instances
-from nova_mdev_compat.cloud import model
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat.cloud import survey
-from nova_mdev_compat.cloud import targets
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import instances
+from nova_mdev_compat.fleet import inventory
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.fleet import survey
+from nova_mdev_compat.fleet import targets
+from nova_mdev_compat.placement import client as pl
 from tests.benchmarks import bulk
 from tests.benchmarks import moves
 from tests.benchmarks import options
@@ -48,55 +48,76 @@ class Cloud:
         """Let there be so many hosts."""
         timing.say(f'{size:,} hosts: writing them')
         first = len(self._trees)
-        some = [trees.Tree.of(BOARDS[number % len(BOARDS)])
-                for number in range(first, size)]
+        some = [
+            trees.Tree.of(BOARDS[number % len(BOARDS)])
+            for number in range(first, size)
+        ]
         self._writer.write(some, first, lambda number, slot: number % 8 == 7)
         self._trees += some
         if not first:
-            self._writer.allocate((self.instance, {
-                some[0].root: {'VCPU': 4, 'MEMORY_MB': 8192},
-                some[0].parents[0]: {'VGPU': 1}}))
+            self._writer.allocate(
+                (
+                    self.instance,
+                    {
+                        some[0].root: {'VCPU': 4, 'MEMORY_MB': 8192},
+                        some[0].parents[0]: {'VGPU': 1},
+                    },
+                )
+            )
 
     def targets(self):
         """Find the targets as the command does."""
         instance, room = instances.read_one(
-            self.placement, self.instance, bulk.host_name(0))
+            self.placement, self.instance, bulk.host_name(0)
+        )
         answers = survey.ask(self.placement, instance.needs, room)
-        return {target.host for target in targets.Judge(
-            answers, instance.needs, room, {}).targets(instance.host.uuid)
-            if target.standing is targets.Standing.COMPATIBLE}
+        return {
+            target.host
+            for target in targets.Judge(
+                answers, instance.needs, room, {}
+            ).targets(instance.host.uuid)
+            if target.standing is targets.Standing.COMPATIBLE
+        }
 
     def whole(self):
         """Find who accepts, as the matrix and the plan read the cloud."""
         instance, _ = instances.read_one(
-            self.placement, self.instance, bulk.host_name(0))
-        return self._accepting(reading.read(self.placement), instance)
+            self.placement, self.instance, bulk.host_name(0)
+        )
+        return self._accepting(inventory.read(self.placement), instance)
 
     def naive(self):
         """Ask each device what it accepts."""
         instance, _ = instances.read_one(
-            self.placement, self.instance, bulk.host_name(0))
+            self.placement, self.instance, bulk.host_name(0)
+        )
         providers = self.placement.providers()
         said = {}
         for number, provider in enumerate(providers):
             if number % 1000 == 0:
                 timing.progress(f'naive: {number} of {len(providers)}')
             if not provider.is_root:
-                said[provider.uuid] = (
-                    self.placement.provider_traits(provider.uuid)[0])
-        cloud = reading.assemble((), providers, said)
-        cloud = model.by_name(dataclasses.replace(host, published=True)
-                              for host in cloud.hosts)
+                said[provider.uuid] = self.placement.provider_traits(
+                    provider.uuid
+                )[0]
+        cloud = inventory.assemble((), providers, said)
+        cloud = model.by_name(
+            dataclasses.replace(host, published=True) for host in cloud.hosts
+        )
         return self._accepting(cloud, instance)
 
     def _accepting(self, cloud, instance):
         voices = {}
         for host, parent in cloud.parents():
             voices.setdefault(host.name, set()).add(
-                acceptance.Voice.of(parent.said))
-        return {name for name, some in voices.items()
-                if name != instance.host.name
-                and acceptance.judge(frozenset(some), instance.needs)}
+                acceptance.Voice.of(parent.said)
+            )
+        return {
+            name
+            for name, some in voices.items()
+            if name != instance.host.name
+            and acceptance.judge(frozenset(some), instance.needs)
+        }
 
 
 def measure(hosts):
@@ -123,32 +144,49 @@ def _measure(cloud, client, size):
         seconds[label] = time.perf_counter() - start
         requests[label] = client.count
     _check(size, hosts)
-    return results.Found(tuple(
-        results.Measurement(label, unit, (found[label],), {'hosts': size})
-        for label in ways for unit, found in (
-            ('s', seconds), ('requests', requests))), tuple(
-        results.Ratio(f'target-list-{size}-{name}',
-                      f'seconds of "{label}", of those of "{NAIVE}"',
-                      (seconds[label] / seconds[NAIVE],))
-        for name, label in (('targets', OURS), ('whole', WHOLE))))
+    return results.Found(
+        tuple(
+            results.Measurement(label, unit, (found[label],), {'hosts': size})
+            for label in ways
+            for unit, found in (('s', seconds), ('requests', requests))
+        ),
+        tuple(
+            results.Ratio(
+                f'target-list-{size}-{name}',
+                f'seconds of "{label}", of those of "{NAIVE}"',
+                (seconds[label] / seconds[NAIVE],),
+            )
+            for name, label in (('targets', OURS), ('whole', WHOLE))
+        ),
+    )
 
 
 def _check(size, found):
     """All find the same; the command alone looks at capacity, too."""
-    accepting = {bulk.host_name(number) for number in range(1, size)
-                 if BOARDS[number % len(BOARDS)] is not trees.REFUSING}
+    accepting = {
+        bulk.host_name(number)
+        for number in range(1, size)
+        if BOARDS[number % len(BOARDS)] is not trees.REFUSING
+    }
     full = {bulk.host_name(number) for number in range(7, size, 8)}
     for label, hosts in found.items():
         expected = accepting - full if label == OURS else accepting
         if hosts != expected:
             raise AssertionError(
-                f'{label}: {len(hosts)} hosts, not {len(expected)}')
+                f'{label}: {len(hosts)} hosts, not {len(expected)}'
+            )
 
 
 BENCHMARK = options.Benchmark(
-    'target_list', 'all targets of one instance, as the command finds them', (
-        options.Size('hosts', (100, 1000), (100,),
-                     'sizes of the cloud, ascending'),), measure)
+    'target_list',
+    'all targets of one instance, as the command finds them',
+    (
+        options.Size(
+            'hosts', (100, 1000), (100,), 'sizes of the cloud, ascending'
+        ),
+    ),
+    measure,
+)
 
 if __name__ == '__main__':
     sys.exit(BENCHMARK.main())

@@ -77,8 +77,11 @@ _BEGAN = time.monotonic()
 def say(text):
     """Say what begins now, for a log, too."""
     progress('')
-    print(f'[{time.monotonic() - _BEGAN:4.0f} s] {text}', file=sys.stderr,
-          flush=True)
+    print(
+        f'[{time.monotonic() - _BEGAN:4.0f} s] {text}',
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def progress(text):

@@ -33,18 +33,27 @@ BROKEN = (process.Failure, client.Refused, fixtures.MultipleExceptions)
 
 def parse(args):
     parser = argparse.ArgumentParser(
-        'python -m tests.cloud', description=__doc__.split('\n\n')[0])
+        'python -m tests.cloud', description=__doc__.split('\n\n')[0]
+    )
     parser.add_argument(
-        '--short', action='store_true',
-        help='only what shows that the parts work together')
+        '--short',
+        action='store_true',
+        help='only what shows that the parts work together',
+    )
     parser.add_argument(
-        '--only', metavar='NAME', action='append', default=[],
+        '--only',
+        metavar='NAME',
+        action='append',
+        default=[],
         choices=[one.__name__ for one in scenarios.ALL],
         help='only this scenario; can be given several times: '
-             + ', '.join(one.__name__ for one in scenarios.ALL))
+        + ', '.join(one.__name__ for one in scenarios.ALL),
+    )
     parser.add_argument(
-        '--keep', action='store_true',
-        help='leave the cloud running until Ctrl-C, and say how to use it')
+        '--keep',
+        action='store_true',
+        help='leave the cloud running until Ctrl-C, and say how to use it',
+    )
     return parser.parse_args(args)
 
 
@@ -60,8 +69,9 @@ def main(args=None):
     try:
         with clouds.Cloud(HOME, tell) as cloud:
             process.remember(PIDS)
-            rows = [_try(one, labs.Lab(cloud), tell)
-                    for one in _chosen(options)]
+            rows = [
+                _try(one, labs.Lab(cloud), tell) for one in _chosen(options)
+            ]
             if options.keep:
                 _keep(cloud, tell)
     except BROKEN as exc:
@@ -110,11 +120,17 @@ def _try(scenario, lab, tell):
 
 def _keep(cloud, tell):
     path = HOME / 'openrc'
-    path.write_text(''.join(
-        f'export {name}={value}\n'
-        for name, value in cloud.admin.environ.items() if name != 'HOME'))
-    tell(f'. {path}; {sys.prefix}/bin/openstack mdev device list   '
-         '(Ctrl-C ends all)')
+    path.write_text(
+        ''.join(
+            f'export {name}={value}\n'
+            for name, value in cloud.admin.environ.items()
+            if name != 'HOME'
+        )
+    )
+    tell(
+        f'. {path}; {sys.prefix}/bin/openstack mdev device list   '
+        '(Ctrl-C ends all)'
+    )
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -123,7 +139,8 @@ def _keep(cloud, tell):
 
 def _report(rows, left, tell):
     table = prettytable.PrettyTable(
-        ['Scenario', 'Verdict', 'Seconds', 'What was seen'], align='l')
+        ['Scenario', 'Verdict', 'Seconds', 'What was seen'], align='l'
+    )
     table.max_width['What was seen'] = 100
     for name, verdict, seconds, seen in rows:
         table.add_row([name, verdict, f'{seconds:.0f}', seen[:300]])

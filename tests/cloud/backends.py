@@ -30,26 +30,34 @@ class Database(fixtures.Fixture):
         self._home = str(home)
 
     def _setUp(self):
-        self._server = self.useFixture(mysql.MySQLDriver(
-            tmp_rootdir=self._home))
+        self._server = self.useFixture(
+            mysql.MySQLDriver(tmp_rootdir=self._home)
+        )
         self.execute(f'SET GLOBAL max_connections = {CONNECTIONS}')
 
     def execute(self, *statements):
-        with pymysql.connect(unix_socket=self._server.socket,
-                             user='root') as connection:
+        with pymysql.connect(
+            unix_socket=self._server.socket, user='root'
+        ) as connection:
             cursor = connection.cursor()
             for statement in statements:
                 cursor.execute(statement)
 
     def create(self, *names):
         """Make databases, empty."""
-        self.execute(*(f'CREATE DATABASE {name} CHARACTER SET utf8mb3'
-                       for name in names))
+        self.execute(
+            *(
+                f'CREATE DATABASE {name} CHARACTER SET utf8mb3'
+                for name in names
+            )
+        )
 
     def url(self, name):
         """Return the URL of a database, as SQLAlchemy has it."""
-        return (f'mysql+pymysql://root@localhost/{name}?charset=utf8mb3'
-                f'&unix_socket={self._server.socket}')
+        return (
+            f'mysql+pymysql://root@localhost/{name}?charset=utf8mb3'
+            f'&unix_socket={self._server.socket}'
+        )
 
 
 class Broker(fixtures.Fixture):
@@ -65,11 +73,18 @@ class Broker(fixtures.Fixture):
     def _setUp(self):
         port, mapper, distribution = free_ports(3)
         # Debian's own RabbitMQ may run, and has the usual ports.
-        for name, value in {'ERL_EPMD_PORT': mapper,
-                            'RABBITMQ_DIST_PORT': distribution}.items():
+        for name, value in {
+            'ERL_EPMD_PORT': mapper,
+            'RABBITMQ_DIST_PORT': distribution,
+        }.items():
             self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
-        server = self.useFixture(rabbitmq.RabbitMQDriver(
-            port=port, nodename=f'cloud{os.getpid()}',
-            tmp_rootdir=self._home))
-        self.url = (f'rabbit://{server.username}:{server.password}'
-                    f'@127.0.0.1:{port}/')
+        server = self.useFixture(
+            rabbitmq.RabbitMQDriver(
+                port=port,
+                nodename=f'cloud{os.getpid()}',
+                tmp_rootdir=self._home,
+            )
+        )
+        self.url = (
+            f'rabbit://{server.username}:{server.password}@127.0.0.1:{port}/'
+        )

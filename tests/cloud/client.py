@@ -30,8 +30,10 @@ class Refused(Exception):
     """
 
     def __init__(self, line, status, stdout, said):
-        super().__init__(f'openstack {line}: status {status}: {said[-2000:]}'
-                         f'{stdout[-2000:]}')
+        super().__init__(
+            f'openstack {line}: status {status}: {said[-2000:]}'
+            f'{stdout[-2000:]}'
+        )
         self.status = status
         self.stdout = stdout
         self.said = said
@@ -42,8 +44,10 @@ def _run(args, environ):
     # A module that cannot be loaded beforehand is passed over in silence.
     package = sys.modules.get('nova_mdev_compat')
     if package is None or pathlib.Path(package.__file__).parents[1] == ROOT:
-        raise process.Failure(f'{PRELOAD[0]} was not loaded beforehand, or '
-                              'found the package of this directory')
+        raise process.Failure(
+            f'{PRELOAD[0]} was not loaded beforehand, or '
+            'found the package of this directory'
+        )
     for name in [name for name in os.environ if name.startswith('OS_')]:
         del os.environ[name]
     os.environ.update(environ)
@@ -65,8 +69,7 @@ class Client:
 
     def submit(self, line):
         """Begin a command; return what it ends with, once it has."""
-        return self._pool.apply_async(
-            _run, (shlex.split(line), self.environ))
+        return self._pool.apply_async(_run, (shlex.split(line), self.environ))
 
     def run(self, line, statuses=(0,)):
         """Return what a command prints.
@@ -78,13 +81,14 @@ class Client:
     def run_all(self, lines):
         """Run commands at once; return what they printed."""
         some = [self.submit(line) for line in lines]
-        return [self.result(line, one) for line, one in
-                zip(lines, some, strict=True)]
+        return [
+            self.result(line, one)
+            for line, one in zip(lines, some, strict=True)
+        ]
 
     def rows(self, line, statuses=(0,)):
         """Return what a command lists, or shows."""
         return json.loads(self.run(f'{line} -f json', statuses))
-
 
     @staticmethod
     def result(line, future, statuses=(0,)):

@@ -61,10 +61,13 @@ class ControlPlane(fixtures.Fixture):
         self._values = self._make_values(broker.url)
         self.processes = {}
         self.addCleanup(self._stop)
-        self.database.create(*(name for service in services.ALL
-                               for name in service.databases))
-        self._tell('making the databases of '
-                   + ', '.join(one.name for one in services.ALL))
+        self.database.create(
+            *(name for service in services.ALL for name in service.databases)
+        )
+        self._tell(
+            'making the databases of '
+            + ', '.join(one.name for one in services.ALL)
+        )
         with futures.ThreadPoolExecutor() as pool:
             list(pool.map(self._prepare, services.ALL))
         self._tell('starting the APIs')
@@ -75,18 +78,28 @@ class ControlPlane(fixtures.Fixture):
 
     def _make_values(self, broker):
         ports = backends.free_ports(len(services.ALL))
-        self.urls = {service.name: f'http://127.0.0.1:{port}{service.path}'
-                     for service, port in zip(services.ALL, ports,
-                                              strict=True)}
+        self.urls = {
+            service.name: f'http://127.0.0.1:{port}{service.path}'
+            for service, port in zip(services.ALL, ports, strict=True)
+        }
         return {
-            'home': self.home, 'etc': self.etc, 'prefix': sys.prefix,
-            'broker': broker, 'keystone': self.urls['keystone'],
-            'password': services.PASSWORD, 'region': services.REGION,
-            'debug': 'false', 'cache_ttl': self.CACHE_TTL,
+            'home': self.home,
+            'etc': self.etc,
+            'prefix': sys.prefix,
+            'broker': broker,
+            'keystone': self.urls['keystone'],
+            'password': services.PASSWORD,
+            'region': services.REGION,
+            'debug': 'false',
+            'cache_ttl': self.CACHE_TTL,
             'user': pwd.getpwuid(os.getuid()).pw_name,
             'group': grp.getgrgid(os.getgid()).gr_name,
-            **{f'database_{name}': self.database.url(name)
-               for service in services.ALL for name in service.databases}}
+            **{
+                f'database_{name}': self.database.url(name)
+                for service in services.ALL
+                for name in service.databases
+            },
+        }
 
     def _prepare(self, service):
         """Write a service's configuration, and fill its databases."""
@@ -94,29 +107,37 @@ class ControlPlane(fixtures.Fixture):
             (self.etc / name).write_text(self.fill(text, service))
         for line in service.preparation:
             program, *args = self.fill(line, service).split()
-            process.command(f'{service.name}-setup', [BIN / program, *args],
-                            self.home)
+            process.command(
+                f'{service.name}-setup', [BIN / program, *args], self.home
+            )
 
     def fill(self, text, service):
         """Return text with what it names filled in."""
-        return text.format(name=service.name,
-                           database=self._values[f'database_{service.databases[0]}'],
-                           **self._values)
+        return text.format(
+            name=service.name,
+            database=self._values[f'database_{service.databases[0]}'],
+            **self._values,
+        )
 
     def _serve(self, service):
         port = self.urls[service.name].split(':')[2].split('/')[0]
-        self.start(f'{service.name}-api', [
-            sys.executable, SERVE, service.module, port], **{
+        self.start(
+            f'{service.name}-api',
+            [sys.executable, SERVE, service.module, port],
+            **{
                 name: self.fill(text, service)
-                for name, text in service.environ.items()})
+                for name, text in service.environ.items()
+            },
+        )
 
     def start(self, name, argv, **environ):
         """Start a process that is stopped with this.
 
         :param environ: variables
         """
-        self.processes[name] = process.Process(name, argv, self.home,
-                                               **environ)
+        self.processes[name] = process.Process(
+            name, argv, self.home, **environ
+        )
         self.processes[name].start()
         return self.processes[name]
 
@@ -133,25 +154,37 @@ class ControlPlane(fixtures.Fixture):
                 return False
 
         # A 503 or 401 is an answer, too; the truth of it is "bool".
-        process.wait_for(lambda: answers() is not False,
-                         f'{one.name} answer at {url}')
+        process.wait_for(
+            lambda: answers() is not False, f'{one.name} answer at {url}'
+        )
 
     def start_nova(self):
         """Start what needs the other services' endpoints."""
         nova = self.etc / 'nova.conf'
-        self.start('conductor', [BIN / 'nova-conductor',
-                                 '--config-file', nova])
+        self.start(
+            'conductor', [BIN / 'nova-conductor', '--config-file', nova]
+        )
         for name in SCHEDULERS:
             path = self.etc / f'{name}.conf'
-            path.write_text(nova.read_text() + SCHEDULER.format(
-                **{**self._values, 'name': name}))
+            path.write_text(
+                nova.read_text()
+                + SCHEDULER.format(**{**self._values, 'name': name})
+            )
             self.start(name, [BIN / 'nova-scheduler', '--config-file', path])
 
     def discover_hosts(self):
         """Tell Nova's API of the compute hosts that there are."""
-        process.command('nova-setup', [
-            BIN / 'nova-manage', '--config-file', self.etc / 'nova.conf',
-            'cell_v2', 'discover_hosts'], self.home)
+        process.command(
+            'nova-setup',
+            [
+                BIN / 'nova-manage',
+                '--config-file',
+                self.etc / 'nova.conf',
+                'cell_v2',
+                'discover_hosts',
+            ],
+            self.home,
+        )
 
     def check(self):
         """Raise Failure if a process has ended by itself."""

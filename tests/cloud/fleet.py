@@ -36,8 +36,9 @@ class Fleet:
     def moving(self):
         """Move instances, one after the other, for as long as this lasts."""
         with futures.ThreadPoolExecutor(MOVERS) as pool:
-            some = [pool.submit(self._move_on, first)
-                    for first in range(MOVERS)]
+            some = [
+                pool.submit(self._move_on, first) for first in range(MOVERS)
+            ]
             try:
                 yield
             finally:
@@ -46,10 +47,12 @@ class Fleet:
                 one.result()
 
     def _move_on(self, first):
-        names = itertools.cycle(sorted(self._products)[first:]
-                                + sorted(self._products)[:first])
+        names = itertools.cycle(
+            sorted(self._products)[first:] + sorted(self._products)[:first]
+        )
         for name in itertools.takewhile(
-                lambda _: not self._stop.is_set(), names):
+            lambda _: not self._stop.is_set(), names
+        ):
             if self._claim(name):
                 self._move(name)
 
@@ -70,24 +73,32 @@ class Fleet:
             self._free.add(name)
             self.landings += target != host
             self.refused += target == host
-        expect(target == host or oracle.accepts(
-            before[host], self._known(name).get(target)),
-            f'an incompatible landing: {name} from {host} to {target}')
+        expect(
+            target == host
+            or oracle.accepts(before[host], self._known(name).get(target)),
+            f'an incompatible landing: {name} from {host} to {target}',
+        )
 
     def _host(self, name):
         return self._lab.servers.all()[name].host
 
     def _known(self, name):
         """Return the devices of an instance's product, by host."""
-        return {host: device for (host, _), device
-                in self._lab.devices().items()
-                if device.product == self._products[name]}
+        return {
+            host: device
+            for (host, _), device in self._lab.devices().items()
+            if device.product == self._products[name]
+        }
 
     def drain(self, host):
         """Move instances away from a host until none is left there."""
+
         def is_empty():
-            here = [name for name, server in self._lab.servers.all().items()
-                    if server.host == host and name in self._products]
+            here = [
+                name
+                for name, server in self._lab.servers.all().items()
+                if server.host == host and name in self._products
+            ]
             claimed = [name for name in here if self._claim(name)]
             with futures.ThreadPoolExecutor(MOVERS) as pool:
                 list(pool.map(self._move, claimed))
@@ -98,10 +109,10 @@ class Fleet:
     def expect_products(self):
         """Raise Wrong unless each instance is on a device of its product."""
         some = self._lab.servers.all()
-        places = self._lab.cloud.places([
-            some[name].uuid for name in self._products])
+        places = self._lab.cloud.places(
+            [some[name].uuid for name in self._products]
+        )
         known = self._lab.devices()
         for name, product in self._products.items():
-            found = {known[place].product
-                     for place in places[some[name].uuid]}
+            found = {known[place].product for place in places[some[name].uuid]}
             expect(found == {product}, f'{name} is on {found}')

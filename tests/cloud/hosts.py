@@ -71,10 +71,13 @@ class Host:
             (self.home / part).mkdir(parents=True, exist_ok=True)
         self.show_boards()
         self.write_rules()
-        for file, text in (('nova.conf', COMPUTE),
-                           ('collector.conf', COLLECTOR)):
-            (self.home / file).write_text(text.format(
-                name=name, home=self.home, interval=INTERVAL))
+        for file, text in (
+            ('nova.conf', COMPUTE),
+            ('collector.conf', COLLECTOR),
+        ):
+            (self.home / file).write_text(
+                text.format(name=name, home=self.home, interval=INTERVAL)
+            )
 
     # What the host has
 
@@ -102,8 +105,9 @@ class Host:
     def write_rules(self, oldest='535'):
         """Say from which driver on this host accepts."""
         self.oldest = oldest
-        _replace(self.home / 'rules.d/nvidia.yaml',
-                 RULES.format(oldest=oldest))
+        _replace(
+            self.home / 'rules.d/nvidia.yaml', RULES.format(oldest=oldest)
+        )
 
     def provider(self, board):
         """Return the name of a board's resource provider."""
@@ -112,14 +116,20 @@ class Host:
     # What runs there
 
     def start_compute(self):
-        self._plane.start(f'{self.name}-compute', [
-            control.BIN / 'nova-compute', *self._configuration('nova.conf')])
+        self._plane.start(
+            f'{self.name}-compute',
+            [control.BIN / 'nova-compute', *self._configuration('nova.conf')],
+        )
 
     def start_collector(self):
         if self.collects:
-            self._plane.start(f'{self.name}-collector', [
-                control.BIN / 'nova-mdev-collector',
-                *self._configuration('nova.conf', 'collector.conf')])
+            self._plane.start(
+                f'{self.name}-collector',
+                [
+                    control.BIN / 'nova-mdev-collector',
+                    *self._configuration('nova.conf', 'collector.conf'),
+                ],
+            )
 
     @property
     def collector(self) -> process.Process:
@@ -130,8 +140,10 @@ class Host:
         return self._plane.processes[f'{self.name}-compute']
 
     def _configuration(self, *own):
-        paths = [self._plane.etc / 'nova.conf',
-                 *(self.home / name for name in own)]
+        paths = [
+            self._plane.etc / 'nova.conf',
+            *(self.home / name for name in own),
+        ]
         return [arg for path in paths for arg in ('--config-file', path)]
 
 

@@ -28,6 +28,10 @@ def accepts(source: Device, target: Device | None) -> bool:
 
     :param target: None where nothing is known of it
     """
-    return (target is not None and source.product == target.product
-            and version.parse(target.oldest) <= version.parse(source.driver)
-            <= version.parse(target.driver))
+    return (
+        target is not None
+        and source.product == target.product
+        and version.parse(target.oldest)
+        <= version.parse(source.driver)
+        <= version.parse(target.driver)
+    )

@@ -59,9 +59,14 @@ class Process:
     def start(self):
         with self.log.open('ab') as log:
             self._process = psutil.Popen(
-                self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self._home, env=environment(self._environ),
-                start_new_session=True)
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._home,
+                env=environment(self._environ),
+                start_new_session=True,
+            )
         self._runs = True
 
     @property
@@ -73,7 +78,8 @@ class Process:
         if self._runs and self._process.poll() is not None:
             raise Failure(
                 f'{self.name} has ended with {self._process.returncode}; its '
-                f'log is {self.log}:\n' + self.read_log()[-3000:])
+                f'log is {self.log}:\n' + self.read_log()[-3000:]
+            )
         return self
 
     def read_log(self):
@@ -104,15 +110,24 @@ class Process:
 def output(argv, home):
     """Run a program to its end; return what subprocess.run does."""
     return subprocess.run(
-        [str(arg) for arg in argv], stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, cwd=home, check=False,
-        env=environment({}), timeout=DEADLINE)
+        [str(arg) for arg in argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=home,
+        check=False,
+        env=environment({}),
+        timeout=DEADLINE,
+    )
 
 
 def environment(more):
     """Return the environment of a program: nothing of ours that it heeds."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(('OS_', 'PYTHON', 'RABBITMQ_', 'ERL_'))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(('OS_', 'PYTHON', 'RABBITMQ_', 'ERL_'))
+    }
     return {**kept, **{name: str(value) for name, value in more.items()}}
 
 
@@ -124,13 +139,19 @@ def command(name, argv, home, **environ):
     log = pathlib.Path(home) / 'log' / f'{name}.log'
     with log.open('ab') as output:
         done = subprocess.run(
-            [str(arg) for arg in argv], stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, cwd=home, check=False,
-            env=environment(environ))
+            [str(arg) for arg in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=home,
+            check=False,
+            env=environment(environ),
+        )
     if done.returncode:
         raise Failure(
             f'{" ".join(map(str, argv))} has ended with {done.returncode}:\n'
-            + log.read_text('utf-8', 'replace')[-3000:])
+            + log.read_text('utf-8', 'replace')[-3000:]
+        )
 
 
 def adopt_orphans():

@@ -28,7 +28,8 @@ class Server:
         :param status: what it is to become; None if that does not matter
         """
         return not self.task and self.status in (
-            ('ERROR', status) if status else ('ACTIVE', 'ERROR'))
+            ('ERROR', status) if status else ('ACTIVE', 'ERROR')
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,46 +59,76 @@ class Servers:
 
         :param more: arguments
         """
-        self._cloud.owner.run_all([
-            f'server create --flavor {flavor} --image {image} '
-            f'--no-network --host {host} {more} {name}' for name in names])
+        self._cloud.owner.run_all(
+            [
+                f'server create --flavor {flavor} --image {image} '
+                f'--no-network --host {host} {more} {name}'
+                for name in names
+            ]
+        )
         return self.wait_for_rest(names)
 
     def all(self):
         """Return the instances that there are, by name."""
         rows = self._admin.rows(
-            'server list --all-projects --long --no-name-lookup')
-        return {row['Name']: Server(
-            row['ID'], row['Name'], row['Status'],
-            None if row['Task State'] in (None, 'None') else row['Task State'],
-            row['Host']) for row in rows}
+            'server list --all-projects --long --no-name-lookup'
+        )
+        return {
+            row['Name']: Server(
+                row['ID'],
+                row['Name'],
+                row['Status'],
+                None
+                if row['Task State'] in (None, 'None')
+                else row['Task State'],
+                row['Host'],
+            )
+            for row in rows
+        }
 
     def wait_for_rest(self, names, status='ACTIVE'):
         """Wait until nothing is done with instances.
 
         :param status: what all have to be then; None if it does not matter
         """
+
         def resting():
             self._cloud.plane.check()
             some = self.all()
-            return ({name: some[name] for name in names}
-                    if all(name in some and some[name].rests(status)
-                           for name in names) else None)
+            return (
+                {name: some[name] for name in names}
+                if all(
+                    name in some and some[name].rests(status) for name in names
+                )
+                else None
+            )
 
-        found = process.wait_for(resting, f'finish with {list(names)}',
-                                 deadline=PATIENCE, pause=0.5)
-        bad = [server for server in found.values()
-               if status and server.status != status]
+        found = process.wait_for(
+            resting, f'finish with {list(names)}', deadline=PATIENCE, pause=0.5
+        )
+        bad = [
+            server
+            for server in found.values()
+            if status and server.status != status
+        ]
         if bad:
             raise process.Failure(f'not {status}: {bad}')
         return found
 
     def delete(self, names):
         some = self.all()
-        self._admin.run_all([f'server delete {some[name].uuid}'
-                             for name in names if name in some])
-        process.wait_for(lambda: not set(names) & set(self.all()),
-                         f'delete {list(names)}', pause=0.5)
+        self._admin.run_all(
+            [
+                f'server delete {some[name].uuid}'
+                for name in names
+                if name in some
+            ]
+        )
+        process.wait_for(
+            lambda: not set(names) & set(self.all()),
+            f'delete {list(names)}',
+            pause=0.5,
+        )
 
     def migrate(self, names, host=None, meanwhile=None):
         """Live-migrate instances, all at once; return what became of it.
@@ -110,21 +141,33 @@ class Servers:
         refused = self.order(names, host, meanwhile)
         self.wait_for_rest(names, status=None if meanwhile else 'ACTIVE')
         after, places_after = self._places(names)
-        statuses = {record['Server UUID']: record['Status']
-                    for record in reversed(self.records())
-                    if record['Id'] > newest}
-        return {name: Move(
-            name,
-            _place(before[name], places), _place(after[name], places_after),
-            'refused' if name in refused
-            else statuses.get(after[name].uuid, 'none')) for name in names}
+        statuses = {
+            record['Server UUID']: record['Status']
+            for record in reversed(self.records())
+            if record['Id'] > newest
+        }
+        return {
+            name: Move(
+                name,
+                _place(before[name], places),
+                _place(after[name], places_after),
+                'refused'
+                if name in refused
+                else statuses.get(after[name].uuid, 'none'),
+            )
+            for name in names
+        }
 
     def revive(self, names):
         """Do what Nova's guide says where a scheduler's answer got lost."""
         some = self.all()
-        self._admin.run_all([
-            f'server set --auto-approve --state active {some[name].uuid}'
-            for name in names if some[name].status == 'ERROR'])
+        self._admin.run_all(
+            [
+                f'server set --auto-approve --state active {some[name].uuid}'
+                for name in names
+                if some[name].status == 'ERROR'
+            ]
+        )
 
     def _places(self, names):
         some = self.all()
@@ -141,13 +184,19 @@ class Servers:
         """
         to = f'--host {host} ' if host else ''
         some = self.all()
-        asked = {name: self._admin.submit(
-            f'server migrate --live-migration {to}{some[name].uuid}')
-            for name in names}
+        asked = {
+            name: self._admin.submit(
+                f'server migrate --live-migration {to}{some[name].uuid}'
+            )
+            for name in names
+        }
         if meanwhile:
             meanwhile()
-        return {name for name, one in asked.items()
-                if not self._is_let(name, one, '' if meanwhile else NO_HOST)}
+        return {
+            name
+            for name, one in asked.items()
+            if not self._is_let(name, one, '' if meanwhile else NO_HOST)
+        }
 
     def _is_let(self, name, asked, excuse):
         try:
@@ -168,5 +217,6 @@ class Servers:
 
 
 def _place(server, places):
-    return server.host, tuple(sorted(
-        device for _, device in places.get(server.uuid, ())))
+    return server.host, tuple(
+        sorted(device for _, device in places.get(server.uuid, ()))
+    )

@@ -42,7 +42,8 @@ user_domain_id = default
 project_domain_id = default
 region_name = {region}
 """
-COMMON = """
+COMMON = (
+    """
 [DEFAULT]
 transport_url = {broker}
 debug = {debug}
@@ -50,13 +51,21 @@ state_path = {home}/{name}
 [oslo_concurrency]
 lock_path = {home}/{name}/lock
 [keystone_authtoken]
-""" + AUTH + """
+"""
+    + AUTH
+    + """
 service_token_roles_required = true
 """
+)
 
 KEYSTONE = Service(
-    'keystone', None, 'keystone.wsgi.api', '/v3', ('keystone',),
-    {'keystone.conf': """
+    'keystone',
+    None,
+    'keystone.wsgi.api',
+    '/v3',
+    ('keystone',),
+    {
+        'keystone.conf': """
 [DEFAULT]
 max_token_size = 255
 [database]
@@ -70,21 +79,31 @@ key_repository = {home}/keystone/credential
 [identity]
 # Of bcrypt, which is slow by design; nobody attacks this Keystone.
 password_hash_rounds = 4
-"""},
-    ('keystone-manage --config-file {etc}/keystone.conf db_sync',
-     'keystone-manage --config-file {etc}/keystone.conf fernet_setup '
-     '--keystone-user {user} --keystone-group {group}',
-     'keystone-manage --config-file {etc}/keystone.conf credential_setup '
-     '--keystone-user {user} --keystone-group {group}',
-     'keystone-manage --config-file {etc}/keystone.conf bootstrap '
-     '--bootstrap-password {password} --bootstrap-region-id {region} '
-     '--bootstrap-public-url {keystone} --bootstrap-internal-url {keystone} '
-     '--bootstrap-admin-url {keystone}'),
-    {'OS_KEYSTONE_CONFIG_FILES': '{etc}/keystone.conf'})
+"""
+    },
+    (
+        'keystone-manage --config-file {etc}/keystone.conf db_sync',
+        'keystone-manage --config-file {etc}/keystone.conf fernet_setup '
+        '--keystone-user {user} --keystone-group {group}',
+        'keystone-manage --config-file {etc}/keystone.conf credential_setup '
+        '--keystone-user {user} --keystone-group {group}',
+        'keystone-manage --config-file {etc}/keystone.conf bootstrap '
+        '--bootstrap-password {password} --bootstrap-region-id {region} '
+        '--bootstrap-public-url {keystone} --bootstrap-internal-url {keystone} '
+        '--bootstrap-admin-url {keystone}',
+    ),
+    {'OS_KEYSTONE_CONFIG_FILES': '{etc}/keystone.conf'},
+)
 
 GLANCE = Service(
-    'glance', 'image', 'glance.wsgi.api', '', ('glance',),
-    {'glance-api.conf': COMMON + """
+    'glance',
+    'image',
+    'glance.wsgi.api',
+    '',
+    ('glance',),
+    {
+        'glance-api.conf': COMMON
+        + """
 [DEFAULT]
 enabled_backends = fs:file
 [database]
@@ -100,14 +119,24 @@ filesystem_store_datadir = {home}/glance/images
 filesystem_store_datadir = {home}/glance/tasks
 [os_glance_staging_store]
 filesystem_store_datadir = {home}/glance/staging
-"""},
+"""
+    },
     ('glance-manage --config-file {etc}/glance-api.conf db_sync',),
-    {'OS_GLANCE_CONFIG_DIR': '{etc}',
-     'OS_GLANCE_CONFIG_FILES': 'glance-api.conf'})
+    {
+        'OS_GLANCE_CONFIG_DIR': '{etc}',
+        'OS_GLANCE_CONFIG_FILES': 'glance-api.conf',
+    },
+)
 
 NEUTRON = Service(
-    'neutron', 'network', 'neutron.wsgi.api', '', ('neutron',),
-    {'neutron.conf': COMMON + """
+    'neutron',
+    'network',
+    'neutron.wsgi.api',
+    '',
+    ('neutron',),
+    {
+        'neutron.conf': COMMON
+        + """
 [DEFAULT]
 core_plugin = ml2
 service_plugins =
@@ -118,29 +147,48 @@ connection = {database}
 type_drivers = local
 tenant_network_types = local
 mechanism_drivers =
-"""},
+"""
+    },
     ('neutron-db-manage --config-file {etc}/neutron.conf upgrade head',),
-    {'OS_NEUTRON_CONFIG_FILES': '{etc}/neutron.conf',
-     'CLOUD_MODELS': 'neutron.db.models.port_forwarding'})
+    {
+        'OS_NEUTRON_CONFIG_FILES': '{etc}/neutron.conf',
+        'CLOUD_MODELS': 'neutron.db.models.port_forwarding',
+    },
+)
 
 PLACEMENT = Service(
-    'placement', 'placement', 'placement.wsgi.api', '', ('placement',),
-    {'placement-policy.yaml': '{{}}\n', 'placement.conf': COMMON + """
+    'placement',
+    'placement',
+    'placement.wsgi.api',
+    '',
+    ('placement',),
+    {
+        'placement-policy.yaml': '{{}}\n',
+        'placement.conf': COMMON
+        + """
 [oslo_policy]
 policy_file = {etc}/placement-policy.yaml
 [placement_database]
 connection = {database}
-"""},
+""",
+    },
     ('placement-manage --config-file {etc}/placement.conf db sync',),
-    {'OS_PLACEMENT_CONFIG_DIR': '{etc}'})
+    {'OS_PLACEMENT_CONFIG_DIR': '{etc}'},
+)
 
 NOVA = Service(
-    'nova', 'compute', 'nova.wsgi.osapi_compute', '/v2.1',
+    'nova',
+    'compute',
+    'nova.wsgi.osapi_compute',
+    '/v2.1',
     ('nova_api', 'nova_cell0', 'nova'),
-    {'nova-policy.yaml': """
+    {
+        'nova-policy.yaml': """
 # Owners say on which host their instances begin: scenarios need both.
 "compute:servers:create:requested_destination": "role:member"
-""", 'nova.conf': COMMON + """
+""",
+        'nova.conf': COMMON
+        + """
 [DEFAULT]
 log_dir =
 [api_database]
@@ -148,23 +196,36 @@ connection = {database_nova_api}
 [database]
 connection = {database_nova}
 [placement]
-""" + AUTH + """
+"""
+        + AUTH
+        + """
 [glance]
-""" + AUTH + """
+"""
+        + AUTH
+        + """
 [neutron]
-""" + AUTH + """
+"""
+        + AUTH
+        + """
 [oslo_policy]
 policy_file = {etc}/nova-policy.yaml
 [service_user]
 send_service_user_token = true
-""" + AUTH},
-    ('nova-manage --config-file {etc}/nova.conf api_db sync',
-     'nova-manage --config-file {etc}/nova.conf cell_v2 map_cell0 '
-     '--database_connection {database_nova_cell0}',
-     'nova-manage --config-file {etc}/nova.conf db sync',
-     'nova-manage --config-file {etc}/nova.conf cell_v2 create_cell '
-     '--name cell1'),
-    {'OS_NOVA_CONFIG_FILES': '{prefix}/etc/nova/api-paste.ini;'
-                             '{etc}/nova.conf'})
+"""
+        + AUTH,
+    },
+    (
+        'nova-manage --config-file {etc}/nova.conf api_db sync',
+        'nova-manage --config-file {etc}/nova.conf cell_v2 map_cell0 '
+        '--database_connection {database_nova_cell0}',
+        'nova-manage --config-file {etc}/nova.conf db sync',
+        'nova-manage --config-file {etc}/nova.conf cell_v2 create_cell '
+        '--name cell1',
+    ),
+    {
+        'OS_NOVA_CONFIG_FILES': '{prefix}/etc/nova/api-paste.ini;'
+        '{etc}/nova.conf'
+    },
+)
 
 ALL = (KEYSTONE, GLANCE, NEUTRON, PLACEMENT, NOVA)

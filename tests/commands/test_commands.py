@@ -24,13 +24,17 @@ from tests import waiting
 ACCEPT = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11'
 #: What openstackclient has of ours: as in setup.cfg, in words.
 OPENSTACK = (
-    'mdev compat matrix', 'mdev device list', 'mdev stranded list',
-    'mdev target list', 'mdev trait decode', 'mdev trait purge',
-    'mdev upgrade plan')
+    'mdev compat matrix',
+    'mdev device list',
+    'mdev stranded list',
+    'mdev target list',
+    'mdev trait decode',
+    'mdev trait purge',
+    'mdev upgrade plan',
+)
 
 
 class CollectorTest(collector_base.CollectorTestCase):
-
     def test_starts(self):
         shown, _ = self.run_collector('--dry-run')
         self.assertIn('pci_0000_81_00_0', shown)
@@ -38,22 +42,24 @@ class CollectorTest(collector_base.CollectorTestCase):
         self.assertEqual(2, len(json.loads(shown)['parents']))
         self.run_collector('--once')
         for names in self.published():
-            self.assertTrue({name for name in names
-                             if name.startswith(ACCEPT)}, names)
+            self.assertTrue(
+                {name for name in names if name.startswith(ACCEPT)}, names
+            )
         self.run_collector('withdraw')
         self.assertEqual([set()] * 3, self.published())
 
     def test_provider_config(self):
         """The publisher that writes a file for nova-compute."""
         path = self.home / 'provider.yaml'
-        self.options |= {'publisher': 'provider_config',
-                         'provider_config_file': str(path)}
+        self.options |= {
+            'publisher': 'provider_config',
+            'provider_config_file': str(path),
+        }
         self.run_collector('--once')
         self.assertIn(ACCEPT, path.read_text())
 
 
 class CollectorServiceTest(service_base.ServiceTestCase):
-
     def test_life(self):
         # However busy the machine is, no pass is overdue.
         self.options['interval'] = '3600'
@@ -68,7 +74,6 @@ class CollectorServiceTest(service_base.ServiceTestCase):
 
 
 class CollectorAnnotatorTest(test_annotator.CommandTestCase):
-
     def test_starts(self):
         shown, _ = self.run_command('--dry-run')
         self.assertIn(self.uuid, shown)
@@ -88,7 +93,6 @@ class CollectorGuardTest(test_guard_command.GuardTestCase):
 
 
 class MetricsTest(service_base.ServiceTestCase):
-
     def test_metrics(self):
         path = self.home / 'collector.prom'
         self.options['metrics_file'] = str(path)
@@ -98,22 +102,22 @@ class MetricsTest(service_base.ServiceTestCase):
 
 
 class NvidiaTest(test_nvidia.NvidiaTestCase):
-
     def test_facts(self):
         self.assertEqual((test_nvidia.FACTS, {}), self.of_nvml())
 
 
 class RulesTest(test_rules_command.CommandTestCase):
-
     def test_starts(self):
         shipped = test_rules_command.SHIPPED
         _, said = self.run_command('validate', shipped)
         self.assertIn('0 errors', said)
         hosts = ('--hosts', test_rules_command.RECORDINGS)
-        for args in (('table', '-f', 'json'),
-                     ('table', '-f', 'yaml'),
-                     ('diff', shipped, shipped, '-f', 'csv'),
-                     ('explain', '--source', 'gpu-1', '--target', 'gpu-2')):
+        for args in (
+            ('table', '-f', 'json'),
+            ('table', '-f', 'yaml'),
+            ('diff', shipped, shipped, '-f', 'csv'),
+            ('explain', '--source', 'gpu-1', '--target', 'gpu-2'),
+        ):
             shown, said = self.run_command(*args, *hosts)
             self.assertTrue(shown, args)
         shown, said = self.run_command('--help')
@@ -124,12 +128,24 @@ class RulesTest(test_rules_command.CommandTestCase):
     def test_status(self):
         """nova-mdev-compat-status needs Nova, and says so without."""
         done = subprocess.run(
-            [commands.path('nova-mdev-compat-status'), '--help'], text=True,
-            capture_output=True, check=False, timeout=120)
+            [commands.path('nova-mdev-compat-status'), '--help'],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
         self.assertNotIn('Traceback', done.stderr)
-        self.assertIn((done.returncode, done.stderr), [
-            (0, ''), (2, "nova-mdev-compat-status: No module named 'nova': "
-                         "run it in nova-scheduler's environment\n")])
+        self.assertIn(
+            (done.returncode, done.stderr),
+            [
+                (0, ''),
+                (
+                    2,
+                    "nova-mdev-compat-status: No module named 'nova': "
+                    "run it in nova-scheduler's environment\n",
+                ),
+            ],
+        )
 
 
 class OpenStackTestCase(osc_base.OperatorTestCase):
@@ -139,18 +155,21 @@ class OpenStackTestCase(osc_base.OperatorTestCase):
         super().setUp()
         root = self.placement.create_provider('host1')
         self.board = self.placement.create_provider(
-            'host1_pci_0000_81_00_0', root)
+            'host1_pci_0000_81_00_0', root
+        )
         for uuid in (root, self.board):
-            for name in ('CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11',
-                         'CUSTOM_MDEV_PARENT_10DE_2235',
-                         f'{ACCEPT}__DRIVER_LE_550'):
+            for name in (
+                'CUSTOM_MDEV_V1',
+                'CUSTOM_MDEV_TYPE_NVIDIA_11',
+                'CUSTOM_MDEV_PARENT_10DE_2235',
+                f'{ACCEPT}__DRIVER_LE_550',
+            ):
                 self.placement.add_trait(uuid, name)
         self.placement.add_trait(root, 'CUSTOM_MDEV_HOST')
         self.placement.add_trait(self.board, 'CUSTOM_MDEV_FACT_DRIVER_550')
 
 
 class OscTest(OpenStackTestCase):
-
     def test_starts(self):
         done = self.process('--help', cloud=None)
         self.assertEqual('', done.stderr)
@@ -159,14 +178,18 @@ class OscTest(OpenStackTestCase):
 
     def test_help(self):
         done = self.process('help', 'mdev', 'upgrade', 'plan', cloud=None)
-        self.assertIn('Example: openstack mdev upgrade plan',
-                      ' '.join(done.stdout.split()))
+        self.assertIn(
+            'Example: openstack mdev upgrade plan',
+            ' '.join(done.stdout.split()),
+        )
 
     def test_devices(self):
         done = self.process('mdev', 'device', 'list', '-f', 'json')
         (row,) = json.loads(done.stdout)
-        self.assertEqual(('host1', 'NVIDIA_11', {'driver': '550'}), (
-            row['Host'], row['Type'], row['Facts']))
+        self.assertEqual(
+            ('host1', 'NVIDIA_11', {'driver': '550'}),
+            (row['Host'], row['Type'], row['Facts']),
+        )
 
     def test_matrix(self):
         done = self.process('mdev', 'compat', 'matrix', '-f', 'json')
@@ -174,8 +197,9 @@ class OscTest(OpenStackTestCase):
         self.assertEqual('-', row['to A'])
 
     def test_traits(self):
-        done = self.process('mdev', 'trait', 'decode', ACCEPT, '-f', 'json',
-                            cloud=None)
+        done = self.process(
+            'mdev', 'trait', 'decode', ACCEPT, '-f', 'json', cloud=None
+        )
         self.assertEqual('accept pattern', json.loads(done.stdout)[0]['Kind'])
         self.placement.ask('PUT', '/traits/CUSTOM_MDEV_FACT_OS_X')
         done = self.process('mdev', 'trait', 'purge', '-f', 'value')
@@ -183,9 +207,21 @@ class OscTest(OpenStackTestCase):
 
     def test_plan(self):
         done = self.process(
-            'mdev', 'upgrade', 'plan', '--type', 'nvidia-11', '--fact',
-            'driver=560', '--rules', str(samples.SHIPPED_RULES),
-            '--no-shipped', '--allow-mismatch', '--pairs', '-f', 'json')
+            'mdev',
+            'upgrade',
+            'plan',
+            '--type',
+            'nvidia-11',
+            '--fact',
+            'driver=560',
+            '--rules',
+            str(samples.SHIPPED_RULES),
+            '--no-shipped',
+            '--allow-mismatch',
+            '--pairs',
+            '-f',
+            'json',
+        )
         self.assertEqual([], json.loads(done.stdout))
 
     def test_nova(self):
@@ -197,7 +233,6 @@ class OscTest(OpenStackTestCase):
 
 
 class PictureTest(OpenStackTestCase):
-
     def test_matrix(self):
         for ending in ('html', 'png'):
             path = self.client_home / f'matrix.{ending}'

@@ -18,8 +18,9 @@ def main():
     out = _keep_stdout()
 
     def tell(text):
-        print(f'[{time.monotonic() - start:5.1f} s] {text}', file=out,
-              flush=True)
+        print(
+            f'[{time.monotonic() - start:5.1f} s] {text}', file=out, flush=True
+        )
 
     tell(f'loading Nova; its log goes to {LOG}')
     # Takes seconds, and logs.
@@ -28,8 +29,9 @@ def main():
     stories = [cloud.Story(False), cloud.Story(True)]
     for story in stories:
         _run(cloud.Cloud(story, tell), out)
-    print('', _devices(stories[1]), '', _moves(stories), '', sep='\n',
-          file=out)
+    print(
+        '', _devices(stories[1]), '', _moves(stories), '', sep='\n', file=out
+    )
     status = _judge(stories, out)
     out.flush()
     return status
@@ -50,42 +52,77 @@ def _run(cloud, out):
     result = unittest.TestResult()
     cloud.run(result)
     for _, text in result.errors + result.failures:
-        print(text[-5000:], f'The demo broke; more in {LOG}', sep='\n',
-              file=out, flush=True)
+        print(
+            text[-5000:],
+            f'The demo broke; more in {LOG}',
+            sep='\n',
+            file=out,
+            flush=True,
+        )
         os._exit(1)
 
 
 def _devices(story):
     table = prettytable.PrettyTable(
-        ['Host', 'Device', 'Type', 'Driver', 'Verdict', 'Why'], align='l',
-        title='What the collectors published, about an mdev of gpu-1')
+        ['Host', 'Device', 'Type', 'Driver', 'Verdict', 'Why'],
+        align='l',
+        title='What the collectors published, about an mdev of gpu-1',
+    )
     for device in story.devices:
-        table.add_row([device.host, device.name, device.type, device.driver,
-                       device.verdict, device.why])
+        table.add_row(
+            [
+                device.host,
+                device.name,
+                device.type,
+                device.driver,
+                device.verdict,
+                device.why,
+            ]
+        )
     return table
 
 
 def _moves(stories):
     table = prettytable.PrettyTable(
-        ['Filter', 'Live migration', 'Nova tried', 'Runs on', 'Device',
-         'That device'], align='l', title='Where the instances went')
+        [
+            'Filter',
+            'Live migration',
+            'Nova tried',
+            'Runs on',
+            'Device',
+            'That device',
+        ],
+        align='l',
+        title='Where the instances went',
+    )
     for story in stories:
         for move in story.moves:
-            table.add_row([
-                'yes' if story.with_filter else 'no', move.instance,
-                ', '.join(move.tried), move.host, move.device,
-                story.verdict(move)])
+            table.add_row(
+                [
+                    'yes' if story.with_filter else 'no',
+                    move.instance,
+                    ', '.join(move.tried),
+                    move.host,
+                    move.device,
+                    story.verdict(move),
+                ]
+            )
     return table
 
 
 def _judge(stories, out):
     """Say what was shown; the exit status says whether it was."""
-    refused = [[move for move in story.moves
-                if story.verdict(move) != 'accepts'] for story in stories]
+    refused = [
+        [move for move in story.moves if story.verdict(move) != 'accepts']
+        for story in stories
+    ]
     for story, wrong in zip(stories, refused, strict=True):
-        print(f'{"With" if story.with_filter else "Without"} the filter '
-              f'{len(wrong)} of {len(story.moves)} instances went to a '
-              'device that refuses them.', file=out)
+        print(
+            f'{"With" if story.with_filter else "Without"} the filter '
+            f'{len(wrong)} of {len(story.moves)} instances went to a '
+            'device that refuses them.',
+            file=out,
+        )
     without, with_filter = refused
     return 0 if without and not with_filter else 1
 

@@ -8,8 +8,8 @@ that reads libvirt's test driver.
 
 import dataclasses
 
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import traits
 from tests.functional import base
 from tests import hardware
 
@@ -32,8 +32,10 @@ HOSTS = {
     'gpu-2': [Board(0, product='2236', driver='550.54.14')],
     'gpu-3': [Board(0, driver='550.54.14')],
     'gpu-4': [Board(0, driver='525.60.13')],
-    'gpu-5': [Board(0, product='2236', driver='550.90.07'),
-              Board(1, driver='550.90.07')],
+    'gpu-5': [
+        Board(0, product='2236', driver='550.90.07'),
+        Board(1, driver='550.90.07'),
+    ],
 }
 INSTANCES = 3
 
@@ -71,8 +73,10 @@ class Story:
     def verdict(self, move):
         """Return what the device that a move ended on says about it."""
         (verdict,) = {
-            device.verdict for device in self.devices
-            if (device.host, device.name) == (move.host, move.device)}
+            device.verdict
+            for device in self.devices
+            if (device.host, device.name) == (move.host, move.device)
+        }
         return verdict
 
 
@@ -86,21 +90,29 @@ class Cloud(base.MdevCompatTestCase):
         self.tell = tell
 
     def setUp(self):
-        self.tell('starting Placement, nova-api, nova-conductor and '
-                  'nova-scheduler '
-                  + ('with MdevCompatFilter' if self.WITH_FILTER
-                     else 'as Nova comes'))
+        self.tell(
+            'starting Placement, nova-api, nova-conductor and '
+            'nova-scheduler '
+            + (
+                'with MdevCompatFilter'
+                if self.WITH_FILTER
+                else 'as Nova comes'
+            )
+        )
         super().setUp()
 
     def live_migrate(self):
         self.write_rules(RULES)
         for name, boards in HOSTS.items():
-            self.tell(f'starting nova-compute on {name}; its collector '
-                      'publishes')
+            self.tell(
+                f'starting nova-compute on {name}; its collector publishes'
+            )
             self.start_host(name, *boards)
         self.story.devices += [
             self.look_at(name, board)
-            for name, boards in HOSTS.items() for board in boards]
+            for name, boards in HOSTS.items()
+            for board in boards
+        ]
         self.tell(f'booting {INSTANCES} instances with a vGPU on {SOURCE}')
         servers = [self.boot(SOURCE) for _ in range(INSTANCES)]
         for number, server in enumerate(servers, 1):
@@ -111,16 +123,23 @@ class Cloud(base.MdevCompatTestCase):
         (source,) = self.described(SOURCE, HOSTS[SOURCE][0]).identities()
         target = self.described(host, board)
         (own,) = target.identities()
-        verdicts = [pattern.judge(source)
-                    for pattern in target.accepts.values()]
+        verdicts = [
+            pattern.judge(source) for pattern in target.accepts.values()
+        ]
         accepted = any(verdicts)
         return Device(
-            host, board.device, own.type,
-            ident.display('driver', own.fact('driver')),
+            host,
+            board.device,
+            own.type,
+            identity.display('driver', own.fact('driver')),
             'accepts' if accepted else 'refuses',
-            'the source' if host == SOURCE else '' if accepted
+            'the source'
+            if host == SOURCE
+            else ''
+            if accepted
             else '; '.join(map(str, verdicts))
-            or 'publishes no accept pattern')
+            or 'publishes no accept pattern',
+        )
 
     def described(self, host, board):
         uuid = self.provider(host, board.slot)
@@ -129,8 +148,16 @@ class Cloud(base.MdevCompatTestCase):
     def move(self, label, server):
         host = self.migrate(server)
         (provider,) = self.devices_of(server)
-        self.story.moves.append(Move(label, list(self.checked), host,
-                                     provider.removeprefix(f'{host}_')))
-        self.tell(f'{label}: Nova tried {", ".join(self.checked)}; it runs '
-                  f'on {host} now')
+        self.story.moves.append(
+            Move(
+                label,
+                list(self.checked),
+                host,
+                provider.removeprefix(f'{host}_'),
+            )
+        )
+        self.tell(
+            f'{label}: Nova tried {", ".join(self.checked)}; it runs '
+            f'on {host} now'
+        )
         self._run_periodics()  # so that the scheduler sees who is fuller now

@@ -61,8 +61,10 @@ echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in *" $FAIL"*) exit "$FAIL_STATUS";; esac
 """
 # As in nova/conf/scheduler.py.
-SCHEDULER_OPTS = [cfg.MultiStrOpt('available_filters', default=[ALL]),
-                  cfg.ListOpt('enabled_filters')]
+SCHEDULER_OPTS = [
+    cfg.MultiStrOpt('available_filters', default=[ALL]),
+    cfg.ListOpt('enabled_filters'),
+]
 
 
 def nova_options(path):
@@ -75,7 +77,6 @@ def nova_options(path):
 
 
 class PluginTestCase(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -100,16 +101,27 @@ class PluginTestCase(testtools.TestCase):
     def source(self, mode, **env):
         """Source the plugin; return the status, and all that was said."""
         self.write(self.calls, '')
-        keep = {name: os.environ[name] for name in ('PATH', 'DEVSTACK_TREE')
-                if name in os.environ}
+        keep = {
+            name: os.environ[name]
+            for name in ('PATH', 'DEVSTACK_TREE')
+            if name in os.environ
+        }
         done = subprocess.run(
-            ['bash', STACK, mode], capture_output=True, text=True,
-            check=False, env={
-                **keep, 'ROOT': str(self.root), 'CALLS': str(self.calls),
-                'FAIL': 'nothing', 'FAIL_STATUS': '0',
-                'MDEV_COMPAT_CONF_DIR':
-                str(self.conf_dir), 'MDEV_COMPAT_STATE_DIR':
-                str(self.state_dir), **env})
+            ['bash', STACK, mode],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **keep,
+                'ROOT': str(self.root),
+                'CALLS': str(self.calls),
+                'FAIL': 'nothing',
+                'FAIL_STATUS': '0',
+                'MDEV_COMPAT_CONF_DIR': str(self.conf_dir),
+                'MDEV_COMPAT_STATE_DIR': str(self.state_dir),
+                **env,
+            },
+        )
         return done.returncode, done.stdout + done.stderr
 
     def run_ok(self, mode, **env):

@@ -20,8 +20,8 @@ from nova.tests.functional.libvirt import base as libvirt_base
 from nova.tests.functional.libvirt import test_vgpu
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat import filters as our_filters
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.scheduler import compat_filter
 from tests.functional import fakehost
 from tests import hardware
 from tests import waiting
@@ -54,8 +54,7 @@ class CollectorMixin:
         # Nova's tests look for etc/nova/api-paste.ini beside the package,
         # where a checkout has it; the wheel installs it below the prefix.
         test_vgpu.CONF.set_default('state_path', sys.prefix)
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
+        self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.rules = self.directory / 'rules.d'
         self.rules.mkdir()
         super().setUp()
@@ -68,8 +67,13 @@ class CollectorMixin:
 
     def _setup_scheduler_service(self):
         if self.WITH_FILTER:
-            self.flags(group='filter_scheduler', available_filters=[
-                'nova.scheduler.filters.all_filters', FILTER])
+            self.flags(
+                group='filter_scheduler',
+                available_filters=[
+                    'nova.scheduler.filters.all_filters',
+                    FILTER,
+                ],
+            )
             self.ADDITIONAL_FILTERS = ['MdevCompatFilter']
         self.flags(cache_ttl=0, group='mdev_compat')
         return super()._setup_scheduler_service()
@@ -77,33 +81,47 @@ class CollectorMixin:
     # Nova's own tests wait for five seconds, which on a busy machine is
     # short.
 
-    def _wait_for_server_parameter(self, server, expected_params,
-                                   max_retries=None, **kwargs):
+    def _wait_for_server_parameter(
+        self, server, expected_params, max_retries=None, **kwargs
+    ):
         # It looks twice a second.
         return super()._wait_for_server_parameter(
-            server, expected_params, 2 * waiting.DEADLINE, **kwargs)
+            server, expected_params, 2 * waiting.DEADLINE, **kwargs
+        )
 
     def _wait_for_migration_status(self, server, expected_statuses):
         def found():
-            migrations = self.admin_api.api_get(
-                '/os-migrations').body['migrations']
-            return next((migration for migration in migrations
-                         if migration['instance_uuid'] == server['id']
-                         and migration['status'].lower() in statuses), None)
+            migrations = self.admin_api.api_get('/os-migrations').body[
+                'migrations'
+            ]
+            return next(
+                (
+                    migration
+                    for migration in migrations
+                    if migration['instance_uuid'] == server['id']
+                    and migration['status'].lower() in statuses
+                ),
+                None,
+            )
 
         statuses = [status.lower() for status in expected_statuses]
         # No oftener than Nova's tests: each request takes the write lock of
         # CellDatabases, Nova's fixture. While one waits for that, a thread
         # that has the read lock, and waits for one that wants it, is stuck.
         return waiting.wait_for(
-            found, f'no migration of {server["id"]} is {expected_statuses}',
-            pause=0.5)
+            found,
+            f'no migration of {server["id"]} is {expected_statuses}',
+            pause=0.5,
+        )
 
     def our_filters(self):
         """Return the filter, as the scheduler holds it."""
         host_manager = self.scheduler.manager.host_manager
-        return [item for item in host_manager.enabled_filters
-                if isinstance(item, our_filters.MdevCompatFilter)]
+        return [
+            item
+            for item in host_manager.enabled_filters
+            if isinstance(item, compat_filter.MdevCompatFilter)
+        ]
 
     def run_collector(self, name, nova, boards=()):
         """Run the collector once, as on that host.
@@ -114,10 +132,12 @@ class CollectorMixin:
         (home / 'sys').mkdir(parents=True, exist_ok=True)
         fakehost.write_node_file(
             home / 'node.xml',
-            self.computes[name].driver._host.get_connection())
+            self.computes[name].driver._host.get_connection(),
+        )
         hardware.write_sysfs(home / 'sys', boards)
         path = home / 'collector.conf'
-        path.write_text(textwrap.dedent(f"""\
+        path.write_text(
+            textwrap.dedent(f"""\
             [collector]
             libvirt_uri = test://{home}/node.xml
             sysfs_root = {home}/sys
@@ -127,14 +147,17 @@ class CollectorMixin:
             auth_type = admin_token
             endpoint = {self.placement_fixture.endpoint}
             token = admin
-            """) + nova)
+            """)
+            + nova
+        )
         conf = collector.COMMAND.new_config()
         conf(['--once', '--config-file', str(path)])
         self.assertEqual(0, collector.COMMAND.run(conf))
 
 
-class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
-                         test_vgpu.VGPUTestBase):
+class MdevCompatTestCase(
+    CollectorMixin, libvirt_base.LibvirtMigrationMixin, test_vgpu.VGPUTestBase
+):
     """Starts hosts, lets collectors publish, moves instances."""
 
     FAKE_LIBVIRT_VERSION = 8006000
@@ -153,14 +176,17 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
 
     def _count_requests(self):
         """Return a list that takes the URLs that the filter asks for."""
-        urls, original = [], our_filters._send
+        urls, original = [], compat_filter._send
 
         def counting(method, url, body):
             urls.append(url)
             return original(method, url, body)
 
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.filters._send', counting))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_mdev_compat.scheduler.compat_filter._send', counting
+            )
+        )
         for host_filter in self.our_filters():
             host_filter._placement._send = counting
         return urls
@@ -171,23 +197,29 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
         Mocked is the fault alone, which the real Placement cannot be made to
         have for the filter and not for the rest of the scheduler.
         """
+
         def fails(send, method, url, body):
             return ServerError() if part in url else send(method, url, body)
 
         for host_filter in self.our_filters():
             host_filter._placement._send = functools.partial(
-                fails, host_filter._placement._send)
+                fails, host_filter._placement._send
+            )
 
     def _count_lookups(self):
         """Return a list of instances looked up in the database."""
-        found, original = [], our_filters._live_migrations
+        found, original = [], compat_filter._live_migrations
 
         def counting(spec_obj):
             found.append(spec_obj.instance_uuid)
             return original(spec_obj)
 
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.filters._live_migrations', counting))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_mdev_compat.scheduler.compat_filter._live_migrations',
+                counting,
+            )
+        )
         return found
 
     def _record_destination_checks(self):
@@ -200,9 +232,13 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
             hosts.append(manager.host)
             return original(manager, *args, **kwargs)
 
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova.compute.manager.ComputeManager.'
-            'check_can_live_migrate_destination', recording))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.compute.manager.ComputeManager.'
+                'check_can_live_migrate_destination',
+                recording,
+            )
+        )
         return hosts
 
     # Hosts
@@ -222,25 +258,41 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
 
     def _configure_types(self, name):
         types = self.mdev_types[name]
-        self.flags(group='devices', enabled_mdev_types=(
-            sorted(set(types.values())) or ['nvidia-11']))
+        self.flags(
+            group='devices',
+            enabled_mdev_types=(sorted(set(types.values())) or ['nvidia-11']),
+        )
         nova_devices.register_dynamic_opts(test_vgpu.CONF)
         for mdev_type in ('nvidia-11', 'nvidia-12'):
             if mdev_type in test_vgpu.CONF.devices.enabled_mdev_types:
-                self.flags(group=f'mdev_{mdev_type}', device_addresses=[
-                    board.address for board in self.boards[name]
-                    if types.get(board.slot) == mdev_type])
+                self.flags(
+                    group=f'mdev_{mdev_type}',
+                    device_addresses=[
+                        board.address
+                        for board in self.boards[name]
+                        if types.get(board.slot) == mdev_type
+                    ],
+                )
 
     def collect(self, name):
         """Run the collector once, as on that host."""
         types = self.mdev_types[name]
         used = sorted(set(types.values()))
-        nova = ('[devices]\nenabled_mdev_types = '
-                + ','.join(used or ['nvidia-11']) + '\n')
+        nova = (
+            '[devices]\nenabled_mdev_types = '
+            + ','.join(used or ['nvidia-11'])
+            + '\n'
+        )
         for mdev_type in used:
-            nova += (f'[mdev_{mdev_type}]\ndevice_addresses = ' + ','.join(
-                board.address for board in self.boards[name]
-                if types.get(board.slot) == mdev_type) + '\n')
+            nova += (
+                f'[mdev_{mdev_type}]\ndevice_addresses = '
+                + ','.join(
+                    board.address
+                    for board in self.boards[name]
+                    if types.get(board.slot) == mdev_type
+                )
+                + '\n'
+            )
         self.run_collector(name, nova, self.boards[name])
 
     def write_rules(self, text, host=None, name='nvidia.yaml'):
@@ -254,8 +306,11 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
     def boot(self, host, flavor=None):
         """Boot an instance on a host and forget what that cost."""
         server = self._create_server(
-            image_uuid=IMAGE, flavor_id=flavor or self.flavor,
-            networks='auto', host=host)
+            image_uuid=IMAGE,
+            flavor_id=flavor or self.flavor,
+            networks='auto',
+            host=host,
+        )
         self.forget()
         return server
 
@@ -271,8 +326,10 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
 
     def _move(self, server, expected, host):
         """As Nova's helper does, which takes no host in older releases."""
-        self.api.post_server_action(server['id'], {
-            'os-migrateLive': {'host': host, 'block_migration': 'auto'}})
+        self.api.post_server_action(
+            server['id'],
+            {'os-migrateLive': {'host': host, 'block_migration': 'auto'}},
+        )
         self._wait_for_migration_status(server, [expected])
         self._wait_for_state_change(server, 'ACTIVE')
 
@@ -285,45 +342,53 @@ class MdevCompatTestCase(CollectorMixin, libvirt_base.LibvirtMigrationMixin,
         source = self.host_of(server)
         before = self._get_allocations_by_server_uuid(server['id'])
         error = self.assertRaises(
-            client.OpenStackApiException, self._move, server, 'error', host)
+            client.OpenStackApiException, self._move, server, 'error', host
+        )
         self.assertIn('NoValidHost', str(error))
         self._wait_for_state_change(server, 'ACTIVE')
         self.assertEqual(source, self.host_of(server))
         after = self._get_allocations_by_server_uuid(server['id'])
         self.assertEqual(
             {uuid: item['resources'] for uuid, item in before.items()},
-            {uuid: item['resources'] for uuid, item in after.items()})
+            {uuid: item['resources'] for uuid, item in after.items()},
+        )
 
     def host_of(self, server):
-        return self.admin_api.get_server(
-            server['id'])['OS-EXT-SRV-ATTR:host']
+        return self.admin_api.get_server(server['id'])['OS-EXT-SRV-ATTR:host']
 
     def devices_of(self, server, resource_class='VGPU'):
         """Return how many mdevs an instance has from each device."""
         allocations = self._get_allocations_by_server_uuid(server['id'])
         return {
-            self._get_resource_provider_by_uuid(uuid)['name']:
-                item['resources'][resource_class]
+            self._get_resource_provider_by_uuid(uuid)['name']: item[
+                'resources'
+            ][resource_class]
             for uuid, item in allocations.items()
-            if resource_class in item['resources']}
+            if resource_class in item['resources']
+        }
 
     def provider(self, host, slot):
         """Return the UUID of a board's provider."""
         return self._get_provider_uuid_by_name(
-            f'{host}_pci_0000_81_{slot:02x}_0')
+            f'{host}_pci_0000_81_{slot:02x}_0'
+        )
 
     def our_traits(self, uuid):
-        return {name for name in self._get_provider_traits(uuid)
-                if traits.is_ours(name)}
+        return {
+            name
+            for name in self._get_provider_traits(uuid)
+            if traits.is_ours(name)
+        }
 
     def _migrate_stub(self, domain, destination, params, flags):
         """Finish the fake domain's migration, wherever it goes."""
         migration = self.admin_api.api_get(
             f'/os-migrations?instance_uuid={domain.UUIDString()}'
-            ).body['migrations'][0]
+        ).body['migrations'][0]
         target = self.computes[migration['dest_compute']].driver
         target._host.get_connection().createXML(
-            params['destination_xml'], 'unused')
+            params['destination_xml'], 'unused'
+        )
         domain.complete_job()
 
 

@@ -23,19 +23,29 @@ from PIL import Image
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome')
 OPTIONS = (
-    '--headless', '--remote-debugging-pipe', '--disable-gpu',
+    '--headless',
+    '--remote-debugging-pipe',
+    '--disable-gpu',
     # There is none for the superuser, nor in most containers; all that is
     # ever opened are pages of ours.
     '--no-sandbox',
     # It would be in /dev/shm, which in containers is small.
     '--disable-dev-shm-usage',
-    '--no-first-run', '--disable-extensions', '--disable-component-update',
-    '--disable-background-networking', '--force-device-scale-factor=1')
+    '--no-first-run',
+    '--disable-extensions',
+    '--disable-component-update',
+    '--disable-background-networking',
+    '--force-device-scale-factor=1',
+)
 #: As tests.waiting has it; this file is run as a program, too.
 DEADLINE = 120
 #: What the page itself, or the browser about it, has to say.
-COMPLAINTS = ('Runtime.consoleAPICalled', 'Runtime.exceptionThrown',
-              'Log.entryAdded', 'Page.javascriptDialogOpening')
+COMPLAINTS = (
+    'Runtime.consoleAPICalled',
+    'Runtime.exceptionThrown',
+    'Log.entryAdded',
+    'Page.javascriptDialogOpening',
+)
 
 
 class Browser(fixtures.Fixture):
@@ -53,8 +63,9 @@ class Browser(fixtures.Fixture):
         self._start()
         self.addCleanup(self._end)
         target = self.call('Target.createTarget', url='about:blank')
-        self._session = self.call('Target.attachToTarget', flatten=True,
-                                  **target)['sessionId']
+        self._session = self.call(
+            'Target.attachToTarget', flatten=True, **target
+        )['sessionId']
         for domain in ('Page', 'Network', 'Runtime', 'Log'):
             self.call(f'{domain}.enable')
 
@@ -64,11 +75,20 @@ class Browser(fixtures.Fixture):
         command = [_executable(), *OPTIONS, f'--user-data-dir={self.home}']
         with (self.home / 'stderr').open('wb') as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs_in), str(theirs_out),
-                 *command], pass_fds=(theirs_in, theirs_out),
+                [
+                    sys.executable,
+                    __file__,
+                    str(theirs_in),
+                    str(theirs_out),
+                    *command,
+                ],
+                pass_fds=(theirs_in, theirs_out),
                 env={**os.environ, 'HOME': str(self.home)},
-                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                start_new_session=True)
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
+            )
         os.close(theirs_in)
         os.close(theirs_out)
 
@@ -94,7 +114,7 @@ class Browser(fixtures.Fixture):
             message['sessionId'] = self._session
         data = json.dumps(message).encode() + b'\0'
         while data:
-            data = data[os.write(self._commands, data):]
+            data = data[os.write(self._commands, data) :]
         reply = self._until(lambda got: got.get('id') == self._number)
         if 'error' in reply:
             raise AssertionError(f'{method}: {reply["error"]}')
@@ -112,13 +132,15 @@ class Browser(fixtures.Fixture):
 
     def _receive(self, deadline):
         while b'\0' not in self._received:
-            ready, _, _ = select.select([self._replies], [], [], max(
-                0, deadline - time.monotonic()))
+            ready, _, _ = select.select(
+                [self._replies], [], [], max(0, deadline - time.monotonic())
+            )
             data = os.read(self._replies, 1 << 20) if ready else b''
             if not data:
                 raise AssertionError(
                     'Chromium does not answer: '
-                    + (self.home / 'stderr').read_text(errors='replace'))
+                    + (self.home / 'stderr').read_text(errors='replace')
+                )
             self._received += data
         message, _, self._received = self._received.partition(b'\0')
         return json.loads(message)
@@ -131,23 +153,33 @@ class Browser(fixtures.Fixture):
         self.events.clear()
         self.call('Page.navigate', url=path.as_uri())
         if not self._reported('Page.loadEventFired'):
-            self._until(lambda got: got.get('method')
-                        == 'Page.loadEventFired')
+            self._until(lambda got: got.get('method') == 'Page.loadEventFired')
         self.evaluate('document.fonts.ready.then(() => true)')
 
     def resize(self, width, height=900):
-        self.call('Emulation.setDeviceMetricsOverride', width=width,
-                  height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            'Emulation.setDeviceMetricsOverride',
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def prefer(self, scheme):
         """Have a reader who likes pages 'dark', or 'light'."""
-        self.call('Emulation.setEmulatedMedia', features=[
-            {'name': 'prefers-color-scheme', 'value': scheme}])
+        self.call(
+            'Emulation.setEmulatedMedia',
+            features=[{'name': 'prefers-color-scheme', 'value': scheme}],
+        )
 
     def evaluate(self, expression):
         """Return what a JavaScript expression is, as JSON has it."""
-        found = self.call('Runtime.evaluate', expression=expression,
-                          returnByValue=True, awaitPromise=True)
+        found = self.call(
+            'Runtime.evaluate',
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+        )
         if 'exceptionDetails' in found:
             raise AssertionError(found['exceptionDetails'])
         return found['result'].get('value')
@@ -159,19 +191,24 @@ class Browser(fixtures.Fixture):
     def screenshot(self):
         """Return what is to be seen, as an image."""
         found = self.call('Page.captureScreenshot', format='png')
-        return Image.open(io.BytesIO(base64.b64decode(
-            found['data']))).convert('RGB')
+        return Image.open(io.BytesIO(base64.b64decode(found['data']))).convert(
+            'RGB'
+        )
 
     def accessible(self):
         """Return role and name of what a screen reader is told of."""
-        return [(node['role']['value'], node['name']['value'])
-                for node in self.call('Accessibility.getFullAXTree')['nodes']
-                if 'role' in node and 'name' in node]
+        return [
+            (node['role']['value'], node['name']['value'])
+            for node in self.call('Accessibility.getFullAXTree')['nodes']
+            if 'role' in node and 'name' in node
+        ]
 
     def requests(self):
         """Return the URLs that the page asked for, itself among them."""
-        return [event['params']['request']['url'] for event
-                in self._reported('Network.requestWillBeSent')]
+        return [
+            event['params']['request']['url']
+            for event in self._reported('Network.requestWillBeSent')
+        ]
 
     def complaints(self):
         return [event['params'] for event in self._reported(*COMPLAINTS)]
@@ -187,13 +224,16 @@ def _executable():
             return path
     raise AssertionError(
         f'no browser: none of {", ".join(NAMES)} is in PATH; "bindep test" '
-        'names the package')
+        'names the package'
+    )
 
 
 def main(read, write, *command):
     """Become Chromium, whose pipes have fixed numbers."""
-    pipes = [fcntl.fcntl(int(pipe), fcntl.F_DUPFD_CLOEXEC, 10)
-             for pipe in (read, write)]
+    pipes = [
+        fcntl.fcntl(int(pipe), fcntl.F_DUPFD_CLOEXEC, 10)
+        for pipe in (read, write)
+    ]
     for number, pipe in enumerate(pipes, 3):
         os.dup2(pipe, number)
     os.execv(command[0], command)  # noqa: S606 - no shell is meant

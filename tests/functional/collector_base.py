@@ -36,13 +36,22 @@ TYPE = """
 """
 
 
-def device(slot, types=('nvidia-11',), product='2235', vendor='10de',
-           api='vfio-pci', function=0):
+def device(
+    slot,
+    types=('nvidia-11',),
+    product='2235',
+    vendor='10de',
+    api='vfio-pci',
+    function=0,
+):
     """Return node-device XML of a board at 0000:81:<slot>.<function>."""
-    return DEVICE.format(slot=slot, product=product, vendor=vendor,
-                         function=function,
-                         types=''.join(TYPE.format(name, api)
-                                       for name in types))
+    return DEVICE.format(
+        slot=slot,
+        product=product,
+        vendor=vendor,
+        function=function,
+        types=''.join(TYPE.format(name, api) for name in types),
+    )
 
 
 class CollectorTestCase(testtools.TestCase):
@@ -54,15 +63,19 @@ class CollectorTestCase(testtools.TestCase):
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         for name in ('sys', 'rules.d'):
             (self.home / name).mkdir()
-        self.options = {'libvirt_uri': f'test://{self.home}/node.xml',
-                        'sysfs_root': f'{self.home}/sys',
-                        'hypervisor_hostname': 'host1',
-                        'state_file': f'{self.home}/state.json',
-                        'devices_file': f'{self.home}/devices.json',
-                        'rules_dirs': f'{RULES},{self.home}/rules.d'}
+        self.options = {
+            'libvirt_uri': f'test://{self.home}/node.xml',
+            'sysfs_root': f'{self.home}/sys',
+            'hypervisor_hostname': 'host1',
+            'state_file': f'{self.home}/state.json',
+            'devices_file': f'{self.home}/devices.json',
+            'rules_dirs': f'{RULES},{self.home}/rules.d',
+        }
         # Not this machine's own, where Nova may have left its compute_id.
-        self.nova = (f'[DEFAULT]\nstate_path = {self.home}/state\n'
-                     '[devices]\nenabled_mdev_types = nvidia-11\n')
+        self.nova = (
+            f'[DEFAULT]\nstate_path = {self.home}/state\n'
+            '[devices]\nenabled_mdev_types = nvidia-11\n'
+        )
         self.devices(device(0), device(1))
         self.root = self.placement.create_provider('host1')
         self.boards = [self.provider(slot) for slot in (0, 1)]
@@ -70,7 +83,8 @@ class CollectorTestCase(testtools.TestCase):
     def provider(self, slot, function=0):
         """Make the provider that Nova would make for a board."""
         return self.placement.create_provider(
-            f'host1_pci_0000_81_{slot:02x}_{function}', self.root)
+            f'host1_pci_0000_81_{slot:02x}_{function}', self.root
+        )
 
     def devices(self, *xml):
         """Say what libvirt shows."""
@@ -82,11 +96,17 @@ class CollectorTestCase(testtools.TestCase):
     def write_config(self):
         """Write the configuration; return the arguments that name it."""
         own = self.home / 'collector.conf'
-        own.write_text('[collector]\n' + ''.join(
-            f'{key} = {value}\n' for key, value in self.options.items()))
+        own.write_text(
+            '[collector]\n'
+            + ''.join(
+                f'{key} = {value}\n' for key, value in self.options.items()
+            )
+        )
         nova = self.home / 'nova.conf'
-        nova.write_text('[placement]\nauth_type = admin_token\ntoken = admin\n'
-                        f'endpoint = {self.placement.endpoint}\n' + self.nova)
+        nova.write_text(
+            '[placement]\nauth_type = admin_token\ntoken = admin\n'
+            f'endpoint = {self.placement.endpoint}\n' + self.nova
+        )
         return ['--config-file', nova, '--config-file', own]
 
     def run_collector(self, *args, status=0, **kwargs):
@@ -96,13 +116,19 @@ class CollectorTestCase(testtools.TestCase):
         :param kwargs: for subprocess.run
         """
         done = subprocess.run(
-            [COMMAND, *self.write_config(), *args], capture_output=True,
-            text=True, timeout=waiting.DEADLINE, check=False, **kwargs)
+            [COMMAND, *self.write_config(), *args],
+            capture_output=True,
+            text=True,
+            timeout=waiting.DEADLINE,
+            check=False,
+            **kwargs,
+        )
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr
 
     def published(self):
         """Return the traits of root and boards."""
-        return [self.placement.traits(uuid)
-                for uuid in (self.root, *self.boards)]
+        return [
+            self.placement.traits(uuid) for uuid in (self.root, *self.boards)
+        ]

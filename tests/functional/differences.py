@@ -13,8 +13,10 @@ FILE = pathlib.Path(__file__).parents[2] / 'releases/differences.yaml'
 #: Number of the Nova that is installed.
 NOVA = int(metadata.version('nova').partition('.')[0])
 
-_RELEASES = {item['name']: item['releases']
-             for item in yaml.safe_load(FILE.read_text('utf-8'))}
+_RELEASES = {
+    item['name']: item['releases']
+    for item in yaml.safe_load(FILE.read_text('utf-8'))
+}
 
 
 def here(name):

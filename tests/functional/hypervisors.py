@@ -21,8 +21,8 @@ import fixtures
 import libvirt
 from testtools import content
 
-from nova_mdev_compat.annotator import domains
-from nova_mdev_compat.guard import annotation
+from nova_mdev_compat.daemons.annotator import domains
+from nova_mdev_compat.late_check import annotation
 from tests.functional import hypervisors_mdevs
 from tests.functional import hypervisors_texts
 from tests.functional import libvirtd
@@ -73,15 +73,21 @@ class Hypervisor(libvirtd.Libvirtd):
     def _furnish(self):
         """Make the files that are laid over this machine's."""
         hypervisors_mdevs.write_sysfs(self.home / 'sys', self.mdevs, DRIVER)
-        for name in ('dev/vfio', 'dev/pts', 'dev/shm', 'conf', 'hooks',
-                     'etc/nova-mdev-compat', 'etc/libvirt'):
+        for name in (
+            'dev/vfio',
+            'dev/pts',
+            'dev/shm',
+            'conf',
+            'hooks',
+            'etc/nova-mdev-compat',
+            'etc/libvirt',
+        ):
             (self.home / name).mkdir(parents=True)
         for name in ('vfio', *(mdev.group for mdev in self.mdevs)):
             (self.home / 'dev/vfio' / name).touch()
         (self.home / 'dev/log').symlink_to(self.home / 'log')
         self._log = self._listen()
-        (self.home / 'qemu.conf').write_text(
-            hypervisors_texts.QEMU_CONFIG)
+        (self.home / 'qemu.conf').write_text(hypervisors_texts.QEMU_CONFIG)
         self.install()
 
     def _listen(self):
@@ -95,13 +101,28 @@ class Hypervisor(libvirtd.Libvirtd):
 
     def _boot(self):
         script = hypervisors_texts.INIT.format(
-            home=shlex.quote(str(self.home)), prepare=self.prepare(),
-            reaper=shlex.join([sys.executable, str(libvirtd.REAPER)]))
+            home=shlex.quote(str(self.home)),
+            prepare=self.prepare(),
+            reaper=shlex.join([sys.executable, str(libvirtd.REAPER)]),
+        )
         with (self.home / 'init').open('wb') as log:
             process = subprocess.Popen(
-                [*self._sudo, 'unshare', '--mount', '--net', '--pid', '--fork',
-                 'sh', '-e', '-c', script], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=log)
+                [
+                    *self._sudo,
+                    'unshare',
+                    '--mount',
+                    '--net',
+                    '--pid',
+                    '--fork',
+                    'sh',
+                    '-e',
+                    '-c',
+                    script,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         self.addCleanup(process.wait, libvirtd.DEADLINE)
         self.addCleanup(process.stdin.close)
         with process.stdout:
@@ -112,8 +133,12 @@ class Hypervisor(libvirtd.Libvirtd):
 
     def enter(self, *namespaces):
         """Return what runs a command in some of its namespaces, or in all."""
-        return ['nsenter', '--target', str(self._init),
-                *(namespaces or ('--mount', '--net', '--pid'))]
+        return [
+            'nsenter',
+            '--target',
+            str(self._init),
+            *(namespaces or ('--mount', '--net', '--pid')),
+        ]
 
     def inside(self):
         return self.enter()
@@ -121,8 +146,17 @@ class Hypervisor(libvirtd.Libvirtd):
     def command(self):
         # Between them a shell: nsenter stops when what it runs does, and would
         # not go on with it.
-        return [*self.enter(), 'env', f'PATH={self.path}', LAID_OVER, 'sh',
-                '-c', '"$@"; exit $?', 'sh', *self.daemon()]
+        return [
+            *self.enter(),
+            'env',
+            f'PATH={self.path}',
+            LAID_OVER,
+            'sh',
+            '-c',
+            '"$@"; exit $?',
+            'sh',
+            *self.daemon(),
+        ]
 
     def end(self):
         """Wait for it: it has ended with the host's first process."""
@@ -132,16 +166,30 @@ class Hypervisor(libvirtd.Libvirtd):
     def run(self, *command):
         """Run a command there; return what it prints."""
         return subprocess.run(
-            [*self._sudo, *self.enter(), *command], check=True,
-            capture_output=True, text=True).stdout
+            [*self._sudo, *self.enter(), *command],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     def service(self, log, *command):
         """Start a service there; return what ends it."""
         with log.open('wb') as file:
             process = subprocess.Popen(
-                [*self._sudo, *self.enter(), 'env', f'PATH={self.path}', 'sh',
-                 '-c', 'echo $$; exec "$@"', 'sh', *command],
-                stdout=subprocess.PIPE, stderr=file)
+                [
+                    *self._sudo,
+                    *self.enter(),
+                    'env',
+                    f'PATH={self.path}',
+                    'sh',
+                    '-c',
+                    'echo $$; exec "$@"',
+                    'sh',
+                    *command,
+                ],
+                stdout=subprocess.PIPE,
+                stderr=file,
+            )
         with process.stdout:
             pid = process.stdout.readline().decode().strip()
 
@@ -153,15 +201,31 @@ class Hypervisor(libvirtd.Libvirtd):
 
     def connect(self, other):
         """Lay the cable to another one."""
+
         def run(*command):
             subprocess.run([*self._sudo, *command], check=True)
 
         # Made where it is to be, it needs no name that is free here.
-        run(*self.enter('--net'), 'ip', 'link', 'add', 'cable', 'type', 'veth',
-            'peer', 'name', 'cable', 'netns', str(other._init))
+        run(
+            *self.enter('--net'),
+            'ip',
+            'link',
+            'add',
+            'cable',
+            'type',
+            'veth',
+            'peer',
+            'name',
+            'cable',
+            'netns',
+            str(other._init),
+        )
         for host in (self, other):
-            for command in (f'addr add {host.address}/24 dev cable',
-                            'link set cable up', 'link set lo up'):
+            for command in (
+                f'addr add {host.address}/24 dev cable',
+                'link set cable up',
+                'link set lo up',
+            ):
                 run(*host.enter('--net'), 'ip', *command.split())
 
     def logged(self):
@@ -184,10 +248,15 @@ class Hypervisor(libvirtd.Libvirtd):
 
     def configure(self, **groups):
         """Write the configuration of what runs there, but the defaults."""
-        (self.home / 'conf/guard.conf').write_text(''.join(
-            f'[{group}]\n' + ''.join(
-                f'{key} = {value}\n' for key, value in options.items())
-            for group, options in groups.items()))
+        (self.home / 'conf/guard.conf').write_text(
+            ''.join(
+                f'[{group}]\n'
+                + ''.join(
+                    f'{key} = {value}\n' for key, value in options.items()
+                )
+                for group, options in groups.items()
+            )
+        )
 
     def install(self):
         """Install the hook as it is shipped."""
@@ -205,9 +274,12 @@ class Hypervisor(libvirtd.Libvirtd):
         """Write our element into a running domain's metadata."""
         with self.open() as connection:
             connection.lookupByName(name).setMetadata(
-                libvirt.VIR_DOMAIN_METADATA_ELEMENT, domains.bare(text),
-                annotation.KEY, annotation.NAMESPACE,
-                libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+                domains.bare(text),
+                annotation.KEY,
+                annotation.NAMESPACE,
+                libvirt.VIR_DOMAIN_AFFECT_LIVE,
+            )
 
     def open(self):
         """Return a connection, for a with statement."""
@@ -217,8 +289,11 @@ class Hypervisor(libvirtd.Libvirtd):
         """Run virsh against it, and return what came of it."""
         return subprocess.run(
             ['virsh', '--quiet', '--connect', self.uri('libvirt-sock'), *args],
-            capture_output=True, text=True, check=False,
-            timeout=libvirtd.DEADLINE)
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=libvirtd.DEADLINE,
+        )
 
 
 class Hypervisors(fixtures.Fixture):
@@ -234,7 +309,8 @@ class Hypervisors(fixtures.Fixture):
     def _setUp(self):
         self.source, self.target = self.hosts = [
             self.useFixture(Hypervisor(f'10.99.0.{number}', mdevs))
-            for number, mdevs in enumerate(self._mdevs, 1)]
+            for number, mdevs in enumerate(self._mdevs, 1)
+        ]
         self.source.connect(self.target)
         home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         home.chmod(0o755)
@@ -242,7 +318,8 @@ class Hypervisors(fixtures.Fixture):
         self.emulator = home / 'emulator'
         self.emulator.write_text(
             f'#!/bin/sh\nexec {sys.executable} -IS {EMULATOR} {home}/held '
-            '"$@"\n')
+            '"$@"\n'
+        )
         self.emulator.chmod(0o755)
 
     @contextlib.contextmanager
@@ -258,5 +335,8 @@ class Hypervisors(fixtures.Fixture):
     def domain(self, name, uuids):
         """Return the XML of a domain with such mdevs."""
         return hypervisors_texts.DOMAIN.format(
-            name=name, uuid=uuid.uuid4(), emulator=self.emulator,
-            mdevs=''.join(map(hypervisors_texts.HOSTDEV.format, uuids)))
+            name=name,
+            uuid=uuid.uuid4(),
+            emulator=self.emulator,
+            mdevs=''.join(map(hypervisors_texts.HOSTDEV.format, uuids)),
+        )

@@ -15,9 +15,9 @@ import libvirt
 import testtools
 from testtools import content
 
-from nova_mdev_compat.guard import annotation
-from nova_mdev_compat.guard import device_file
-from nova_mdev_compat.guard import incoming
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
+from nova_mdev_compat.publication import devices_file as device_file
 from nova_mdev_compat.rules import loader
 from tests.functional import hypervisors
 from tests.functional import hypervisors_mdevs
@@ -28,17 +28,22 @@ from tests import waiting
 TICKS = '0x46c'
 #: On the source.
 GPU = hypervisors_mdevs.mdev(
-    '0000_01_00_0', '11111111-1111-4111-8111-111111111111')
+    '0000_01_00_0', '11111111-1111-4111-8111-111111111111'
+)
 MTTY = hypervisors_mdevs.mdev('mtty', '33333333-3333-4333-8333-333333333333')
 #: On the target, which has the same two and others.
 SAME_GPU = hypervisors_mdevs.mdev(
-    '0000_01_00_0', GPU.uuid, 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa')
+    '0000_01_00_0', GPU.uuid, 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
+)
 SAME_MTTY = hypervisors_mdevs.mdev(
-    'mtty', MTTY.uuid, 'cccccccc-cccc-4ccc-8ccc-cccccccccccc')
+    'mtty', MTTY.uuid, 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
+)
 OTHER_TYPE = hypervisors_mdevs.mdev(
-    '0000_02_00_0', '22222222-2222-4222-8222-222222222222')
+    '0000_02_00_0', '22222222-2222-4222-8222-222222222222'
+)
 OTHER_BOARD = hypervisors_mdevs.mdev(
-    '0000_03_00_0', '44444444-4444-4444-8444-444444444444')
+    '0000_03_00_0', '44444444-4444-4444-8444-444444444444'
+)
 NOWHERE = 'dddddddd-dddd-4ddd-8ddd-dddddddddddd'
 RULES = """
 schema_version: "1.0"
@@ -52,8 +57,7 @@ rules:
 """
 #: Facts of a host. By the rules above, and the shipped ones for mtty, OLD is
 #: accepted by OLD and NEW, and OTHER_KERNEL by itself alone.
-OLD = {'driver': '1.5', 'intree': 'no', 'kernel': '6.12.0',
-       'module': 'labgpu'}
+OLD = {'driver': '1.5', 'intree': 'no', 'kernel': '6.12.0', 'module': 'labgpu'}
 NEW = {**OLD, 'driver': '2.0'}
 OTHER_KERNEL = {**OLD, 'driver': '0.5', 'kernel': '6.13.0'}
 
@@ -71,8 +75,11 @@ class MigrationTestCase(testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.hosts = cls.enterClassContext(hypervisors.Hypervisors(
-            [GPU, MTTY], [SAME_GPU, SAME_MTTY, OTHER_TYPE, OTHER_BOARD]))
+        cls.hosts = cls.enterClassContext(
+            hypervisors.Hypervisors(
+                [GPU, MTTY], [SAME_GPU, SAME_MTTY, OTHER_TYPE, OTHER_BOARD]
+            )
+        )
         cls.source, cls.target = cls.hosts.source, cls.hosts.target
 
     def setUp(self):
@@ -83,8 +90,11 @@ class MigrationTestCase(testtools.TestCase):
         self.name = next(names)
         self.addCleanup(self.destroy)
         for host in self.hosts.hosts:
-            self.addOnException(lambda _, host=host: self.addDetail(
-                f'libvirtd.log of {host.address}', host.libvirtd_log()))
+            self.addOnException(
+                lambda _, host=host: self.addDetail(
+                    f'libvirtd.log of {host.address}', host.libvirtd_log()
+                )
+            )
             host.logged()
             self.configure(host)
             host.install()
@@ -106,9 +116,14 @@ class MigrationTestCase(testtools.TestCase):
 
     def configure(self, host, **guard):
         # What the annotator does it does because of events.
-        host.configure(guard=guard, annotator={'interval': 3600}, collector={
-            'libvirt_uri': host.uri('libvirt-sock'),
-            'devices_file': self.devices_file(host)})
+        host.configure(
+            guard=guard,
+            annotator={'interval': 3600},
+            collector={
+                'libvirt_uri': host.uri('libvirt-sock'),
+                'devices_file': self.devices_file(host),
+            },
+        )
 
     def devices_file(self, host):
         return self.home / f'devices-{host.address}.json'
@@ -119,30 +134,42 @@ class MigrationTestCase(testtools.TestCase):
         :param age: in seconds
         """
         found = hypervisors_mdevs.devices_found(
-            host.address, host.mdevs, self.rules, facts, time.time() - age)
+            host.address, host.mdevs, self.rules, facts, time.time() - age
+        )
         device_file.write(self.devices_file(host), found)
 
     def start(self, *mdevs):
         """Start a domain on the source."""
         path = self.home / 'domain.xml'
-        path.write_text(self.hosts.domain(
-            self.name, [mdev.uuid for mdev in mdevs]))
+        path.write_text(
+            self.hosts.domain(self.name, [mdev.uuid for mdev in mdevs])
+        )
         self.succeed(self.source.virsh('create', str(path)))
 
     def annotate(self, *mdevs):
         """Say what the domain's mdevs come from, as the annotator does."""
         devices = device_file.read(self.devices_file(self.source))
-        self.source.annotate(self.name, annotation.write(
-            annotation.Mdev(mdev.uuid, hypervisors_mdevs.identity_of(
-                devices, mdev)) for mdev in mdevs))
+        self.source.annotate(
+            self.name,
+            annotation.write(
+                annotation.Mdev(
+                    mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
+                )
+                for mdev in mdevs
+            ),
+        )
 
     def service(self, host, command):
         """Start one of our services there; it is ended with the test."""
         log = self.log(host, command)
-        self.addOnException(lambda _: self.addDetail(
-            log.name, content.content_from_file(log, buffer_now=True)))
-        self.addCleanup(host.service(
-            log, command, '--config-dir', '/etc/nova-mdev-compat'))
+        self.addOnException(
+            lambda _: self.addDetail(
+                log.name, content.content_from_file(log, buffer_now=True)
+            )
+        )
+        self.addCleanup(
+            host.service(log, command, '--config-dir', '/etc/nova-mdev-compat')
+        )
 
     def log(self, host, command):
         """Return where one of our services logs."""
@@ -152,16 +179,23 @@ class MigrationTestCase(testtools.TestCase):
         """Return what the domain says of its mdevs there."""
         with host.open() as connection:
             text = connection.lookupByName(self.name).XMLDesc()
-        return incoming.parse(text.encode()).annotated
+        return domain_xml.parse(text.encode()).annotated
 
     def says(self, host, *mdevs):
         """Wait until it says what the collector of that host has found."""
         devices = device_file.read(self.devices_file(host))
-        expected = tuple(annotation.Mdev(
-            mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev))
-            for mdev in mdevs) or None
-        self.wait_for(lambda: self.said(host) == expected,
-                      f'it does not say {expected}')
+        expected = (
+            tuple(
+                annotation.Mdev(
+                    mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
+                )
+                for mdev in mdevs
+            )
+            or None
+        )
+        self.wait_for(
+            lambda: self.said(host) == expected, f'it does not say {expected}'
+        )
 
     def start_annotated(self, *mdevs):
         self.start(*mdevs)
@@ -180,17 +214,25 @@ class MigrationTestCase(testtools.TestCase):
         :param targets: UUIDs of its new mdevs by those of its old ones
         :param back: from the target to the source
         """
-        here, there = self.hosts.hosts[::-1 if back else 1]
-        text = self.succeed(here.virsh(
-            'dumpxml', '--migratable', self.name))
+        here, there = self.hosts.hosts[:: -1 if back else 1]
+        text = self.succeed(here.virsh('dumpxml', '--migratable', self.name))
         for uuid, new in targets.items():
             text = text.replace(
-                f"<address uuid='{uuid}'/>", f"<address uuid='{new}'/>")
+                f"<address uuid='{uuid}'/>", f"<address uuid='{new}'/>"
+            )
         path = self.home / 'target.xml'
         path.write_text(text)
         return here.virsh(
-            'migrate', '--live', *options, '--xml', str(path), '--migrateuri',
-            f'tcp://{there.address}', self.name, there.uri('libvirt-sock'))
+            'migrate',
+            '--live',
+            *options,
+            '--xml',
+            str(path),
+            '--migrateuri',
+            f'tcp://{there.address}',
+            self.name,
+            there.uri('libvirt-sock'),
+        )
 
     def succeed(self, done):
         self.assertEqual((0, ''), (done.returncode, done.stderr))
@@ -207,9 +249,11 @@ class MigrationTestCase(testtools.TestCase):
 
     def signal(self, host, name):
         """Send the guest's QEMU a signal, by name without SIG."""
-        (pid,) = (line.split()[0] for line in host.run(
-            'ps', '-eo', 'pid,args').splitlines()
-            if f'guest={self.name},' in line)
+        (pid,) = (
+            line.split()[0]
+            for line in host.run('ps', '-eo', 'pid,args').splitlines()
+            if f'guest={self.name},' in line
+        )
         host.run('kill', f'-{name}', pid)
 
     def assert_runs(self, host):
@@ -217,14 +261,17 @@ class MigrationTestCase(testtools.TestCase):
         self.assertEqual([self.name], self.domains(host))
         self.assertEqual(1, self.processes(host))
         before = self.ticks(host)
-        self.wait_for(lambda: self.ticks(host) != before,
-                      'the guest does not run')
+        self.wait_for(
+            lambda: self.ticks(host) != before, 'the guest does not run'
+        )
 
     def ticks(self, host):
         # "000000000000046c: 0x0010c5fd"
-        return self.succeed(host.virsh(
-            'qemu-monitor-command', '--hmp', self.name,
-            f'xp /1wx {TICKS}')).split()[1]
+        return self.succeed(
+            host.virsh(
+                'qemu-monitor-command', '--hmp', self.name, f'xp /1wx {TICKS}'
+            )
+        ).split()[1]
 
     def assert_moved(self, done):
         self.succeed(done)
@@ -241,9 +288,16 @@ class MigrationTestCase(testtools.TestCase):
         self.assert_runs(self.source)
         self.assertEqual([], self.domains(self.target))
         self.assertEqual(0, self.processes(self.target))
-        self.assertEqual('', self.target.run(
-            'find', '/var/log/libvirt', '/run/libvirt', '-name',
-            f'*{self.name}*'))
+        self.assertEqual(
+            '',
+            self.target.run(
+                'find',
+                '/var/log/libvirt',
+                '/run/libvirt',
+                '-name',
+                f'*{self.name}*',
+            ),
+        )
 
     def assert_logged(self, *words):
         """The target's guard, and no other, has said one thing."""

@@ -30,5 +30,5 @@ if __name__ == '__main__':
     held, *given = sys.argv[1:]
     # Not where libvirt asks what it can do.
     while any('guest=' in one for one in given) and os.path.exists(held):
-        time.sleep(.02)
+        time.sleep(0.02)
     os.execv(QEMU, [QEMU, *without_mdevs(given)])  # noqa: S606

@@ -15,10 +15,10 @@ import pathlib
 
 from lxml import etree
 
-from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat.collector import xml
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.host import libvirt_xml
+from nova_mdev_compat.host import parents
+from nova_mdev_compat.publication import host_traits
 from tests.unit import samples
 
 
@@ -46,11 +46,16 @@ def mdev(parent, uuid, new_uuid=None):
     name = f'mdev_{uuid.replace("-", "_")}_{parent}'
     text = samples.capture(f'mdev-{name}.xml')
     path = pathlib.PurePath(etree.fromstring(text).findtext('path'))
-    found = xml.parse_mdev(name, text)
+    found = libvirt_xml.parse_mdev(name, text)
     group = etree.fromstring(text).find('capability/iommuGroup')
     uuid = new_uuid or found.uuid
-    return Mdev(uuid, path.relative_to('/sys').with_name(uuid), found.parent,
-                found.type, group.get('number'))
+    return Mdev(
+        uuid,
+        path.relative_to('/sys').with_name(uuid),
+        found.parent,
+        found.type,
+        group.get('number'),
+    )
 
 
 def write_sysfs(root, mdevs, driver):
@@ -62,26 +67,34 @@ def write_sysfs(root, mdevs, driver):
     for item in mdevs:
         home = root / item.path
         _write(home, uevent='')
-        _link(home / 'mdev_type',
-              home.parent / 'mdev_supported_types' / item.type)
+        _link(
+            home / 'mdev_type',
+            home.parent / 'mdev_supported_types' / item.type,
+        )
         _link(home / 'iommu_group', root / 'kernel/iommu_groups' / item.group)
         _link(home / 'subsystem', root / 'bus/mdev')
         _link(root / 'bus/mdev/devices' / item.uuid, home)
         _write_parent(root, home.parent, _device(item.parent))
-    _write(root / 'module/labgpu', version=driver, taint='OE',
-           initstate='live')
+    _write(
+        root / 'module/labgpu', version=driver, taint='OE', initstate='live'
+    )
 
 
 def _device(parent):
     """Return what libvirt showed of a parent."""
-    return xml.parse_parent(
-        parent, samples.capture(f'parent-{parent}-with-mdevs.xml'))
+    return libvirt_xml.parse_parent(
+        parent, samples.capture(f'parent-{parent}-with-mdevs.xml')
+    )
 
 
 def _write_parent(root, home, device):
     for mdev_type, api in device.types.items():
-        _write(home / 'mdev_supported_types' / mdev_type, name=mdev_type,
-               device_api=api, available_instances='1')
+        _write(
+            home / 'mdev_supported_types' / mdev_type,
+            name=mdev_type,
+            device_api=api,
+            available_instances='1',
+        )
     _link(root / 'class/mdev_bus' / home.name, home)
     if device.address is None:
         # mtty is in a class of its own, on no bus, and has no driver.
@@ -93,10 +106,14 @@ def _write_parent(root, home, device):
 
 
 def _write_pci(root, home, device):
-    _write(home, vendor=device.vendor, device=device.product,
-           uevent=f'PCI_CLASS=FF00\nPCI_ID={device.vendor[2:]}:'
-                  f'{device.product[2:]}\nPCI_SLOT_NAME={device.address}',
-           **{'class': '0x00ff00'})
+    _write(
+        home,
+        vendor=device.vendor,
+        device=device.product,
+        uevent=f'PCI_CLASS=FF00\nPCI_ID={device.vendor[2:]}:'
+        f'{device.product[2:]}\nPCI_SLOT_NAME={device.address}',
+        **{'class': '0x00ff00'},
+    )
     # The header alone, of which libvirt wants the type: an endpoint.
     (home / 'config').write_bytes(bytes(64))
     _link(home / 'subsystem', root / 'bus/pci')
@@ -126,20 +143,36 @@ def devices_found(host, mdevs, rules, facts, read_at):
     :param read_at: when, in seconds since the epoch
     """
     served = {item.parent: item.type for item in mdevs}
-    return publication.devices_found(publication.Host(host, tuple(
-        publication.describe(_parent(name, mdev_type, facts), rules)
-        for name, mdev_type in served.items())), read_at, {})
+    return host_traits.devices_found(
+        host_traits.Host(
+            host,
+            tuple(
+                host_traits.describe(_parent(name, mdev_type, facts), rules)
+                for name, mdev_type in served.items()
+            ),
+        ),
+        read_at,
+        {},
+    )
 
 
 def _parent(name, mdev_type, facts):
     device = _device(name)
-    return par.Parent(
-        name=name, parent_id=par.parent_id(device, lambda _: 'mtty'),
-        offered=tuple(device.types), target_type=mdev_type,
-        device_api=device.types[mdev_type], in_use=frozenset(), facts=facts)
+    return parents.Parent(
+        name=name,
+        parent_id=parents.parent_id(device, lambda _: 'mtty'),
+        offered=tuple(device.types),
+        target_type=mdev_type,
+        device_api=device.types[mdev_type],
+        in_use=frozenset(),
+        facts=facts,
+    )
 
 
 def identity_of(devices, item):
     """Return the identity of an mdev, as the collector found its parent."""
-    return devices.devices[item.parent].described().identity_of(
-        ident.canonical(item.type))
+    return (
+        devices.devices[item.parent]
+        .described()
+        .identity_of(identity.canonical(item.type))
+    )

@@ -22,8 +22,13 @@ auth_unix_rw = "none"
 log_outputs = "3:file:{home}/libvirtd.log"
 """
 #: What it would keep there is its own, and gone with it.
-DIRECTORIES = ('/etc/libvirt', '/run/libvirt', '/var/lib/libvirt',
-               '/var/cache/libvirt', '/var/log/libvirt')
+DIRECTORIES = (
+    '/etc/libvirt',
+    '/run/libvirt',
+    '/var/lib/libvirt',
+    '/var/cache/libvirt',
+    '/var/log/libvirt',
+)
 #: Debian's daemon does not start without the user that it would run guests as,
 #: and the package that makes this user starts a libvirtd on this machine.
 ACCOUNT = """
@@ -84,19 +89,31 @@ class Libvirtd(fixtures.Fixture):
         It must end where one command fails: the next may be meant for what
         that one should have put over this machine's own files.
         """
-        return ''.join(f'mkdir -p {path}\nmount -t tmpfs none {path}\n'
-                       for path in DIRECTORIES) + (ACCOUNT + NO_KVM).format(
-                           home=shlex.quote(str(self.home)))
+        return ''.join(
+            f'mkdir -p {path}\nmount -t tmpfs none {path}\n'
+            for path in DIRECTORIES
+        ) + (ACCOUNT + NO_KVM).format(home=shlex.quote(str(self.home)))
 
     def daemon(self):
-        return ['libvirtd', '--config', str(self.home / 'libvirtd.conf'),
-                '--pid-file', str(self.home / 'pid')]
+        return [
+            'libvirtd',
+            '--config',
+            str(self.home / 'libvirtd.conf'),
+            '--pid-file',
+            str(self.home / 'pid'),
+        ]
 
     def command(self):
         """Return what runs the daemon where it belongs, for root."""
         reaped = shlex.join([sys.executable, str(REAPER), *self.daemon()])
-        return ['unshare', '--mount', 'sh', '-e', '-c',
-                f'{self.prepare()}exec {reaped}']
+        return [
+            'unshare',
+            '--mount',
+            'sh',
+            '-e',
+            '-c',
+            f'{self.prepare()}exec {reaped}',
+        ]
 
     def inside(self):
         """Return what runs a command where it sees the daemon's pids."""
@@ -106,7 +123,9 @@ class Libvirtd(fixtures.Fixture):
         """Start it and wait until it answers."""
         self._process = subprocess.Popen(
             [*self._sudo, *self.command()],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         waiting.wait_for(self._answers, 'libvirtd does not answer')
 
     def _answers(self):
@@ -121,8 +140,9 @@ class Libvirtd(fixtures.Fixture):
     def signal(self, name):
         """Send it a signal, by name without SIG."""
         pid = (self.home / 'pid').read_text().strip()
-        subprocess.run([*self._sudo, *self.inside(), 'kill', f'-{name}', pid],
-                       check=True)
+        subprocess.run(
+            [*self._sudo, *self.inside(), 'kill', f'-{name}', pid], check=True
+        )
 
     def kill(self):
         """End it at once, as a crash would."""
@@ -145,6 +165,7 @@ class Libvirtd(fixtures.Fixture):
     def define(self, count=1):
         """Define and undefine domains: two lifecycle events for each."""
         with contextlib.closing(
-                libvirt.open(self.uri('libvirt-sock'))) as connection:
+            libvirt.open(self.uri('libvirt-sock'))
+        ) as connection:
             for number in range(count):
                 connection.defineXML(DOMAIN.format(f'd{number}')).undefine()

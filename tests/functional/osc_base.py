@@ -49,7 +49,8 @@ REWRITE = 'REWRITE_GOLDEN'
 Done = collections.namedtuple('Done', 'stdout stderr status')
 
 _UUID = re.compile(
-    '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
+    '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+)
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=', port=)\d+")
 
 
@@ -60,8 +61,12 @@ def steady(text):
     length, so that tables stay as they are.
     """
     seen = {}
-    text = _UUID.sub(lambda match: seen.setdefault(
-        match.group(), f'00000000-0000-0000-0000-{len(seen) + 1:012d}'), text)
+    text = _UUID.sub(
+        lambda match: seen.setdefault(
+            match.group(), f'00000000-0000-0000-0000-{len(seen) + 1:012d}'
+        ),
+        text,
+    )
     return _PORT.sub('PORT', text)
 
 
@@ -74,31 +79,44 @@ class ShellMixin:
         :param keystone: URL of Keystone
         """
         self.client_home = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
+            self.useFixture(fixtures.TempDir()).path
+        )
         self.auth_url = keystone
         self.clouds = {}
         for user in (*osc_services.ROLES, osc_services.STRANGER):
             self.add_cloud(user, user)
         (self.client_home / 'secure.yaml').write_text('{}\n')
         # Cliff takes the name of whatever runs in this process.
-        self.useFixture(fixtures.MonkeyPatch(
-            'openstackclient.shell.OpenStackShell.NAME', 'openstack'))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'openstackclient.shell.OpenStackShell.NAME', 'openstack'
+            )
+        )
         self._isolate()
 
-    def add_cloud(self, name, user, password=osc_services.PASSWORD,
-                  **settings):
+    def add_cloud(
+        self, name, user, password=osc_services.PASSWORD, **settings
+    ):
         """Write a cloud into clouds.yaml.
 
         :param settings: what else stands there, beside "auth"
         """
         self.clouds[name] = {
-            'region_name': osc_services.REGION, 'identity_api_version': '3',
-            'auth': {'auth_url': self.auth_url, 'username': user,
-                     'password': password, 'project_name': 'demo',
-                     'user_domain_id': 'default',
-                     'project_domain_id': 'default'}, **settings}
+            'region_name': osc_services.REGION,
+            'identity_api_version': '3',
+            'auth': {
+                'auth_url': self.auth_url,
+                'username': user,
+                'password': password,
+                'project_name': 'demo',
+                'user_domain_id': 'default',
+                'project_domain_id': 'default',
+            },
+            **settings,
+        }
         (self.client_home / 'clouds.yaml').write_text(
-            yaml.safe_dump({'clouds': self.clouds}))
+            yaml.safe_dump({'clouds': self.clouds})
+        )
 
     def _isolate(self):
         """Leave nothing of the environment that the client looks at."""
@@ -106,10 +124,13 @@ class ShellMixin:
             if name.startswith(('OS_', 'CLIFF_', 'XDG_')):
                 self.useFixture(fixtures.EnvironmentVariable(name))
         for name, value in {
-                'OS_CLIENT_CONFIG_FILE': self.client_home / 'clouds.yaml',
-                'OS_CLIENT_SECURE_FILE': self.client_home / 'secure.yaml',
-                'HOME': self.client_home, 'COLUMNS': 80, 'NO_COLOR': 1,
-                'LC_ALL': 'C.UTF-8'}.items():
+            'OS_CLIENT_CONFIG_FILE': self.client_home / 'clouds.yaml',
+            'OS_CLIENT_SECURE_FILE': self.client_home / 'secure.yaml',
+            'HOME': self.client_home,
+            'COLUMNS': 80,
+            'NO_COLOR': 1,
+            'LC_ALL': 'C.UTF-8',
+        }.items():
             self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
 
     def openstack(self, line, *more, status=0, cloud='admin'):
@@ -148,9 +169,15 @@ class ShellMixin:
         if cloud:
             args = ['--os-cloud', cloud, *args]
         done = subprocess.run(
-            [COMMAND, *args], capture_output=True, text=True, check=False,
-            timeout=waiting.DEADLINE, cwd=self.client_home,
-            stdin=subprocess.DEVNULL, **kwargs)
+            [COMMAND, *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=waiting.DEADLINE,
+            cwd=self.client_home,
+            stdin=subprocess.DEVNULL,
+            **kwargs,
+        )
         self.assertEqual(status, done.returncode, done.stdout + done.stderr)
         return Done(done.stdout, done.stderr, done.returncode)
 
@@ -162,9 +189,12 @@ class ShellMixin:
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
         with subprocess.Popen(
-                [COMMAND, '--os-cloud', cloud, *args], cwd=self.client_home,
-                stdin=subprocess.DEVNULL, stderr=slave,
-                stdout=subprocess.DEVNULL if rows_elsewhere else slave) as one:
+            [COMMAND, '--os-cloud', cloud, *args],
+            cwd=self.client_home,
+            stdin=subprocess.DEVNULL,
+            stderr=slave,
+            stdout=subprocess.DEVNULL if rows_elsewhere else slave,
+        ) as one:
             os.close(slave)
             shown = b''.join(iter(lambda: _read(master), b''))
             os.close(master)
@@ -194,7 +224,8 @@ class OperatorTestCase(ShellMixin, testtools.TestCase):
         server = self.useFixture(osc_services.HTTPServer(self.keystone))
         self.keystone.url = server.url
         self.keystone.services['placement'] = {
-            osc_services.REGION: self.placement.endpoint}
+            osc_services.REGION: self.placement.endpoint
+        }
         self.start_client(self.keystone.url)
 
 
@@ -208,17 +239,26 @@ class CloudMixin(ShellMixin):
         self.keystone.url = self._serve('keystone', self.keystone)
         placement = deploy.loadapp(self.placement_fixture.conf_fixture.conf)
         nova = self.api_fixture.app()
-        self.keystone.services.update({
-            name: {osc_services.REGION: url} for name, url in {
-                'placement': self._serve('placement', osc_services.AuthToken(
-                    placement)),
-                'compute': self._serve('nova', osc_services.AuthToken(
-                    nova)) + '/v2.1'}.items()})
+        self.keystone.services.update(
+            {
+                name: {osc_services.REGION: url}
+                for name, url in {
+                    'placement': self._serve(
+                        'placement', osc_services.AuthToken(placement)
+                    ),
+                    'compute': self._serve(
+                        'nova', osc_services.AuthToken(nova)
+                    )
+                    + '/v2.1',
+                }.items()
+            }
+        )
         self.start_client(self.keystone.url)
 
     def _serve(self, name, app):
-        return self.useFixture(osc_services.Intercept(
-            app, f'http://{name}.test:80')).url
+        return self.useFixture(
+            osc_services.Intercept(app, f'http://{name}.test:80')
+        ).url
 
 
 class Placement(placement_server.PlacementServer):
@@ -231,11 +271,15 @@ class Placement(placement_server.PlacementServer):
     def only_up_to(self, version):
         """Be an older release, which has not the microversions after this."""
         versions = microversion.VERSIONS
-        self.useFixture(fixtures.MonkeyPatch(
-            'placement.microversion.VERSIONS',
-            versions[:versions.index(version) + 1]))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'placement.microversion.VERSIONS',
+                versions[: versions.index(version) + 1],
+            )
+        )
         self._app = osc_services.AuthToken(
-            deploy.loadapp(self.conf_fixture.conf))
+            deploy.loadapp(self.conf_fixture.conf)
+        )
 
 
 def _read(master):
@@ -258,16 +302,22 @@ def _streams():
     """Give the shell streams of its own, and undo what it does to logging."""
     root = logging.getLogger()
     handlers = list(root.handlers)
-    levels = {name: logging.getLogger(name).level
-              for name in (None, *logging.Logger.manager.loggerDict)}
+    levels = {
+        name: logging.getLogger(name).level
+        for name in (None, *logging.Logger.manager.loggerDict)
+    }
     stdout, stderr = io.StringIO(), io.StringIO()
     # The shell wants to know of everything; the terminal of these tests not.
-    root.handlers[:] = [item for item in handlers
-                        if type(item) is not logging.StreamHandler]
+    root.handlers[:] = [
+        item for item in handlers if type(item) is not logging.StreamHandler
+    ]
     try:
-        with (warnings.catch_warnings(), open(os.devnull) as nothing,
-              contextlib.redirect_stdout(stdout),
-              contextlib.redirect_stderr(stderr)):
+        with (
+            warnings.catch_warnings(),
+            open(os.devnull) as nothing,
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
             stdin, sys.stdin = sys.stdin, nothing
             try:
                 yield stdout, stderr

@@ -22,11 +22,13 @@ PASSWORD = 'secret'
 #: The project of all users: that of Nova's API in its functional tests.
 PROJECT = '6f70656e737461636b20342065766572'
 #: A user's token is the user's name.
-ROLES = {'admin': ['admin', 'member', 'reader'],
-         'service': ['service'],
-         'member': ['member', 'reader'],
-         'reader': ['reader'],
-         'nobody': []}
+ROLES = {
+    'admin': ['admin', 'member', 'reader'],
+    'service': ['service'],
+    'member': ['member', 'reader'],
+    'reader': ['reader'],
+    'nobody': [],
+}
 #: Whom Keystone knows, and services do not.
 STRANGER = 'stranger'
 
@@ -54,23 +56,39 @@ class Keystone:
         request = json.loads(environ['wsgi.input'].read(length))
         user = request['auth']['identity']['password']['user']
         if user['password'] != PASSWORD:
-            return _answer(start_response, '401 Unauthorized', {'error': {
-                'code': 401, 'title': 'Unauthorized', 'message':
-                    'The request you have made requires authentication.'}})
-        return _answer(start_response, '201 Created', self._token(
-            user['name']), ('X-Subject-Token', user['name']))
+            return _answer(
+                start_response,
+                '401 Unauthorized',
+                {
+                    'error': {
+                        'code': 401,
+                        'title': 'Unauthorized',
+                        'message': 'The request you have made requires authentication.',
+                    }
+                },
+            )
+        return _answer(
+            start_response,
+            '201 Created',
+            self._token(user['name']),
+            ('X-Subject-Token', user['name']),
+        )
 
     def _token(self, user):
         token = ks_fixture.V3Token(
-            user_id=user, user_name=user, project_id=PROJECT,
-            project_name='demo')
+            user_id=user,
+            user_name=user,
+            project_id=PROJECT,
+            project_name='demo',
+        )
         for name in ROLES.get(user, []):
             token.add_role(name=name)
         for service_type, endpoints in self.services.items():
             service = token.add_service(service_type)
             for place, url in endpoints.items():
                 region, interface = (
-                    place if isinstance(place, tuple) else (place, 'public'))
+                    place if isinstance(place, tuple) else (place, 'public')
+                )
                 service.add_endpoint(interface, url, region=region)
         return token
 
@@ -90,13 +108,29 @@ class Compute:
         if environ['PATH_INFO'].rstrip('/') == '/v2.1/os-migrations':
             query = parse.parse_qs(environ['QUERY_STRING'])
             found = self.migrations.get(*query['status'], [])
-            return _answer(start_response, '200 OK', {
-                'migrations': [] if 'marker' in query else found})
-        return _answer(start_response, '200 OK', {'version': {
-            'id': 'v2.1', 'status': 'CURRENT', 'version': '2.95',
-            'min_version': '2.1', 'links': [{
-                'rel': 'self',
-                'href': f'http://{environ["HTTP_HOST"]}/v2.1/'}]}})
+            return _answer(
+                start_response,
+                '200 OK',
+                {'migrations': [] if 'marker' in query else found},
+            )
+        return _answer(
+            start_response,
+            '200 OK',
+            {
+                'version': {
+                    'id': 'v2.1',
+                    'status': 'CURRENT',
+                    'version': '2.95',
+                    'min_version': '2.1',
+                    'links': [
+                        {
+                            'rel': 'self',
+                            'href': f'http://{environ["HTTP_HOST"]}/v2.1/',
+                        }
+                    ],
+                }
+            },
+        )
 
 
 def _answer(start_response, status, body, *headers):
@@ -117,15 +151,21 @@ class AuthToken:
     def __call__(self, environ, start_response):
         user = environ.get('HTTP_X_AUTH_TOKEN')
         if user == STRANGER:
-            start_response('401 Unauthorized',
-                           [('Content-Type', 'text/plain')])
+            start_response(
+                '401 Unauthorized', [('Content-Type', 'text/plain')]
+            )
             return [b'Authentication required']
         if user:
-            environ.update({
-                'HTTP_X_ROLES': ','.join(ROLES.get(user, [])),
-                'HTTP_X_USER_ID': user, 'HTTP_X_PROJECT_ID': PROJECT,
-                # As Nova's stub of its own middleware takes them.
-                'HTTP_X_AUTH_USER': user, 'HTTP_X_AUTH_PROJECT_ID': PROJECT})
+            environ.update(
+                {
+                    'HTTP_X_ROLES': ','.join(ROLES.get(user, [])),
+                    'HTTP_X_USER_ID': user,
+                    'HTTP_X_PROJECT_ID': PROJECT,
+                    # As Nova's stub of its own middleware takes them.
+                    'HTTP_X_AUTH_USER': user,
+                    'HTTP_X_AUTH_PROJECT_ID': PROJECT,
+                }
+            )
         for handler in _terminals():
             handler.addFilter(_elsewhere)
         _here.serving = True
@@ -145,10 +185,14 @@ def _elsewhere(record):
 
 def _terminals():
     """Return the handlers with which openstackclient logs to stderr."""
-    return [handler for handler in logging.getLogger().handlers
-            if type(handler) is logging.StreamHandler
-            and handler.formatter is not None and handler.formatter._fmt
-            == logs.LogConfigurator._CONSOLE_MESSAGE_FORMAT]
+    return [
+        handler
+        for handler in logging.getLogger().handlers
+        if type(handler) is logging.StreamHandler
+        and handler.formatter is not None
+        and handler.formatter._fmt
+        == logs.LogConfigurator._CONSOLE_MESSAGE_FORMAT
+    ]
 
 
 class HTTPServer(fixtures.Fixture):
@@ -159,7 +203,8 @@ class HTTPServer(fixtures.Fixture):
 
     def _setUp(self):
         server = simple_server.make_server(
-            '127.0.0.1', 0, self._app, handler_class=_QuietHandler)
+            '127.0.0.1', 0, self._app, handler_class=_QuietHandler
+        )
         self.url = f'http://127.0.0.1:{server.server_port}'
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -177,7 +222,8 @@ class Intercept(fixtures.Fixture):
 
     def _setUp(self):
         intercept = interceptor.RequestsInterceptor(
-            lambda: self._app, url=self.url)
+            lambda: self._app, url=self.url
+        )
         intercept.install_intercept()
         self.addCleanup(intercept.uninstall_intercept)
 

@@ -34,8 +34,10 @@ class PlacementServer(placement.PlacementFixture):
     def _configure_placement(self, conf_fixture):
         # The server's threads share a file; they could not share memory.
         directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        conf_fixture.config(group='placement_database',
-                            connection=f'sqlite:///{directory}/placement.db')
+        conf_fixture.config(
+            group='placement_database',
+            connection=f'sqlite:///{directory}/placement.db',
+        )
 
     def setUp(self):
         super().setUp()
@@ -47,12 +49,17 @@ class PlacementServer(placement.PlacementFixture):
     def serve(self):
         """Begin to serve, on the same port as before if there was one."""
         self._server = simple_server.make_server(
-            '127.0.0.1', self._port, self._answer, server_class=_Server,
-            handler_class=_QuietHandler)
+            '127.0.0.1',
+            self._port,
+            self._answer,
+            server_class=_Server,
+            handler_class=_QuietHandler,
+        )
         self._port = self._server.server_port
         self.endpoint = f'http://127.0.0.1:{self._port}'
-        threading.Thread(target=self._server.serve_forever,
-                         daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, daemon=True
+        ).start()
 
     def stop(self):
         """Refuse connections from now on."""
@@ -67,8 +74,13 @@ class PlacementServer(placement.PlacementFixture):
         status = self.before(*request) if self.before else None
         if status == CUT:
             # Of the right type and status, but half of it is missing.
-            start_response('200 OK', [('Content-Type', 'application/json'),
-                                      ('Content-Length', '100')])
+            start_response(
+                '200 OK',
+                [
+                    ('Content-Type', 'application/json'),
+                    ('Content-Length', '100'),
+                ],
+            )
             return [b'{"resource_prov']
         if status:
             start_response(status, [('Content-Type', 'text/plain')])
@@ -79,9 +91,16 @@ class PlacementServer(placement.PlacementFixture):
 
     def ask(self, method, path, body=None):
         response = requests.request(
-            method, self.endpoint + path, json=body, timeout=60,
-            headers={'X-Auth-Token': 'admin', 'X-Test': 'yes',
-                     'OpenStack-API-Version': 'placement 1.39'})
+            method,
+            self.endpoint + path,
+            json=body,
+            timeout=60,
+            headers={
+                'X-Auth-Token': 'admin',
+                'X-Test': 'yes',
+                'OpenStack-API-Version': 'placement 1.39',
+            },
+        )
         response.raise_for_status()
         return json.loads(response.text) if response.text else None
 
@@ -92,8 +111,9 @@ class PlacementServer(placement.PlacementFixture):
         return self.ask('POST', '/resource_providers', body)['uuid']
 
     def traits(self, uuid):
-        return set(self.ask(
-            'GET', f'/resource_providers/{uuid}/traits')['traits'])
+        return set(
+            self.ask('GET', f'/resource_providers/{uuid}/traits')['traits']
+        )
 
     def add_trait(self, uuid, name):
         """Put a trait on a provider beside those that it has."""

@@ -24,12 +24,17 @@ def without(*beside):
     :param beside: distributions that are there, with what they need
     """
     there = _needed([PACKAGE, *beside])
-    extras = {_canonical(item.name) for item in _requirements(PACKAGE)
-              if item.marker and not item.marker.evaluate({'extra': ''})}
+    extras = {
+        _canonical(item.name)
+        for item in _requirements(PACKAGE)
+        if item.marker and not item.marker.evaluate({'extra': ''})
+    }
     missing = extras - there
     found = sorted(
-        module for module, names in metadata.packages_distributions().items()
-        if missing.issuperset(map(_canonical, names)))
+        module
+        for module, names in metadata.packages_distributions().items()
+        if missing.issuperset(map(_canonical, names))
+    )
     # A distribution that is not installed here is none that needs blocking.
     assert {'tqdm', 'libvirt', 'lxml'} <= {*found}, found
     return BLOCK.format(names=found)
@@ -43,16 +48,19 @@ def _needed(names):
         name = todo.pop()
         if name not in found:
             found.add(name)
-            todo += [_canonical(item.name) for item in _requirements(name)
-                     if not item.marker or item.marker.evaluate(
-                         {'extra': ''})]
+            todo += [
+                _canonical(item.name)
+                for item in _requirements(name)
+                if not item.marker or item.marker.evaluate({'extra': ''})
+            ]
     return found
 
 
 def _requirements(name):
     try:
-        return list(map(requirements.Requirement,
-                        metadata.requires(name) or ()))
+        return list(
+            map(requirements.Requirement, metadata.requires(name) or ())
+        )
     except metadata.PackageNotFoundError:
         return []
 

@@ -15,7 +15,7 @@ import time
 
 import yaml
 
-from nova_mdev_compat.recordings import reading
+from nova_mdev_compat.publication import snapshot
 from tests.functional import collector_base
 from tests.unit import samples
 from tests import waiting
@@ -31,8 +31,11 @@ def having(command):
 
     :param command: ``collector``, ``guard`` or ``rules``
     """
-    return [path.name for path in sorted(DIRECTORY.iterdir())
-            if path.is_dir() and command in Report(path).expected]
+    return [
+        path.name
+        for path in sorted(DIRECTORY.iterdir())
+        if path.is_dir() and command in Report(path).expected
+    ]
 
 
 class Report:
@@ -45,7 +48,8 @@ class Report:
     def __init__(self, path):
         self.path = path
         self.expected = yaml.safe_load(
-            (path / 'expected.yaml').read_text('utf-8'))
+            (path / 'expected.yaml').read_text('utf-8')
+        )
 
     def collect(self, home, *args, options=()):
         """Run the collector on the report; return the finished process.
@@ -55,20 +59,34 @@ class Report:
         """
         node = self.path / 'node.xml'
         own = home / 'own.conf'
-        lines = ['[DEFAULT]', f'state_path = {home}', '[collector]',
-                 f'sysfs_root = {self.path}/sys',
-                 f'rules_dirs = {samples.SHIPPED_RULES},{self.path}/rules.d',
-                 *options]
+        lines = [
+            '[DEFAULT]',
+            f'state_path = {home}',
+            '[collector]',
+            f'sysfs_root = {self.path}/sys',
+            f'rules_dirs = {samples.SHIPPED_RULES},{self.path}/rules.d',
+            *options,
+        ]
         command = [COMMANDS / 'nova-mdev-collector']
         if node.exists():
             # The test driver has this machine's name.
-            lines += [f'libvirt_uri = test://{node}',
-                      'hypervisor_hostname = gpu-1']
+            lines += [
+                f'libvirt_uri = test://{node}',
+                'hypervisor_hostname = gpu-1',
+            ]
         else:
             command = [sys.executable, '-P', STAND_IN, self.path]
         own.write_text('\n'.join(lines) + '\n')
-        return _run([*command, '--config-file', self.path / 'nova.conf',
-                     '--config-file', own, *args])
+        return _run(
+            [
+                *command,
+                '--config-file',
+                self.path / 'nova.conf',
+                '--config-file',
+                own,
+                *args,
+            ]
+        )
 
     def guard(self, home, domain, options):
         """Run the guard on the report; return the finished process.
@@ -77,28 +95,55 @@ class Report:
         :param options: of [guard], by name
         """
         devices = json.loads((self.path / 'devices.json').read_text())
-        (home / 'devices.json').write_text(json.dumps(
-            {**devices, 'read_at': time.time()}))
+        (home / 'devices.json').write_text(
+            json.dumps({**devices, 'read_at': time.time()})
+        )
         conf = home / 'guard.conf'
-        conf.write_text('\n'.join([
-            '[collector]', f'devices_file = {home}/devices.json',
-            f'sysfs_root = {self.path}/sys', '[guard]',
-            *(f'{name} = {value}' for name, value in options.items())]))
-        return _run([COMMANDS / 'nova-mdev-guard', f'--config-file={conf}',
-                     '--', domain, 'migrate', 'begin', '-'],
-                    input=(self.path / 'domain.xml').read_text())
+        conf.write_text(
+            '\n'.join(
+                [
+                    '[collector]',
+                    f'devices_file = {home}/devices.json',
+                    f'sysfs_root = {self.path}/sys',
+                    '[guard]',
+                    *(f'{name} = {value}' for name, value in options.items()),
+                ]
+            )
+        )
+        return _run(
+            [
+                COMMANDS / 'nova-mdev-guard',
+                f'--config-file={conf}',
+                '--',
+                domain,
+                'migrate',
+                'begin',
+                '-',
+            ],
+            input=(self.path / 'domain.xml').read_text(),
+        )
 
     def validate(self, *files):
         """Run nova-mdev-rules; return the finished process."""
-        return _run([COMMANDS / 'nova-mdev-rules', 'validate',
-                     *(self.path / 'rules.d' / name for name in files)])
+        return _run(
+            [
+                COMMANDS / 'nova-mdev-rules',
+                'validate',
+                *(self.path / 'rules.d' / name for name in files),
+            ]
+        )
 
 
 def _run(command, **kwargs):
     return subprocess.run(
-        command, capture_output=True, encoding='utf-8',
-        errors='surrogateescape', timeout=waiting.DEADLINE, check=False,
-        **kwargs)
+        command,
+        capture_output=True,
+        encoding='utf-8',
+        errors='surrogateescape',
+        timeout=waiting.DEADLINE,
+        check=False,
+        **kwargs,
+    )
 
 
 class Found:
@@ -109,23 +154,33 @@ class Found:
     """
 
     def __init__(self, text):
-        host = reading.parse('what the collector printed', text)
+        host = snapshot.parse('what the collector printed', text)
         self.name = host.name
         self.parents = {item.parent.name: item for item in host.parents}
 
     def accepted_by(self, name):
         """Return the names of those of the host that one of them accepts."""
         patterns = self.parents[name].accepts.values()
-        return {other for other, item in self.parents.items()
-                if (source := item.parent.target())
-                and any(pattern.judge(source) for pattern in patterns)}
+        return {
+            other
+            for other, item in self.parents.items()
+            if (source := item.parent.target())
+            and any(pattern.judge(source) for pattern in patterns)
+        }
 
     def because(self, name):
         """Return all that is said of why a parent accepts what it does."""
         item = self.parents[name]
-        return '\n'.join([item.note or '', *(
-            str(reason) for outcome in item.outcomes
-            for reason in outcome.reasons)])
+        return '\n'.join(
+            [
+                item.note or '',
+                *(
+                    str(reason)
+                    for outcome in item.outcomes
+                    for reason in outcome.reasons
+                ),
+            ]
+        )
 
     def matching(self, globs):
         """Return the names that match a glob, of which each matches some.

@@ -18,7 +18,8 @@ from nova_mdev_compat.cmd import collector
 
 CAPABILITIES = {
     libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES: 'mdev_types',
-    libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV: 'mdev'}
+    libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV: 'mdev',
+}
 
 
 class Item:
@@ -38,8 +39,11 @@ class Item:
         return self._text
 
     def isActive(self):
-        return not [item for item in self._tree.getroottree().xpath(
-            '//comment()') if item.text.strip() == 'inactive']
+        return not [
+            item
+            for item in self._tree.getroottree().xpath('//comment()')
+            if item.text.strip() == 'inactive'
+        ]
 
     def capabilities(self):
         return {item.get('type') for item in self._tree.iter('capability')}
@@ -56,8 +60,10 @@ class Connection:
         return path.read_text('utf-8').strip() if path.exists() else 'gpu-1'
 
     def _items(self, directory):
-        return [Item(path) for path
-                in sorted((self._report / directory).glob('*.xml'))]
+        return [
+            Item(path)
+            for path in sorted((self._report / directory).glob('*.xml'))
+        ]
 
     def listAllDevices(self, flags=0):
         """Return devices, with libvirt's meaning of the flags.
@@ -68,10 +74,15 @@ class Connection:
         wanted = {name for bit, name in CAPABILITIES.items() if flags & bit}
         active = flags & libvirt.VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE
         inactive = flags & libvirt.VIR_CONNECT_LIST_NODE_DEVICES_INACTIVE
-        return [item for item in self._items('nodes')
-                if (not wanted or item.capabilities() & wanted)
-                and (not (active or inactive)
-                     or (active if item.isActive() else inactive))]
+        return [
+            item
+            for item in self._items('nodes')
+            if (not wanted or item.capabilities() & wanted)
+            and (
+                not (active or inactive)
+                or (active if item.isActive() else inactive)
+            )
+        ]
 
     def listAllDomains(self, flags=0):
         return self._items('domains')

@@ -29,8 +29,11 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         self.log = self.enterContext((self.home / 'log').open('a+'))
         self.service = subprocess.Popen(
             [collector_base.COMMAND, *self.write_config()],
-            stdout=self.log, stderr=self.log, start_new_session=True,
-            env={**os.environ, 'NOTIFY_SOCKET': f'{self.home}/notify'})
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+            env={**os.environ, 'NOTIFY_SOCKET': f'{self.home}/notify'},
+        )
         self.addCleanup(self.end, self.service)
 
     def end(self, service, with_signal=signal.SIGKILL):
@@ -41,6 +44,7 @@ class ServiceTestCase(collector_base.CollectorTestCase):
 
     def wait_for(self, condition, why):
         """Wait until a condition holds; return what it is then."""
+
         def holds():
             self.is_ready()  # takes what was said, as systemd does
             return condition()
@@ -58,8 +62,9 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         service is ready.
         """
         path = self.home / 'state.json'
-        return self.wait_for(lambda: json.loads(path.read_text()),
-                             'it leaves no word')
+        return self.wait_for(
+            lambda: json.loads(path.read_text()), 'it leaves no word'
+        )
 
     def status(self, *args, status=0):
         """Return what the command status prints, once it ends in this.
@@ -69,12 +74,21 @@ class ServiceTestCase(collector_base.CollectorTestCase):
 
         :param args: more arguments
         """
-        command = [collector_base.COMMAND, *self.write_config(), 'status',
-                   *args]
+        command = [
+            collector_base.COMMAND,
+            *self.write_config(),
+            'status',
+            *args,
+        ]
 
         def shown():
-            done = subprocess.run(command, capture_output=True, text=True,
-                                  timeout=waiting.DEADLINE, check=False)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=waiting.DEADLINE,
+                check=False,
+            )
             return done.returncode == status and done.stdout
 
         return self.wait_for(shown, f'the status is not {status}')
@@ -97,13 +111,20 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         Every pass begins by asking for the tree.
         """
         before = self.trees()
-        self.wait_for(lambda: self.trees() > before + count,
-                      'no further pass')
+        self.wait_for(lambda: self.trees() > before + count, 'no further pass')
 
     def trees(self):
-        return len([1 for method, path in list(self.placement.requests)
-                    if (method, path) == ('GET', '/resource_providers')])
+        return len(
+            [
+                1
+                for method, path in list(self.placement.requests)
+                if (method, path) == ('GET', '/resource_providers')
+            ]
+        )
 
     def writes(self):
-        return [path for method, path in list(self.placement.requests)
-                if method == 'PUT']
+        return [
+            path
+            for method, path in list(self.placement.requests)
+            if method == 'PUT'
+        ]

@@ -36,24 +36,37 @@ class StatusTestCase(collector_base.CollectorTestCase):
         path.write_text(
             f'[placement]\nauth_type = admin_token\ntoken = {self.token}\n'
             f'endpoint = {self.placement.endpoint}\n'
-            f'{self.database}{self.scheduler}{more}')
+            f'{self.database}{self.scheduler}{more}'
+        )
         return path
 
     def command(self, *args, conf=None):
         return subprocess.run(
-            [BIN / 'nova-mdev-compat-status', '--config-file',
-             conf or self.write_nova(), *args], capture_output=True,
-            text=True, timeout=waiting.DEADLINE, check=False, cwd=self.home,
-            env={**os.environ, **self.environment})
+            [
+                BIN / 'nova-mdev-compat-status',
+                '--config-file',
+                conf or self.write_nova(),
+                *args,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=waiting.DEADLINE,
+            check=False,
+            cwd=self.home,
+            env={**os.environ, **self.environment},
+        )
 
     def results(self, *args):
         """Return the results by name, after a look at the exit status."""
         done = self.command(*args, 'upgrade', 'check', '--json')
         self.assertEqual('', done.stderr)
-        found = {item['check']: (item['result'], item['details'])
-                 for item in json.loads(done.stdout)['checks']}
-        self.assertEqual(max(code for code, _ in found.values()),
-                         done.returncode, done)
+        found = {
+            item['check']: (item['result'], item['details'])
+            for item in json.loads(done.stdout)['checks']
+        }
+        self.assertEqual(
+            max(code for code, _ in found.values()), done.returncode, done
+        )
         return found
 
     def check(self, name, *args):
@@ -64,35 +77,57 @@ class StatusTestCase(collector_base.CollectorTestCase):
         done = self.command(*args, 'upgrade', 'check', conf=conf)
         self.assertEqual(
             (2, '', f'nova-mdev-compat-status: {expected}\n'),
-            (done.returncode, done.stdout, done.stderr))
+            (done.returncode, done.stdout, done.stderr),
+        )
 
     def give_mdevs(self, uuid, resource_class='VGPU', used=0):
         """Give a provider mdevs; somebody may have some of them."""
         provider = self.placement.ask('GET', f'/resource_providers/{uuid}')
-        self.placement.ask('PUT', f'/resource_providers/{uuid}/inventories', {
-            'resource_provider_generation': provider['generation'],
-            'inventories': {resource_class: {'total': 4}}})
+        self.placement.ask(
+            'PUT',
+            f'/resource_providers/{uuid}/inventories',
+            {
+                'resource_provider_generation': provider['generation'],
+                'inventories': {resource_class: {'total': 4}},
+            },
+        )
         if used:
-            self.placement.ask('PUT', f'/allocations/{uuid}', {
-                'allocations': {uuid: {'resources': {resource_class: used}}},
-                'consumer_generation': None, 'consumer_type': 'INSTANCE',
-                'project_id': 'p', 'user_id': 'u'})
+            self.placement.ask(
+                'PUT',
+                f'/allocations/{uuid}',
+                {
+                    'allocations': {
+                        uuid: {'resources': {resource_class: used}}
+                    },
+                    'consumer_generation': None,
+                    'consumer_type': 'INSTANCE',
+                    'project_id': 'p',
+                    'user_id': 'u',
+                },
+            )
 
     def sync_database(self, *schedulers):
         """Make Nova's databases; schedulers have registered in cell0."""
         self.database = (
             f'[api_database]\nconnection = sqlite:///{self.home}/api.db\n'
-            f'[database]\nconnection = sqlite:///{self.home}/main.db\n')
+            f'[database]\nconnection = sqlite:///{self.home}/main.db\n'
+        )
         self.manage('api_db', 'sync')
         self.manage('db', 'sync', '--local_cell')
-        self.manage('cell_v2', 'map_cell0', '--database_connection',
-                    f'sqlite:///{self.home}/main.db')
+        self.manage(
+            'cell_v2',
+            'map_cell0',
+            '--database_connection',
+            f'sqlite:///{self.home}/main.db',
+        )
         self.register(*schedulers)
 
     def manage(self, *args):
         subprocess.run(
             [BIN / 'nova-manage', '--config-file', self.write_nova(), *args],
-            check=True, capture_output=True)
+            check=True,
+            capture_output=True,
+        )
 
     def register(self, *schedulers, name='main.db', disabled=0):
         """Write the records that schedulers make when they start."""
@@ -101,5 +136,6 @@ class StatusTestCase(collector_base.CollectorTestCase):
                 'INSERT INTO services (host, binary, topic, report_count, '
                 'disabled, forced_down, deleted, version) VALUES (?, '
                 "'nova-scheduler', 'scheduler', 1, ?, 0, 0, 66)",
-                [(name, disabled) for name in schedulers])
+                [(name, disabled) for name in schedulers],
+            )
         database.close()

@@ -62,8 +62,11 @@ class Systemd(fixtures.Fixture):
         self._start()
 
     def _make_cgroup(self):
-        (root, *_) = [path for path in CGROUPS if pathlib.Path(
-            path, 'cgroup.controllers').exists()]
+        (root, *_) = [
+            path
+            for path in CGROUPS
+            if pathlib.Path(path, 'cgroup.controllers').exists()
+        ]
         path = pathlib.Path(root, f'systemd-test-{uuid.uuid4()}')
         self._run('mkdir', str(path))
         return path
@@ -71,58 +74,123 @@ class Systemd(fixtures.Fixture):
     def _remove_cgroup(self):
         """Remove it and those below, as soon as nobody is left in them."""
         waiting.wait_for(
-            lambda: subprocess.run(
-                [*self._sudo, 'find', self._cgroup, '-depth', '-type', 'd',
-                 '-exec', 'rmdir', '{}', ';'], check=False,
-                stderr=subprocess.DEVNULL).returncode == 0
-            and not self._cgroup.exists(), f'{self._cgroup} stays')
+            lambda: (
+                subprocess.run(
+                    [
+                        *self._sudo,
+                        'find',
+                        self._cgroup,
+                        '-depth',
+                        '-type',
+                        'd',
+                        '-exec',
+                        'rmdir',
+                        '{}',
+                        ';',
+                    ],
+                    check=False,
+                    stderr=subprocess.DEVNULL,
+                ).returncode
+                == 0
+                and not self._cgroup.exists()
+            ),
+            f'{self._cgroup} stays',
+        )
 
     def _start(self):
-        init = INIT.format(home=shlex.quote(str(self.home)),
-                           systemd='/lib/systemd/systemd')
-        command = shlex.join(['unshare', '--mount', '--pid', '--ipc',
-                              '--net', '--cgroup', '--fork', '--kill-child',
-                              'sh', '-e', '-c', init])
+        init = INIT.format(
+            home=shlex.quote(str(self.home)), systemd='/lib/systemd/systemd'
+        )
+        command = shlex.join(
+            [
+                'unshare',
+                '--mount',
+                '--pid',
+                '--ipc',
+                '--net',
+                '--cgroup',
+                '--fork',
+                '--kill-child',
+                'sh',
+                '-e',
+                '-c',
+                init,
+            ]
+        )
         with (self.home / 'log').open('wb') as log:
             self._process = subprocess.Popen(
-                [*self._sudo, 'sh', '-e', '-c',
-                 f'echo $$ > {self._cgroup}/cgroup.procs; echo $$ > '
-                 f'{shlex.quote(str(self.home))}/pid; exec {command}'],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [
+                    *self._sudo,
+                    'sh',
+                    '-e',
+                    '-c',
+                    f'echo $$ > {self._cgroup}/cgroup.procs; echo $$ > '
+                    f'{shlex.quote(str(self.home))}/pid; exec {command}',
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self.addCleanup(self._end)
-        waiting.wait_for(self._is_up, lambda: 'systemd does not start: '
-                         + (self.home / 'log').read_text())
+        waiting.wait_for(
+            self._is_up,
+            lambda: (
+                'systemd does not start: ' + (self.home / 'log').read_text()
+            ),
+        )
 
     def _pid(self):
         """Return the pid of systemd, as this machine has it."""
         parent = (self.home / 'pid').read_text().strip()
-        return pathlib.Path(
-            f'/proc/{parent}/task/{parent}/children').read_text().strip()
+        return (
+            pathlib.Path(f'/proc/{parent}/task/{parent}/children')
+            .read_text()
+            .strip()
+        )
 
     def _is_up(self):
         if self._process.poll() is not None:
             raise AssertionError((self.home / 'log').read_text())
-        return self._pid() and self.systemctl(
-            'is-active', 'nothing.target', check=False) == 'active'
+        return (
+            self._pid()
+            and self.systemctl('is-active', 'nothing.target', check=False)
+            == 'active'
+        )
 
     def _end(self):
         self._run('kill', '-KILL', self._pid())
         self._process.wait(waiting.DEADLINE)
 
     def _run(self, *command, check=True):
-        return subprocess.run([*self._sudo, *command], check=check,
-                              capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            [*self._sudo, *command],
+            check=check,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     def systemctl(self, *args, check=True):
         """Run systemctl there; return what it prints."""
         return self._run(
-            'nsenter', '--target', self._pid(), '--mount', '--pid', '--net',
-            '--ipc', '--cgroup', 'systemctl', *args, check=check)
+            'nsenter',
+            '--target',
+            self._pid(),
+            '--mount',
+            '--pid',
+            '--net',
+            '--ipc',
+            '--cgroup',
+            'systemctl',
+            *args,
+            check=check,
+        )
 
     def state(self, unit):
         """Return a unit's state: ``active``, ``failed``, …"""
         return self.systemctl('is-active', unit, check=False)
 
     def wait_for(self, unit, state):
-        waiting.wait_for(lambda: self.state(unit) == state,
-                         lambda: f'{unit} is {self.state(unit)}')
+        waiting.wait_for(
+            lambda: self.state(unit) == state,
+            lambda: f'{unit} is {self.state(unit)}',
+        )

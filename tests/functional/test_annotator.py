@@ -19,13 +19,13 @@ import fixtures
 import libvirt
 import testtools
 
-from nova_mdev_compat.guard import annotation
-from nova_mdev_compat.guard import device_file
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.publication import devices_file
 from tests.functional import commands
 from tests import mdev_tree
-from tests.unit.annotator import base
+from tests.unit.daemons.annotator import base
 from tests import waiting
 
 COMMAND = commands.path('nova-mdev-annotator')
@@ -38,40 +38,69 @@ class CommandTestCase(testtools.TestCase):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.uuid, self.parent, mdev_type = mdev_tree.add(
-            self.home / 'sys', mdev_tree.capture('11111111'))
-        self.identity = ident.Identity.of('10DE_2235', mdev_type)
-        self.options = {'libvirt_uri': f'test://{self.home}/node.xml',
-                        'sysfs_root': f'{self.home}/sys',
-                        'devices_file': f'{self.home}/devices.json'}
+            self.home / 'sys', mdev_tree.capture('11111111')
+        )
+        self.identity = identity.Identity.of('10DE_2235', mdev_type)
+        self.options = {
+            'libvirt_uri': f'test://{self.home}/node.xml',
+            'sysfs_root': f'{self.home}/sys',
+            'devices_file': f'{self.home}/devices.json',
+        }
         self.own = {}
-        device_file.write(self.home / 'devices.json', device_file.Devices(
-            'host1', time.time(), {self.parent: device_file.Device(frozenset({
-                traits.SCHEMA, f'{traits.PARENT}10DE_2235'}), {})}))
+        devices_file.write(
+            self.home / 'devices.json',
+            devices_file.Devices(
+                'host1',
+                time.time(),
+                {
+                    self.parent: devices_file.Device(
+                        frozenset(
+                            {traits.SCHEMA, f'{traits.PARENT}10DE_2235'}
+                        ),
+                        {},
+                    )
+                },
+            ),
+        )
         self.domains(self.domain('vm'))
 
     def domain(self, name, metadata=''):
         """Return a domain's XML; libvirt gives it a UUID."""
         return base.DOMAIN.format(
-            name=name, metadata=metadata, uuid='',
-            mdevs=base.MDEV.format(self.uuid)).replace('<uuid></uuid>', '')
+            name=name,
+            metadata=metadata,
+            uuid='',
+            mdevs=base.MDEV.format(self.uuid),
+        ).replace('<uuid></uuid>', '')
 
     def domains(self, *xml):
         (self.home / 'node.xml').write_text(f'<node>{"".join(xml)}</node>')
 
     def arguments(self):
         path = self.home / 'annotator.conf'
-        path.write_text(''.join(
-            f'[{group}]\n' + ''.join(f'{key} = {value}\n'
-                                     for key, value in options.items())
-            for group, options in (('collector', self.options),
-                                   ('annotator', self.own))))
+        path.write_text(
+            ''.join(
+                f'[{group}]\n'
+                + ''.join(
+                    f'{key} = {value}\n' for key, value in options.items()
+                )
+                for group, options in (
+                    ('collector', self.options),
+                    ('annotator', self.own),
+                )
+            )
+        )
         return [COMMAND, '--config-file', path]
 
     def run_command(self, *args, status=0):
         """Run the command; return what it printed and logged."""
         done = subprocess.run(
-            [*self.arguments(), *args], capture_output=True, text=True,
-            timeout=waiting.DEADLINE, check=False)
+            [*self.arguments(), *args],
+            capture_output=True,
+            text=True,
+            timeout=waiting.DEADLINE,
+            check=False,
+        )
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
         return done.stdout, done.stderr
@@ -79,20 +108,24 @@ class CommandTestCase(testtools.TestCase):
 
 @ddt.ddt
 class CommandTest(CommandTestCase):
-
     def test_dry_run(self):
         with contextlib.closing(libvirt.openReadOnly(base.URI)) as connection:
             element = annotation.write(
                 [annotation.Mdev(self.uuid, self.identity)],
-                connection.getHostname())
+                connection.getHostname(),
+            )
         self.domains(self.domain('vm'), self.domain('right', element))
         document = json.loads(
-            self.run_command('--dry-run', '--format', 'json')[0])
+            self.run_command('--dry-run', '--format', 'json')[0]
+        )
         found = {item['name']: item for item in document['domains']}
         self.assertEqual(
             {'vm': ('write', ['live', 'config']), 'right': ('none', [])},
-            {name: (item['action'], item['where'])
-             for name, item in found.items()})
+            {
+                name: (item['action'], item['where'])
+                for name, item in found.items()
+            },
+        )
         self.assertEqual(element, found['vm']['element'])
         shown, _ = self.run_command('--dry-run')
         self.assertIn('write: live and config', shown)
@@ -111,9 +144,13 @@ class CommandTest(CommandTestCase):
         self.assertIn('devices.json is not there', log)
 
     def test_remove(self):
-        self.domains(self.domain('vm'), self.domain(
-            'annotated', annotation.write(
-                [annotation.Mdev(self.uuid, self.identity)])))
+        self.domains(
+            self.domain('vm'),
+            self.domain(
+                'annotated',
+                annotation.write([annotation.Mdev(self.uuid, self.identity)]),
+            ),
+        )
         _, log = self.run_command('remove')
         self.assertIn('domain annotated: annotation removed', log)
         self.assertIn('Annotations removed: 1', log)
@@ -121,7 +158,8 @@ class CommandTest(CommandTestCase):
     @ddt.data(('--once',), ('--dry-run',), ('remove',))
     def test_no_libvirt(self, args):
         self.options['libvirt_uri'] = (
-            f'qemu+unix:///system?socket={self.home}/nowhere')
+            f'qemu+unix:///system?socket={self.home}/nowhere'
+        )
         shown, log = self.run_command(*args, status=1)
         self.assertEqual('', shown)
         self.assertIn('nova-mdev-annotator: libvirt at qemu+unix', log)
@@ -131,31 +169,44 @@ class CommandTest(CommandTestCase):
     @ddt.data(('--once',), ('--dry-run',), ('remove',))
     def test_domain_fails(self, args):
         """The other is done."""
-        self.domains(self.domain('large', '<a:b xmlns:a="a:b">'
-                                 + 'x' * (5 * 2 ** 20) + '</a:b>'),
-                     self.domain('vm'))
+        self.domains(
+            self.domain(
+                'large', '<a:b xmlns:a="a:b">' + 'x' * (5 * 2**20) + '</a:b>'
+            ),
+            self.domain('vm'),
+        )
         shown, log = self.run_command(*args, status=1)
-        self.assertIn('nova-mdev-annotator: domain large: its XML has more '
-                      'than 4 MiB', log)
+        self.assertIn(
+            'nova-mdev-annotator: domain large: its XML has more than 4 MiB',
+            log,
+        )
         if args != ('remove',):
             self.assertIn('vm', shown + log)
 
-    @ddt.data((('--once', '--dry-run'), 'either --once or --dry-run'),
-              (('remove', '--once'), 'do not go with remove'),
-              (('withdraw',), "nova-mdev-annotator: there is no command "
-                "'withdraw'; the commands are remove, run\n"),
-              (('once',), "there is no command 'once'; "),
-              (('--shell_completion', 'bash'), '--shell_completion'),
-              (('--format', 'xml'), 'xml'),
-              (('--config-file', '/nowhere.conf'), '/nowhere.conf'))
+    @ddt.data(
+        (('--once', '--dry-run'), 'either --once or --dry-run'),
+        (('remove', '--once'), 'do not go with remove'),
+        (
+            ('withdraw',),
+            'nova-mdev-annotator: there is no command '
+            "'withdraw'; the commands are remove, run\n",
+        ),
+        (('once',), "there is no command 'once'; "),
+        (('--shell_completion', 'bash'), '--shell_completion'),
+        (('--format', 'xml'), 'xml'),
+        (('--config-file', '/nowhere.conf'), '/nowhere.conf'),
+    )
     @ddt.unpack
     def test_bad_arguments(self, args, words):
         shown, log = self.run_command(*args, status=2)
         self.assertEqual('', shown)
         self.assertIn(words, log)
 
-    @ddt.data(('own', 'interval', '0'), ('options', 'devices_max_age', 'x'),
-              ('options', 'libvirt_uri', 'qemu'))
+    @ddt.data(
+        ('own', 'interval', '0'),
+        ('options', 'devices_max_age', 'x'),
+        ('options', 'libvirt_uri', 'qemu'),
+    )
     @ddt.unpack
     def test_bad_option(self, group, name, value):
         """The service says so, too, and does not start."""
@@ -168,7 +219,6 @@ class CommandTest(CommandTestCase):
 
 
 class ServiceTest(CommandTestCase):
-
     def setUp(self):
         super().setUp()
         self.own['interval'] = '3600'
@@ -178,10 +228,16 @@ class ServiceTest(CommandTestCase):
         self.notified.settimeout(waiting.DEADLINE)
         self.log = self.enterContext((self.home / 'log').open('a+'))
         self.service = subprocess.Popen(
-            self.arguments(), stdout=self.log, stderr=self.log,
+            self.arguments(),
+            stdout=self.log,
+            stderr=self.log,
             start_new_session=True,
-            env={**os.environ, 'NOTIFY_SOCKET': f'{self.home}/notify',
-                 'WATCHDOG_USEC': '600000000'})
+            env={
+                **os.environ,
+                'NOTIFY_SOCKET': f'{self.home}/notify',
+                'WATCHDOG_USEC': '600000000',
+            },
+        )
         self.addCleanup(self.kill)
 
     def kill(self):

@@ -13,7 +13,6 @@ rules:
 
 
 class BadInputTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         self.run_collector('--once')
@@ -34,16 +33,22 @@ class BadInputTest(collector_base.CollectorTestCase):
         for word in words:
             self.assertIn(word, log.splitlines()[-1])
         now = self.published()
-        self.assertEqual(list(accepting), [
-            any('_ACCEPT_' in name for name in names) for names in now])
+        self.assertEqual(
+            list(accepting),
+            [any('_ACCEPT_' in name for name in names) for names in now],
+        )
         return shown
 
     def assert_not_started(self, *words):
         """Nothing is read: what it is stays, and what it accepts goes."""
         self.assertEqual('', self.assert_refused(*words))
         self.assertEqual(
-            [{name for name in names if '_ACCEPT_' not in name}
-             for names in self.before], self.published())
+            [
+                {name for name in names if '_ACCEPT_' not in name}
+                for names in self.before
+            ],
+            self.published(),
+        )
 
     def test_rule_file_syntax(self):
         self.write_rules(RULE + '  - ]')
@@ -51,25 +56,37 @@ class BadInputTest(collector_base.CollectorTestCase):
 
     def test_rule_file_unknown_key(self):
         self.write_rules(RULE + '    acepts: {}\n')
-        self.assert_not_started("nvidia.yaml:7:5: rule 'mine'", 'acepts',
-                            'unknown key')
+        self.assert_not_started(
+            "nvidia.yaml:7:5: rule 'mine'", 'acepts', 'unknown key'
+        )
 
     def test_rule_file_version(self):
         self.write_rules(RULE.replace('1.0', '2.0'))
         self.assert_not_started('nvidia.yaml:2:17: schema_version')
 
     def test_rule_file_impossible_range(self):
-        self.write_rules(RULE.replace(
-            '{}', '{facts: {driver: {at_least: "550", below: "535"}}}'))
-        self.assert_not_started('nvidia.yaml:6:', "rule 'mine'",
-                            'accepts.facts.driver', 'in this range')
+        self.write_rules(
+            RULE.replace(
+                '{}', '{facts: {driver: {at_least: "550", below: "535"}}}'
+            )
+        )
+        self.assert_not_started(
+            'nvidia.yaml:6:',
+            "rule 'mine'",
+            'accepts.facts.driver',
+            'in this range',
+        )
 
     def test_rule_that_no_trait_can_carry(self):
         long = f'one: "{"x" * 120}", two: "{"y" * 120}"'
         self.write_rules(RULE.replace('{}', f'{{facts: {{{long}}}}}'))
         # The devices are what they were, so that this may still be true.
-        self.assert_refused("rule 'mine'", 'pci_0000_81_00_0', '255',
-                            accepting=(True, True, True))
+        self.assert_refused(
+            "rule 'mine'",
+            'pci_0000_81_00_0',
+            '255',
+            accepting=(True, True, True),
+        )
         self.assertEqual(self.before, self.published())
 
     def test_value_of_the_host_that_no_trait_can_carry(self):
@@ -90,21 +107,27 @@ class BadInputTest(collector_base.CollectorTestCase):
         self.assert_not_started(f'{self.home}/node.xml: Not a directory')
 
     def test_types_that_are_one_in_a_trait(self):
-        self.nova = ('[devices]\nenabled_mdev_types = a-1,a_1\n'
-                     '[mdev_a-1]\ndevice_addresses = 0000:81:00.0\n'
-                     '[mdev_a_1]\ndevice_addresses = 0000:81:01.0\n')
-        self.devices(collector_base.device(0, types=('a-1',)),
-                     collector_base.device(1, types=('a_1',)))
+        self.nova = (
+            '[devices]\nenabled_mdev_types = a-1,a_1\n'
+            '[mdev_a-1]\ndevice_addresses = 0000:81:00.0\n'
+            '[mdev_a_1]\ndevice_addresses = 0000:81:01.0\n'
+        )
+        self.devices(
+            collector_base.device(0, types=('a-1',)),
+            collector_base.device(1, types=('a_1',)),
+        )
         self.assert_refused('pci_0000_81_01_0', "'a_1'", "'a-1'", 'A_1')
 
     def test_drivers_that_are_one_in_a_trait(self):
         for slot, name in enumerate(('nv-gpu', 'nv_gpu')):
-            board = (self.home / 'sys/devices/pci0000:80'
-                     / f'0000:81:{slot:02x}.0')
+            board = (
+                self.home / 'sys/devices/pci0000:80' / f'0000:81:{slot:02x}.0'
+            )
             board.mkdir(parents=True)
             (board / 'driver').symlink_to(f'../../../bus/drivers/{name}')
-        self.assert_refused('pci_0000_81_01_0', "'nv_gpu'", "'nv-gpu'",
-                            'pci_0000_81_00_0')
+        self.assert_refused(
+            'pci_0000_81_01_0', "'nv_gpu'", "'nv-gpu'", 'pci_0000_81_00_0'
+        )
 
     def test_type_that_is_a_reserved_word(self):
         self.nova = '[devices]\nenabled_mdev_types = any\n'
@@ -112,28 +135,37 @@ class BadInputTest(collector_base.CollectorTestCase):
         self.assert_refused('pci_0000_81_00_0', 'ANY is reserved')
 
     def test_address_for_two_types(self):
-        self.nova = ('[devices]\nenabled_mdev_types = a,b\n'
-                     '[mdev_a]\ndevice_addresses = 0000:81:00.0\n'
-                     '[mdev_b]\ndevice_addresses = 0000:81:00.0\n')
+        self.nova = (
+            '[devices]\nenabled_mdev_types = a,b\n'
+            '[mdev_a]\ndevice_addresses = 0000:81:00.0\n'
+            '[mdev_b]\ndevice_addresses = 0000:81:00.0\n'
+        )
         self.assert_not_started('[mdev_b]device_addresses', '0000:81:00.0')
 
     def test_address_with_which_nova_compute_does_not_start(self):
-        self.nova = ('[devices]\nenabled_mdev_types = nvidia-11\n'
-                     '[mdev_nvidia-11]\ndevice_addresses = 81:00.0\n')
-        self.assert_not_started('[mdev_nvidia-11]device_addresses',
-                                "'81:00.0'")
+        self.nova = (
+            '[devices]\nenabled_mdev_types = nvidia-11\n'
+            '[mdev_nvidia-11]\ndevice_addresses = 81:00.0\n'
+        )
+        self.assert_not_started(
+            '[mdev_nvidia-11]device_addresses', "'81:00.0'"
+        )
 
     def test_class_with_which_nova_compute_does_not_start(self):
-        self.nova = ('[devices]\nenabled_mdev_types = nvidia-11\n'
-                     '[mdev_nvidia-11]\nmdev_class = A100\n')
+        self.nova = (
+            '[devices]\nenabled_mdev_types = nvidia-11\n'
+            '[mdev_nvidia-11]\nmdev_class = A100\n'
+        )
         self.assert_not_started('[mdev_nvidia-11]mdev_class', "'A100'")
 
     def test_log_config_that_is_not_there(self):
         """As openstack-helm's nova.conf, where its file is not mounted."""
-        self.nova = ('[DEFAULT]\nlog_config_append = /nonexistent\n'
-                     + self.nova)
-        self.assert_refused('log_config_append = /nonexistent',
-                            '--config-file', accepting=(True, True, True))
+        self.nova = '[DEFAULT]\nlog_config_append = /nonexistent\n' + self.nova
+        self.assert_refused(
+            'log_config_append = /nonexistent',
+            '--config-file',
+            accepting=(True, True, True),
+        )
 
     def test_option_of_the_wrong_kind(self):
         self.nova += '[placement]\ntimeout = soon\n'
@@ -143,8 +175,9 @@ class BadInputTest(collector_base.CollectorTestCase):
     def test_log_file_that_cannot_be_written(self):
         """As nova.conf's, for a user without the right to write there."""
         self.nova = f'[DEFAULT]\nlog_dir = {self.home}/no/where\n' + self.nova
-        self.assert_refused('log_dir', '--config-file',
-                            accepting=(True, True, True))
+        self.assert_refused(
+            'log_dir', '--config-file', accepting=(True, True, True)
+        )
 
     def test_shell_completion(self):
         """oslo.config has that, and ends in a traceback."""
@@ -160,6 +193,8 @@ class BadInputTest(collector_base.CollectorTestCase):
         _, log = self.run_collector('nonsense', status=2)
         self.assertEqual(
             "nova-mdev-collector: there is no command 'nonsense'; the "
-            'commands are run, status, withdraw\n', log)
+            'commands are run, status, withdraw\n',
+            log,
+        )
         _, log = self.run_collector('--once', '--dry-run', status=2)
         self.assertIn('--once or --dry-run', log)

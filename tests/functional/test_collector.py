@@ -8,16 +8,21 @@ import subprocess
 from tests.functional import collector_base
 
 ACCEPT = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11'
-SAID = {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_PARENT_10DE_2235',
-        'CUSTOM_MDEV_TYPE_NVIDIA_11', ACCEPT}
+SAID = {
+    'CUSTOM_MDEV_V1',
+    'CUSTOM_MDEV_PARENT_10DE_2235',
+    'CUSTOM_MDEV_TYPE_NVIDIA_11',
+    ACCEPT,
+}
 FOREIGN = {'CUSTOM_GOLD', 'HW_GPU_API_VULKAN'}
 
 
 class PublishTest(collector_base.CollectorTestCase):
-
     def without_facts(self):
-        return [{name for name in names if '_FACT_' not in name}
-                for names in self.published()]
+        return [
+            {name for name in names if '_FACT_' not in name}
+            for names in self.published()
+        ]
 
     def test_equal_boards(self):
         """The root says what its boards say."""
@@ -28,8 +33,9 @@ class PublishTest(collector_base.CollectorTestCase):
 
     def test_different_boards(self):
         """Each board says it for itself."""
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
         self.run_collector('--once')
         root, first, second = self.without_facts()
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
@@ -50,9 +56,14 @@ class PublishTest(collector_base.CollectorTestCase):
 
         self.run_collector('--once')
         root, first, second = self.published()
-        self.assertLessEqual({'CUSTOM_MDEV_FACT_MODULE_NVIDIA',
-                              'CUSTOM_MDEV_FACT_DRIVER_550_54_14',
-                              'CUSTOM_MDEV_FACT_SUBSYSTEM_10DE_14D9'}, first)
+        self.assertLessEqual(
+            {
+                'CUSTOM_MDEV_FACT_MODULE_NVIDIA',
+                'CUSTOM_MDEV_FACT_DRIVER_550_54_14',
+                'CUSTOM_MDEV_FACT_SUBSYSTEM_10DE_14D9',
+            },
+            first,
+        )
         self.assertFalse([name for name in root if '_FACT_' in name])
         self.assertFalse([name for name in second if '_DRIVER_' in name])
         self.assertTrue([name for name in second if '_FACT_KERNEL_' in name])
@@ -61,8 +72,9 @@ class PublishTest(collector_base.CollectorTestCase):
         self.run_collector('--once')
         self.placement.requests.clear()
         _, log = self.run_collector('--once')
-        self.assertEqual({'GET'}, {
-            method for method, _ in self.placement.requests})
+        self.assertEqual(
+            {'GET'}, {method for method, _ in self.placement.requests}
+        )
         self.assertIn('0 providers changed, 3 unchanged', log)
 
     def test_foreign_traits_stay(self):
@@ -91,11 +103,14 @@ class PublishTest(collector_base.CollectorTestCase):
             self.assertIn('CUSTOM_MDEV_ACCEPT_10DE_2236__NVIDIA_11', names)
 
     def test_masked_default(self):
-        self.write_rules("""
+        self.write_rules(
+            """
             schema_version: "1.0"
             vendor: "8086"
             rules: [{name: same, accepts: {}}]
-            """, name='default.yaml')
+            """,
+            name='default.yaml',
+        )
         _, log = self.run_collector('--once')
         self.assertFalse(any(ACCEPT in names for names in self.published()))
         self.assertIn('no rule file speaks for vendor 10DE', log)
@@ -117,10 +132,16 @@ class PublishTest(collector_base.CollectorTestCase):
         Nova's PCI devices in Placement, Cyborg's boards, Neutron's agents;
         with traits of theirs, and of operators who follow Nova's guide.
         """
-        others = [self.placement.create_provider(name, self.root) for name in
-                  ('host1_0000:82:00.0', 'host1_0000:3b:00.0',
-                   'host1:Open vSwitch agent',
-                   'host1:Open vSwitch agent:br-ex', 'unrelated')]
+        others = [
+            self.placement.create_provider(name, self.root)
+            for name in (
+                'host1_0000:82:00.0',
+                'host1_0000:3b:00.0',
+                'host1:Open vSwitch agent',
+                'host1:Open vSwitch agent:br-ex',
+                'unrelated',
+            )
+        ]
         theirs = {'CUSTOM_NVIDIA_11', 'CUSTOM_PHYSNET_A', 'HW_GPU_API_VULKAN'}
         for uuid in (*others, *self.boards):
             for name in theirs:
@@ -151,8 +172,10 @@ class PublishTest(collector_base.CollectorTestCase):
     def test_no_mdev_devices(self):
         self.devices()
         self.run_collector('--once')
-        self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'},
-                         self.placement.traits(self.root))
+        self.assertEqual(
+            {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'},
+            self.placement.traits(self.root),
+        )
 
     def test_device_without_provider(self):
         """nova-compute has not made it yet."""
@@ -163,8 +186,9 @@ class PublishTest(collector_base.CollectorTestCase):
 
     def test_device_api_that_does_not_migrate(self):
         """It accepts nothing, whatever rules there are, and says why."""
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, api='vfio-ccw'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, api='vfio-ccw')
+        )
         shown, _ = self.run_collector('--dry-run')
         self.assertIn('device API vfio-ccw cannot be live-migrated', shown)
         _, log = self.run_collector('--once')
@@ -177,23 +201,32 @@ class PublishTest(collector_base.CollectorTestCase):
     def test_many_parents(self):
         """256 of them, as virtual functions make."""
         places = list(itertools.product(range(32), range(8)))
-        self.devices(*(collector_base.device(slot, function=function)
-                       for slot, function in places))
-        self.boards += [self.provider(slot, function)
-                        for slot, function in places
-                        if (slot, function) not in ((0, 0), (1, 0))]
+        self.devices(
+            *(
+                collector_base.device(slot, function=function)
+                for slot, function in places
+            )
+        )
+        self.boards += [
+            self.provider(slot, function)
+            for slot, function in places
+            if (slot, function) not in ((0, 0), (1, 0))
+        ]
         self.run_collector('--once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
 
 class DryRunTest(collector_base.CollectorTestCase):
-
     def test_table(self):
         shown, _ = self.run_collector('--dry-run')
-        for text in ('pci_0000_81_00_0', 'nvidia-11', ACCEPT,
-                     'same vendor, product and type',
-                     'the host speaks for its devices'):
+        for text in (
+            'pci_0000_81_00_0',
+            'nvidia-11',
+            ACCEPT,
+            'same vendor, product and type',
+            'the host speaks for its devices',
+        ):
             self.assertIn(text, shown)
 
     def test_json(self):
@@ -204,8 +237,9 @@ class DryRunTest(collector_base.CollectorTestCase):
         parent = told['parents'][0]
         self.assertEqual('nvidia-11', parent['target_type'])
         self.assertEqual([ACCEPT], parent['accepts'])
-        self.assertEqual('same vendor, product and type',
-                         parent['rules'][0]['name'])
+        self.assertEqual(
+            'same vendor, product and type', parent['rules'][0]['name']
+        )
 
     def test_why_not(self):
         self.write_rules("""
@@ -216,23 +250,30 @@ class DryRunTest(collector_base.CollectorTestCase):
                 accepts: {facts: {ecc: same}}
             """)
         shown, _ = self.run_collector('--dry-run')
-        self.assertIn("not 'same ECC mode': ecc of the target is unknown",
-                      shown)
+        self.assertIn(
+            "not 'same ECC mode': ecc of the target is unknown", shown
+        )
 
     def test_says_what_once_publishes(self):
         shown, _ = self.run_collector('--dry-run', '--format', 'json')
         told = json.loads(shown)
         self.run_collector('--once')
         self.assertEqual(
-            [set(told['root_traits']),
-             *(set(parent['traits']) for parent in told['parents'])],
-            self.published())
+            [
+                set(told['root_traits']),
+                *(set(parent['traits']) for parent in told['parents']),
+            ],
+            self.published(),
+        )
 
     def test_is_a_recording(self):
         """Which nova-mdev-rules reads, and judges as the host does."""
         answers = []
-        for name, product in (('host1', '2235'), ('host2', '2235'),
-                              ('host3', '2236')):
+        for name, product in (
+            ('host1', '2235'),
+            ('host2', '2235'),
+            ('host3', '2236'),
+        ):
             self.options['hypervisor_hostname'] = name
             self.devices(collector_base.device(0, product=product))
             shown, _ = self.run_collector('--dry-run', '--format', 'json')
@@ -240,15 +281,30 @@ class DryRunTest(collector_base.CollectorTestCase):
         command = collector_base.COMMAND.with_name('nova-mdev-rules')
         for target, status in (('host2', 0), ('host3', 1)):
             done = subprocess.run(
-                [command, 'explain', '--source', self.home / 'host1.json',
-                 '--target', self.home / f'{target}.json', '-f', 'value',
-                 '-c', 'Verdict', '-c', 'Because'],
-                capture_output=True, text=True, check=False)
+                [
+                    command,
+                    'explain',
+                    '--source',
+                    self.home / 'host1.json',
+                    '--target',
+                    self.home / f'{target}.json',
+                    '-f',
+                    'value',
+                    '-c',
+                    'Verdict',
+                    '-c',
+                    'Because',
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             self.assertEqual(status, done.returncode, done.stderr)
             answers.append(done.stdout)
         self.assertRegex(answers[0], r'^compatible .*/default\.yaml:\d+\n$')
         self.assertEqual(
-            'incompatible device 10de:2235 is not 10de:2236\n', answers[1])
+            'incompatible device 10de:2235 is not 10de:2236\n', answers[1]
+        )
 
     def test_touches_nothing(self):
         self.placement.requests.clear()

@@ -10,7 +10,6 @@ ACCEPT = test_collector.ACCEPT
 
 
 class ComputeIdTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         (self.home / 'state').mkdir()
@@ -28,8 +27,11 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         """
         self.placement.requests.clear()
         self.run_collector('--once')
-        asked = [path for _, path in self.placement.requests
-                 if path == '/resource_providers']
+        asked = [
+            path
+            for _, path in self.placement.requests
+            if path == '/resource_providers'
+        ]
         self.assertEqual(2 if by_name else 1, len(asked))
         for names in self.published():
             self.assertIn(ACCEPT, names)
@@ -65,7 +67,8 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         """Then no other file counts."""
         self.write_id(uuid.uuid4())
         self.options['compute_id_file'] = str(
-            self.write_id(self.root, name='my_id'))
+            self.write_id(self.root, name='my_id')
+        )
         self.assert_published()
 
     def test_option_without_file(self):
@@ -94,8 +97,9 @@ class ComputeIdTest(collector_base.CollectorTestCase):
     def test_renamed_host(self):
         """Neither its old provider nor one of its new name is written."""
         self.write_id(self.placement.create_provider('oldname'))
-        self.assert_refused(1, 'calls itself host1', 'oldname',
-                            'was the host renamed?')
+        self.assert_refused(
+            1, 'calls itself host1', 'oldname', 'was the host renamed?'
+        )
 
     def test_child(self):
         self.write_id(self.boards[0])
@@ -104,5 +108,8 @@ class ComputeIdTest(collector_base.CollectorTestCase):
     def test_unknown_to_placement(self):
         """Even if there is a provider of the host's name: another's."""
         unknown = self.write_id(uuid.uuid4()).read_text().strip()
-        self.assert_refused(1, f'no resource provider {unknown}',
-                            'has nova-compute registered host1?')
+        self.assert_refused(
+            1,
+            f'no resource provider {unknown}',
+            'has nova-compute registered host1?',
+        )

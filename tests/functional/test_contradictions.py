@@ -54,8 +54,10 @@ def board(slot, product='0005'):
 
 
 def accept(driver, mode='FAST'):
-    return (f'CUSTOM_MDEV_ACCEPT_1B36_0005__LABGPU_1__DRIVER_EQ_'
-            f'{driver.replace(".", "_")}__MODE_IS_{mode}')
+    return (
+        f'CUSTOM_MDEV_ACCEPT_1B36_0005__LABGPU_1__DRIVER_EQ_'
+        f'{driver.replace(".", "_")}__MODE_IS_{mode}'
+    )
 
 
 def accepted(names):
@@ -83,15 +85,20 @@ class ContradictionTestCase(service_base.ServiceTestCase):
         directory = self.home / 'packages/acme_mdev-1.0.dist-info'
         directory.mkdir(parents=True)
         (directory / 'METADATA').write_text(
-            'Metadata-Version: 2.1\nName: acme-mdev\nVersion: 1.0\n')
+            'Metadata-Version: 2.1\nName: acme-mdev\nVersion: 1.0\n'
+        )
         (directory / 'entry_points.txt').write_text(
-            '[nova_mdev_compat.vendors]\nacme = acme_mdev:Plugin\n')
+            '[nova_mdev_compat.vendors]\nacme = acme_mdev:Plugin\n'
+        )
         (self.home / 'packages/acme_mdev.py').write_text(PLUGIN)
-        for name, value in (('PYTHONPATH', 'packages'),
-                            ('XDG_CACHE_HOME', 'cache'),
-                            ('ACME_MODES', 'modes.json')):
-            self.useFixture(fixtures.EnvironmentVariable(
-                name, str(self.home / value)))
+        for name, value in (
+            ('PYTHONPATH', 'packages'),
+            ('XDG_CACHE_HOME', 'cache'),
+            ('ACME_MODES', 'modes.json'),
+        ):
+            self.useFixture(
+                fixtures.EnvironmentVariable(name, str(self.home / value))
+            )
 
     def modes(self, *modes):
         """Say what the vendor's driver answers; None: that board is sick.
@@ -100,8 +107,9 @@ class ContradictionTestCase(service_base.ServiceTestCase):
         """
         path = self.home / 'modes.json'
         new = path.with_suffix('.new')
-        new.write_text(json.dumps(
-            dict(zip(NAMES, modes, strict=True)) if modes else None))
+        new.write_text(
+            json.dumps(dict(zip(NAMES, modes, strict=True)) if modes else None)
+        )
         new.rename(path)
 
     def driver(self, slot, version):
@@ -132,7 +140,8 @@ class ContradictionTestCase(service_base.ServiceTestCase):
     def accepting(self, *expected):
         """Return whether root and boards carry just these patterns."""
         return [accepted(names) for names in self.published()] == [
-            set(names) for names in expected]
+            set(names) for names in expected
+        ]
 
     def said(self):
         self.log.seek(0)
@@ -142,15 +151,16 @@ class ContradictionTestCase(service_base.ServiceTestCase):
         """Let what could not be read have been so for longer."""
         path = self.home / 'state.json'
         state = json.loads(path.read_text())
-        state['unread_since'] = {name: since - seconds for name, since
-                                 in state['unread_since'].items()}
+        state['unread_since'] = {
+            name: since - seconds
+            for name, since in state['unread_since'].items()
+        }
         if state['host_unread_since'] is not None:
             state['host_unread_since'] -= seconds
         path.write_text(json.dumps(state))
 
 
 class ServiceTest(ContradictionTestCase):
-
     def setUp(self):
         super().setUp()
         self.start_and_wait()
@@ -168,56 +178,73 @@ class ServiceTest(ContradictionTestCase):
             self.assertNotIn('CUSTOM_MDEV_FACT_DRIVER_535_54_03', names)
             # Nobody knows it of this driver.
             self.assertNotIn('CUSTOM_MDEV_FACT_MODE_FAST', names)
-        self.wait_for(lambda: 'what is published is not true any more'
-                      in self.said(), 'not said')
+        self.wait_for(
+            lambda: 'what is published is not true any more' in self.said(),
+            'not said',
+        )
         self.assertIn('the library is of another version', self.said())
         self.modes('fast', 'fast')
-        self.wait_for(lambda: self.accepting(*[[accept(NEW)]] * 3),
-                      'not accepted again')
+        self.wait_for(
+            lambda: self.accepting(*[[accept(NEW)]] * 3), 'not accepted again'
+        )
 
     def test_only_the_contradicted_board(self):
         self.modes()
         self.driver(1, NEW)
         # They differ: each speaks for itself.
-        self.wait_for(lambda: self.accepting([], [accept(OLD)], []),
-                      'still accepted')
+        self.wait_for(
+            lambda: self.accepting([], [accept(OLD)], []), 'still accepted'
+        )
         self.assertIn('CUSTOM_MDEV_MIXED', self.published()[1])
 
     def test_a_sick_board_is_alone(self):
         """What is new about the other one is published."""
         self.modes(None, 'safe')
-        self.wait_for(lambda: self.accepting(
-            [], [accept(OLD)], [accept(OLD, 'SAFE')]), 'not published')
-        self.wait_for(lambda: 'pci_0000_81_00_0: the board is sick; what it '
-                      'accepted stays published for now' in self.said(),
-                      'not said')
+        self.wait_for(
+            lambda: self.accepting([], [accept(OLD)], [accept(OLD, 'SAFE')]),
+            'not published',
+        )
+        self.wait_for(
+            lambda: (
+                'pci_0000_81_00_0: the board is sick; what it '
+                'accepted stays published for now' in self.said()
+            ),
+            'not said',
+        )
         self.passes()
         self.assertNotIn('pci_0000_81_01_0: the board', self.said())
 
     def test_a_board_is_gone_while_the_library_fails(self):
         self.modes()
         self.devices(board(0))
-        self.wait_for(lambda: self.accepting([], [accept(OLD)], []),
-                      'still accepted')
+        self.wait_for(
+            lambda: self.accepting([], [accept(OLD)], []), 'still accepted'
+        )
         self.assertEqual({'CUSTOM_MDEV_V1'}, self.published()[2])
 
     def test_another_product_while_the_library_fails(self):
         self.modes()
         self.devices(board(0), board(1, '0010'))
-        self.wait_for(lambda: self.accepting([], [accept(OLD)], []),
-                      'still accepted')
+        self.wait_for(
+            lambda: self.accepting([], [accept(OLD)], []), 'still accepted'
+        )
 
     def test_what_is_merely_unreadable_stays(self):
         self.modes()
-        self.wait_for(lambda: 'the library is of another' in self.said(),
-                      'not noticed')
+        self.wait_for(
+            lambda: 'the library is of another' in self.said(), 'not noticed'
+        )
         self.passes(3)
         self.assertEqual(self.before, self.published())
         shown, _ = self.run_collector('status', status=1)
         self.assertIn('the library is of another version', shown)
-        self.assertEqual(1, self.said().count(
-            'pci_0000_81_00_0: the library is of another version; what it '
-            'accepted stays'))
+        self.assertEqual(
+            1,
+            self.said().count(
+                'pci_0000_81_00_0: the library is of another version; what it '
+                'accepted stays'
+            ),
+        )
 
     def test_but_not_for_ever(self):
         """Not even where the service begins anew."""
@@ -233,9 +260,13 @@ class ServiceTest(ContradictionTestCase):
         self.start()
         self.wait_for(lambda: self.accepting([], [], []), 'still accepted')
         self.passes(3)
-        self.assertEqual(1, self.said().count(
-            'pci_0000_81_00_0: the library is of another version; it has '
-            'been unreadable for longer than'))
+        self.assertEqual(
+            1,
+            self.said().count(
+                'pci_0000_81_00_0: the library is of another version; it has '
+                'been unreadable for longer than'
+            ),
+        )
         for names in self.published()[1:]:
             self.assertIn('CUSTOM_MDEV_FACT_DRIVER_535_54_03', names)
             self.assertNotIn('CUSTOM_MDEV_FACT_MODE_FAST', names)
@@ -246,55 +277,78 @@ class ServiceTest(ContradictionTestCase):
 
     def test_libvirt_is_away(self):
         (self.home / 'node.xml').rename(self.home / 'away.xml')
-        self.wait_for(lambda: self.remembered('host_unread_since'),
-                      'not noted')
+        self.wait_for(
+            lambda: self.remembered('host_unread_since'), 'not noted'
+        )
         self.assertEqual(self.before, self.published())
         self.end(self.service)
         self.age(601)
         self.start()
         self.wait_for(lambda: self.accepting([], [], []), 'still accepted')
         self.assertEqual(
-            [{name for name in names if '_ACCEPT_' not in name}
-             for names in self.before], self.published())
-        self.wait_for(lambda: 'host1 accepts nothing until this is put right'
-                      in self.said(), 'not said')
+            [
+                {name for name in names if '_ACCEPT_' not in name}
+                for names in self.before
+            ],
+            self.published(),
+        )
+        self.wait_for(
+            lambda: (
+                'host1 accepts nothing until this is put right' in self.said()
+            ),
+            'not said',
+        )
         (self.home / 'away.xml').rename(self.home / 'node.xml')
-        self.wait_for(lambda: self.published() == self.before,
-                      'not accepted again')
+        self.wait_for(
+            lambda: self.published() == self.before, 'not accepted again'
+        )
 
     def test_sysfs_of_one_board_is_unreadable(self):
         """A directory in the place of a file is one that is read as root."""
         odd = self.home / 'sys/devices/pci0000:80/0000:81:00.0'
         (odd / 'subsystem_vendor').mkdir()
         (odd / 'subsystem_device').write_text('0x1482\n')
-        self.wait_for(lambda: 'subsystem_vendor: Is a directory'
-                      in self.said(), 'not noticed')
+        self.wait_for(
+            lambda: 'subsystem_vendor: Is a directory' in self.said(),
+            'not noticed',
+        )
         self.driver(1, NEW)
-        self.wait_for(lambda: self.accepting(
-            [], [accept(OLD)], [accept(NEW)]), 'the other is not published')
+        self.wait_for(
+            lambda: self.accepting([], [accept(OLD)], [accept(NEW)]),
+            'the other is not published',
+        )
 
     def test_operating_system_upgraded_in_place(self):
         self.assertIn('CUSTOM_MDEV_FACT_OS_RHEL_9_4', self.published()[1])
         self.os('9.6')
-        self.wait_for(lambda: 'CUSTOM_MDEV_FACT_OS_RHEL_9_6'
-                      in self.published()[1], 'yesterday\'s system')
+        self.wait_for(
+            lambda: 'CUSTOM_MDEV_FACT_OS_RHEL_9_6' in self.published()[1],
+            "yesterday's system",
+        )
         self.assertNotIn('CUSTOM_MDEV_FACT_OS_RHEL_9_4', self.published()[1])
 
     def test_the_late_check_hears_the_same(self):
         def devices():
             return json.loads((self.home / 'devices.json').read_text())[
-                'devices']
+                'devices'
+            ]
 
         self.modes()
         self.driver(1, NEW)
-        self.wait_for(lambda: not devices()[NAMES[1]]['accepts'],
-                      'still accepted')
-        self.assertEqual({accept(OLD): ['the same driver and mode']},
-                         devices()[NAMES[0]]['accepts'])
-        self.assertIn('CUSTOM_MDEV_FACT_MODE_FAST',
-                      devices()[NAMES[0]]['identity'])
-        self.assertIn('CUSTOM_MDEV_FACT_DRIVER_550_90_07',
-                      devices()[NAMES[1]]['identity'])
+        self.wait_for(
+            lambda: not devices()[NAMES[1]]['accepts'], 'still accepted'
+        )
+        self.assertEqual(
+            {accept(OLD): ['the same driver and mode']},
+            devices()[NAMES[0]]['accepts'],
+        )
+        self.assertIn(
+            'CUSTOM_MDEV_FACT_MODE_FAST', devices()[NAMES[0]]['identity']
+        )
+        self.assertIn(
+            'CUSTOM_MDEV_FACT_DRIVER_550_90_07',
+            devices()[NAMES[1]]['identity'],
+        )
         self.passes()
         self.assertEqual([accept(OLD)], list(devices()[NAMES[0]]['accepts']))
 
@@ -316,8 +370,12 @@ class StartTest(ContradictionTestCase):
         self.assertIn('host1 accepts nothing until this is put right: ', log)
         self.assertIn('acme.yaml', log)
         self.assertEqual(
-            [{name for name in names if '_ACCEPT_' not in name}
-             for names in self.before], self.published())
+            [
+                {name for name in names if '_ACCEPT_' not in name}
+                for names in self.before
+            ],
+            self.published(),
+        )
         shown, _ = self.run_collector('status', status=1)
         self.assertIn('acme.yaml', shown)
 
@@ -380,7 +438,9 @@ class OnceTest(ContradictionTestCase):
         self.assertEqual(self.before, self.published())
         self.assertIn(
             f'nova-mdev-collector: {", ".join(NAMES)}: the library is of '
-            'another version\n', log)
+            'another version\n',
+            log,
+        )
         self.age(601)
         self.run_collector('--once', status=1)
         self.assertTrue(self.accepting([], [], []))
@@ -399,16 +459,19 @@ class OnceTest(ContradictionTestCase):
         self.age(-3600)
         self.run_collector('--once', status=1)
         since = json.loads((self.home / 'state.json').read_text())[
-            'unread_since']
+            'unread_since'
+        ]
         for when in since.values():
             self.assertLessEqual(when, time.time())
 
     def test_dry_run(self):
-        shown, log = self.run_collector('--dry-run', '--format', 'json',
-                                        status=1)
+        shown, log = self.run_collector(
+            '--dry-run', '--format', 'json', status=1
+        )
         for parent in json.loads(shown)['parents']:
-            self.assertEqual('the library is of another version',
-                             parent['failure'])
+            self.assertEqual(
+                'the library is of another version', parent['failure']
+            )
             self.assertEqual([], parent['accepts'])
             self.assertEqual(OLD, parent['facts']['driver'])
         self.assertIn('the library is of another version', log)

@@ -8,7 +8,6 @@ Board = hardware.Board
 
 
 class DecisionTest(base.MdevCompatTestCase):
-
     def test_only_accepting_host(self):
         """Of several hosts one accepts, and no other is even checked."""
         self.start_host('src', Board(0))
@@ -43,14 +42,17 @@ class DecisionTest(base.MdevCompatTestCase):
         self.assertEqual('new', self.migrate(server))
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
-        self.assertIn('driver 550.54.14 is not at most 535.54.03',
-                      self.stdlog.logger.output)
+        self.assertIn(
+            'driver 550.54.14 is not at most 535.54.03',
+            self.stdlog.logger.output,
+        )
 
     def test_rules_differ_by_host(self):
         """Each host's rules answer for that host alone."""
         self.write_rules(base.UPGRADE_RULES)
-        self.write_rules(base.UPGRADE_RULES.replace('"535"', '"545"'),
-                         host='picky')
+        self.write_rules(
+            base.UPGRADE_RULES.replace('"535"', '"545"'), host='picky'
+        )
         self.start_host('src', Board(0, driver='535.54.03'))
         self.start_host('picky', Board(0))
         self.start_host('easy', Board(0))
@@ -72,16 +74,16 @@ class DecisionTest(base.MdevCompatTestCase):
         self.migrate(server, host='low')
         self.assertEqual({'low_pci_0000_81_00_0': 1}, self.devices_of(server))
         self.migrate(server, host='high')
-        self.assertEqual({'high_pci_0000_81_01_0': 1},
-                         self.devices_of(server))
+        self.assertEqual({'high_pci_0000_81_01_0': 1}, self.devices_of(server))
         self.assertLessEqual(len(self.requests), 4, self.requests)
 
     def test_requests_do_not_grow_with_hosts(self):
         """Four requests, of which none is for a single host, mixed or not."""
         self.start_host('src', Board(0))
         for number in range(4):
-            self.start_host(f'mixed-{number}', Board(0),
-                            Board(1, product='2236'))
+            self.start_host(
+                f'mixed-{number}', Board(0), Board(1, product='2236')
+            )
         server = self.boot('src')
 
         self.migrate(server)
@@ -100,11 +102,14 @@ class DecisionTest(base.MdevCompatTestCase):
 
     def test_next_host_after_failed_check(self):
         """The accepted host that fails Nova's own check is left out."""
-        self.flags(skip_hypervisor_version_check_on_lm=True,
-                   group='workarounds')
+        self.flags(
+            skip_hypervisor_version_check_on_lm=True, group='workarounds'
+        )
         # The host that fails comes first: an old hypervisor weighs most.
-        self.flags(hypervisor_version_weight_multiplier=-1000,
-                   group='filter_scheduler')
+        self.flags(
+            hypervisor_version_weight_multiplier=-1000,
+            group='filter_scheduler',
+        )
         self.start_host('src', Board(0))
         self.FAKE_QEMU_VERSION = 8000000  # too old for mdevs, says Nova
         self.start_host('outdated', Board(0))
@@ -118,7 +123,6 @@ class DecisionTest(base.MdevCompatTestCase):
 
 
 class WithoutFilterTest(base.MdevCompatTestCase):
-
     WITH_FILTER = False
 
     def test_nova_alone_takes_another_board(self):
@@ -132,7 +136,6 @@ class WithoutFilterTest(base.MdevCompatTestCase):
 
 
 class GhostTest(base.MdevCompatTestCase):
-
     def test_ghost_beside_an_accepting_parent(self):
         """A parent that is gone keeps its inventory, and is not chosen."""
         self.start_host('src', Board(0))
@@ -141,8 +144,9 @@ class GhostTest(base.MdevCompatTestCase):
         server = self.boot('src')
 
         self.assertEqual('target', self.migrate(server))
-        self.assertEqual({'target_pci_0000_81_01_0': 1},
-                         self.devices_of(server))
+        self.assertEqual(
+            {'target_pci_0000_81_01_0': 1}, self.devices_of(server)
+        )
 
     def test_ghost_on_another_host(self):
         self.start_host('src', Board(0))
@@ -171,8 +175,9 @@ class GhostTest(base.MdevCompatTestCase):
         server = self.boot('src')
 
         self.assertEqual('target', self.migrate(server))
-        self.assertEqual({'target_pci_0000_81_01_0': 1},
-                         self.devices_of(server))
+        self.assertEqual(
+            {'target_pci_0000_81_01_0': 1}, self.devices_of(server)
+        )
         ghost = self.provider('target', 0)
         self.assertEqual(set(), self.our_traits(ghost))
 
@@ -186,5 +191,9 @@ class GhostTest(base.MdevCompatTestCase):
         device.generate_xml(skip_capability=True)
         self.assertNotIn('mdev_types', device.XMLDesc(0))
         self.collect(host)
-        self.assertEqual(16, self._get_provider_inventory(
-            self.provider(host, slot))['VGPU']['total'])
+        self.assertEqual(
+            16,
+            self._get_provider_inventory(self.provider(host, slot))['VGPU'][
+                'total'
+            ],
+        )

@@ -4,21 +4,20 @@
 import pathlib
 import time
 
-from nova_mdev_compat.guard import device_file
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.publication import devices_file
 from tests.functional import collector_base
 from tests.functional import service_base
 from tests import waiting
 
 
 class DevicesFileTest(service_base.ServiceTestCase):
-
     def setUp(self):
         super().setUp()
         self.path = pathlib.Path(self.options['devices_file'])
 
     def read(self):
-        return device_file.read(self.path)
+        return devices_file.read(self.path)
 
     def test_says_what_is_published(self):
         """The same traits, and the rule that each pattern is from."""
@@ -28,18 +27,24 @@ class DevicesFileTest(service_base.ServiceTestCase):
         self.assertLess(found.age(time.time()), waiting.DEADLINE)
         _, *published = self.published()
         self.assertEqual(2, len(found.devices))
-        for said, device in zip(published, found.devices.values(),
-                                strict=True):
-            self.assertEqual(said - {traits.MIXED},
-                             device.identity | set(device.rules))
-            self.assertEqual([('same vendor, product and type',)],
-                             list(device.rules.values()))
+        for said, device in zip(
+            published, found.devices.values(), strict=True
+        ):
+            self.assertEqual(
+                said - {traits.MIXED}, device.identity | set(device.rules)
+            )
+            self.assertEqual(
+                [('same vendor, product and type',)],
+                list(device.rules.values()),
+            )
 
     def test_is_kept_up_to_date(self):
         self.start_and_wait()
         self.devices(collector_base.device(0, product='2236'))
-        self.wait_for(lambda: len(self.read().devices) == 1,
-                      'the board that is gone is still there')
+        self.wait_for(
+            lambda: len(self.read().devices) == 1,
+            'the board that is gone is still there',
+        )
         (device,) = self.read().devices.values()
         self.assertIn('CUSTOM_MDEV_PARENT_10DE_2236', device.identity)
 
@@ -64,8 +69,9 @@ class DevicesFileTest(service_base.ServiceTestCase):
             return self.said().count(' ERROR ')
 
         before = failures()
-        self.wait_for(lambda: failures() >= before + count,
-                      'no further failures')
+        self.wait_for(
+            lambda: failures() >= before + count, 'no further failures'
+        )
 
     def test_unwritable(self):
         """Publishing goes on; the log says who will miss it."""
@@ -73,5 +79,7 @@ class DevicesFileTest(service_base.ServiceTestCase):
         self.start_and_wait()
         self.passes()
         self.assertIn('CUSTOM_MDEV_HOST', self.placement.traits(self.root))
-        self.assertIn('nova-mdev-guard and nova-mdev-annotator know nothing '
-                      'new', self.said())
+        self.assertIn(
+            'nova-mdev-guard and nova-mdev-annotator know nothing new',
+            self.said(),
+        )

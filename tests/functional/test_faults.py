@@ -8,7 +8,6 @@ ACCEPT = test_collector.ACCEPT
 
 
 class FaultTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         for uuid in (self.root, *self.boards):
@@ -17,6 +16,7 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def at_write(self, action):
         """Call ``action(number, path)`` before each write of traits."""
+
         def before(method, path):
             if method == 'PUT' and path.startswith('/resource_providers/'):
                 self.writes += 1
@@ -27,12 +27,14 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def compete(self, rounds):
         """Let somebody else be quicker, a number of times."""
+
         def action(number, path):
             if number > rounds:
                 return
             self.placement.before = None
-            self.placement.add_trait(path.split('/')[2],
-                                     f'CUSTOM_OTHER_{number}')
+            self.placement.add_trait(
+                path.split('/')[2], f'CUSTOM_OTHER_{number}'
+            )
             self.at_write(action)
 
         self.at_write(action)
@@ -55,11 +57,13 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def test_provider_vanishes(self):
         """nova-compute deletes a provider while it is being written."""
+
         def action(number, path):
             if number == 1:
                 self.placement.before = None
                 self.placement.ask(
-                    'DELETE', f'/resource_providers/{path.split("/")[2]}')
+                    'DELETE', f'/resource_providers/{path.split("/")[2]}'
+                )
 
         self.at_write(action)
         _, log = self.run_collector('--once')
@@ -74,8 +78,9 @@ class FaultTest(collector_base.CollectorTestCase):
         hear nothing that is not true now.
         """
         self.run_collector('--once')
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
         for stop in range(1, 4):
             self.writes = 0
             self.stop_at(stop)
@@ -88,8 +93,9 @@ class FaultTest(collector_base.CollectorTestCase):
             self.recover()
 
     def stop_at(self, stop):
-        self.at_write(lambda number, path: (
-            '503 Stopped' if number >= stop else None))
+        self.at_write(
+            lambda number, path: '503 Stopped' if number >= stop else None
+        )
 
     def recover(self):
         """Go back to where the boards were equal, then change them again."""
@@ -97,21 +103,28 @@ class FaultTest(collector_base.CollectorTestCase):
         self.devices(collector_base.device(0), collector_base.device(1))
         self.run_collector('--once')
         self.assertIn(ACCEPT, self.placement.traits(self.root))
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
 
     def test_placement_fails(self):
         """Nothing that was published is lost."""
         self.run_collector('--once')
         before = self.published()
         self.devices(collector_base.device(0, product='2236'))
-        for status in ('500 Internal Server Error', '503 Unavailable',
-                       '403 Forbidden'):
+        for status in (
+            '500 Internal Server Error',
+            '503 Unavailable',
+            '403 Forbidden',
+        ):
             with self.subTest(status=status):
                 self.placement.before = lambda *_, status=status: status
                 _, log = self.run_collector('--once', status=1)
-                self.assertIn(f'Placement: GET /resource_providers?name=host1:'
-                              f' {status[:3]}', log)
+                self.assertIn(
+                    f'Placement: GET /resource_providers?name=host1:'
+                    f' {status[:3]}',
+                    log,
+                )
                 self.placement.before = None
                 self.assertEqual(before, self.published())
 
@@ -130,8 +143,9 @@ class FaultTest(collector_base.CollectorTestCase):
         self.options['hypervisor_hostname'] = 'host1_pci_0000_81_00_0'
         _, log = self.run_collector('--once', status=1)
         self.assertIn('is no compute node', log)
-        self.assertEqual({'CUSTOM_GOLD'},
-                         self.placement.traits(self.boards[0]))
+        self.assertEqual(
+            {'CUSTOM_GOLD'}, self.placement.traits(self.boards[0])
+        )
 
     def test_libvirt_is_down(self):
         self.run_collector('--once')

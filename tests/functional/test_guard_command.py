@@ -17,18 +17,18 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.guard import annotation
-from nova_mdev_compat.guard import device_file
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.publication import devices_file
 from tests.functional import commands
 from tests import mdev_tree
-from tests.unit.guard import test_hook
-from tests.unit.guard import test_incoming
+from tests.unit.late_check import test_domain_xml
+from tests.unit.late_check import test_hook
 from tests import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
 COMMAND = commands.path('nova-mdev-guard')
-DOMAIN = test_incoming.with_metadata(annotation.write(test_hook.MDEVS))
+DOMAIN = test_domain_xml.with_metadata(annotation.write(test_hook.MDEVS))
 BEGIN = ('vg', 'migrate', 'begin', '-')
 
 STUB = """#!/bin/sh
@@ -52,15 +52,25 @@ print(' '.join(sys.modules))
 sys.exit(status)
 """
 WITHOUT_ALARM = """
+from nova_mdev_compat.cmd import guard
 import signal
 import sys
-from nova_mdev_compat.cmd import guard
 signal.setitimer = lambda *_: None
 guard.main(sys.argv[1:])
 """
-HEAVY = {'libvirt', 'lxml', 'jsonschema', 'keystoneauth1', 'requests',
-         'oslo_log', 'oslo_config.cfg', 'stevedore', 'pkg_resources',
-         'nova', 'cotyledon'}
+HEAVY = {
+    'libvirt',
+    'lxml',
+    'jsonschema',
+    'keystoneauth1',
+    'requests',
+    'oslo_log',
+    'oslo_config.cfg',
+    'stevedore',
+    'pkg_resources',
+    'nova',
+    'cotyledon',
+}
 #: In seconds: far less than a domain takes that is read to no end.
 CPU_LIMIT = 10
 MANY_ATTRIBUTES = ' '.join(f'a{number}=""' for number in range(300000))
@@ -83,37 +93,55 @@ class HookScriptTest(testtools.TestCase):
 
     def run_hook(self, *args, text=DOMAIN, path=''):
         return subprocess.run(
-            [HOOK, *args], input=text, text=True, capture_output=True,
-            env={'PATH': f'{path or self.home}:/usr/bin:/bin'}, check=False)
+            [HOOK, *args],
+            input=text,
+            text=True,
+            capture_output=True,
+            env={'PATH': f'{path or self.home}:/usr/bin:/bin'},
+            check=False,
+        )
 
     def asked(self):
         return (self.home / 'arguments').exists()
 
-    @ddt.data(('prepare', 'begin'), ('start', 'begin'), ('started', 'begin'),
-              ('stopped', 'end'), ('release', 'end'), ('restore', 'begin'),
-              ('reconnect', 'begin'), ('attach', 'begin'), ('migrate', 'end'))
+    @ddt.data(
+        ('prepare', 'begin'),
+        ('start', 'begin'),
+        ('started', 'begin'),
+        ('stopped', 'end'),
+        ('release', 'end'),
+        ('restore', 'begin'),
+        ('reconnect', 'begin'),
+        ('attach', 'begin'),
+        ('migrate', 'end'),
+    )
     @ddt.unpack
     def test_other_operations(self, *operation):
         done = self.run_hook('vg', *operation, '-')
-        self.assertEqual((0, '', ''),
-                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(
+            (0, '', ''), (done.returncode, done.stdout, done.stderr)
+        )
         self.assertFalse(self.asked())
 
     def test_no_mdevs(self):
         done = self.run_hook(*BEGIN, text=DOMAIN.replace('mdev', 'pci'))
-        self.assertEqual((0, '', ''),
-                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(
+            (0, '', ''), (done.returncode, done.stdout, done.stderr)
+        )
         self.assertFalse(self.asked())
 
     def test_mdevs(self):
         """The guard gets all that libvirt gave, and its answer counts."""
         done = self.run_hook('v g', *BEGIN[1:])
-        self.assertEqual((3, '', 'why not\n'),
-                         (done.returncode, done.stdout, done.stderr))
-        self.assertEqual('-- v g migrate begin - ',
-                         (self.home / 'arguments').read_text())
-        self.assertEqual(DOMAIN.rstrip('\n'),
-                         (self.home / 'stdin').read_text())
+        self.assertEqual(
+            (3, '', 'why not\n'), (done.returncode, done.stdout, done.stderr)
+        )
+        self.assertEqual(
+            '-- v g migrate begin - ', (self.home / 'arguments').read_text()
+        )
+        self.assertEqual(
+            DOMAIN.rstrip('\n'), (self.home / 'stdin').read_text()
+        )
 
     def test_no_domain(self):
         self.assertEqual(3, self.run_hook(*BEGIN, text='').returncode)
@@ -138,27 +166,49 @@ class GuardTestCase(testtools.TestCase):
         self.options = {'time_limit': '10'}
 
     def leave(self, devices):
-        device_file.write(self.home / 'devices.json', device_file.Devices(
-            'here', time.time(), {name: device_file.Device(
-                frozenset(item['identity']), item['accepts'])
-                for name, item in devices.items()}))
+        devices_file.write(
+            self.home / 'devices.json',
+            devices_file.Devices(
+                'here',
+                time.time(),
+                {
+                    name: devices_file.Device(
+                        frozenset(item['identity']), item['accepts']
+                    )
+                    for name, item in devices.items()
+                },
+            ),
+        )
 
     def arguments(self):
-        (self.home / 'guard.conf').write_text('\n'.join([
-            '[collector]', f'devices_file = {self.home}/devices.json',
-            f'sysfs_root = {self.home}/sys', '[guard]',
-            *(f'{name} = {value}' for name, value in self.options.items())]))
+        (self.home / 'guard.conf').write_text(
+            '\n'.join(
+                [
+                    '[collector]',
+                    f'devices_file = {self.home}/devices.json',
+                    f'sysfs_root = {self.home}/sys',
+                    '[guard]',
+                    *(
+                        f'{name} = {value}'
+                        for name, value in self.options.items()
+                    ),
+                ]
+            )
+        )
         return ['--config-file', str(self.home / 'guard.conf'), *BEGIN]
 
     def run_guard(self, text=DOMAIN, **kwargs):
         kwargs = {'input': text.encode(), **kwargs}
         return subprocess.run(
-            [COMMAND, *self.arguments()], check=False, capture_output=True,
-            timeout=waiting.DEADLINE, **kwargs)
+            [COMMAND, *self.arguments()],
+            check=False,
+            capture_output=True,
+            timeout=waiting.DEADLINE,
+            **kwargs,
+        )
 
     def assert_refused(self, done, *words):
-        self.assertEqual((1, b''), (done.returncode, done.stdout),
-                         done.stderr)
+        self.assertEqual((1, b''), (done.returncode, done.stdout), done.stderr)
         (line,) = done.stderr.decode().splitlines()
         for word in words:
             self.assertIn(word, line)
@@ -172,49 +222,67 @@ class GuardTestCase(testtools.TestCase):
 
 @ddt.ddt
 class GuardTest(GuardTestCase):
-
     def test_accepted(self):
         done = self.run_guard()
-        self.assertEqual((0, b'', b''),
-                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(
+            (0, b'', b''), (done.returncode, done.stdout, done.stderr)
+        )
 
     def test_refused(self):
-        self.leave(test_hook.devices(
-            'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'))
+        self.leave(
+            test_hook.devices(
+                'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'
+            )
+        )
         self.assert_refused(
-            self.run_guard(), 'nova-mdev-guard: refused: domain vg: '
+            self.run_guard(),
+            'nova-mdev-guard: refused: domain vg: '
             'incompatible: mdev 11111111-1111-4111-8111-111111111111 on '
             'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=1.0: '
-            "rule 'our rule': driver 1.0 is not at least 2")
+            "rule 'our rule': driver 1.0 is not at least 2",
+        )
 
     def test_through_the_hook(self):
         """As libvirt has it: both, found in PATH."""
         script = self.home / 'bin/nova-mdev-guard'
         script.parent.mkdir()
-        script.write_text(f'#!/bin/sh\nshift\nexec {COMMAND} '
-                          f'{" ".join(self.arguments())}\n')
+        script.write_text(
+            f'#!/bin/sh\nshift\nexec {COMMAND} {" ".join(self.arguments())}\n'
+        )
         script.chmod(0o755)
         for status, devices in ((0, test_hook.devices()), (1, {})):
             self.leave(devices)
             done = subprocess.run(
-                [HOOK, *BEGIN], input=DOMAIN.encode(), check=False,
+                [HOOK, *BEGIN],
+                input=DOMAIN.encode(),
+                check=False,
                 env={'PATH': f'{script.parent}:/usr/bin:/bin'},
-                capture_output=True)
+                capture_output=True,
+            )
             self.assertEqual(status, done.returncode, done.stderr)
 
     @ddt.named_data(
-        ('bomb', f'<!DOCTYPE domain [<!ENTITY l0 "lol">{test_incoming.BOMB}]>'
-         '<domain>&l9;</domain>', 'document type'),
-        ('large', f'<domain>{"<mdev/>" * (10 * 2 ** 20 // 7)}</domain>',
-         'more than 4 MiB'),
+        (
+            'bomb',
+            f'<!DOCTYPE domain [<!ENTITY l0 "lol">{test_domain_xml.BOMB}]>'
+            '<domain>&l9;</domain>',
+            'document type',
+        ),
+        (
+            'large',
+            f'<domain>{"<mdev/>" * (10 * 2**20 // 7)}</domain>',
+            'more than 4 MiB',
+        ),
         ('deep', '<domain>' * 400000, 'more than 64 elements deep'),
-        ('wide', f'<domain>{"<a/>" * 10 ** 6}', 'is broken'),
-        ('long_name', f'<{"mdev" * 10 ** 6}/>', 'it is no domain'),
-        ('attributes', f'<domain {MANY_ATTRIBUTES}>', 'is broken'))
+        ('wide', f'<domain>{"<a/>" * 10**6}', 'is broken'),
+        ('long_name', f'<{"mdev" * 10**6}/>', 'it is no domain'),
+        ('attributes', f'<domain {MANY_ATTRIBUTES}>', 'is broken'),
+    )
     def test_hostile(self, text, words):
         """In a bounded time and memory, whatever comes."""
+
         def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (2 ** 28, 2 ** 28))
+            resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
 
         self.assert_refused(self.run_guard(text, preexec_fn=limit), words)
@@ -226,29 +294,38 @@ class GuardTest(GuardTestCase):
         self.addCleanup(source.kill)
         self.addCleanup(source.stdout.close)
         self.assert_refused(
-            self.run_guard(input=None, stdin=source.stdout),
-            'more than 4 MiB')
+            self.run_guard(input=None, stdin=source.stdout), 'more than 4 MiB'
+        )
 
     def test_time_limit(self):
         """Whatever signals whoever has started it has blocked."""
         self.hang()
         self.assert_refused(
-            self.run_guard(preexec_fn=block_alarm), 'unknown',
-            'it has taken more than 1 seconds ([guard]time_limit)')
+            self.run_guard(preexec_fn=block_alarm),
+            'unknown',
+            'it has taken more than 1 seconds ([guard]time_limit)',
+        )
 
     def test_end_without_python(self):
         """Where Python does not get to act upon its own limit."""
         self.hang()
         done = subprocess.run(
             [sys.executable, '-c', WITHOUT_ALARM, *self.arguments()],
-            input=DOMAIN.encode(), capture_output=True, check=False)
+            input=DOMAIN.encode(),
+            capture_output=True,
+            check=False,
+        )
         self.assertEqual(1, done.returncode)
         self.assertIn(b'Timeout (0:00:03)', done.stderr)
 
     def test_imports(self):
         done = subprocess.run(
-            [sys.executable, '-c', IMPORTS, *self.arguments()], text=True,
-            input=DOMAIN, capture_output=True, check=False)
+            [sys.executable, '-c', IMPORTS, *self.arguments()],
+            text=True,
+            input=DOMAIN,
+            capture_output=True,
+            check=False,
+        )
         self.assertEqual(0, done.returncode, done.stderr)
         loaded = set(done.stdout.split())
         self.assertIn('nova_mdev_compat.guard.decision', loaded)
@@ -256,13 +333,15 @@ class GuardTest(GuardTestCase):
 
     def test_manual_use(self):
         """--help is complete, and a wrong call is explained."""
-        done = subprocess.run([COMMAND, '--help'], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(
+            [COMMAND, '--help'], capture_output=True, text=True, check=False
+        )
         self.assertEqual(0, done.returncode, done.stderr)
         for word in ('suboperation', '/etc/nova-mdev-compat', 'virsh dumpxml'):
             self.assertIn(word, done.stdout)
-        done = subprocess.run([COMMAND, 'vg'], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [COMMAND, 'vg'], capture_output=True, text=True, check=False
+        )
         self.assertEqual(2, done.returncode)
         self.assertIn('usage: nova-mdev-guard', done.stderr)
 

@@ -8,12 +8,12 @@ import subprocess
 import ddt
 import yaml
 
-from nova_mdev_compat.guard import annotation
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.late_check import annotation
 from tests.functional import test_guard_command
 from tests import mdev_tree
-from tests.unit.guard import test_hook
+from tests.unit.late_check import test_hook
 from tests import waiting
 
 DATA = pathlib.Path(__file__).parents[1] / 'data/guard'
@@ -21,10 +21,15 @@ DOMAIN = test_guard_command.DOMAIN
 XML = DOMAIN.encode()
 BEGIN = test_guard_command.BEGIN
 COMMAND = test_guard_command.COMMAND
-UUIDS = ('11111111-1111-4111-8111-111111111111',
-         '22222222-2222-4222-8222-222222222222')
-HOSTDEV = ("<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
-           "<address uuid='{}'/></source></hostdev>")
+UUIDS = (
+    '11111111-1111-4111-8111-111111111111',
+    '22222222-2222-4222-8222-222222222222',
+)
+HOSTDEV = (
+    "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+    "<address uuid='{}'/></source></hostdev>"
+)
+
 
 def _declared(encoding):
     declaration = f'<?xml version="1.0" encoding="{encoding}"?>'
@@ -51,51 +56,67 @@ HOSTILE = {
     'name_with_line_ends': lambda _: {'name': b'a\nb\r\xe2\x80\xa8c'},
     'name_with_controls': lambda _: {'name': b'\x1b[2J\x07\xc2\x9b'},
     'name_that_is_long': lambda _: {'name': b'%s' * 50000},
-    'name_in_c': lambda _: {
-        'name': 'Ünï'.encode(), 'env': {'LC_ALL': 'C'}},
+    'name_in_c': lambda _: {'name': 'Ünï'.encode(), 'env': {'LC_ALL': 'C'}},
     'name_in_ascii': lambda _: {
-        'name': 'Ünï\udcff'.encode('utf-8', 'surrogateescape'), 'env': {
-            'LC_ALL': 'POSIX', 'PYTHONCOERCECLOCALE': '0', 'PYTHONUTF8': '0'}},
+        'name': 'Ünï\udcff'.encode('utf-8', 'surrogateescape'),
+        'env': {
+            'LC_ALL': 'POSIX',
+            'PYTHONCOERCECLOCALE': '0',
+            'PYTHONUTF8': '0',
+        },
+    },
     'strict_output': lambda _: {
-        'name': b'\xff', 'env': {'PYTHONIOENCODING': 'ascii:strict'}},
+        'name': b'\xff',
+        'env': {'PYTHONIOENCODING': 'ascii:strict'},
+    },
     'no_environment': lambda _: {'env': {'HOME': ''}},
     'no_directory': lambda test: test.with_no_directory(),
     'stdin_closed': lambda _: {'shell': 'exec "$@" <&-'},
     'stdout_closed': lambda _: {'shell': 'exec "$@" >&-'},
     'stderr_closed': lambda _: {'shell': 'exec "$@" 2>&-', 'unread': True},
     'all_closed': lambda _: {
-        'shell': 'exec "$@" <&- >&- 2>&-', 'unread': True},
+        'shell': 'exec "$@" <&- >&- 2>&-',
+        'unread': True,
+    },
     'stdout_full': lambda _: {'shell': 'exec "$@" >/dev/full'},
     'stderr_full': lambda _: {
-        'shell': 'exec "$@" 2>/dev/full', 'unread': True},
+        'shell': 'exec "$@" 2>/dev/full',
+        'unread': True,
+    },
     'nobody_reads': lambda _: {
         'shell': '{ "$@" 2>&1 >&3; echo $? > status; } 3>&1 | :;'
-                 'exit $(cat status)', 'unread': True},
+        'exit $(cat status)',
+        'unread': True,
+    },
     'no_domain': lambda _: {'text': b''},
     'rubbish': lambda _: {'text': bytes(range(256))},
-    'no_utf_8': lambda _: {
-        'text': DOMAIN.encode().replace(b'vg', b'v\xff')},
+    'no_utf_8': lambda _: {'text': DOMAIN.encode().replace(b'vg', b'v\xff')},
     'utf_7': _declared('utf-7'),
     'punycode': _declared('punycode'),
     'undefined': _declared('undefined'),
     'utf_16': lambda _: {'text': DOMAIN.encode('utf-16')},
     'option_not_utf_8': lambda _: {
-        'conf': b'[collector]\ndevices_file = \xff\n'},
+        'conf': b'[collector]\ndevices_file = \xff\n'
+    },
     'option_with_nul': lambda _: {
-        'conf': b'[collector]\ndevices_file = /\0\n'},
+        'conf': b'[collector]\ndevices_file = /\0\n'
+    },
     'option_without_value': lambda _: {'conf': b'[guard]\ntime_limit\n'},
     'option_wrong': lambda _: {'conf': b'[guard]\ntime_limit = -1\n'},
     'section_wrong': lambda _: {'conf': b'[guard\n'},
     'devices_not_utf_8': lambda test: test.with_devices(b'\xff'),
-    'devices_deep': lambda test: test.with_devices(b'[' * 10 ** 6),
+    'devices_deep': lambda test: test.with_devices(b'[' * 10**6),
     'devices_of_next_version': lambda test: test.with_devices(
-        b'{"schema_version": "2.0"}'),
+        b'{"schema_version": "2.0"}'
+    ),
     'devices_from_nowhere': lambda test: test.with_devices(
-        b'{"schema_version": "1.0", "host": "", "read_at": NaN, '
-        b'"devices": {}}'),
+        b'{"schema_version": "1.0", "host": "", "read_at": NaN, "devices": {}}'
+    ),
     'devices_of_all_times': lambda test: test.with_devices(
         b'{"schema_version": "1.0", "host": "", "read_at": 1'
-        + b'0' * 400 + b', "devices": {}}'),
+        + b'0' * 400
+        + b', "devices": {}}'
+    ),
     'devices_never': lambda test: test.with_fifo(),
     'rule_of_surrogates': lambda test: test.with_rule('\ud800 \udcff'),
     'rule_with_nul': lambda test: test.with_rule('\0\x1b\n'),
@@ -106,7 +127,6 @@ HOSTILE = {
 
 @ddt.ddt
 class HostileTest(test_guard_command.GuardTestCase):
-
     @ddt.data(*HOSTILE)
     def test_policy(self, name):
         """It is kept, whatever libvirt, the host or somebody else gives.
@@ -114,8 +134,11 @@ class HostileTest(test_guard_command.GuardTestCase):
         In permissive mode nothing is refused. Otherwise what is not known to
         fit is, in one line of text, as far as anybody reads it.
         """
-        self.leave(test_hook.devices(
-            'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'))
+        self.leave(
+            test_hook.devices(
+                'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'
+            )
+        )
         given = HOSTILE[name](self)
         for mode, expected in (('permissive', {0}), ('enforcing', {1, 2})):
             self.options['mode'] = mode
@@ -128,8 +151,15 @@ class HostileTest(test_guard_command.GuardTestCase):
                 self.assertIn('nova-mdev-guard: refused: domain ', line)
                 self.assertTrue(line.isprintable(), line)
 
-    def run_hostile(self, name=b'vg', text=XML, env=None,
-                    shell='exec "$@"', conf=b'', unread=False):
+    def run_hostile(
+        self,
+        name=b'vg',
+        text=XML,
+        env=None,
+        shell='exec "$@"',
+        conf=b'',
+        unread=False,
+    ):
         """Run the guard as libvirt's hook does, and have it differ.
 
         :param shell: what runs it; it is "$@"
@@ -139,10 +169,25 @@ class HostileTest(test_guard_command.GuardTestCase):
         path = self.home / 'guard.conf'
         path.write_bytes(path.read_bytes() + b'\n' + conf)
         return subprocess.run(
-            ['sh', '-c', shell, 'sh', COMMAND, '--config-file', path, '--',
-             name, *BEGIN[1:]], input=text, check=False, cwd=self.home,
-            capture_output=True, timeout=waiting.DEADLINE,
-            env=env and {'PATH': os.environ['PATH'], **env})
+            [
+                'sh',
+                '-c',
+                shell,
+                'sh',
+                COMMAND,
+                '--config-file',
+                path,
+                '--',
+                name,
+                *BEGIN[1:],
+            ],
+            input=text,
+            check=False,
+            cwd=self.home,
+            capture_output=True,
+            timeout=waiting.DEADLINE,
+            env=env and {'PATH': os.environ['PATH'], **env},
+        )
 
     def with_devices(self, text):
         (self.home / 'devices.json').write_bytes(text)
@@ -163,35 +208,53 @@ class HostileTest(test_guard_command.GuardTestCase):
     def with_rule(self, name):
         found = test_hook.devices()
         found['mtty_mtty']['accepts'] = {
-            'CUSTOM_MDEV_ACCEPT_MTTY__MTTY_2': [name]}
+            'CUSTOM_MDEV_ACCEPT_MTTY__MTTY_2': [name]
+        }
         self.leave(found)
         return {}
 
 
-
 @ddt.ddt
 class ReportsTest(test_guard_command.GuardTestCase):
-
     @ddt.data(*yaml.safe_load((DATA / 'reports.yaml').read_text('utf-8')))
     def test_what_people_have(self, case):
         self.home = self.home / 'another'
         mdevs = dict(zip(UUIDS, case['parents'], strict=False))
         for uuid, parent in mdevs.items():
-            mdev_tree.add_below(self.home / 'sys', parent['path'],
-                                parent['subsystem'], case['type'], uuid)
-        mdev_type = ident.canonical(case['type'])
-        self.leave({parent['name']: {
-            'identity': {traits.SCHEMA, traits.PARENT + case['is'],
-                         traits.TYPE + mdev_type},
-            'accepts': {f'{traits.ACCEPT}{case["is"]}__{mdev_type}':
-                        ['a rule']}} for parent in case['parents']})
-        source = ident.Identity.of(case.get('comes_from', case['is']),
-                                   case['type'])
+            mdev_tree.add_below(
+                self.home / 'sys',
+                parent['path'],
+                parent['subsystem'],
+                case['type'],
+                uuid,
+            )
+        mdev_type = identity.canonical(case['type'])
+        self.leave(
+            {
+                parent['name']: {
+                    'identity': {
+                        traits.SCHEMA,
+                        traits.PARENT + case['is'],
+                        traits.TYPE + mdev_type,
+                    },
+                    'accepts': {
+                        f'{traits.ACCEPT}{case["is"]}__{mdev_type}': ['a rule']
+                    },
+                }
+                for parent in case['parents']
+            }
+        )
+        source = identity.Identity.of(
+            case.get('comes_from', case['is']), case['type']
+        )
         annotated = annotation.write(
-            annotation.Mdev(uuid.replace('1', '5'), source) for uuid in mdevs)
-        text = (f'<domain><metadata>{case.get("metadata", "")}{annotated}'
-                f'</metadata><devices>{"".join(map(HOSTDEV.format, mdevs))}'
-                '</devices></domain>')
+            annotation.Mdev(uuid.replace('1', '5'), source) for uuid in mdevs
+        )
+        text = (
+            f'<domain><metadata>{case.get("metadata", "")}{annotated}'
+            f'</metadata><devices>{"".join(map(HOSTDEV.format, mdevs))}'
+            '</devices></domain>'
+        )
         for name in case.get('names', ['vg']):
             done = self.run_as(name, text)
             if 'says' not in case:
@@ -201,11 +264,21 @@ class ReportsTest(test_guard_command.GuardTestCase):
             self.assertEqual(
                 f'nova-mdev-guard: refused: domain '
                 f'{name.encode("utf-8", "backslashreplace").decode()}: '
-                f'incompatible: {case["says"]}\n', done.stderr.decode())
+                f'incompatible: {case["says"]}\n',
+                done.stderr.decode(),
+            )
 
     def run_as(self, name, text):
         """Run the guard as libvirt's hook does, for a domain of a name."""
         return subprocess.run(
-            [COMMAND, *self.arguments()[:2], '--',
-             name.encode('utf-8', 'surrogateescape'), *BEGIN[1:]],
-            input=text.encode(), check=False, capture_output=True)
+            [
+                COMMAND,
+                *self.arguments()[:2],
+                '--',
+                name.encode('utf-8', 'surrogateescape'),
+                *BEGIN[1:],
+            ],
+            input=text.encode(),
+            check=False,
+            capture_output=True,
+        )

@@ -18,7 +18,6 @@ TO_BOTH = {**base.TO_SAME_GPU, **base.TO_SAME_MTTY}
 
 @ddt.ddt
 class DecisionTest(base.MigrationTestCase):
-
     @ddt.data((), base.P2P)
     def test_accepted(self, options):
         self.publish(self.target, base.NEW)
@@ -38,7 +37,8 @@ class DecisionTest(base.MigrationTestCase):
             f'{self.name}: incompatible: mdev {base.SAME_GPU.uuid} on '
             'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=2.0 '
             "intree=NO kernel=6.12.0 module=LABGPU: rule 'up to our driver': "
-            'driver 2.0 is not at most 1.5')
+            'driver 2.0 is not at most 1.5',
+        )
         self.assert_logged('refused', 'driver 2.0 is not at most 1.5')
 
     def test_refused_until_accepted(self):
@@ -52,14 +52,19 @@ class DecisionTest(base.MigrationTestCase):
 
     @ddt.data(
         (base.OTHER_TYPE.uuid, 'does not serve type LABGPU_1'),
-        (base.OTHER_BOARD.uuid, "rule 'same product, type and driver "
-                                "version': device 1234:11e8 is not "
-                                '1b36:0005'))
+        (
+            base.OTHER_BOARD.uuid,
+            "rule 'same product, type and driver "
+            "version': device 1234:11e8 is not "
+            '1b36:0005',
+        ),
+    )
     @ddt.unpack
     def test_other_device(self, uuid, reason):
         self.start_annotated(base.GPU)
         self.assert_refused(
-            self.migrate({base.GPU.uuid: uuid}), f'mdev {uuid}', reason)
+            self.migrate({base.GPU.uuid: uuid}), f'mdev {uuid}', reason
+        )
 
     def test_mtty(self):
         """It has no PCI ids, and its parent is on no bus."""
@@ -69,7 +74,8 @@ class DecisionTest(base.MigrationTestCase):
             self.migrate(base.TO_SAME_MTTY),
             f'mdev {base.SAME_MTTY.uuid} on mtty_mtty does not accept mtty '
             'MTTY_1',
-            'kernel 6.13.0 is not version 6.12.0')
+            'kernel 6.13.0 is not version 6.12.0',
+        )
         self.publish(self.target, base.OTHER_KERNEL)
         self.assert_moved(self.migrate(base.TO_SAME_MTTY))
 
@@ -77,10 +83,12 @@ class DecisionTest(base.MigrationTestCase):
         """One that is not accepted is enough."""
         self.start_annotated(base.MTTY, base.GPU)
         for gpu, mtty, why in (
-                (base.OTHER_BOARD.uuid, base.SAME_MTTY.uuid, '1b36:0005'),
-                (base.SAME_GPU.uuid, base.NOWHERE, base.NOWHERE)):
-            self.assert_refused(self.migrate(
-                {base.GPU.uuid: gpu, base.MTTY.uuid: mtty}), why)
+            (base.OTHER_BOARD.uuid, base.SAME_MTTY.uuid, '1b36:0005'),
+            (base.SAME_GPU.uuid, base.NOWHERE, base.NOWHERE),
+        ):
+            self.assert_refused(
+                self.migrate({base.GPU.uuid: gpu, base.MTTY.uuid: mtty}), why
+            )
         self.assert_moved(self.migrate(TO_BOTH))
 
     def test_no_mdevs(self):
@@ -93,23 +101,30 @@ class DecisionTest(base.MigrationTestCase):
     def test_configuration(self):
         self.configure(self.target, mode='confused')
         self.start_annotated(base.GPU)
-        self.assert_refused(self.migrate(), f'{self.name}: configuration: ',
-                            'mode', 'guard.conf', 'confused')
+        self.assert_refused(
+            self.migrate(),
+            f'{self.name}: configuration: ',
+            'mode',
+            'guard.conf',
+            'confused',
+        )
 
 
 @ddt.ddt
 class PolicyTest(base.MigrationTestCase):
-
     def assert_unknown(self, *words, targets=base.TO_SAME_GPU):
         """It is refused, and with unknown=allow it may come."""
         self.assert_refused(
             self.migrate(targets),
-            f'{self.name}: unknown ([guard]unknown = reject): ', *words)
+            f'{self.name}: unknown ([guard]unknown = reject): ',
+            *words,
+        )
         self.assert_logged('refused', *words)
         self.configure(self.target, unknown='allow')
         self.assert_moved(self.migrate(targets))
-        self.assert_logged('let through: ', 'unknown ([guard]unknown = allow)',
-                           *words)
+        self.assert_logged(
+            'let through: ', 'unknown ([guard]unknown = allow)', *words
+        )
 
     def test_no_annotation(self):
         self.start(base.GPU)
@@ -119,8 +134,7 @@ class PolicyTest(base.MigrationTestCase):
         """An mdev too few: nobody knows what the other one is."""
         self.start(base.GPU, base.MTTY)
         self.annotate(base.GPU)
-        self.assert_unknown('has 2 mdevs, and says of 1',
-                            targets=TO_BOTH)
+        self.assert_unknown('has 2 mdevs, and says of 1', targets=TO_BOTH)
 
     def test_no_devices_file(self):
         self.devices_file(self.target).unlink()
@@ -155,8 +169,9 @@ class PolicyTest(base.MigrationTestCase):
         self.configure(self.target, mode='permissive')
         self.start_annotated(base.GPU)
         self.assert_moved(self.migrate())
-        self.assert_logged('let through: ', 'incompatible: ',
-                           'driver 2.0 is not at most 1.5')
+        self.assert_logged(
+            'let through: ', 'incompatible: ', 'driver 2.0 is not at most 1.5'
+        )
 
     def test_log_is_full(self):
         """An answer does not wait for it."""
@@ -215,5 +230,8 @@ class InstallationTest(base.MigrationTestCase):
     def test_guard_missing(self):
         """It was uninstalled, and its hook was not."""
         self.restart(path=hypervisors.SYSTEM_PATH)
-        self.assert_refused(self.migrate(), 'unexpected exit status 127',
-                            'nova-mdev-guard: not found')
+        self.assert_refused(
+            self.migrate(),
+            'unexpected exit status 127',
+            'nova-mdev-guard: not found',
+        )

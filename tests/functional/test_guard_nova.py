@@ -10,21 +10,23 @@ import time
 
 from nova.tests.fixtures import libvirt as fakelibvirt
 
-from nova_mdev_compat.guard import annotation
-from nova_mdev_compat.guard import device_file
-from nova_mdev_compat.guard import hook
-from nova_mdev_compat.guard import incoming
-from nova_mdev_compat.guard import options
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
+from nova_mdev_compat.late_check import hook
+from nova_mdev_compat.late_check import options
+from nova_mdev_compat.publication import devices_file
 from tests.functional import base
 from tests.functional import differences
 from tests import hardware
 from tests import mdev_tree
 
 Board = hardware.Board
-ERROR = ('Hook script execution failed: internal error: Child process '
-         '(/etc/libvirt/hooks/qemu.d/nova-mdev-guard) unexpected exit status '
-         '1: nova-mdev-guard: refused: ')
+ERROR = (
+    'Hook script execution failed: internal error: Child process '
+    '(/etc/libvirt/hooks/qemu.d/nova-mdev-guard) unexpected exit status '
+    '1: nova-mdev-guard: refused: '
+)
 MDEV = """
 <device><path>/sys/devices/pci0000:80/{parent}/{uuid}</path>
 <parent>{name}</parent>
@@ -40,44 +42,69 @@ class GuardNovaTest(base.MdevCompatTestCase):
         self.start_host('host1', Board(0))
         self.start_host('host2', Board(0))
         self.server = self.boot('host1')
-        self.source = ident.Identity.of('10DE_2235', 'nvidia-11',
-                                        {'driver': '535.1'})
+        self.source = identity.Identity.of(
+            '10DE_2235', 'nvidia-11', {'driver': '535.1'}
+        )
         self.seen = []
 
     def accept(self, pattern):
         """Leave word on host2 of what its board accepts."""
         self.path = self.directory / 'devices.json'
-        device_file.write(self.path, device_file.Devices(
-            'host2', time.time(), {'pci_0000_81_00_0': device_file.Device(
-                frozenset({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}),
-                {pattern: ('our rule',)})}))
+        devices_file.write(
+            self.path,
+            devices_file.Devices(
+                'host2',
+                time.time(),
+                {
+                    'pci_0000_81_00_0': devices_file.Device(
+                        frozenset(
+                            {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}
+                        ),
+                        {pattern: ('our rule',)},
+                    )
+                },
+            ),
+        )
 
     def _migrate_stub(self, domain, destination, params, flags):
         """Do as libvirt: ask the hook, and end the migration or finish it."""
         text = self.annotated(params['destination_xml'])
-        self.seen.append(incoming.parse(text))
+        self.seen.append(domain_xml.parse(text))
         try:
-            hook.look(options.Options(
-                devices_file=str(self.path), sysfs_root=self.sysfs()), text)
+            hook.look(
+                options.Options(
+                    devices_file=str(self.path), sysfs_root=self.sysfs()
+                ),
+                text,
+            )
         except hook.Refused as exc:
             domain.fail_job()
             raise fakelibvirt.make_libvirtError(
-                fakelibvirt.libvirtError, f'{ERROR}{exc}') from exc
+                fakelibvirt.libvirtError, f'{ERROR}{exc}'
+            ) from exc
         super()._migrate_stub(domain, destination, params, flags)
 
     def annotated(self, text):
         mdevs = [annotation.Mdev('of the source', self.source)]
-        return text.replace('<devices>', (
-            f'<metadata>{annotation.write(mdevs)}</metadata><devices>'),
-            1).encode()
+        return text.replace(
+            '<devices>',
+            (f'<metadata>{annotation.write(mdevs)}</metadata><devices>'),
+            1,
+        ).encode()
 
     def sysfs(self):
         """Return a sysfs with the mdevs that Nova has made on host2."""
         root = self.directory / f'sysfs-{len(self.seen)}'
         for mdev in self.computes['host2'].driver._get_mediated_devices():
-            mdev_tree.add(root, MDEV.format(
-                parent='0000:81:00.0', uuid=mdev['uuid'],
-                name=mdev['parent'], type=mdev['type']))
+            mdev_tree.add(
+                root,
+                MDEV.format(
+                    parent='0000:81:00.0',
+                    uuid=mdev['uuid'],
+                    name=mdev['parent'],
+                    type=mdev['type'],
+                ),
+            )
         return str(root)
 
     def test_accepted(self):
@@ -87,25 +114,40 @@ class GuardNovaTest(base.MdevCompatTestCase):
         (domain,) = self.seen
         self.assertEqual(
             list(domain.uuids),
-            [mdev['uuid'] for mdev in
-             self.computes['host2'].driver._get_mediated_devices()])
+            [
+                mdev['uuid']
+                for mdev in self.computes[
+                    'host2'
+                ].driver._get_mediated_devices()
+            ],
+        )
 
     def test_refused(self):
         """The guest stays; the reason is in nova-compute's log alone."""
         self.accept('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_GE_550')
         before = self.devices_of(self.server)
         gentle = differences.here('refusal-is-no-error')
-        self.api.post_server_action(self.server['id'], {
-            'os-migrateLive': {'host': None, 'block_migration': 'auto'}})
+        self.api.post_server_action(
+            self.server['id'],
+            {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+        )
         self._wait_for_migration_status(
-            self.server, ['failed' if gentle else 'error'])
-        self._wait_for_server_parameter(self.server, {
-            'OS-EXT-STS:vm_state': 'active' if gentle else 'error',
-            'OS-EXT-STS:task_state': None})
+            self.server, ['failed' if gentle else 'error']
+        )
+        self._wait_for_server_parameter(
+            self.server,
+            {
+                'OS-EXT-STS:vm_state': 'active' if gentle else 'error',
+                'OS-EXT-STS:task_state': None,
+            },
+        )
         self.assertEqual('host1', self.host_of(self.server))
         self.assertEqual(before, self.devices_of(self.server))
         self.assertEqual(1, len(self.seen))
-        self.assertIn('Live Migration failure: ' + ERROR,
-                      self.stdlog.logger.output)
-        self.assertIn("rule 'our rule': driver 535.1 is not at least 550",
-                      self.stdlog.logger.output)
+        self.assertIn(
+            'Live Migration failure: ' + ERROR, self.stdlog.logger.output
+        )
+        self.assertIn(
+            "rule 'our rule': driver 535.1 is not at least 550",
+            self.stdlog.logger.output,
+        )

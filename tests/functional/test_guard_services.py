@@ -10,8 +10,8 @@ import functools
 
 import libvirt
 
-from nova_mdev_compat import files
-from nova_mdev_compat.guard import annotation
+from nova_mdev_compat.common import files
+from nova_mdev_compat.late_check import annotation
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
@@ -58,13 +58,19 @@ class AnnotatorTest(base.MigrationTestCase):
 
     def state(self, host):
         with host.open() as connection:
-            return [domain.state() for domain in connection.listAllDomains(
-                libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)]
+            return [
+                domain.state()
+                for domain in connection.listAllDomains(
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
+                )
+            ]
 
     def assert_busy(self, host, state):
         """To the annotator, and nothing more, whenever it looks."""
-        waiting.wait_for(lambda: self.state(host) == [state],
-                         lambda: f'{self.state(host)} is not {state}')
+        waiting.wait_for(
+            lambda: self.state(host) == [state],
+            lambda: f'{self.state(host)} is not {state}',
+        )
         log = self.log(host, 'nova-mdev-annotator')
 
         def passes():
@@ -87,8 +93,9 @@ class AnnotatorTest(base.MigrationTestCase):
         self.signal(self.source, 'CONT')
         self.assert_moved(end())
         self.says(self.target, base.SAME_GPU)
-        self.assertNotIn('ERROR', self.log(
-            self.target, 'nova-mdev-annotator').read_text())
+        self.assertNotIn(
+            'ERROR', self.log(self.target, 'nova-mdev-annotator').read_text()
+        )
 
     def test_starting(self):
         """libvirt says nothing of a job until it has started."""
@@ -109,8 +116,9 @@ class AnnotatorTest(base.MigrationTestCase):
     def detach(self, host, mdev):
         path = self.home / 'mdev.xml'
         path.write_text(hypervisors_texts.HOSTDEV.format(mdev.uuid))
-        self.succeed(host.virsh('detach-device', '--live', self.name,
-                                str(path)))
+        self.succeed(
+            host.virsh('detach-device', '--live', self.name, str(path))
+        )
 
     def test_libvirtd_restarted(self):
         """It listens to the new one, and knows what it has missed."""
@@ -143,14 +151,17 @@ class WholeTest(base.MigrationTestCase):
         return {
             'annotator': {'interval': 3600},
             'collector': {
-                'libvirt_uri': host.uri('libvirt-sock'), 'interval': 1,
+                'libvirt_uri': host.uri('libvirt-sock'),
+                'interval': 1,
                 'hypervisor_hostname': host.address,
                 'rules_dirs': home / 'rules.d',
                 'devices_file': self.devices_file(host),
                 'state_file': home / 'state.json',
                 'publisher': 'provider_config',
-                'provider_config_file': home / 'provider.yaml'},
-            'devices': {'enabled_mdev_types': base.GPU.type}}
+                'provider_config_file': home / 'provider.yaml',
+            },
+            'devices': {'enabled_mdev_types': base.GPU.type},
+        }
 
     def write_rules(self, host, text):
         files.replace(self.home / host.address / 'rules.d/labgpu.yaml', text)
@@ -161,8 +172,10 @@ class WholeTest(base.MigrationTestCase):
         self.write_rules(self.target, NEWER)
         self.collected(NEWER_NAME)
         self.assert_refused(
-            self.migrate(), f'rule {NEWER_NAME!r}: driver '
-            f'{hypervisors.DRIVER} is not at least 2')
+            self.migrate(),
+            f'rule {NEWER_NAME!r}: driver '
+            f'{hypervisors.DRIVER} is not at least 2',
+        )
         self.write_rules(self.target, base.RULES)
         self.collected('up to our driver')
         self.assert_moved(self.migrate())
@@ -172,4 +185,5 @@ class WholeTest(base.MigrationTestCase):
         """Wait until the target's collector has followed its rules."""
         self.wait_for(
             lambda: f'"{rule}"' in self.devices_file(self.target).read_text(),
-            'the collector does not follow its rules')
+            'the collector does not follow its rules',
+        )

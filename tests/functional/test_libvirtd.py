@@ -11,7 +11,7 @@ import pathlib
 import signal
 import time
 
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
 from tests.functional import libvirtd
 from tests.functional import service_base
 from tests import waiting
@@ -22,13 +22,15 @@ QUIET = 4
 
 
 class LibvirtdTest(service_base.ServiceTestCase):
-
     def setUp(self):
         super().setUp()
         self.libvirtd = self.useFixture(libvirtd.Libvirtd())
         # Nothing but what libvirt does can cause a pass.
-        self.options |= {'libvirt_uri': self.libvirtd.uri(),
-                         'libvirt_timeout': '2', 'interval': '3600'}
+        self.options |= {
+            'libvirt_uri': self.libvirtd.uri(),
+            'libvirt_timeout': '2',
+            'interval': '3600',
+        }
         for uuid in (self.root, *self.boards):
             self.placement.add_trait(uuid, 'CUSTOM_GOLD')
         self.start_and_wait()
@@ -36,8 +38,9 @@ class LibvirtdTest(service_base.ServiceTestCase):
         self.settle()
         self.before = self.published()
         gold = {'CUSTOM_GOLD'}
-        self.assertEqual([gold | {traits.SCHEMA, traits.HOST}, gold, gold],
-                         self.before)
+        self.assertEqual(
+            [gold | {traits.SCHEMA, traits.HOST}, gold, gold], self.before
+        )
         self.addCleanup(self.assert_nothing_lost)
 
     def assert_nothing_lost(self):
@@ -64,10 +67,12 @@ class LibvirtdTest(service_base.ServiceTestCase):
 
     def failed(self, *words, times=1):
         """Wait for so many failures in a row, the last for this reason."""
+
         def is_so():
             state = self.state()
             return state['failures'] >= times and all(
-                word in state['error'] for word in words)
+                word in state['error'] for word in words
+            )
 
         self.wait_for(is_so, f'no failure with {words}')
 
@@ -76,9 +81,13 @@ class LibvirtdTest(service_base.ServiceTestCase):
 
     def worker(self, what):
         """Return how many of something the worker process has."""
-        (child,) = [child for path in pathlib.Path(
-            f'/proc/{self.service.pid}/task').glob('*/children')
-            for child in path.read_text().split()]
+        (child,) = [
+            child
+            for path in pathlib.Path(f'/proc/{self.service.pid}/task').glob(
+                '*/children'
+            )
+            for child in path.read_text().split()
+        ]
         return len(os.listdir(f'/proc/{child}/{what}'))
 
     def assert_has(self, files=None, threads=None):
@@ -86,13 +95,19 @@ class LibvirtdTest(service_base.ServiceTestCase):
 
         A call that takes long has a thread for a while.
         """
-        def has():
-            return ((files is None or self.worker('fd') == files)
-                    and (threads is None or self.worker('task') == threads))
 
-        self.wait_for(has, lambda: (
-            f'{files} files, {threads} threads are not {self.worker("fd")}, '
-            f'{self.worker("task")}'))
+        def has():
+            return (files is None or self.worker('fd') == files) and (
+                threads is None or self.worker('task') == threads
+            )
+
+        self.wait_for(
+            has,
+            lambda: (
+                f'{files} files, {threads} threads are not {self.worker("fd")}, '
+                f'{self.worker("task")}'
+            ),
+        )
 
     def assert_event_wakes(self, count=1):
         before = self.trees()

@@ -25,30 +25,53 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 
 @ddt.ddt
 class LoggingTest(collector_base.CollectorTestCase):
-
     @ddt.data(['--dry-run'], ['--once'], ['withdraw'])
     def test_use_journal(self, args):
         """As openstack-ansible has it on every host."""
         self.nova = '[DEFAULT]\nuse_journal = True\n' + self.nova
         done = subprocess.run(
-            [sys.executable, '-c', WITHOUT_SYSTEMD, collector_base.COMMAND,
-             *self.write_config(), *args], capture_output=True, text=True,
-            timeout=120, check=False)
+            [
+                sys.executable,
+                '-c',
+                WITHOUT_SYSTEMD,
+                collector_base.COMMAND,
+                *self.write_config(),
+                *args,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn('use_journal is ignored here', done.stderr)
         self.assertNotIn('Traceback', done.stderr)
 
-    @ddt.data(('use_journal = true', 0, 'use_journal is ignored here'),
-              ('log_config_append = /nonexistent', 2, 'log_config_append'),
-              ('# \xfc', 2, 'more.conf is not in UTF-8'))
+    @ddt.data(
+        ('use_journal = true', 0, 'use_journal is ignored here'),
+        ('log_config_append = /nonexistent', 2, 'log_config_append'),
+        ('# \xfc', 2, 'more.conf is not in UTF-8'),
+    )
     @ddt.unpack
     def test_annotator(self, line, status, word):
         more = self.home / 'more.conf'
         more.write_bytes(f'[DEFAULT]\n{line}\n'.encode('latin-1'))
         done = subprocess.run(
-            [sys.executable, '-c', WITHOUT_SYSTEMD, ANNOTATOR,
-             *self.write_config(), '--config-file', more, '--dry-run'],
-            capture_output=True, text=True, timeout=120, check=False)
+            [
+                sys.executable,
+                '-c',
+                WITHOUT_SYSTEMD,
+                ANNOTATOR,
+                *self.write_config(),
+                '--config-file',
+                more,
+                '--dry-run',
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertIn(word, done.stderr)
         self.assertEqual(1, done.stderr.count('\n'), done.stderr)
@@ -59,14 +82,19 @@ class WhyNothingTest(service_base.ServiceTestCase):
 
     def setUp(self):
         super().setUp()
-        self.nova = ('[devices]\nenabled_mdev_types = nvidia-999\n'
-                     '[mdev_nvidia-999]\ndevice_addresses = 0000:3b:00.0\n')
-        self.devices(collector_base.device(
-            0, types=('nvidia-559', 'nvidia-558')))
+        self.nova = (
+            '[devices]\nenabled_mdev_types = nvidia-999\n'
+            '[mdev_nvidia-999]\ndevice_addresses = 0000:3b:00.0\n'
+        )
+        self.devices(
+            collector_base.device(0, types=('nvidia-559', 'nvidia-558'))
+        )
 
     why = 'enabled: nvidia-999; offered: nvidia-558, nvidia-559'
-    remark = ('nova.conf: [mdev_nvidia-999]device_addresses: no device here '
-              'that can create mdevs has the address 0000:3b:00.0')
+    remark = (
+        'nova.conf: [mdev_nvidia-999]device_addresses: no device here '
+        'that can create mdevs has the address 0000:3b:00.0'
+    )
 
     def test_dry_run(self):
         shown, _ = self.run_collector('--dry-run')
@@ -122,8 +150,13 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
 
     def run_without_files(self, *args, status=0):
         done = subprocess.run(
-            [collector_base.COMMAND, *args], capture_output=True, text=True,
-            timeout=120, check=False, env=self.home_env)
+            [collector_base.COMMAND, *args],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self.home_env,
+        )
         self.assertEqual(status, done.returncode, done.stderr)
         return done.stdout
 

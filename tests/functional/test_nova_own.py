@@ -26,13 +26,17 @@ class WithCollectors(base.CollectorMixin):
     def devices_section(self):
         """Return the mdev part of the nova.conf that Nova has just read."""
         devices = test_vgpu.CONF.devices
-        lines = ['[devices]', 'enabled_mdev_types = '
-                 + ','.join(devices.enabled_mdev_types)]
+        lines = [
+            '[devices]',
+            'enabled_mdev_types = ' + ','.join(devices.enabled_mdev_types),
+        ]
         for mdev_type in devices.enabled_mdev_types:
             group = f'mdev_{mdev_type}'
             addresses = test_vgpu.CONF[group].device_addresses
-            lines += [f'[{group}]',
-                      f'device_addresses = {",".join(addresses)}']
+            lines += [
+                f'[{group}]',
+                f'device_addresses = {",".join(addresses)}',
+            ]
         return '\n'.join(lines) + '\n'
 
     def _live_migrate(self, server, *args, **kwargs):
@@ -55,19 +59,23 @@ class EarlyRefusal:
         test = super()
         self.assertRaises(
             matchers.MismatchError,
-            test.test_live_migration_fails_due_to_non_supported_mdev_types)
+            test.test_live_migration_fails_due_to_non_supported_mdev_types,
+        )
         self.assertIn('No host accepts', self.stdlog.logger.output)
-        self.assertNotIn('are not supported by this compute',
-                         self.stdlog.logger.output)
+        self.assertNotIn(
+            'are not supported by this compute', self.stdlog.logger.output
+        )
 
 
-class LiveMigrationTests(WithCollectors, EarlyRefusal,
-                         test_vgpu.VGPULiveMigrationTests):
+class LiveMigrationTests(
+    WithCollectors, EarlyRefusal, test_vgpu.VGPULiveMigrationTests
+):
     pass
 
 
-class LiveMigrationTestsLMFailed(WithCollectors, EarlyRefusal,
-                                 test_vgpu.VGPULiveMigrationTestsLMFailed):
+class LiveMigrationTestsLMFailed(
+    WithCollectors, EarlyRefusal, test_vgpu.VGPULiveMigrationTestsLMFailed
+):
     pass
 
 

@@ -17,7 +17,7 @@ import ddt
 import fixtures
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import consult
 from nova_mdev_compat.vendors import loader
@@ -28,12 +28,21 @@ from tests.unit import packages
 
 FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
 FACTS = {
-    'ecc': 'on', 'mig': 'off', 'gsp': 'on', 'gspversion': '550.54.14',
-    'managerversion': '550.54.10', 'migration': 'supported',
-    'minvgpuversion': '393217', 'maxvgpuversion': '1048578',
+    'ecc': 'on',
+    'mig': 'off',
+    'gsp': 'on',
+    'gspversion': '550.54.14',
+    'managerversion': '550.54.10',
+    'migration': 'supported',
+    'minvgpuversion': '393217',
+    'maxvgpuversion': '1048578',
 }
-VGPU_FACTS = ['managerversion', 'migration', 'minvgpuversion',
-              'maxvgpuversion']
+VGPU_FACTS = [
+    'managerversion',
+    'migration',
+    'minvgpuversion',
+    'maxvgpuversion',
+]
 HANDLE = 'nvmlDeviceGetHandleByPciBusId_v2'
 ANSWERS = {
     HANDLE: 'ok',
@@ -87,33 +96,50 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
         # The stand-in never sees half of it.
         part = answers.with_suffix('.part')
         part.write_text(
-            ''.join(f'{board} {function} {value}\n' for (board, function),
-                    value in self.answers.items()),
+            ''.join(
+                f'{board} {function} {value}\n'
+                for (board, function), value in self.answers.items()
+            ),
             # Surrogates are bytes that are not UTF-8.
-            encoding='utf-8', errors='surrogateescape')
+            encoding='utf-8',
+            errors='surrogateescape',
+        )
         part.rename(answers)
         self.nvml_log.write_text('')
-        return {'LD_LIBRARY_PATH': str(self.library),
-                'NVML_ANSWERS': str(answers), 'NVML_LOG': str(self.nvml_log)}
+        return {
+            'LD_LIBRARY_PATH': str(self.library),
+            'NVML_ANSWERS': str(answers),
+            'NVML_LOG': str(self.nvml_log),
+        }
 
     def collect(self, *args, status=0):
         """Run the collector with the stand-in; return output and log."""
-        return self.run_collector(*args, status=status, env={
-            **os.environ, **self.write_answers()})
+        return self.run_collector(
+            *args, status=status, env={**os.environ, **self.write_answers()}
+        )
 
     def parents(self):
         """Return what --dry-run tells of the parents, by name."""
         shown, _ = self.collect('--dry-run', '--format', 'json')
-        return {parent['name']: parent
-                for parent in json.loads(shown)['parents']}
+        return {
+            parent['name']: parent for parent in json.loads(shown)['parents']
+        }
 
     def of_nvml(self, slot=0):
         """Return values and unknown facts of one board."""
         parent = self.parents()[f'pci_0000_81_{slot:02x}_0']
-        return ({name: value for name, value in parent['facts'].items()
-                 if name in FACTS},
-                {name: why for name, why in parent['unknown_facts'].items()
-                 if name in FACTS})
+        return (
+            {
+                name: value
+                for name, value in parent['facts'].items()
+                if name in FACTS
+            },
+            {
+                name: why
+                for name, why in parent['unknown_facts'].items()
+                if name in FACTS
+            },
+        )
 
     def assert_all_unknown(self, regex, slot=0):
         values, unknown = self.of_nvml(slot)
@@ -124,8 +150,14 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
 
     def assert_only_unknown(self, names, regex):
         values, unknown = self.of_nvml()
-        self.assertEqual({name: value for name, value in FACTS.items()
-                          if name not in names}, values)
+        self.assertEqual(
+            {
+                name: value
+                for name, value in FACTS.items()
+                if name not in names
+            },
+            values,
+        )
         self.assertEqual(set(names), set(unknown))
         for why in unknown.values():
             self.assertRegex(why, regex)
@@ -143,7 +175,6 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
 
 @ddt.ddt
 class FactsTest(NvidiaTestCase):
-
     def test_all(self):
         self.assertEqual((FACTS, {}), self.of_nvml())
         self.assert_closed()
@@ -156,19 +187,32 @@ class FactsTest(NvidiaTestCase):
         self.answer(FIRST, 'nvmlDeviceGetVgpuMetadata', '6 0 0 535.161.05')
         values, _ = self.of_nvml()
         self.assertEqual(
-            {'ecc': 'off', 'mig': 'on', 'gsp': 'off', 'migration':
-             'unsupported', 'managerversion': '535.161.05',
-             'gspversion': '550.54.14', 'minvgpuversion': '0',
-             'maxvgpuversion': '0'}, values)
+            {
+                'ecc': 'off',
+                'mig': 'on',
+                'gsp': 'off',
+                'migration': 'unsupported',
+                'managerversion': '535.161.05',
+                'gspversion': '550.54.14',
+                'minvgpuversion': '0',
+                'maxvgpuversion': '0',
+            },
+            values,
+        )
         self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
 
     def test_published(self):
         self.collect('--once')
         self.assertLessEqual(
-            {'CUSTOM_MDEV_FACT_ECC_ON', 'CUSTOM_MDEV_FACT_MIG_OFF',
-             'CUSTOM_MDEV_FACT_GSPVERSION_550_54_14',
-             'CUSTOM_MDEV_FACT_MIGRATION_SUPPORTED', ACCEPT_ECC},
-            self.published()[1])
+            {
+                'CUSTOM_MDEV_FACT_ECC_ON',
+                'CUSTOM_MDEV_FACT_MIG_OFF',
+                'CUSTOM_MDEV_FACT_GSPVERSION_550_54_14',
+                'CUSTOM_MDEV_FACT_MIGRATION_SUPPORTED',
+                ACCEPT_ECC,
+            },
+            self.published()[1],
+        )
 
     @ddt.data(
         ('nvmlDeviceGetEccMode', ['ecc']),
@@ -182,19 +226,21 @@ class FactsTest(NvidiaTestCase):
         self.fail_in(FIRST, function, NOT_SUPPORTED)
         self.assertEqual(
             ({**FACTS, **dict.fromkeys(names, 'unsupported')}, {}),
-            self.of_nvml())
+            self.of_nvml(),
+        )
 
     @ddt.data('', '---', '\udcff\udcfe')
     def test_text_that_says_nothing(self, text):
         self.answer(FIRST, 'nvmlDeviceGetGspFirmwareVersion', text)
-        self.answer(FIRST, 'nvmlDeviceGetVgpuMetadata',
-                    f'1 393217 1048578 {text}')
-        self.assert_only_unknown(['gspversion', 'managerversion'],
-                                 'cannot be read.*nvidia-smi -q')
+        self.answer(
+            FIRST, 'nvmlDeviceGetVgpuMetadata', f'1 393217 1048578 {text}'
+        )
+        self.assert_only_unknown(
+            ['gspversion', 'managerversion'], 'cannot be read.*nvidia-smi -q'
+        )
 
 
 class BoardsTest(NvidiaTestCase):
-
     def test_virtual_functions_read_their_board_once(self):
         """32 virtual functions on each of 8 boards."""
         boards = [f'0000:81:{slot:02x}.0' for slot in range(8)]
@@ -203,12 +249,15 @@ class BoardsTest(NvidiaTestCase):
             for function, value in ANSWERS.items():
                 self.answer(board, function, value)
             for number in range(32):
-                place = {'slot': 8 + 4 * slot + number // 8,
-                         'function': number % 8}
+                place = {
+                    'slot': 8 + 4 * slot + number // 8,
+                    'function': number % 8,
+                }
                 xml.append(collector_base.device(**place))
                 address = '0000:81:{slot:02x}.{function}'.format(**place)
-                names.append('pci_' + address.replace(':', '_').replace(
-                    '.', '_'))
+                names.append(
+                    'pci_' + address.replace(':', '_').replace('.', '_')
+                )
                 path = self.home / 'sys/devices/pci0000:80' / address
                 path.mkdir(parents=True)
                 (path / 'physfn').symlink_to(f'../{board}')
@@ -219,8 +268,9 @@ class BoardsTest(NvidiaTestCase):
         self.assertEqual(set(names), set(parents))
         for number, name in enumerate(names):
             ecc = 'off' if number // 32 == 1 else 'on'
-            self.assertLessEqual({**FACTS, 'ecc': ecc}.items(),
-                                 parents[name]['facts'].items())
+            self.assertLessEqual(
+                {**FACTS, 'ecc': ecc}.items(), parents[name]['facts'].items()
+            )
         self.assert_closed()
         calls = self.calls()
         for board in boards:
@@ -293,16 +343,19 @@ class StatesTest(NvidiaTestCase):
 
     def test_driver_older_than_a_function(self):
         self.library = self.useFixture(nvml.Library('WITHOUT_GSP')).path
-        self.assert_only_unknown(['gsp', 'gspversion'],
-                                 "upgrade NVIDIA's driver")
+        self.assert_only_unknown(
+            ['gsp', 'gspversion'], "upgrade NVIDIA's driver"
+        )
         self.assert_closed()
 
     def test_rule_says_why(self):
         """The operator reads it where the rule did not apply."""
         self.fail_in('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
         shown, _ = self.collect('--dry-run')
-        self.assertRegex(' '.join(shown.split()),
-                         'ecc of the target is unknown: NVML finds no driver')
+        self.assertRegex(
+            ' '.join(shown.split()),
+            'ecc of the target is unknown: NVML finds no driver',
+        )
 
 
 @ddt.ddt
@@ -324,8 +377,12 @@ class FailureTest(NvidiaTestCase):
     @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
     def test_query(self, error):
         self.fail_in(SECOND, 'nvmlDeviceGetMigMode', error)
-        self.assert_failed(f'NVML, asked about {SECOND}:', f'error {error}',
-                           'next pass', 'nvidia-smi')
+        self.assert_failed(
+            f'NVML, asked about {SECOND}:',
+            f'error {error}',
+            'next pass',
+            'nvidia-smi',
+        )
         self.assert_closed()
 
     def test_handle(self):
@@ -335,8 +392,10 @@ class FailureTest(NvidiaTestCase):
 
     def test_init(self):
         self.fail_in('-', 'nvmlInitWithFlags', UNKNOWN)
-        self.assert_failed(f'NVML, asked about {FIRST}, {SECOND}:',
-                           'whether the collector may open /dev/nvidia*')
+        self.assert_failed(
+            f'NVML, asked about {FIRST}, {SECOND}:',
+            'whether the collector may open /dev/nvidia*',
+        )
 
     def test_version_mismatch(self):
         """The driver was upgraded on disk, and the old one still runs."""
@@ -385,7 +444,8 @@ class SickTest(NvidiaTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(packages.Packages()).install(
-            'other', loader.NAMESPACE, {'other': f'{__name__}:Other'})
+            'other', loader.NAMESPACE, {'other': f'{__name__}:Other'}
+        )
         conf = collector.COMMAND.new_config()
         conf([], default_config_files=[], default_config_dirs=[])
         # NVML has eight tenths of that.
@@ -396,15 +456,24 @@ class SickTest(NvidiaTestCase):
         """Return facts of each board, or a text: why it cannot be read."""
         for name, value in self.write_answers().items():
             self.useFixture(fixtures.EnvironmentVariable(name, value))
-        found = self.vendors.facts([OTHER, *(
-            base.Device(board, '10DE_2235', board, board, frozenset())
-            for board in (FIRST, SECOND))])
+        found = self.vendors.facts(
+            [
+                OTHER,
+                *(
+                    base.Device(board, '10DE_2235', board, board, frozenset())
+                    for board in (FIRST, SECOND)
+                ),
+            ]
+        )
         self.assertEqual(base.Facts({'ports': '2'}), found.pop(OTHER.name))
         self.assertEqual({FIRST, SECOND}, set(found))
-        self.assertNotIn('nvidia-ml',
-                         pathlib.Path('/proc/self/maps').read_text())
-        return [str(facts) if isinstance(facts, exceptions.Failure) else facts
-                for _, facts in sorted(found.items())]
+        self.assertNotIn(
+            'nvidia-ml', pathlib.Path('/proc/self/maps').read_text()
+        )
+        return [
+            str(facts) if isinstance(facts, exceptions.Failure) else facts
+            for _, facts in sorted(found.items())
+        ]
 
     def test_none(self):
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
@@ -431,8 +500,10 @@ class SickTest(NvidiaTestCase):
         self.answer('-', 'nvmlInitWithFlags', 'ok')
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
 
-    @ddt.data(('crash', 'was ended by SIGSEGV'),
-              ('hang', 'did not answer within 8 seconds and was killed'))
+    @ddt.data(
+        ('crash', 'was ended by SIGSEGV'),
+        ('hang', 'did not answer within 8 seconds and was killed'),
+    )
     @ddt.unpack
     def test_dies(self, how, what):
         """The sick board is known by the next pass, and asked last."""
@@ -450,8 +521,9 @@ class SickTest(NvidiaTestCase):
         self.answer(SECOND, 'nvmlDeviceGetEccMode', 'crash')
         first, second = self.facts()
         self.assertEqual(base.Facts(FACTS), first)
-        self.assertIn(f'NVML, asked about {SECOND}: the process was ended',
-                      second)
+        self.assertIn(
+            f'NVML, asked about {SECOND}: the process was ended', second
+        )
 
     @ddt.data('nvmlInitWithFlags', 'nvmlShutdown')
     def test_dies_without_a_board(self, function):
@@ -465,10 +537,12 @@ class SickTest(NvidiaTestCase):
 
     def test_prints(self):
         """No answer but the plugin's own counts."""
-        lie = json.dumps({'board': FIRST, 'values': {'ecc': 'off'},
-                          'unknown': {}})
-        self.library = self.useFixture(nvml.Library(
-            f'NOISE={json.dumps(lie)}')).path
+        lie = json.dumps(
+            {'board': FIRST, 'values': {'ecc': 'off'}, 'unknown': {}}
+        )
+        self.library = self.useFixture(
+            nvml.Library(f'NOISE={json.dumps(lie)}')
+        ).path
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
 
     def test_prints_without_end(self):
@@ -502,15 +576,22 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
 
     def wait_for_manager(self, version):
         name = 'CUSTOM_MDEV_FACT_MANAGERVERSION_' + version.replace('.', '_')
-        self.wait_for(lambda: name in self.published()[1],
-                      f'nothing of {version} is published')
+        self.wait_for(
+            lambda: name in self.published()[1],
+            f'nothing of {version} is published',
+        )
 
     def collector(self):
         """Return the processes of the service: a parent and its worker."""
         tasks = pathlib.Path(f'/proc/{self.service.pid}/task')
-        return [self.service.pid, *(
-            int(child) for path in tasks.glob('*/children')
-            for child in path.read_text().split())]
+        return [
+            self.service.pid,
+            *(
+                int(child)
+                for path in tasks.glob('*/children')
+                for child in path.read_text().split()
+            ),
+        ]
 
     def children(self):
         """Return the processes that ask NVML, whoever is their parent."""
@@ -522,7 +603,8 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
             except OSError:
                 continue  # it has ended
             if f'NVML_LOG={self.nvml_log}' in text and (
-                    'child_main' in command):
+                'child_main' in command
+            ):
                 found.append(path)
         return found
 
@@ -532,8 +614,10 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
         self.wait_for_manager(self.OLD)
         before = self.collector()
         self.load(self.NEW)
-        self.wait_for(lambda: 'not of one version' in (
-            self.home / 'log').read_text(), 'the mismatch is not logged')
+        self.wait_for(
+            lambda: 'not of one version' in (self.home / 'log').read_text(),
+            'the mismatch is not logged',
+        )
         self.install(self.NEW)
         self.wait_for_manager(self.NEW)
         self.assertEqual(before, self.collector())
@@ -545,8 +629,9 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
         processes = self.collector()
         self.assertEqual(2, len(processes))
         for pid in processes:
-            self.assertNotIn('nvidia-ml', pathlib.Path(
-                f'/proc/{pid}/maps').read_text())
+            self.assertNotIn(
+                'nvidia-ml', pathlib.Path(f'/proc/{pid}/maps').read_text()
+            )
 
     def test_service_ends(self):
         """It leaves no child behind that hangs, however it ends."""
@@ -555,9 +640,10 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
                 self.answer(FIRST, 'nvmlDeviceGetEccMode', 'hang')
                 self.write_answers()
                 self.start()
-                self.wait_for(lambda: self.calls()[
-                    'nvmlDeviceGetEccMode', FIRST], 'NVML is not asked')
+                self.wait_for(
+                    lambda: self.calls()['nvmlDeviceGetEccMode', FIRST],
+                    'NVML is not asked',
+                )
                 self.assertEqual(1, len(self.children()))
                 self.end(self.service, with_signal)
-                self.wait_for(lambda: not self.children(),
-                              'it is still there')
+                self.wait_for(lambda: not self.children(), 'it is still there')

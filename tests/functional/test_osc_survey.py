@@ -12,37 +12,48 @@ from oslo_utils import uuidutils
 import requests
 import testtools
 
-from nova_mdev_compat.cloud import acceptance
-from nova_mdev_compat.cloud import instances
-from nova_mdev_compat.cloud import reading
-from nova_mdev_compat.cloud import survey
-from nova_mdev_compat.cloud import targets
-from nova_mdev_compat.collector import devices
-from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import instances
+from nova_mdev_compat.fleet import inventory
+from nova_mdev_compat.fleet import survey
+from nova_mdev_compat.fleet import targets
+from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents as par
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model as rules
-from nova_mdev_compat import traits
 from tests.functional import placement_server
 
 CLOUDS = 12
-NEWER = ('publishes in schema CUSTOM_MDEV_V2, which this version does not '
-         'read')
+NEWER = 'publishes in schema CUSTOM_MDEV_V2, which this version does not read'
 DRIVERS = ('535.54', '535.60', '550.54')
+
 
 def some_rules(chance):
     """Return rules about the driver, and sometimes about more."""
-    op = chance.choice([pat.Op.LE, pat.Op.GE, pat.Op.EQ])
+    op = chance.choice([pattern.Op.LE, pattern.Op.GE, pattern.Op.EQ])
     facts = {'driver': ((rules.Operand(op, rules.SAME),),)}
     if chance.random() < 0.3:
-        facts['ecc'] = ((rules.Operand(pat.Op.IS, rules.SAME),),)
-    return rules.RuleSet({'10DE': (rules.Rule(
-        'r', 'f:1', rules.Target(), rules.Accepts(
-            products=chance.choice([(rules.SAME,), (rules.ANY,)]),
-            types=chance.choice([(rules.SAME,), (rules.ANY,)]),
-            facts=facts)),)})
+        facts['ecc'] = ((rules.Operand(pattern.Op.IS, rules.SAME),),)
+    return rules.RuleSet(
+        {
+            '10DE': (
+                rules.Rule(
+                    'r',
+                    'f:1',
+                    rules.Target(),
+                    rules.Accepts(
+                        products=chance.choice([(rules.SAME,), (rules.ANY,)]),
+                        types=chance.choice([(rules.SAME,), (rules.ANY,)]),
+                        facts=facts,
+                    ),
+                ),
+            )
+        }
+    )
 
 
 def some_parent(chance, slot):
@@ -51,11 +62,18 @@ def some_parent(chance, slot):
         facts['ecc'] = chance.choice(['on', 'off'])
     mdev_type = chance.choice(['nvidia-11', 'nvidia-11', 'nvidia-12'])
     in_use = chance.choice([set(), set(), {'nvidia-11', 'nvidia-12'}])
-    return publication.describe(par.Parent(
-        f'pci_{slot}', chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
-        (mdev_type,), mdev_type, devices.VFIO_PCI,
-        frozenset(in_use - {mdev_type}), facts),
-        some_rules(chance))
+    return host_traits.describe(
+        par.Parent(
+            f'pci_{slot}',
+            chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
+            (mdev_type,),
+            mdev_type,
+            devices.VFIO_PCI,
+            frozenset(in_use - {mdev_type}),
+            facts,
+        ),
+        some_rules(chance),
+    )
 
 
 class Cloud:
@@ -75,54 +93,86 @@ class Cloud:
         root = self.server.create_provider(name)
         silent = chance.random() < 0.3
         # A newer collector's host, which may say to be of both schemas.
-        newer = [set(), {'CUSTOM_MDEV_V2'}, {
-            'CUSTOM_MDEV_V2', traits.SCHEMA}][chance.randint(0, 2)]
-        parents = [some_parent(chance, slot)
-                   for slot in range(chance.randint(0, 3))]
-        combined = publication.combine(parents)
+        newer = [set(), {'CUSTOM_MDEV_V2'}, {'CUSTOM_MDEV_V2', traits.SCHEMA}][
+            chance.randint(0, 2)
+        ]
+        parents = [
+            some_parent(chance, slot) for slot in range(chance.randint(0, 3))
+        ]
+        combined = host_traits.combine(parents)
 
         def written(names):
             if not silent:
                 return names
             return names - {traits.SCHEMA} | newer if newer else set()
 
-        self.hosts[name] = (root, silent, [
-            self._provider(f'{name}_{one.parent.name}', root,
-                           written(combined.parents[one.parent.name]),
-                           chance.choice([0, 1, 2])) for one in parents])
+        self.hosts[name] = (
+            root,
+            silent,
+            [
+                self._provider(
+                    f'{name}_{one.parent.name}',
+                    root,
+                    written(combined.parents[one.parent.name]),
+                    chance.choice([0, 1, 2]),
+                )
+                for one in parents
+            ],
+        )
         self._publish(root, written(combined.root))
         if silent:
-            self.said.update((uuid, frozenset())
-                             for uuid in self.hosts[name][2])
+            self.said.update(
+                (uuid, frozenset()) for uuid in self.hosts[name][2]
+            )
 
     def _provider(self, name, root, names, free):
         uuid = self.server.create_provider(name, root)
         self._publish(uuid, names)
-        self.server.ask('PUT', f'/resource_providers/{uuid}/inventories', {
-            'resource_provider_generation': self._generation(uuid),
-            'inventories': {'VGPU': {'total': 2}}})
+        self.server.ask(
+            'PUT',
+            f'/resource_providers/{uuid}/inventories',
+            {
+                'resource_provider_generation': self._generation(uuid),
+                'inventories': {'VGPU': {'total': 2}},
+            },
+        )
         if free < 2:
             self.allocate(uuidutils.generate_uuid(), {uuid: 2 - free})
         self.said[uuid], self.free[uuid] = frozenset(names), free
         return uuid
 
     def _publish(self, uuid, names):
-        for name in (*names, *publication.ALWAYS):
+        for name in (*names, *host_traits.ALWAYS):
             self.server.ask('PUT', f'/traits/{name}')
-        self.server.ask('PUT', f'/resource_providers/{uuid}/traits', {
-            'resource_provider_generation': self._generation(uuid),
-            'traits': sorted(names)})
+        self.server.ask(
+            'PUT',
+            f'/resource_providers/{uuid}/traits',
+            {
+                'resource_provider_generation': self._generation(uuid),
+                'traits': sorted(names),
+            },
+        )
 
     def _generation(self, uuid):
-        return self.server.ask(
-            'GET', f'/resource_providers/{uuid}')['generation']
+        return self.server.ask('GET', f'/resource_providers/{uuid}')[
+            'generation'
+        ]
 
     def allocate(self, consumer, amounts):
-        self.server.ask('PUT', f'/allocations/{consumer}', {
-            'allocations': {uuid: {'resources': {'VGPU': amount}}
-                            for uuid, amount in amounts.items()},
-            'consumer_generation': None, 'consumer_type': 'INSTANCE',
-            'project_id': 'p', 'user_id': 'u'})
+        self.server.ask(
+            'PUT',
+            f'/allocations/{consumer}',
+            {
+                'allocations': {
+                    uuid: {'resources': {'VGPU': amount}}
+                    for uuid, amount in amounts.items()
+                },
+                'consumer_generation': None,
+                'consumer_type': 'INSTANCE',
+                'project_id': 'p',
+                'user_id': 'u',
+            },
+        )
 
     def standing(self, name, wanted):
         """Return what a host is, by what each of its parents says."""
@@ -131,26 +181,40 @@ class Cloud:
             return targets.Standing.WITHOUT
         if silent:
             return targets.Standing.UNKNOWN
-        voices = {uuid: acceptance.Voice.of(traits.describe(self.said[uuid]))
-                  for uuid in parents}
+        voices = {
+            uuid: acceptance.Voice.of(traits.describe(self.said[uuid]))
+            for uuid in parents
+        }
         found = acceptance.judge(frozenset(voices.values()), wanted)
         if not found:
             return targets.Standing(found.kind.value)
-        fits = acceptance.fits(wanted, {need: {
-            uuid: self.free[uuid] for uuid, voice in voices.items()
-            if acceptance.accepts(voice, need)} for need in wanted})
-        return (targets.Standing.COMPATIBLE if fits
-                else targets.Standing.UNAVAILABLE)
+        fits = acceptance.fits(
+            wanted,
+            {
+                need: {
+                    uuid: self.free[uuid]
+                    for uuid, voice in voices.items()
+                    if acceptance.accepts(voice, need)
+                }
+                for need in wanted
+            },
+        )
+        return (
+            targets.Standing.COMPATIBLE
+            if fits
+            else targets.Standing.UNAVAILABLE
+        )
 
 
 class SurveyTest(testtools.TestCase):
-
     def test_agrees_with_what_each_device_says(self):
         seen = collections.Counter()
         for seed in range(CLOUDS):
             chance = random.Random(seed)  # noqa: S311
-            with (self.subTest(seed=seed),
-                  placement_server.PlacementServer() as server):
+            with (
+                self.subTest(seed=seed),
+                placement_server.PlacementServer() as server,
+            ):
                 seen += self.check(Cloud(server, chance), chance)
         for standing in targets.Standing:
             self.assertGreater(seen[standing], 2, seen)
@@ -158,44 +222,69 @@ class SurveyTest(testtools.TestCase):
     def test_words_for_hosts_of_another_schema(self):
         """Beside one that publishes, and where nobody does."""
         with placement_server.PlacementServer() as server:
-            for name, schemas in {'newer': ['CUSTOM_MDEV_V2'], 'both': [
-                    'CUSTOM_MDEV_V2', traits.SCHEMA], 'silent': []}.items():
+            for name, schemas in {
+                'newer': ['CUSTOM_MDEV_V2'],
+                'both': ['CUSTOM_MDEV_V2', traits.SCHEMA],
+                'silent': [],
+            }.items():
                 root = server.create_provider(name)
-                for uuid in (root, server.create_provider(
-                        f'{name}_pci_0', root)):
+                for uuid in (
+                    root,
+                    server.create_provider(f'{name}_pci_0', root),
+                ):
                     for schema in schemas:
                         server.add_trait(uuid, schema)
                         server.add_trait(uuid, traits.TYPE + 'NVIDIA_11')
                 if schemas:
                     server.add_trait(root, traits.HOST)
-            placement = pl.Placement(sender(server.endpoint))
-            expected = [('both', NEWER), ('newer', NEWER),
-                        ('silent', 'no collector has published here')]
+            placement = client.Placement(sender(server.endpoint))
+            expected = [
+                ('both', NEWER),
+                ('newer', NEWER),
+                ('silent', 'no collector has published here'),
+            ]
             self.assertEqual(expected, self.because(placement))
             source = server.create_provider('source')
             for trait in (traits.SCHEMA, traits.HOST):
                 server.add_trait(source, trait)
-            self.assertEqual([*expected, ('source', '')],
-                             self.because(placement))
+            self.assertEqual(
+                [*expected, ('source', '')], self.because(placement)
+            )
 
     def because(self, placement):
         """Return what is said of all hosts, by name."""
-        wanted = acceptance.needs([(frozenset({ident.Identity.of(
-            '10DE_2235', 'nvidia-11')}), 'VGPU', 1)])
+        wanted = acceptance.needs(
+            [
+                (
+                    frozenset(
+                        {identity.Identity.of('10DE_2235', 'nvidia-11')}
+                    ),
+                    'VGPU',
+                    1,
+                )
+            ]
+        )
         return sorted(
-            (target.host, '; '.join(target.because)) for target in
-            targets.Judge(survey.ask(placement, wanted, {}), wanted, {},
-                          {}).targets('nobody'))
+            (target.host, '; '.join(target.because))
+            for target in targets.Judge(
+                survey.ask(placement, wanted, {}), wanted, {}, {}
+            ).targets('nobody')
+        )
 
     def check(self, cloud, chance):
         """Compare for an instance on each host; return what there was."""
-        placement = pl.Placement(sender(cloud.server.endpoint))
+        placement = client.Placement(sender(cloud.server.endpoint))
         # Who speaks is no business of a description.
-        published = {uuid: names - {traits.MIXED}
-                     for uuid, names in cloud.said.items()}
-        self.assertEqual(published, {
-            parent.uuid: frozenset(names_of(parent.said))
-            for _, parent in reading.read(placement).parents()})
+        published = {
+            uuid: names - {traits.MIXED} for uuid, names in cloud.said.items()
+        }
+        self.assertEqual(
+            published,
+            {
+                parent.uuid: frozenset(names_of(parent.said))
+                for _, parent in inventory.read(placement).parents()
+            },
+        )
         seen = collections.Counter()
         for source, (_, silent, parents) in cloud.hosts.items():
             left = [uuid for uuid in parents if cloud.free[uuid]]
@@ -213,36 +302,56 @@ class SurveyTest(testtools.TestCase):
         answers = survey.ask(placement, instance.needs, room)
         asked = len(cloud.server.requests) - count
         self.assertLessEqual(asked, self.most(answers, instance.needs))
-        found = {target.host: target.standing for target in targets.Judge(
-            answers, instance.needs, room, {}).targets(instance.host.uuid)}
+        found = {
+            target.host: target.standing
+            for target in targets.Judge(
+                answers, instance.needs, room, {}
+            ).targets(instance.host.uuid)
+        }
         self.assertEqual(
-            {name: cloud.standing(name, instance.needs)
-             for name in cloud.hosts if name != source}, found)
+            {
+                name: cloud.standing(name, instance.needs)
+                for name in cloud.hosts
+                if name != source
+            },
+            found,
+        )
         cloud.server.ask('DELETE', f'/allocations/{uuid}')
         return collections.Counter(found.values())
 
     def most(self, answers, wanted):
         """Return as how many requests are promised, of a survey alone."""
-        reasons = sum(isinstance(about, pat.Pattern) for about in answers)
-        return 5 + reasons + sum(
-            len(need.alternatives) * (1 + acceptance.most(need, wanted))
-            for need in wanted)
+        reasons = sum(isinstance(about, pattern.Pattern) for about in answers)
+        return (
+            5
+            + reasons
+            + sum(
+                len(need.alternatives) * (1 + acceptance.most(need, wanted))
+                for need in wanted
+            )
+        )
 
 
 def names_of(said):
     """Return the traits that a description was made of."""
-    return [*([traits.SCHEMA] if said.managed else []),
-            *(traits.PARENT + name for name in said.parents),
-            *(traits.TYPE + name for name in said.types),
-            *(traits.INUSE + name for name in said.in_use),
-            *(traits.encode_fact(*pair) for pair in said.facts),
-            *said.accepts]
+    return [
+        *([traits.SCHEMA] if said.managed else []),
+        *(traits.PARENT + name for name in said.parents),
+        *(traits.TYPE + name for name in said.types),
+        *(traits.INUSE + name for name in said.in_use),
+        *(traits.encode_fact(*pair) for pair in said.facts),
+        *said.accepts,
+    ]
 
 
 def sender(endpoint):
     session = requests.Session()
-    session.headers.update({
-        'X-Auth-Token': 'admin',
-        'OpenStack-API-Version': f'placement {pl.MICROVERSION}'})
+    session.headers.update(
+        {
+            'X-Auth-Token': 'admin',
+            'OpenStack-API-Version': f'placement {client.MICROVERSION}',
+        }
+    )
     return lambda method, url, body: session.request(
-        method, endpoint + url, json=body, timeout=60)
+        method, endpoint + url, json=body, timeout=60
+    )

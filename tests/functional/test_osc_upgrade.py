@@ -10,24 +10,33 @@ import ddt
 import fixtures
 import yaml
 
-from nova_mdev_compat.collector import devices
-from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat.collector import publication
+from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
+from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import loader
 from tests.functional import osc_base
 from tests.functional import osc_services
 from tests.unit import samples
 
-FACTS = {'ecc': 'on', 'mig': 'disabled', 'os': 'rhel-9.6',
-         'subsystem': '10de:1482'}
+FACTS = {
+    'ecc': 'on',
+    'mig': 'disabled',
+    'os': 'rhel-9.6',
+    'subsystem': '10de:1482',
+}
 HEAD = 'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
-UP_TO_OURS = HEAD + """\
+UP_TO_OURS = (
+    HEAD
+    + """\
   - name: an older driver
     accepts:
       facts: {driver: {at_most: same}}
 """
+)
 #: Each release takes the one before it, and its own.
-ONE_BACK = HEAD + """\
+ONE_BACK = (
+    HEAD
+    + """\
   - name: up to 535
     target:
       facts: {driver: {below: "550"}}
@@ -44,6 +53,7 @@ ONE_BACK = HEAD + """\
     accepts:
       facts: {driver: {at_least: "550", at_most: same}}
 """
+)
 #: Only the same driver.
 SAME = """\
   - name: the same driver
@@ -63,12 +73,15 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
         self.nova = osc_services.Compute()
         server = self.useFixture(osc_services.HTTPServer(self.nova))
         self.keystone.services['compute'] = {
-            osc_services.REGION: f'{server.url}/v2.1'}
+            osc_services.REGION: f'{server.url}/v2.1'
+        }
         # Where an installation has them.
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.conf.collector.SHIPPED_RULES', [SHIPPED]))
-        self.rules_dir = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_mdev_compat.conf.collector.SHIPPED_RULES', [SHIPPED]
+            )
+        )
+        self.rules_dir = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.write_rules(UP_TO_OURS)
 
     def write_rules(self, text):
@@ -89,16 +102,31 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
 
         :param boards: drivers, or tuples of driver and mdev type
         """
-        boards = [board if isinstance(board, tuple)
-                  else (board, 'nvidia-558') for board in boards]
-        described = [publication.describe(par.Parent(
-            f'pci_0000_8{slot}_00_0', '10DE_2235', (mdev_type,), mdev_type,
-            devices.VFIO_PCI, frozenset(), {**FACTS, 'driver': driver}),
-            self.rules) for slot, (driver, mdev_type) in enumerate(boards)]
-        said = publication.combine(described)
+        boards = [
+            board if isinstance(board, tuple) else (board, 'nvidia-558')
+            for board in boards
+        ]
+        described = [
+            host_traits.describe(
+                parents.Parent(
+                    f'pci_0000_8{slot}_00_0',
+                    '10DE_2235',
+                    (mdev_type,),
+                    mdev_type,
+                    devices.VFIO_PCI,
+                    frozenset(),
+                    {**FACTS, 'driver': driver},
+                ),
+                self.rules,
+            )
+            for slot, (driver, mdev_type) in enumerate(boards)
+        ]
+        said = host_traits.combine(described)
         root = self.provider(name, said.root)
-        return [self.provider(f'{name}_{device}', names, root, vgpus)
-                for device, names in said.parents.items()]
+        return [
+            self.provider(f'{name}_{device}', names, root, vgpus)
+            for device, names in said.parents.items()
+        ]
 
     def provider(self, name, names, parent=None, vgpus=0):
         found = self.placement.create_provider(name, parent)
@@ -106,25 +134,42 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
             self.placement.ask('PUT', f'/traits/{trait}')
         path = f'/resource_providers/{found}'
         body = self.placement.ask('GET', f'{path}/traits')
-        body = self.placement.ask('PUT', f'{path}/traits', {
-            **body, 'traits': sorted(names)})
+        body = self.placement.ask(
+            'PUT', f'{path}/traits', {**body, 'traits': sorted(names)}
+        )
         if vgpus:
-            self.placement.ask('PUT', f'{path}/inventories', {
-                'resource_provider_generation':
-                    body['resource_provider_generation'],
-                'inventories': {'VGPU': {'total': vgpus,
-                                         'max_unit': vgpus}}})
+            self.placement.ask(
+                'PUT',
+                f'{path}/inventories',
+                {
+                    'resource_provider_generation': body[
+                        'resource_provider_generation'
+                    ],
+                    'inventories': {
+                        'VGPU': {'total': vgpus, 'max_unit': vgpus}
+                    },
+                },
+            )
         return found
 
     def boot(self, number, *boards, amount=1):
         """Make instances that have mdevs of boards; return their UUIDs."""
         found = [str(uuid.uuid4()) for _ in range(number)]
         for one in found:
-            self.placement.ask('PUT', f'/allocations/{one}', {
-                'allocations': {board: {'resources': {'VGPU': amount}}
-                                for board in boards},
-                'project_id': 'p', 'user_id': 'u', 'consumer_type':
-                    'INSTANCE', 'consumer_generation': None})
+            self.placement.ask(
+                'PUT',
+                f'/allocations/{one}',
+                {
+                    'allocations': {
+                        board: {'resources': {'VGPU': amount}}
+                        for board in boards
+                    },
+                    'project_id': 'p',
+                    'user_id': 'u',
+                    'consumer_type': 'INSTANCE',
+                    'consumer_generation': None,
+                },
+            )
         return found
 
     def assert_all_golden(self, name, *more, status=0, **kwargs):
@@ -132,14 +177,14 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
         done = self.plan(TO_560, *more, status=status, **kwargs)
         self.assert_golden(f'upgrade-{name}.txt', done.stdout)
         self.assert_golden(f'upgrade-{name}.stderr.txt', done.stderr)
-        as_json = self.plan(TO_560, '-f', 'json', *more, status=status,
-                            **kwargs)
+        as_json = self.plan(
+            TO_560, '-f', 'json', *more, status=status, **kwargs
+        )
         self.assert_golden(f'upgrade-{name}.json', as_json.stdout)
 
 
 @ddt.ddt
 class PlanTest(UpgradeTestCase):
-
     def test_an_order(self):
         """The new driver takes those of the old one."""
         (one,) = self.host('gpu-1', '550.54.14')
@@ -195,16 +240,31 @@ class PlanTest(UpgradeTestCase):
         path = f'/allocations/{server}'
         self.placement.ask('DELETE', path)
         if destination:
-            self.placement.ask('PUT', path, {
-                'allocations': {destination: {'resources': {'VGPU': 1}}},
-                'project_id': 'p', 'user_id': 'u', 'consumer_type':
-                    'INSTANCE', 'consumer_generation': None})
+            self.placement.ask(
+                'PUT',
+                path,
+                {
+                    'allocations': {destination: {'resources': {'VGPU': 1}}},
+                    'project_id': 'p',
+                    'user_id': 'u',
+                    'consumer_type': 'INSTANCE',
+                    'consumer_generation': None,
+                },
+            )
         self.nova.migrations.setdefault(status, []).append(
-            {'id': 1, 'uuid': migration, 'instance_uuid': server,
-             'status': status})
+            {
+                'id': 1,
+                'uuid': migration,
+                'instance_uuid': server,
+                'status': status,
+            }
+        )
 
-    @ddt.data(('running', True, 'gpu-2'), ('accepted', False, 'gpu-1'),
-              ('finished', True, 'gpu-2'))
+    @ddt.data(
+        ('running', True, 'gpu-2'),
+        ('accepted', False, 'gpu-1'),
+        ('finished', True, 'gpu-2'),
+    )
     @ddt.unpack
     def test_being_moved(self, status, has_destination, host):
         """It counts once, and where it goes as soon as that is known."""
@@ -214,8 +274,9 @@ class PlanTest(UpgradeTestCase):
         (server,) = self.boot(1, one)
         self.move(server, one, two if has_destination else None, status)
         done = self.plan(f'{TO_560} -f json')
-        self.assertIn('being moved, and taken for where they go: 1 instance',
-                      done.stderr)
+        self.assertIn(
+            'being moved, and taken for where they go: 1 instance', done.stderr
+        )
         rows = json.loads(done.stdout)
         self.assertEqual([host], [row['Host'] for row in rows if row['Go To']])
         moved = [move['server'] for row in rows for move in row['Go To']]
@@ -229,40 +290,49 @@ class PlanTest(UpgradeTestCase):
         (both,) = self.boot(1, *one)
         (single,) = self.boot(1, one[0])
         done = self.plan(TO_560, '-f', 'json')
-        moves = [move for row in json.loads(done.stdout)
-                 for move in row['Go To']]
-        self.assertEqual({(both, 'gpu-1', 'gpu-2'),
-                          (single, 'gpu-1', 'gpu-2')}, {
-            tuple(move.values()) for move in moves})
+        moves = [
+            move for row in json.loads(done.stdout) for move in row['Go To']
+        ]
+        self.assertEqual(
+            {(both, 'gpu-1', 'gpu-2'), (single, 'gpu-1', 'gpu-2')},
+            {tuple(move.values()) for move in moves},
+        )
         self.assertIn(
             'devices of type NVIDIA_559 count as staying as they are: on '
-            'gpu-1 and gpu-2; add --type if they change, too\n', done.stderr)
+            'gpu-1 and gpu-2; add --type if they change, too\n',
+            done.stderr,
+        )
         done = self.plan(f'{TO_560} --type nvidia-559')
         self.assertNotIn('count as staying', done.stderr)
 
     def test_many_hosts_that_are_alike(self):
         """One row for them in a table, and one for each of them in JSON."""
-        boards = [self.host(f'gpu-{number:02}', '550.54.14')
-                  for number in range(25)]
+        boards = [
+            self.host(f'gpu-{number:02}', '550.54.14') for number in range(25)
+        ]
         for (board,) in boards[:20]:
             self.boot(1, board)
         done = self.plan()
         self.assert_golden('upgrade-many.txt', done.stdout)
-        self.assertEqual(list(range(1, 26)),
-                         [row['Step'] for row in self.rows()])
+        self.assertEqual(
+            list(range(1, 26)), [row['Step'] for row in self.rows()]
+        )
 
     def test_other_formats(self):
         """Every step has its row in them, too, and all UUIDs."""
-        boards = [self.host(f'gpu-{number:02}', '550.54.14')
-                  for number in range(22)]
+        boards = [
+            self.host(f'gpu-{number:02}', '550.54.14') for number in range(22)
+        ]
         (one,) = self.boot(1, boards[0][0])
         for name, lines in (('csv', 23), ('value', 22)):
             shown = self.plan(f'{TO_560} -f {name}').stdout
             self.assertEqual(lines, shown.count('\n'))
             self.assertIn(one, shown)
         found = yaml.safe_load(self.plan(f'{TO_560} -f yaml').stdout)
-        self.assertEqual([{'server': one, 'from': 'gpu-00', 'to': 'gpu-01'}],
-                         found[-1]['Go To'])
+        self.assertEqual(
+            [{'server': one, 'from': 'gpu-00', 'to': 'gpu-01'}],
+            found[-1]['Go To'],
+        )
 
     def test_only_some_hosts(self):
         """Those that are not named stay, and take instances."""
@@ -272,14 +342,19 @@ class PlanTest(UpgradeTestCase):
         self.host('gpu-3', '550.54.14')
         self.boot(1, one)
         rows = self.rows(f'{TO_560} gpu-1')
-        self.assertEqual([('gpu-1', ['gpu-2'])], [
-            (row['Host'], [move['to'] for move in row['Go To']])
-            for row in rows])
+        self.assertEqual(
+            [('gpu-1', ['gpu-2'])],
+            [
+                (row['Host'], [move['to'] for move in row['Go To']])
+                for row in rows
+            ],
+        )
         self.plan(f'{TO_560} gpu-1 gpu-2', status=1)
 
     def test_undecided(self):
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.cloud.upgrades.planning.LIMIT', 2))
+        self.useFixture(
+            fixtures.MonkeyPatch('nova_mdev_compat.upgrade.planning.LIMIT', 2)
+        )
         self.write_rules(ONE_BACK)
         self.host('gpu-1', '550.54.14')
         (two,) = self.host('gpu-2', '535.54.03')
@@ -288,7 +363,8 @@ class PlanTest(UpgradeTestCase):
         self.assertIn(
             'no order of 2 upgrades was found that strands nobody, and it is '
             'not proven that there is none: the search ended after 2 steps\n',
-            done.stderr)
+            done.stderr,
+        )
 
     def test_all_have_it(self):
         self.host('gpu-1', '560.28.3')
@@ -298,11 +374,12 @@ class PlanTest(UpgradeTestCase):
         self.assertEqual('\n', done.stdout)
         self.assertEqual(
             'nothing to upgrade: on gpu-1 and gpu-2\n'
-            '0 of 2 pairs of kinds of devices change\n', done.stderr)
+            '0 of 2 pairs of kinds of devices change\n',
+            done.stderr,
+        )
 
 
 class PairsTest(UpgradeTestCase):
-
     def pairs(self, name, *more):
         done = self.plan(f'{TO_560} --pairs', *more)
         self.assert_golden(f'upgrade-pairs{name}.txt', done.stdout)
@@ -316,15 +393,21 @@ class PairsTest(UpgradeTestCase):
         self.host('gpu-3', '565.10')
         done = self.pairs('')
         self.assert_golden('upgrade-pairs.stderr.txt', done.stderr)
-        self.assertFalse([path for method, path in self.placement.requests
-                          if path.endswith('/allocations')])
+        self.assertFalse(
+            [
+                path
+                for method, path in self.placement.requests
+                if path.endswith('/allocations')
+            ]
+        )
 
     def test_nothing_changes(self):
         self.host('gpu-1', '550.54.14')
         done = self.plan(f'{TO_560} --pairs')
         self.assertEqual('\n', done.stdout)
-        self.assertEqual('0 of 0 pairs of kinds of devices change\n',
-                         done.stderr)
+        self.assertEqual(
+            '0 of 0 pairs of kinds of devices change\n', done.stderr
+        )
 
 
 class WarningTest(UpgradeTestCase):
@@ -338,13 +421,22 @@ class WarningTest(UpgradeTestCase):
             self.host(f'gpu-{number}', '550.54.14')
         self.write_rules(HEAD + SAME)
         for more in ('', ' --pairs'):
-            line = self.refuse(f'{TO_560} --rules {self.rules_dir}{more}',
-                               status=4)
-            self.assertIn('these rules do not give what devices accept now: '
-                          'on gpu-0, gpu-1, gpu-2 and 2 more hosts; ', line)
+            line = self.refuse(
+                f'{TO_560} --rules {self.rules_dir}{more}', status=4
+            )
+            self.assertIn(
+                'these rules do not give what devices accept now: '
+                'on gpu-0, gpu-1, gpu-2 and 2 more hosts; ',
+                line,
+            )
             self.assertNotIn('strands nobody', line)
-        self.assertFalse([path for method, path in self.placement.requests
-                          if path.endswith('/allocations')])
+        self.assertFalse(
+            [
+                path
+                for method, path in self.placement.requests
+                if path.endswith('/allocations')
+            ]
+        )
 
     def test_other_rules_are_allowed(self):
         self.host('gpu-0', '550.54.14')
@@ -356,13 +448,20 @@ class WarningTest(UpgradeTestCase):
             'devices accept now something else than these rules say: on '
             'gpu-0; the answer holds only if the hosts have these rules when '
             'they are upgraded, and no vendor plugin answers in their place',
-            lines[0])
-        self.assertIn('by these rules, which are not those of the hosts now: '
-                      'an order of 2 upgrades strands nobody', lines)
+            lines[0],
+        )
+        self.assertIn(
+            'by these rules, which are not those of the hosts now: '
+            'an order of 2 upgrades strands nobody',
+            lines,
+        )
         self.assertEqual(
-            {'gpu-0': 'accepts now something else than these rules say',
-             'gpu-1': ''},
-            {row['Host']: row['Because'] for row in self.rows(line)})
+            {
+                'gpu-0': 'accepts now something else than these rules say',
+                'gpu-1': '',
+            },
+            {row['Host']: row['Because'] for row in self.rows(line)},
+        )
 
     def test_no_complete_identity(self):
         self.host('gpu-1', '550.54.14')
@@ -370,14 +469,26 @@ class WarningTest(UpgradeTestCase):
         self.placement.add_trait(two, 'CUSTOM_MDEV_FACT_ECC_OFF')
         self.boot(1, two)
         rows = self.rows()
-        self.assertEqual([(0, 'gpu-2', 1, 0), (1, 'gpu-1', 0, 0),
-                          (2, 'gpu-2', 0, 1)], [
-            (row['Step'], row['Host'], len(row['Stranded']),
-             len(row['To Stop'])) for row in rows])
-        self.assertEqual('no complete identity is published (1 host)',
-                         rows[0]['Because'])
-        self.assertIn('devices carry no complete identity, and count as '
-                      'accepted nowhere: on gpu-2', self.warned())
+        self.assertEqual(
+            [(0, 'gpu-2', 1, 0), (1, 'gpu-1', 0, 0), (2, 'gpu-2', 0, 1)],
+            [
+                (
+                    row['Step'],
+                    row['Host'],
+                    len(row['Stranded']),
+                    len(row['To Stop']),
+                )
+                for row in rows
+            ],
+        )
+        self.assertEqual(
+            'no complete identity is published (1 host)', rows[0]['Because']
+        )
+        self.assertIn(
+            'devices carry no complete identity, and count as '
+            'accepted nowhere: on gpu-2',
+            self.warned(),
+        )
 
     def test_a_host_without_a_collector(self):
         """It takes nobody, and is none of those to upgrade."""
@@ -388,26 +499,39 @@ class WarningTest(UpgradeTestCase):
         rows = self.rows()
         self.assertEqual(
             [(0, 'no collector has published here (1 host)'), (1, '')],
-            [(row['Step'], row['Because']) for row in rows])
+            [(row['Step'], row['Because']) for row in rows],
+        )
 
 
 @ddt.ddt
 class BadInputTest(UpgradeTestCase):
-
     @ddt.data(
-        (f'{PLAN} --fact driver', "fact 'driver' is not of the form "
-         '<name>=<value>'),
-        (f'{PLAN} --fact driver=', "fact driver: '' has no letter or digit "
-         'that a trait could carry'),
-        (f'{PLAN} --fact driver=1 --fact driver=2', 'fact driver is given '
-         'twice'),
+        (
+            f'{PLAN} --fact driver',
+            "fact 'driver' is not of the form <name>=<value>",
+        ),
+        (
+            f'{PLAN} --fact driver=',
+            "fact driver: '' has no letter or digit that a trait could carry",
+        ),
+        (
+            f'{PLAN} --fact driver=1 --fact driver=2',
+            'fact driver is given twice',
+        ),
         ('mdev upgrade plan --fact driver=1 --type -', None),
-        ('mdev upgrade plan --fact driver=1 --type _', "type: '_' has no "
-         'letter or digit that a trait could carry'),
-        (f'{TO_560} --no-shipped', '--no-shipped leaves no rules: name some '
-         'with --rules'),
-        (f'{TO_560} --rules /nowhere', '/nowhere: there is no such directory '
-         'of rule files'))
+        (
+            'mdev upgrade plan --fact driver=1 --type _',
+            "type: '_' has no letter or digit that a trait could carry",
+        ),
+        (
+            f'{TO_560} --no-shipped',
+            '--no-shipped leaves no rules: name some with --rules',
+        ),
+        (
+            f'{TO_560} --rules /nowhere',
+            '/nowhere: there is no such directory of rule files',
+        ),
+    )
     @ddt.unpack
     def test_before_anything_is_asked(self, line, message):
         if message:
@@ -418,27 +542,40 @@ class BadInputTest(UpgradeTestCase):
 
     def test_wrong_rules(self):
         (self.rules_dir / 'nvidia.yaml').write_text('vendor: 10de\n')
-        self.assertIn('nvidia.yaml', self.refuse(
-            f'{TO_560} --rules {self.rules_dir}', status=2))
+        self.assertIn(
+            'nvidia.yaml',
+            self.refuse(f'{TO_560} --rules {self.rules_dir}', status=2),
+        )
         self.assertEqual([], self.placement.requests)
 
     @ddt.data('--type nvidia-558', '--fact driver=1')
     def test_missing_option(self, option):
         done = self.openstack(f'mdev upgrade plan {option}', status=2)
-        self.assertIn('the following arguments are required: --',
-                      done.stderr)
+        self.assertIn('the following arguments are required: --', done.stderr)
 
     @ddt.data(
-        (f'{TO_560} gpu-2 gpu-1 gpu-3', 'Placement has no compute host '
-         'gpu-2, gpu-3: "openstack hypervisor list" has their names'),
-        (f'{TO_560} plain', 'no device of host plain serves type NVIDIA_558, '
-         'or has it in use'),
-        ('mdev upgrade plan --type nvidia-1 --fact driver=1', 'no device '
-         'serves type NVIDIA_1, or has it in use: "openstack mdev device '
-         'list" has the types'),
-        (f'{PLAN} --fact drivers=1', 'none of these devices has published '
-         'fact drivers, and no rule asks for it; what they have: driver, ecc, '
-         'mig, os, subsystem'))
+        (
+            f'{TO_560} gpu-2 gpu-1 gpu-3',
+            'Placement has no compute host '
+            'gpu-2, gpu-3: "openstack hypervisor list" has their names',
+        ),
+        (
+            f'{TO_560} plain',
+            'no device of host plain serves type NVIDIA_558, or has it in use',
+        ),
+        (
+            'mdev upgrade plan --type nvidia-1 --fact driver=1',
+            'no device '
+            'serves type NVIDIA_1, or has it in use: "openstack mdev device '
+            'list" has the types',
+        ),
+        (
+            f'{PLAN} --fact drivers=1',
+            'none of these devices has published '
+            'fact drivers, and no rule asks for it; what they have: driver, ecc, '
+            'mig, os, subsystem',
+        ),
+    )
     @ddt.unpack
     def test_nothing_of_the_kind(self, line, message):
         """That is seen before it is asked who has mdevs."""
@@ -446,32 +583,41 @@ class BadInputTest(UpgradeTestCase):
         self.host('plain')
         self.boot(1, one)
         self.assertEqual(message, self.refuse(line, status=2))
-        self.assertFalse([path for method, path in self.placement.requests
-                          if path.endswith('/allocations')])
+        self.assertFalse(
+            [
+                path
+                for method, path in self.placement.requests
+                if path.endswith('/allocations')
+            ]
+        )
 
 
 class RequestTest(UpgradeTestCase):
-
     def asked(self):
         """Return of which providers it was asked who has something."""
-        found = [path.split('/')[2] for _, path in self.placement.requests
-                 if path.endswith('/allocations')]
+        found = [
+            path.split('/')[2]
+            for _, path in self.placement.requests
+            if path.endswith('/allocations')
+        ]
         self.placement.requests.clear()
         return found
 
     def test_only_of_devices_that_it_can_make_a_difference_to(self):
-        boards = [*self.host('gpu-1', '550.54.14'),
-                  *self.host('gpu-2', '550.54.14',
-                             ('550.54.14', 'nvidia-559')),
-                  *self.host('gpu-3', ('550.54.14', 'nvidia-559')),
-                  *self.host('gpu-4', '565.10')]
+        boards = [
+            *self.host('gpu-1', '550.54.14'),
+            *self.host('gpu-2', '550.54.14', ('550.54.14', 'nvidia-559')),
+            *self.host('gpu-3', ('550.54.14', 'nvidia-559')),
+            *self.host('gpu-4', '565.10'),
+        ]
         self.boot(1, boards[0])
         self.placement.requests.clear()
         self.plan(f'{TO_560} gpu-1')
         self.assertEqual(sorted(boards[:3]), sorted(self.asked()))
         self.plan(f'{TO_560} gpu-4')
-        self.assertEqual(sorted([*boards[:3], boards[4]]),
-                         sorted(self.asked()))
+        self.assertEqual(
+            sorted([*boards[:3], boards[4]]), sorted(self.asked())
+        )
 
     def test_they_do_not_grow_with_hosts_but_for_that(self):
         counts = []
@@ -481,5 +627,6 @@ class RequestTest(UpgradeTestCase):
             self.placement.requests.clear()
             self.plan()
             counts.append(len(self.placement.requests))
-        self.assertEqual([1, 1], [
-            later - one for one, later in itertools.pairwise(counts)])
+        self.assertEqual(
+            [1, 1], [later - one for one, later in itertools.pairwise(counts)]
+        )

@@ -35,11 +35,15 @@ for point in metadata.distribution('nova-mdev-compat').entry_points:
 
 
 class PackagingTestCase(testtools.TestCase):
-
     def run_python(self, *args, status=0):
         """Return what it printed, and what it wrote to stderr."""
-        done = subprocess.run([sys.executable, *args], capture_output=True,
-                              text=True, check=False, cwd=ROOT)
+        done = subprocess.run(
+            [sys.executable, *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
         self.assertEqual(status, done.returncode, done.stdout + done.stderr)
         return done.stdout, done.stderr
 
@@ -51,55 +55,79 @@ class PlainTest(PackagingTestCase):
     def test_openstack(self):
         """openstackclient loads each command of ours, whatever is asked."""
         shown, said = self.run_python(
-            '-c', plain.without('python-openstackclient')
-            + "from openstackclient import shell\n"
-            "sys.exit(shell.main(['--help']))")
+            '-c',
+            plain.without('python-openstackclient')
+            + 'from openstackclient import shell\n'
+            "sys.exit(shell.main(['--help']))",
+        )
         self.assertEqual('', said)
         for item in metadata.entry_points(group='openstack.mdev.v1'):
             self.assertIn(f'\n  {item.name.replace("_", " ")}  ', shown)
 
     @ddt.data(
-        ('python-openstackclient', {'openstack.cli.extension',
-                                    'openstack.mdev.v1'}),
+        (
+            'python-openstackclient',
+            {'openstack.cli.extension', 'openstack.mdev.v1'},
+        ),
         # oslo-config-generator reads the options of all packages.
         ('oslo.config', {'oslo.config.opts'}),
         ('stevedore', {'nova_mdev_compat.vendors'}),
-        ('cliff', {'nova_mdev_compat.rules.commands',
-                   'nova_mdev_compat.rules.formatters'}))
+        (
+            'cliff',
+            {
+                'nova_mdev_compat.rules.commands',
+                'nova_mdev_compat.rules.formatters',
+            },
+        ),
+    )
     @ddt.unpack
     def test_loads_beside(self, owner, groups):
         shown, said = self.run_python(
-            '-c', plain.without(owner) + LOAD.format(groups=groups))
+            '-c', plain.without(owner) + LOAD.format(groups=groups)
+        )
         self.assertEqual('', said)
-        self.assertEqual(groups, {line.split()[0]
-                                  for line in shown.splitlines()})
+        self.assertEqual(
+            groups, {line.split()[0] for line in shown.splitlines()}
+        )
 
     @ddt.data('annotator', 'collector')
     def test_says_which_extra(self, name):
         shown, said = self.run_python(
-            '-c', plain.without() + 'from nova_mdev_compat.cmd import start\n'
-            f'sys.exit(start.{name}())', status=2)
+            '-c',
+            plain.without() + 'from nova_mdev_compat.cmd import start\n'
+            f'sys.exit(start.{name}())',
+            status=2,
+        )
         self.assertEqual('', shown)
-        self.assertRegex(said, rf"^nova-mdev-{name}: .*'?libvirt'?.*: "
-                         r"pip install 'nova-mdev-compat\[collector\]'\n$")
+        self.assertRegex(
+            said,
+            rf"^nova-mdev-{name}: .*'?libvirt'?.*: "
+            r"pip install 'nova-mdev-compat\[collector\]'\n$",
+        )
 
     def test_is_broken(self):
         """No extra brings what is missing of this package itself."""
         _, said = self.run_python(
-            '-c', "import sys\n"
+            '-c',
+            'import sys\n'
             "sys.modules['nova_mdev_compat.annotator.report'] = None\n"
             'from nova_mdev_compat.cmd import start\n'
-            'sys.exit(start.annotator())', status=1)
+            'sys.exit(start.annotator())',
+            status=1,
+        )
         self.assertIn('ModuleNotFoundError', said)
         self.assertNotIn('pip install', said)
 
 
 class PackagingTest(PackagingTestCase):
-
     def test_scheduler_side_without_libvirt(self):
-        self.run_python('-c', WITHOUT.format(
-            missing=['libvirt', 'nova_mdev_compat.collector'],
-            module='nova_mdev_compat.filters'))
+        self.run_python(
+            '-c',
+            WITHOUT.format(
+                missing=['libvirt', 'nova_mdev_compat.collector'],
+                module='nova_mdev_compat.filters',
+            ),
+        )
 
     def test_filter_imports_nothing_of_the_extra(self):
         """Nova has some of it, but we must not rely on that."""
@@ -108,34 +136,64 @@ class PackagingTest(PackagingTestCase):
                 self.assertNotIn(f'import {name}', path.read_text(), path)
 
     def test_compute_side_without_nova(self):
-        self.run_python('-c', WITHOUT.format(
-            missing=['nova', 'oslo_db', 'placement'],
-            module='nova_mdev_compat.cmd.collector'))
+        self.run_python(
+            '-c',
+            WITHOUT.format(
+                missing=['nova', 'oslo_db', 'placement'],
+                module='nova_mdev_compat.cmd.collector',
+            ),
+        )
 
     def test_guard_without_extras(self):
         """What libvirt starts needs nothing but the package."""
-        self.run_python('-c', WITHOUT.format(
-            missing=[*COLLECTOR_ONLY, 'cotyledon', 'jsonschema',
-                     'keystoneauth1', 'nova', 'oslo_log', 'stevedore'],
-            module='nova_mdev_compat.guard.hook'))
+        self.run_python(
+            '-c',
+            WITHOUT.format(
+                missing=[
+                    *COLLECTOR_ONLY,
+                    'cotyledon',
+                    'jsonschema',
+                    'keystoneauth1',
+                    'nova',
+                    'oslo_log',
+                    'stevedore',
+                ],
+                module='nova_mdev_compat.guard.hook',
+            ),
+        )
 
     def test_wheel(self):
         """It has the package, the default rules and the entry points."""
         with tempfile.TemporaryDirectory() as directory:
-            self.run_python('-m', 'pip', 'wheel', '--no-deps', '--quiet',
-                            '--no-build-isolation', '--wheel-dir', directory,
-                            str(ROOT))
+            self.run_python(
+                '-m',
+                'pip',
+                'wheel',
+                '--no-deps',
+                '--quiet',
+                '--no-build-isolation',
+                '--wheel-dir',
+                directory,
+                str(ROOT),
+            )
             (wheel,) = pathlib.Path(directory).glob('*.whl')
             with zipfile.ZipFile(wheel) as archive:
                 names = archive.namelist()
         ends = [
-            *(f'.data/data/share/nova-mdev-compat/rules.d/{path.name}'
-              for path in (ROOT / 'etc/nova-mdev-compat/rules.d').iterdir()),
-            *(f'.data/data/share/nova-mdev-compat/systemd/{path.name}'
-              for path in (ROOT / 'etc/systemd').iterdir()),
+            *(
+                f'.data/data/share/nova-mdev-compat/rules.d/{path.name}'
+                for path in (ROOT / 'etc/nova-mdev-compat/rules.d').iterdir()
+            ),
+            *(
+                f'.data/data/share/nova-mdev-compat/systemd/{path.name}'
+                for path in (ROOT / 'etc/systemd').iterdir()
+            ),
             '.data/data/share/nova-mdev-compat/hooks/qemu.d/nova-mdev-guard',
-            'nova_mdev_compat/rules/loader.py', '/entry_points.txt']
+            'nova_mdev_compat/rules/loader.py',
+            '/entry_points.txt',
+        ]
         for end in ends:
-            self.assertEqual(1, sum(name.endswith(end) for name in names),
-                             (end, names))
+            self.assertEqual(
+                1, sum(name.endswith(end) for name in names), (end, names)
+            )
         self.assertFalse([name for name in names if name.startswith('tests')])

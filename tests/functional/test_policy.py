@@ -5,7 +5,7 @@ import fixtures
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_db import exception as db_exception
 
-from nova_mdev_compat import filters as our_filters
+from nova_mdev_compat.scheduler import compat_filter
 from tests.functional import base
 from tests import hardware
 
@@ -13,21 +13,21 @@ Board = hardware.Board
 
 
 class PolicyTestCase(base.MdevCompatTestCase):
-
     def log(self):
         return self.stdlog.logger.output
 
     def assert_calm(self):
         """One line from the filter for one question, and no traceback."""
-        lines = [line for line in self.log().splitlines()
-                 if '[nova_mdev_compat.filters]' in line
-                 and 'is unknown' in line]
+        lines = [
+            line
+            for line in self.log().splitlines()
+            if '[nova_mdev_compat.filters]' in line and 'is unknown' in line
+        ]
         self.assertEqual(1, len(lines), lines)
         self.assertNotIn('nova_mdev_compat/filters.py', self.log())
 
 
 class NobodyPublishedTest(PolicyTestCase):
-
     def test_source_rejected(self):
         self.start_host('src', Board(0), collect=False)
         self.start_host('target', Board(0))
@@ -53,8 +53,11 @@ class NobodyPublishedTest(PolicyTestCase):
 
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
-        self.assertIn('On silent: no collector has published here; start '
-                      'nova-mdev-collector', self.log())
+        self.assertIn(
+            'On silent: no collector has published here; start '
+            'nova-mdev-collector',
+            self.log(),
+        )
         # Now that all are refused: who is silent, where the source is, who
         # else accepts, and who else has the pattern.
         self.assertEqual(8, len(self.requests), self.requests)
@@ -89,21 +92,26 @@ class TraitsThatNobodyCarriesTest(PolicyTestCase):
         The operator changed the type of the source's board before any
         collector came, so that the old type's trait was never made.
         """
-        self.write_rules('''
+        self.write_rules("""
 schema_version: "1.0"
 vendor: "10de"
 rules:
   - name: any type
     accepts: {type: any}
-''')
+""")
         self.start_host('src', Board(0, both_types=True), collect=False)
         server = self.boot('src')
         self.mdev_types['src'] = {0: 'nvidia-12'}
         self.collect('src')
-        self.start_host('bad', Board(0, both_types=True, product='2236'),
-                        types={0: 'nvidia-12'})
-        self.assertIn('CUSTOM_MDEV_INUSE_NVIDIA_11',
-                      self.our_traits(self.provider('src', 0)))
+        self.start_host(
+            'bad',
+            Board(0, both_types=True, product='2236'),
+            types={0: 'nvidia-12'},
+        )
+        self.assertIn(
+            'CUSTOM_MDEV_INUSE_NVIDIA_11',
+            self.our_traits(self.provider('src', 0)),
+        )
         return server
 
     def test_type_in_use_rejected(self):
@@ -111,8 +119,9 @@ rules:
         self.assert_no_valid_host(server)
         self.assertIn('0 of 1 hosts accept it, 1 do not', self.log())
         self.assertNotIn('is unknown', self.log())
-        self.assertEqual([], [url for url in self.requests
-                              if 'TYPE_NVIDIA_11' in url])
+        self.assertEqual(
+            [], [url for url in self.requests if 'TYPE_NVIDIA_11' in url]
+        )
 
     def test_type_in_use_allowed(self):
         """A host that refuses is none of which nothing is known."""
@@ -146,14 +155,22 @@ class PartlyUnknownTest(PolicyTestCase):
         :param types: mdev type by slot
         """
         boards = [Board(slot, both_types=True) for slot in (0, 1)]
-        others = [Board(slot, both_types=True, product='2236')
-                  for slot in (0, 1)]
+        others = [
+            Board(slot, both_types=True, product='2236') for slot in (0, 1)
+        ]
         self.start_host('src', *boards, types=types)
         self.start_host('bad', *others, types=types)
         self.start_host('silent', *others, types=types, collect=False)
-        return self.boot('src', self._create_flavor(extra_spec={
-            'resources1:VGPU': '1', 'resources2:VGPU': '1',
-            'group_policy': 'isolate'}))
+        return self.boot(
+            'src',
+            self._create_flavor(
+                extra_spec={
+                    'resources1:VGPU': '1',
+                    'resources2:VGPU': '1',
+                    'group_policy': 'isolate',
+                }
+            ),
+        )
 
     def assert_bad_is_refused(self, server):
         """What is known is refused, what is unknown let through."""
@@ -161,8 +178,11 @@ class PartlyUnknownTest(PolicyTestCase):
         self.assertEqual([], self.checked)
         self.assert_calm()
         self.assertEqual('silent', self.migrate(server))
-        self.assertIn('Refusing 1, which refuse what is known of it, and '
-                      'letting through 1 of 2 hosts', self.log())
+        self.assertIn(
+            'Refusing 1, which refuse what is known of it, and '
+            'letting through 1 of 2 hosts',
+            self.log(),
+        )
 
     def test_one_source(self):
         server = self.start({0: 'nvidia-11', 1: 'nvidia-11'})
@@ -189,7 +209,6 @@ class PartlyUnknownTest(PolicyTestCase):
 
 
 class PermissiveTest(PolicyTestCase):
-
     def setUp(self):
         super().setUp()
         self.flags(mode='permissive', group='mdev_compat')
@@ -206,8 +225,9 @@ class PermissiveTest(PolicyTestCase):
     def test_candidates_stay(self):
         """A device that would be left out is not."""
         self.start_host('src', Board(0))
-        self.start_host('target', Board(0, product='2236'),
-                        Board(1, product='2237'))
+        self.start_host(
+            'target', Board(0, product='2236'), Board(1, product='2237')
+        )
         server = self.boot('src')
 
         self.assertEqual('target', self.migrate(server))
@@ -236,7 +256,7 @@ class FaultTest(PolicyTestCase):
 
     def fail(self, at, fault):
         """Let the filter's request number ``at`` fail."""
-        original = our_filters._send
+        original = compat_filter._send
         count = iter(range(100))
 
         def send(method, url, body):
@@ -263,8 +283,9 @@ class FaultTest(PolicyTestCase):
     def test_connection_refused(self):
         self.fail(2, self.refuse)
         self.assert_no_valid_host(self.server)
-        self.assertIn('Placement does not answer: connection refused',
-                      self.log())
+        self.assertIn(
+            'Placement does not answer: connection refused', self.log()
+        )
         self.assert_calm()
 
     def test_connection_refused_allowed(self):
@@ -280,15 +301,20 @@ class FaultTest(PolicyTestCase):
         self.fail(4, self.answer_500)
         self.assert_no_valid_host(self.server, host='bad')
         self.assertEqual([], self.checked)
-        self.assertIn('none of them passes as unknown: Placement: GET ',
-                      self.log())
+        self.assertIn(
+            'none of them passes as unknown: Placement: GET ', self.log()
+        )
 
     def test_database_fails(self):
         def broken(spec_obj):
             raise db_exception.DBConnectionError('gone away')
 
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.filters._live_migrations', broken))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_mdev_compat.scheduler.compat_filter._live_migrations',
+                broken,
+            )
+        )
         self.assert_no_valid_host(self.server)
         self.assertIn('gone away', self.log())
         self.assert_calm()

@@ -12,15 +12,18 @@ from tests import waiting
 
 
 class ProcessTest(service_base.ServiceTestCase):
-
     def setUp(self):
         super().setUp()
         self.options['interval'] = '3600'
 
     def workers(self):
-        return [int(child) for path in pathlib.Path(
-            f'/proc/{self.service.pid}/task').glob('*/children')
-            for child in path.read_text().split()]
+        return [
+            int(child)
+            for path in pathlib.Path(f'/proc/{self.service.pid}/task').glob(
+                '*/children'
+            )
+            for child in path.read_text().split()
+        ]
 
     def is_gone(self, pid):
         try:
@@ -47,7 +50,8 @@ class ProcessTest(service_base.ServiceTestCase):
     def test_longer_watchdog(self):
         """A service that sleeps for an hour is not taken for dead."""
         self.useFixture(
-            fixtures.EnvironmentVariable('WATCHDOG_USEC', '600000000'))
+            fixtures.EnvironmentVariable('WATCHDOG_USEC', '600000000')
+        )
         self.start_and_wait()
         self.assertIn('WATCHDOG_USEC=10800000000', self.heard)
         self.service.terminate()

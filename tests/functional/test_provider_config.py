@@ -6,7 +6,7 @@ import resource
 
 from nova.compute import provider_config
 
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
 from tests.functional import base
 from tests.functional import collector_base
 from tests.functional import test_collector
@@ -21,10 +21,13 @@ rules:
   - name: the other board
     accepts: {product: ["2236"]}
 """
-THE_OTHER_TOO = ONLY_THE_OTHER + """
+THE_OTHER_TOO = (
+    ONLY_THE_OTHER
+    + """
   - name: the same board
     accepts: {product: same}
 """
+)
 
 _LIBC = ctypes.CDLL(None)
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
@@ -45,7 +48,6 @@ def _no_super_powers():
 
 
 class ProviderConfigTestCase(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         self.directory = self.home / 'provider_config'
@@ -54,8 +56,10 @@ class ProviderConfigTestCase(collector_base.CollectorTestCase):
 
     def use(self, path):
         self.path = path
-        self.options |= {'publisher': 'provider_config',
-                         'provider_config_file': str(path)}
+        self.options |= {
+            'publisher': 'provider_config',
+            'provider_config_file': str(path),
+        }
 
     def write_config(self):
         """Take [placement] out: there are no credentials."""
@@ -66,15 +70,16 @@ class ProviderConfigTestCase(collector_base.CollectorTestCase):
     def as_nova_reads_it(self):
         """Return traits by provider name, from Nova's own loader."""
         found = provider_config.get_provider_configs(str(self.directory))
-        return {name: set(item['traits']['additional'])
-                for name, item in found.items()}
+        return {
+            name: set(item['traits']['additional'])
+            for name, item in found.items()
+        }
 
     def assert_nothing_else(self):
         self.assertEqual([self.path], list(self.directory.iterdir()))
 
 
 class ProviderConfigTest(ProviderConfigTestCase):
-
     def change(self):
         """Add to what is to be written."""
         self.write_rules(THE_OTHER_TOO)
@@ -85,19 +90,24 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.assertIn('restart nova-compute', log)
         self.assertEqual([], self.placement.requests)
         written = self.as_nova_reads_it()
-        self.assertEqual({'host1', 'host1_pci_0000_81_00_0',
-                          'host1_pci_0000_81_01_0'}, set(written))
+        self.assertEqual(
+            {'host1', 'host1_pci_0000_81_00_0', 'host1_pci_0000_81_01_0'},
+            set(written),
+        )
 
         self.options['publisher'] = 'placement'
-        self.nova += ('[placement]\nauth_type = admin_token\ntoken = admin\n'
-                      f'endpoint = {self.placement.endpoint}\n')
+        self.nova += (
+            '[placement]\nauth_type = admin_token\ntoken = admin\n'
+            f'endpoint = {self.placement.endpoint}\n'
+        )
         self.run_collector('--once')
         self.assertEqual(self.published(), list(written.values()))
 
     def test_different_boards(self):
         """Each speaks for itself; a root does not take it back."""
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
         self.run_collector('--once')
         root, first, second = self.as_nova_reads_it().values()
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
@@ -109,8 +119,10 @@ class ProviderConfigTest(ProviderConfigTestCase):
         before = self.path.stat()
         _, log = self.run_collector('--once')
         after = self.path.stat()
-        self.assertEqual((before.st_ino, before.st_mtime_ns),
-                         (after.st_ino, after.st_mtime_ns))
+        self.assertEqual(
+            (before.st_ino, before.st_mtime_ns),
+            (after.st_ino, after.st_mtime_ns),
+        )
         self.assertIn('0 providers changed, 3 unchanged', log)
         self.assertNotIn('restart nova-compute', log)
 
@@ -136,8 +148,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.run_collector('--once')
         before = self.path.read_bytes()
         self.change()
-        _, log = self.run_collector('--once', status=1,
-                                    preexec_fn=_full_disk)
+        _, log = self.run_collector('--once', status=1, preexec_fn=_full_disk)
         self.assertIn(f'{self.path}: File too large', log)
         self.assertEqual(before, self.path.read_bytes())
         self.assert_nothing_else()
@@ -146,8 +157,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.assertIn(OTHER, self.as_nova_reads_it()['host1'])
 
     def test_full_disk_at_first(self):
-        _, log = self.run_collector('--once', status=1,
-                                    preexec_fn=_full_disk)
+        _, log = self.run_collector('--once', status=1, preexec_fn=_full_disk)
         self.assertIn(f'{self.path}: File too large', log)
         self.assertEqual([], list(self.directory.iterdir()))
 
@@ -157,16 +167,18 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.change()
         self.directory.chmod(0o555)
         self.addCleanup(self.directory.chmod, 0o755)
-        _, log = self.run_collector('--once', status=1,
-                                    preexec_fn=_no_super_powers)
+        _, log = self.run_collector(
+            '--once', status=1, preexec_fn=_no_super_powers
+        )
         self.assertIn(f'{self.path}: Permission denied', log)
         self.assertEqual(before, self.path.read_bytes())
         self.assert_nothing_else()
 
     def test_no_directory(self):
         for path, why in (
-                (self.home / 'nowhere/a.yaml', 'No such file or directory'),
-                (self.home / 'node.xml/a.yaml', 'Not a directory')):
+            (self.home / 'nowhere/a.yaml', 'No such file or directory'),
+            (self.home / 'node.xml/a.yaml', 'Not a directory'),
+        ):
             with self.subTest(path=path):
                 self.use(path)
                 _, log = self.run_collector('--once', status=1)
@@ -217,8 +229,9 @@ class TakingBackTest(ProviderConfigTestCase):
         self.assert_refused()
 
     def test_the_root_spoke_and_must_not(self):
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
         self.assert_refused()
 
     def test_rules_that_became_invalid(self):
@@ -255,17 +268,29 @@ class NovaTest(base.MdevCompatTestCase):
         super().setUp()
         self.path = self.directory / 'provider_config/nova-mdev-compat.yaml'
         self.path.parent.mkdir()
-        self.flags(provider_config_location=str(self.path.parent),
-                   group='compute')
+        self.flags(
+            provider_config_location=str(self.path.parent), group='compute'
+        )
 
     def run_collector(self, name, nova, boards=()):
-        super().run_collector(name, nova + (
-            '[collector]\npublisher = provider_config\n'
-            f'provider_config_file = {self.path}\n'), boards)
+        super().run_collector(
+            name,
+            nova
+            + (
+                '[collector]\npublisher = provider_config\n'
+                f'provider_config_file = {self.path}\n'
+            ),
+            boards,
+        )
 
     def said(self):
-        return [self.our_traits(uuid) for uuid in (
-            self._get_provider_uuid_by_host('host'), self.provider('host', 0))]
+        return [
+            self.our_traits(uuid)
+            for uuid in (
+                self._get_provider_uuid_by_host('host'),
+                self.provider('host', 0),
+            )
+        ]
 
     def test_traits_arrive(self):
         """And never leave: nova-compute only ever adds."""
@@ -289,7 +314,9 @@ class NovaTest(base.MdevCompatTestCase):
         uuid = self.provider('host', 0)
         self._create_trait('CUSTOM_GOLD')
         self._set_provider_traits(
-            uuid, [*self._get_provider_traits(uuid), 'CUSTOM_GOLD'])
+            uuid, [*self._get_provider_traits(uuid), 'CUSTOM_GOLD']
+        )
         self.restart_compute_service('host')
-        self.assertLessEqual({'CUSTOM_GOLD', ACCEPT},
-                             set(self._get_provider_traits(uuid)))
+        self.assertLessEqual(
+            {'CUSTOM_GOLD', ACCEPT}, set(self._get_provider_traits(uuid))
+        )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler's log says where no host is left, and of odd traits."""
 
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
 from tests.functional import base
 from tests import hardware
 
@@ -10,13 +10,15 @@ ODD = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_LIKE_550'
 
 
 class ReasonsTestCase(base.MdevCompatTestCase):
-
     def log(self):
         return self.stdlog.logger.output
 
     def lines(self, text):
-        return [line for line in self.log().splitlines() if text in line
-                and '[nova_mdev_compat.filters]' in line]
+        return [
+            line
+            for line in self.log().splitlines()
+            if text in line and '[nova_mdev_compat.filters]' in line
+        ]
 
     def change_traits(self, uuid, change):
         """Replace a provider's traits by what a function makes of them."""
@@ -46,68 +48,82 @@ class NoneLeftTest(ReasonsTestCase):
     def test_only_the_source_has_the_board(self):
         self.start(Board(0, product='2236'))
         self.assertEqual(
-            'No other host publishes a pattern for this device.',
-            self.refuse())
+            'No other host publishes a pattern for this device.', self.refuse()
+        )
 
     def test_only_the_source_fits(self):
         self.write_rules(base.UPGRADE_RULES)
         self.start(Board(0, driver='535.54.03'), Board(0, product='2236'))
-        self.assertEqual('Patterns for this device say: driver 550.54.14 is '
-                         'not at most 535.54.03.', self.refuse())
+        self.assertEqual(
+            'Patterns for this device say: driver 550.54.14 is '
+            'not at most 535.54.03.',
+            self.refuse(),
+        )
 
     def test_nearest_first(self):
         self.write_rules(base.UPGRADE_RULES)
-        self.write_rules('''
+        self.write_rules(
+            """
 schema_version: "1.0"
 vendor: "10de"
 rules:
   - name: another subsystem, which is compared later than the driver
     accepts: {facts: {subsystem: "10de:1"}}
-''', host='other-1')
+""",
+            host='other-1',
+        )
         self.start(Board(0, driver='535.54.03'), Board(0))
         self.assertEqual(
             'Patterns for this device say: subsystem 10DE_14D9 is not equal '
             'to 10DE_1; driver 550.54.14 is not at most 535.54.03.',
-            self.refuse())
+            self.refuse(),
+        )
 
     def test_another_host_is_full(self):
         """In the words of "openstack mdev target list"."""
         self.start(Board(0), Board(0, product='2236'))
-        inventory = self._get_provider_inventory(
-            self.provider('other-0', 0))['VGPU']
+        inventory = self._get_provider_inventory(self.provider('other-0', 0))[
+            'VGPU'
+        ]
         flavor = self._create_flavor(
-            extra_spec={'resources:VGPU': str(inventory['total'])})
+            extra_spec={'resources:VGPU': str(inventory['total'])}
+        )
         self.boot('other-0', flavor)
         self.assertEqual(
             'Another host accepts, but has no free capacity, or Nova has '
-            'left it out for another reason.', self.refuse())
+            'left it out for another reason.',
+            self.refuse(),
+        )
 
     def test_another_host_serves_another_type(self):
-        self.write_rules('''
+        self.write_rules("""
 schema_version: "1.0"
 vendor: "10de"
 rules:
   - name: any type
     accepts: {type: any}
-''')
+""")
         board = Board(0, both_types=True)
         self.start_host('src', board)
         self.start_host('other', board, types={0: 'nvidia-12'})
         self.server = self.boot('src')
         self.assertEqual(
             'Patterns for this device say: does not serve type NVIDIA_11, '
-            'and Nova takes no other.', self.refuse())
+            'and Nova takes no other.',
+            self.refuse(),
+        )
 
     def test_placement_fails_while_it_is_asked_why(self):
         """The refusal stands; the log says what is not known."""
         self.start(Board(0, product='2236'))
         self.fail_requests('uuid=')
-        self.assertIn('What patterns say of it is not known: Placement: GET ',
-                      self.refuse())
+        self.assertIn(
+            'What patterns say of it is not known: Placement: GET ',
+            self.refuse(),
+        )
 
 
 class UnreadableTest(ReasonsTestCase):
-
     def test_said_once_and_when_it_changes(self):
         self.start_host('src', Board(0))
         self.start_host('bad', Board(0, product='2236'))
@@ -121,13 +137,19 @@ class UnreadableTest(ReasonsTestCase):
         self.assertEqual([], said())
         self.change_traits(uuid, lambda names: names | {ODD})
         (line,) = said()
-        self.assertIn(f'1 accept patterns in Placement cannot be read, and '
-                      f'accept nothing: {ODD}.', line)
+        self.assertIn(
+            f'1 accept patterns in Placement cannot be read, and '
+            f'accept nothing: {ODD}.',
+            line,
+        )
         self.assertEqual([line], said())
         self.change_traits(uuid, lambda names: names | {f'{ODD}_1'})
         _, line = said()
-        self.assertIn(f'2 accept patterns in Placement cannot be read, and '
-                      f'accept nothing: {ODD}, {ODD}_1.', line)
+        self.assertIn(
+            f'2 accept patterns in Placement cannot be read, and '
+            f'accept nothing: {ODD}, {ODD}_1.',
+            line,
+        )
         self.change_traits(uuid, lambda names: names - {ODD, f'{ODD}_1'})
         self.assertEqual(2, len(said()))
         self.change_traits(uuid, lambda names: names | {ODD})

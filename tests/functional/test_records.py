@@ -22,7 +22,6 @@ Board = hardware.Board
 
 
 class RecordsTestCase(base.MdevCompatTestCase):
-
     def setUp(self):
         super().setUp()
         self.start_host('src', Board(0))
@@ -34,7 +33,8 @@ class RecordsTestCase(base.MdevCompatTestCase):
 
     def cell(self):
         return nova_context.target_cell(
-            nova_context.get_admin_context(), self.cell_mappings['cell1'])
+            nova_context.get_admin_context(), self.cell_mappings['cell1']
+        )
 
     def leave_behind(self, holds=False):
         """Leave a record as a conductor does that dies; return its UUID.
@@ -43,14 +43,22 @@ class RecordsTestCase(base.MdevCompatTestCase):
         """
         with self.cell() as context:
             record = objects.Migration(
-                context, instance_uuid=self.server['id'], status='accepted',
-                migration_type='live-migration', source_compute='src',
-                source_node='src', user_id='u', project_id='p')
+                context,
+                instance_uuid=self.server['id'],
+                status='accepted',
+                migration_type='live-migration',
+                source_compute='src',
+                source_node='src',
+                user_id='u',
+                project_id='p',
+            )
             record.create()
             if holds:
                 self.assertTrue(
                     report.report_client_singleton().move_allocations(
-                        context, self.server['id'], record.uuid))
+                        context, self.server['id'], record.uuid
+                    )
+                )
         return record.uuid
 
     def cold_migrate(self):
@@ -65,7 +73,6 @@ class RecordsTestCase(base.MdevCompatTestCase):
 
 
 class WhichMigrationTest(RecordsTestCase):
-
     def test_record_of_the_future(self):
         """The clock of another conductor is some seconds ahead.
 
@@ -75,10 +82,16 @@ class WhichMigrationTest(RecordsTestCase):
         self.assert_no_valid_host(self.server)
         with self.cell() as context:
             (refused,) = objects.MigrationList.get_by_filters(
-                context, {'instance_uuid': self.server['id']})
-            db.migration_update(context, refused.id, {
-                'created_at': timeutils.utcnow() + datetime.timedelta(
-                    seconds=30)})
+                context, {'instance_uuid': self.server['id']}
+            )
+            db.migration_update(
+                context,
+                refused.id,
+                {
+                    'created_at': timeutils.utcnow()
+                    + datetime.timedelta(seconds=30)
+                },
+            )
 
         self.assert_no_valid_host(self.server)
         self.assertEqual([], self.checked)
@@ -89,10 +102,16 @@ class WhichMigrationTest(RecordsTestCase):
         self.assert_no_valid_host(self.server, host='bad')
         with self.cell() as context:
             (refused,) = objects.MigrationList.get_by_filters(
-                context, {'instance_uuid': self.server['id']})
-            db.migration_update(context, refused.id, {
-                'created_at': timeutils.utcnow() - datetime.timedelta(
-                    days=1)})
+                context, {'instance_uuid': self.server['id']}
+            )
+            db.migration_update(
+                context,
+                refused.id,
+                {
+                    'created_at': timeutils.utcnow()
+                    - datetime.timedelta(days=1)
+                },
+            )
         self.assertEqual('good', self.migrate(self.server))
 
     def test_cold_migration_beside_a_record_left_behind(self):
@@ -107,8 +126,16 @@ class WhichMigrationTest(RecordsTestCase):
         self.leave_behind()
         self.assert_no_valid_host(self.server)
         self.assertEqual([], self.checked)
-        self.assertEqual(1, len([url for url in self.requests
-                                 if url.startswith('/allocations/')]))
+        self.assertEqual(
+            1,
+            len(
+                [
+                    url
+                    for url in self.requests
+                    if url.startswith('/allocations/')
+                ]
+            ),
+        )
         self.start_host('good', Board(0))
         self.assertEqual('good', self.migrate(self.server))
         self.assertEqual(4, len(self.requests), self.requests)
@@ -135,7 +162,8 @@ class WhichMigrationTest(RecordsTestCase):
     def test_nobody_holds_the_mdevs(self):
         """That is unknown, and no reason to ask nothing."""
         report.report_client_singleton().delete(
-            f'/allocations/{self.server["id"]}')
+            f'/allocations/{self.server["id"]}'
+        )
         self.forget()
         self.refuse(lambda: self._move(self.server, 'error', None))
         self.assertIn('holds no allocation of VGPU on the source', self.log())
@@ -153,7 +181,8 @@ class RequestIdTest(RecordsTestCase):
         (host_filter,) = self.our_filters()
         send = host_filter._placement._send
         host_filter._placement._send = lambda *args: executor.submit(
-            send, *args).result()
+            send, *args
+        ).result()
         self.written = io.StringIO()
         handler = logging.StreamHandler(self.written)
         handler.setFormatter(formatters.ContextFormatter(datefmt='%H:%M:%S'))
@@ -164,20 +193,30 @@ class RequestIdTest(RecordsTestCase):
         """Return the lines of a logger, each with its request ID."""
         return re.findall(
             rf' {re.escape(logger)} \[\S+ (\S+) .*?\] (.*)',
-            self.written.getvalue())
+            self.written.getvalue(),
+        )
 
     def test_request_id(self):
         """Our lines and Nova's after them have the request's ID."""
         self.assert_no_valid_host(self.server)
-        (action,) = [item for item in self.api.get_instance_actions(
-            self.server['id']) if item['action'] == 'live-migration']
+        (action,) = [
+            item
+            for item in self.api.get_instance_actions(self.server['id'])
+            if item['action'] == 'live-migration'
+        ]
         ours = self.lines('nova_mdev_compat.filters')
         self.assertIn('0 of 1 hosts accept it', ours[0][1])
         self.assertIn('No host accepts', ours[-1][1])
         theirs = self.lines('nova.filters')
-        self.assertIn('Filter MdevCompatFilter returned 0 hosts',
-                      [line for _, line in theirs])
-        after = theirs[[line for _, line in theirs].index(
-            'Filter MdevCompatFilter returned 0 hosts'):]
-        self.assertEqual({action['request_id']},
-                         {found for found, _ in ours + after})
+        self.assertIn(
+            'Filter MdevCompatFilter returned 0 hosts',
+            [line for _, line in theirs],
+        )
+        after = theirs[
+            [line for _, line in theirs].index(
+                'Filter MdevCompatFilter returned 0 hosts'
+            ) :
+        ]
+        self.assertEqual(
+            {action['request_id']}, {found for found, _ in ours + after}
+        )

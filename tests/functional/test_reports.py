@@ -11,7 +11,7 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.guard import device_file
+from nova_mdev_compat.publication import devices_file
 from tests.functional import collector_base
 from tests.functional import reports
 from tests import mdev_tree
@@ -25,7 +25,6 @@ UUID = '11111111-1111-4111-8111-111111111111'
 
 @ddt.ddt
 class ReportsTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -38,13 +37,16 @@ class ReportsTest(testtools.TestCase):
     def test_collector(self, name):
         report = reports.Report(reports.DIRECTORY / name)
         expected = report.expected['collector']
-        options = [line.format(report=report.path)
-                   for line in expected.get('options', ())]
+        options = [
+            line.format(report=report.path)
+            for line in expected.get('options', ())
+        ]
         # What it says has to be in both.
         forms = ('table', 'json') if 'says' in expected else ('json',)
         for form in forms:
-            done = report.collect(self.home, '--dry-run', '--format', form,
-                                  options=options)
+            done = report.collect(
+                self.home, '--dry-run', '--format', form, options=options
+            )
             said = done.stdout + done.stderr
             self.assertEqual(expected.get('status', 0), done.returncode, said)
             self.assertNotIn('Traceback', said)
@@ -61,8 +63,9 @@ class ReportsTest(testtools.TestCase):
     def assert_parents(self, expected, found):
         parents = expected['parents']
         self.assertEqual(set(found.parents), found.matching(parents))
-        self.assertEqual(expected.get('count', len(parents)),
-                         len(found.parents))
+        self.assertEqual(
+            expected.get('count', len(parents)), len(found.parents)
+        )
         for glob, values in parents.items():
             self.assertEqual(set(), set(values) - KEYS)
             for parent in found.matching([glob]):
@@ -71,31 +74,36 @@ class ReportsTest(testtools.TestCase):
     def assert_parent(self, values, found, name):
         parent = found.parents[name].parent
         self.assertEqual(values['type'], parent.target_type, name)
-        self.assertEqual(found.matching(values['accepts']),
-                         found.accepted_by(name), name)
+        self.assertEqual(
+            found.matching(values['accepts']), found.accepted_by(name), name
+        )
         if not values['accepts']:
             # Nor anything that this host does not have.
             self.assertEqual({}, found.parents[name].accepts, name)
         self.assertEqual(set(values.get('in_use', ())), parent.in_use, name)
         if 'api' in values:
             self.assertEqual(values['api'], parent.device_api, name)
-        self.assertEqual(values.get('facts', {}), {
-            fact: parent.facts.get(fact) for fact in values.get('facts', ())})
+        self.assertEqual(
+            values.get('facts', {}),
+            {fact: parent.facts.get(fact) for fact in values.get('facts', ())},
+        )
         self.assert_said(values.get('because', ()), found.because(name))
 
     @ddt.data(*reports.having('guard'))
     def test_guard(self, name):
         report = reports.Report(reports.DIRECTORY / name)
         for case in report.expected['guard']:
-            done = report.guard(self.home, case['domain'],
-                                case.get('options', {}))
+            done = report.guard(
+                self.home, case['domain'], case.get('options', {})
+            )
             said = done.stdout + done.stderr
             self.assertEqual(case.get('status', 0), done.returncode, said)
             self.assertNotIn('Traceback', said)
             self.assert_said(case.get('says', ()), said)
             # libvirt shows all of it as the reason why a migration failed.
-            self.assertEqual(1 if done.returncode else 0, said.count('\n'),
-                             said)
+            self.assertEqual(
+                1 if done.returncode else 0, said.count('\n'), said
+            )
 
     @ddt.data(*reports.having('rules'))
     def test_rules(self, name):
@@ -104,7 +112,8 @@ class ReportsTest(testtools.TestCase):
         expected = report.expected['rules']
         self.assertEqual(
             {path.name for path in (report.path / 'rules.d').iterdir()},
-            set(expected))
+            set(expected),
+        )
         for file, findings in expected.items():
             done = report.validate(file)
             lines = done.stdout.splitlines()
@@ -115,10 +124,19 @@ class ReportsTest(testtools.TestCase):
             self.assertEqual(2 if errors else 0, done.returncode, file)
 
     def test_every_report_is_looked_at(self):
-        looked_at = {name for command in ('collector', 'guard', 'rules')
-                     for name in reports.having(command)}
-        self.assertEqual({path.name for path in reports.DIRECTORY.iterdir()
-                          if path.is_dir()}, looked_at)
+        looked_at = {
+            name
+            for command in ('collector', 'guard', 'rules')
+            for name in reports.having(command)
+        }
+        self.assertEqual(
+            {
+                path.name
+                for path in reports.DIRECTORY.iterdir()
+                if path.is_dir()
+            },
+            looked_at,
+        )
 
 
 class ManyFunctionsTest(testtools.TestCase):
@@ -129,8 +147,11 @@ class ManyFunctionsTest(testtools.TestCase):
 
     TYPES = [f'nvidia-{number}' for number in range(1500, 1540)]
     #: Bus, slot and function.
-    FUNCTIONS = [(bus, number // 8, number % 8)
-                 for bus in range(0x10, 0x90, 0x10) for number in range(4, 52)]
+    FUNCTIONS = [
+        (bus, number // 8, number % 8)
+        for bus in range(0x10, 0x90, 0x10)
+        for number in range(4, 52)
+    ]
     DEVICE = """
         <device>
           <name>pci_0000_{bus:02x}_{slot:02x}_{function}</name>
@@ -145,25 +166,36 @@ class ManyFunctionsTest(testtools.TestCase):
           </capability>
         </device>
         """
-    PATH = ('/sys/devices/pci0000:{bus:02x}/'
-            '0000:{bus:02x}:{slot:02x}.{function}')
+    PATH = (
+        '/sys/devices/pci0000:{bus:02x}/0000:{bus:02x}:{slot:02x}.{function}'
+    )
 
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        types = ''.join(collector_base.TYPE.format(name, 'vfio-pci')
-                        for name in self.TYPES)
-        devices = ''.join(self.DEVICE.format(
-            bus=bus, slot=slot, function=function, types=types,
-            path=self.path(bus, slot, function))
-            for bus, slot, function in self.FUNCTIONS)
+        types = ''.join(
+            collector_base.TYPE.format(name, 'vfio-pci') for name in self.TYPES
+        )
+        devices = ''.join(
+            self.DEVICE.format(
+                bus=bus,
+                slot=slot,
+                function=function,
+                types=types,
+                path=self.path(bus, slot, function),
+            )
+            for bus, slot, function in self.FUNCTIONS
+        )
         for name, text in (
-                ('expected.yaml', '{}'),
-                ('node.xml', f'<node>{devices}</node>'),
-                ('nova.conf', '[devices]\nenabled_mdev_types = nvidia-1507'),
-                ('rules.d/nvidia.yaml',
-                 'schema_version: "1.0"\nvendor: "10de"\n'
-                 'rules: [{name: same board and type, accepts: {}}]')):
+            ('expected.yaml', '{}'),
+            ('node.xml', f'<node>{devices}</node>'),
+            ('nova.conf', '[devices]\nenabled_mdev_types = nvidia-1507'),
+            (
+                'rules.d/nvidia.yaml',
+                'schema_version: "1.0"\nvendor: "10de"\n'
+                'rules: [{name: same board and type, accepts: {}}]',
+            ),
+        ):
             path = self.home / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
@@ -180,24 +212,39 @@ class ManyFunctionsTest(testtools.TestCase):
         self.assertEqual(384, len(found.parents))
         self.assertEqual(
             {'nvidia-1507'},
-            {item.parent.target_type for item in found.parents.values()})
+            {item.parent.target_type for item in found.parents.values()},
+        )
         last = max(found.parents)
         self.assertEqual(set(found.parents), found.accepted_by(last))
 
-        device_file.write(self.home / 'devices.json', device_file.Devices(
-            found.name, time.time(), {
-                name: device_file.Device(
-                    item.identity, dict.fromkeys(item.accepts, ('rule',)))
-                for name, item in found.parents.items()}))
-        mdev_tree.add(self.home / 'sys', f"""
+        devices_file.write(
+            self.home / 'devices.json',
+            devices_file.Devices(
+                found.name,
+                time.time(),
+                {
+                    name: devices_file.Device(
+                        item.identity, dict.fromkeys(item.accepts, ('rule',))
+                    )
+                    for name, item in found.parents.items()
+                },
+            ),
+        )
+        mdev_tree.add(
+            self.home / 'sys',
+            f"""
             <device>
               <path>{self.path(*self.FUNCTIONS[-1])}/{UUID}</path>
               <parent>{last}</parent>
               <capability type='mdev'><type id='nvidia-1507'/></capability>
-            </device>""")
+            </device>""",
+        )
         domain = (reports.DIRECTORY / '30-guard-vf/domain.xml').read_text()
         for product, status in (('2bb5', 0), ('2bb4', 1)):
-            (self.home / 'domain.xml').write_text(domain.replace(
-                '2235', product).replace('NVIDIA_558', 'NVIDIA_1507'))
+            (self.home / 'domain.xml').write_text(
+                domain.replace('2235', product).replace(
+                    'NVIDIA_558', 'NVIDIA_1507'
+                )
+            )
             done = self.report.guard(self.home, 'vg', {})
             self.assertEqual(status, done.returncode, done.stderr)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts whose collector writes another schema than the filter reads."""
 
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
 from tests.functional import test_reasons
 from tests import hardware
 
@@ -10,7 +10,6 @@ NEWER = 'CUSTOM_MDEV_V2'
 
 
 class SchemaTest(test_reasons.ReasonsTestCase):
-
     def setUp(self):
         super().setUp()
         self.start_host('src', Board(0))
@@ -22,11 +21,18 @@ class SchemaTest(test_reasons.ReasonsTestCase):
 
         :param keep: and of the old one as well
         """
-        for uuid in (self._get_provider_uuid_by_name(host),
-                     self.provider(host, 0)):
-            self.change_traits(uuid, lambda names: (
-                names | {NEWER} if keep
-                else names - {traits.SCHEMA} | {NEWER}))
+        for uuid in (
+            self._get_provider_uuid_by_name(host),
+            self.provider(host, 0),
+        ):
+            self.change_traits(
+                uuid,
+                lambda names: (
+                    names | {NEWER}
+                    if keep
+                    else names - {traits.SCHEMA} | {NEWER}
+                ),
+            )
 
     def test_refused_as_unknown(self):
         for keep in (True, False):
@@ -39,7 +45,8 @@ class SchemaTest(test_reasons.ReasonsTestCase):
                 self.assertIn(
                     f'Of new: publishes in schema {NEWER}, which this '
                     'version does not read; upgrade nova-mdev-compat here.',
-                    line)
+                    line,
+                )
                 self.assertNotIn('no collector has published', line)
 
     def test_let_through_as_unknown(self):
@@ -68,13 +75,18 @@ class SchemaTest(test_reasons.ReasonsTestCase):
                 self.assertIn(
                     f'publishes in schema {NEWER}, which this version does '
                     'not read: upgrade nova-mdev-compat here. Refusing all',
-                    self.lines('is unknown')[-1])
+                    self.lines('is unknown')[-1],
+                )
 
     def test_host_without_a_schema(self):
         """Traits that no collector has signed, however they came there."""
-        for uuid in (self._get_provider_uuid_by_name('new'),
-                     self.provider('new', 0)):
+        for uuid in (
+            self._get_provider_uuid_by_name('new'),
+            self.provider('new', 0),
+        ):
             self.change_traits(uuid, lambda names: names - {traits.SCHEMA})
         self.assert_no_valid_host(self.server)
-        self.assertIn('On new: no collector has published here',
-                      self.lines('No host accepts')[-1])
+        self.assertIn(
+            'On new: no collector has published here',
+            self.lines('No host accepts')[-1],
+        )

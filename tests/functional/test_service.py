@@ -20,11 +20,12 @@ OTHER_RULE = """
 
 
 class ServiceTest(service_base.ServiceTestCase):
-
     def accepting(self, *names):
         """Return whether root and boards all carry just these patterns."""
-        return all(set(names) == {name for name in found if '_ACCEPT_' in name}
-                   for found in self.published())
+        return all(
+            set(names) == {name for name in found if '_ACCEPT_' in name}
+            for found in self.published()
+        )
 
     def test_ready_after_the_first_publication(self):
         """nova-compute, which waits for it, never runs on old traits."""
@@ -45,13 +46,16 @@ class ServiceTest(service_base.ServiceTestCase):
         self.passes()
         self.placement.requests.clear()
         self.passes(count=4)
-        self.assertEqual({('GET', '/resource_providers')},
-                         set(self.placement.requests))
+        self.assertEqual(
+            {('GET', '/resource_providers')}, set(self.placement.requests)
+        )
 
     def test_device_changes(self):
         self.start_and_wait()
-        self.devices(collector_base.device(0, product='2236'),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0, product='2236'),
+            collector_base.device(1, product='2236'),
+        )
         self.wait_for(lambda: self.accepting(OTHER), 'nothing new')
 
     def test_provider_made_anew(self):
@@ -65,20 +69,26 @@ class ServiceTest(service_base.ServiceTestCase):
     def test_traits_wiped_by_somebody(self):
         self.start_and_wait()
         for uuid in (self.root, *self.boards):
-            self.placement.ask('DELETE',
-                               f'/resource_providers/{uuid}/traits')
+            self.placement.ask('DELETE', f'/resource_providers/{uuid}/traits')
         self.wait_for(lambda: self.accepting(ACCEPT), 'not published again')
 
     def test_trait_deleted_by_somebody(self):
         """One that no provider carried, and that is needed later."""
         self.start_and_wait()
         self.placement.ask('DELETE', '/traits/CUSTOM_MDEV_MIXED')
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
-        self.wait_for(lambda: OTHER in self.placement.traits(self.boards[1]),
-                      'not published')
-        self.wait_for(lambda: 'CUSTOM_MDEV_MIXED' in self.placement.traits(
-            self.boards[0]), 'not published')
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
+        self.wait_for(
+            lambda: OTHER in self.placement.traits(self.boards[1]),
+            'not published',
+        )
+        self.wait_for(
+            lambda: (
+                'CUSTOM_MDEV_MIXED' in self.placement.traits(self.boards[0])
+            ),
+            'not published',
+        )
 
     def test_wrong_rules_change_nothing(self):
         """The last good rules stay in force; status says so."""

@@ -21,21 +21,24 @@ FOREIGN = {'CUSTOM_GOLD', 'HW_GPU_API_VULKAN'}
 
 
 class FaultTest(service_base.ServiceTestCase):
-
     def setUp(self):
         super().setUp()
-        for uuid, name in itertools.product((self.root, *self.boards),
-                                            FOREIGN):
+        for uuid, name in itertools.product(
+            (self.root, *self.boards), FOREIGN
+        ):
             self.placement.add_trait(uuid, name)
 
     def carried(self, pattern):
-        return all(pattern in names and names >= FOREIGN
-                   for names in self.published())
+        return all(
+            pattern in names and names >= FOREIGN for names in self.published()
+        )
 
     def change(self):
         """Make all that was published untrue."""
-        self.devices(collector_base.device(0, product='2236'),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0, product='2236'),
+            collector_base.device(1, product='2236'),
+        )
 
     def survive(self, fault):
         """Let Placement have a fault for a while, and recover."""
@@ -45,11 +48,14 @@ class FaultTest(service_base.ServiceTestCase):
         self.change()
         asked = len(self.placement.requests)
         began = time.monotonic()
-        self.wait_for(lambda: len(self.placement.requests) > asked + 2,
-                      'it does not try again')
+        self.wait_for(
+            lambda: len(self.placement.requests) > asked + 2,
+            'it does not try again',
+        )
         # No busy loop: a handful of requests a second, at the very most.
         rate = (len(self.placement.requests) - asked) / (
-            time.monotonic() - began)
+            time.monotonic() - began
+        )
         self.assertLess(rate, 20)
         self.assertEqual(before, self.published())
         self.placement.before = None
@@ -78,8 +84,7 @@ class FaultTest(service_base.ServiceTestCase):
         before = self.published()
         self.placement.stop()
         self.change()
-        self.wait_for(lambda: 'does not answer' in self.said(),
-                      'not noticed')
+        self.wait_for(lambda: 'does not answer' in self.said(), 'not noticed')
         self.placement.before = lambda *_: '503 Not yet'
         self.placement.serve()
         self.assertEqual(before, self.published())
@@ -97,16 +102,18 @@ class FaultTest(service_base.ServiceTestCase):
             if number > 10:
                 return
             self.placement.before = None
-            self.placement.add_trait(path.split('/')[2],
-                                     f'CUSTOM_OTHER_{number}')
+            self.placement.add_trait(
+                path.split('/')[2], f'CUSTOM_OTHER_{number}'
+            )
             self.placement.before = compete
 
         self.placement.before = compete
         self.start_and_wait()
         self.assertTrue(self.carried(ACCEPT))
         everything = set().union(*self.published())
-        self.assertLessEqual({f'CUSTOM_OTHER_{number}'
-                              for number in range(1, 11)}, everything)
+        self.assertLessEqual(
+            {f'CUSTOM_OTHER_{number}' for number in range(1, 11)}, everything
+        )
         self.assertNotIn('Conflict', self.said())
         self.assertNotIn(' WARNING ', self.said())
         self.assertNotIn(' ERROR ', self.said())

@@ -14,11 +14,13 @@ BOTH = {0: 'nvidia-11', 1: 'nvidia-12'}
 
 
 class TwoMdevsTest(base.MdevCompatTestCase):
-
     def flavor_of_two(self, *types):
         """Return a flavor of two groups; with types, each asks for one."""
-        specs = {'resources1:VGPU': '1', 'resources2:VGPU': '1',
-                 'group_policy': 'none' if types else 'isolate'}
+        specs = {
+            'resources1:VGPU': '1',
+            'resources2:VGPU': '1',
+            'group_policy': 'none' if types else 'isolate',
+        }
         for number, mdev_type in enumerate(types, 1):
             specs[f'trait{number}:CUSTOM_MDEV_TYPE_{mdev_type}'] = 'required'
         return self._create_flavor(extra_spec=specs)
@@ -32,8 +34,7 @@ class TwoMdevsTest(base.MdevCompatTestCase):
         self.assertEqual({'src_pci_0000_81_00_0': 2}, self.devices_of(server))
 
         self.assertEqual('good', self.migrate(server))
-        self.assertEqual({'good_pci_0000_81_00_0': 2},
-                         self.devices_of(server))
+        self.assertEqual({'good_pci_0000_81_00_0': 2}, self.devices_of(server))
         self.assertEqual(['good'], self.checked)
         self.assertEqual(4, len(self.requests), self.requests)
 
@@ -43,13 +44,16 @@ class TwoMdevsTest(base.MdevCompatTestCase):
         self.start_host('half', Board(0), Board(1, product='2236'))
         self.start_host('good', Board(0), Board(1, product='2236'), Board(2))
         server = self.boot('src', self.flavor_of_two())
-        self.assertEqual({'src_pci_0000_81_00_0': 1,
-                          'src_pci_0000_81_01_0': 1}, self.devices_of(server))
+        self.assertEqual(
+            {'src_pci_0000_81_00_0': 1, 'src_pci_0000_81_01_0': 1},
+            self.devices_of(server),
+        )
 
         self.assertEqual('good', self.migrate(server))
-        self.assertEqual({'good_pci_0000_81_00_0': 1,
-                          'good_pci_0000_81_02_0': 1},
-                         self.devices_of(server))
+        self.assertEqual(
+            {'good_pci_0000_81_00_0': 1, 'good_pci_0000_81_02_0': 1},
+            self.devices_of(server),
+        )
         self.assertEqual(['good'], self.checked)
         # One more than four: each source parent is asked what it is.
         self.assertEqual(5, len(self.requests), self.requests)
@@ -77,19 +81,22 @@ rules:
     def test_of_two_types(self):
         """Each type goes to a parent that serves it and accepts."""
         boards = [Board(slot, both_types=True) for slot in (0, 1)]
-        others = [Board(0, both_types=True),
-                  Board(1, both_types=True, product='2236')]
+        others = [
+            Board(0, both_types=True),
+            Board(1, both_types=True, product='2236'),
+        ]
         self.start_host('src', *boards, types=BOTH)
         self.start_host('half', *others, types=BOTH)
-        self.start_host('good', *boards, types={0: 'nvidia-12',
-                                                1: 'nvidia-11'})
-        server = self.boot('src', self.flavor_of_two('NVIDIA_11',
-                                                     'NVIDIA_12'))
+        self.start_host(
+            'good', *boards, types={0: 'nvidia-12', 1: 'nvidia-11'}
+        )
+        server = self.boot('src', self.flavor_of_two('NVIDIA_11', 'NVIDIA_12'))
 
         if self.migrate_two_types(server):
-            self.assertEqual({'good_pci_0000_81_00_0': 1,
-                              'good_pci_0000_81_01_0': 1},
-                             self.devices_of(server))
+            self.assertEqual(
+                {'good_pci_0000_81_00_0': 1, 'good_pci_0000_81_01_0': 1},
+                self.devices_of(server),
+            )
 
     def test_of_two_types_without_a_trait(self):
         """Placement offers one type twice; the filter leaves those out.
@@ -98,8 +105,9 @@ rules:
         """
         boards = [Board(slot, both_types=True) for slot in (0, 1)]
         self.start_host('src', *boards, types=BOTH)
-        self.start_host('one-type', *boards,
-                        types={0: 'nvidia-11', 1: 'nvidia-11'})
+        self.start_host(
+            'one-type', *boards, types={0: 'nvidia-11', 1: 'nvidia-11'}
+        )
         self.start_host('good', *boards, types=BOTH)
         server = self.boot('src', self.flavor_of_two())
 
@@ -113,15 +121,20 @@ rules:
         """
         boards = [Board(slot, both_types=True) for slot in (0, 1)]
         self.start_host('src', *boards, types=BOTH)
-        self.start_host('other-type', *boards,
-                        types={0: 'nvidia-11', 1: 'nvidia-11'})
+        self.start_host(
+            'other-type', *boards, types={0: 'nvidia-11', 1: 'nvidia-11'}
+        )
         server = self.boot('src', self.flavor_of_two())
         self.mdev_types['src'] = {0: 'nvidia-12', 1: 'nvidia-12'}
         self.collect('src')
         self.assertEqual(
             {'CUSTOM_MDEV_INUSE_NVIDIA_11', 'CUSTOM_MDEV_TYPE_NVIDIA_12'},
-            {name for name in self.our_traits(self.provider('src', 0))
-             if 'NVIDIA_1' in name and 'ACCEPT' not in name})
+            {
+                name
+                for name in self.our_traits(self.provider('src', 0))
+                if 'NVIDIA_1' in name and 'ACCEPT' not in name
+            },
+        )
 
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
@@ -143,14 +156,15 @@ rules:
             self.assertEqual('good', self.migrate(server))
         except client.OpenStackApiException as exc:
             self.assertIn('NoValidHost', str(exc))
-            self.assertIn('are not fully mapped for this compute',
-                          self.stdlog.logger.output)
+            self.assertIn(
+                'are not fully mapped for this compute',
+                self.stdlog.logger.output,
+            )
         self.assertEqual(['good'], self.checked)
         return self.host_of(server) == 'good'
 
 
 class TypeTest(base.MdevCompatTestCase):
-
     def test_type_that_nova_no_longer_uses(self):
         """The operator changed the type while an instance uses the old one.
 
@@ -172,27 +186,27 @@ class TypeTest(base.MdevCompatTestCase):
         self.assertEqual(['good'], self.checked)
 
         self.collect('src')
-        self.assertNotIn('CUSTOM_MDEV_INUSE_NVIDIA_11',
-                         self.our_traits(uuid))
+        self.assertNotIn('CUSTOM_MDEV_INUSE_NVIDIA_11', self.our_traits(uuid))
 
     def test_flavor_asks_for_a_type(self):
         """The type's trait can be required by a flavor, at boot and after."""
         boards = [Board(slot, both_types=True) for slot in (0, 1)]
         self.start_host('src', *boards, types=BOTH)
         self.start_host('good', *boards, types=BOTH)
-        flavor = self._create_flavor(extra_spec={
-            'resources:VGPU': '1',
-            'trait:CUSTOM_MDEV_TYPE_NVIDIA_12': 'required'})
+        flavor = self._create_flavor(
+            extra_spec={
+                'resources:VGPU': '1',
+                'trait:CUSTOM_MDEV_TYPE_NVIDIA_12': 'required',
+            }
+        )
         server = self.boot('src', flavor)
         self.assertEqual({'src_pci_0000_81_01_0': 1}, self.devices_of(server))
 
         self.migrate(server)
-        self.assertEqual({'good_pci_0000_81_01_0': 1},
-                         self.devices_of(server))
+        self.assertEqual({'good_pci_0000_81_01_0': 1}, self.devices_of(server))
 
 
 class CustomClassTest(base.MdevCompatTestCase):
-
     def _configure_types(self, name):
         super()._configure_types(name)
         nova_devices.register_dynamic_opts(test_vgpu.CONF)
@@ -200,20 +214,27 @@ class CustomClassTest(base.MdevCompatTestCase):
 
     def start_host(self, name, *boards, **kwargs):
         return super().start_host(
-            name, *boards, **kwargs,
-            types={board.slot: 'nvidia-11' for board in boards})
+            name,
+            *boards,
+            **kwargs,
+            types={board.slot: 'nvidia-11' for board in boards},
+        )
 
     def test_custom_resource_class(self):
-        self.flags(resource_classes=['VGPU', 'CUSTOM_NOTVGPU'],
-                   group='mdev_compat')
+        self.flags(
+            resource_classes=['VGPU', 'CUSTOM_NOTVGPU'], group='mdev_compat'
+        )
         self.start_host('src', Board(0))
         self.start_host('bad', Board(0, product='2236'))
         self.start_host('good', Board(0), Board(1, product='2236'))
         flavor = self._create_flavor(
-            extra_spec={'resources:CUSTOM_NOTVGPU': '1'})
+            extra_spec={'resources:CUSTOM_NOTVGPU': '1'}
+        )
         server = self.boot('src', flavor)
 
         self.assertEqual('good', self.migrate(server))
-        self.assertEqual({'good_pci_0000_81_00_0': 1},
-                         self.devices_of(server, 'CUSTOM_NOTVGPU'))
+        self.assertEqual(
+            {'good_pci_0000_81_00_0': 1},
+            self.devices_of(server, 'CUSTOM_NOTVGPU'),
+        )
         self.assertEqual(['good'], self.checked)

@@ -30,16 +30,19 @@ class Nvml(fixtures.Fixture):
     def _setUp(self):
         library = self.useFixture(nvml.Library()).path
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        for name, value in (('LD_LIBRARY_PATH', library),
-                            ('NVML_LOG', self.home / 'log')):
+        for name, value in (
+            ('LD_LIBRARY_PATH', library),
+            ('NVML_LOG', self.home / 'log'),
+        ):
             self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
 
     def answer(self, name, text):
         """Say what the library answers on a host."""
         path = self.home / name
         path.write_text(text)
-        self.useFixture(fixtures.EnvironmentVariable('NVML_ANSWERS',
-                                                     str(path)))
+        self.useFixture(
+            fixtures.EnvironmentVariable('NVML_ANSWERS', str(path))
+        )
 
 
 class DefaultTest(base.MdevCompatTestCase):
@@ -48,8 +51,14 @@ class DefaultTest(base.MdevCompatTestCase):
     SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
 
     def start(self, name, driver='1.2', taint='OE', **board):
-        board = Board(0, vendor='1234', module='labgpu', driver=driver,
-                      taint=taint, **board)
+        board = Board(
+            0,
+            vendor='1234',
+            module='labgpu',
+            driver=driver,
+            taint=taint,
+            **board,
+        )
         return self.start_host(name, board)
 
     def test_the_same_driver(self):
@@ -75,8 +84,9 @@ class DefaultTest(base.MdevCompatTestCase):
 
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
-        self.assertIn('driver 1.2 is not version 1.3',
-                      self.stdlog.logger.output)
+        self.assertIn(
+            'driver 1.2 is not version 1.3', self.stdlog.logger.output
+        )
 
     def test_a_driver_of_the_kernels_own_tree(self):
         """All these hosts have one kernel."""
@@ -100,7 +110,6 @@ class DefaultTest(base.MdevCompatTestCase):
 
 
 class NvidiaTest(base.MdevCompatTestCase):
-
     SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
 
     def setUp(self):
@@ -110,8 +119,12 @@ class NvidiaTest(base.MdevCompatTestCase):
     def start(self, name, ecc=1, **board):
         """Start a host with a board whose ECC mode NVML tells."""
         board = Board(0, **board)
-        self.nvml.answer(name, '' if ecc is None else ANSWERS.format(
-            board=board.address, ecc=ecc))
+        self.nvml.answer(
+            name,
+            ''
+            if ecc is None
+            else ANSWERS.format(board=board.address, ecc=ecc),
+        )
         return self.start_host(name, board)
 
     def test_the_same_in_all_that_is_published(self):
@@ -135,8 +148,10 @@ class NvidiaTest(base.MdevCompatTestCase):
 
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
-        for reason in ('ecc ON is not equal to OFF',
-                       'driver 550.54.14 is not version 535.54.03'):
+        for reason in (
+            'ecc ON is not equal to OFF',
+            'driver 550.54.14 is not version 535.54.03',
+        ):
             self.assertIn(reason, self.stdlog.logger.output)
 
     def test_a_source_that_says_nothing_of_its_ecc_mode(self):
@@ -146,5 +161,6 @@ class NvidiaTest(base.MdevCompatTestCase):
         server = self.boot('src')
 
         self.assert_no_valid_host(server)
-        self.assertIn('ecc of the source is unknown',
-                      self.stdlog.logger.output)
+        self.assertIn(
+            'ecc of the source is unknown', self.stdlog.logger.output
+        )

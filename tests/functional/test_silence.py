@@ -30,16 +30,20 @@ class SilenceTest(base.MdevCompatTestCase):
         self.forget()
 
     def test_boot(self):
-        self._create_server(image_uuid=base.IMAGE, flavor_id=self.flavor,
-                            networks='auto', host='host1')
-        self._create_server(image_uuid=base.IMAGE, flavor_id=self.flavor,
-                            networks='auto')
+        self._create_server(
+            image_uuid=base.IMAGE,
+            flavor_id=self.flavor,
+            networks='auto',
+            host='host1',
+        )
+        self._create_server(
+            image_uuid=base.IMAGE, flavor_id=self.flavor, networks='auto'
+        )
         self.assert_silent()
 
     def test_resize(self):
         server = self.boot('host1')
-        larger = self._create_flavor(memory_mb=4096,
-                                     extra_spec=self.resources)
+        larger = self._create_flavor(memory_mb=4096, extra_spec=self.resources)
         self._resize_server(server, larger)
         self.assertEqual('host2', self.host_of(server))
         self._revert_resize(server)
@@ -57,13 +61,18 @@ class SilenceTest(base.MdevCompatTestCase):
         server = self.boot('host1')
         self.source.stop()
         self.admin_api.put_service(
-            self.admin_api.get_services(
-                host='host1', binary='nova-compute')[0]['id'],
-            {'forced_down': True})
+            self.admin_api.get_services(host='host1', binary='nova-compute')[
+                0
+            ]['id'],
+            {'forced_down': True},
+        )
         self.evacuate(server)
-        self.assertEqual('host2', self.admin_api.api_get(
-            f'/os-migrations?instance_uuid={server["id"]}'
-            ).body['migrations'][0]['dest_compute'])
+        self.assertEqual(
+            'host2',
+            self.admin_api.api_get(
+                f'/os-migrations?instance_uuid={server["id"]}'
+            ).body['migrations'][0]['dest_compute'],
+        )
         self.assert_silent(lookups=1)
 
     def evacuate(self, server):
@@ -72,8 +81,9 @@ class SilenceTest(base.MdevCompatTestCase):
         There Nova 34 itself fails to evacuate an instance with mdevs: it
         looks for the source's provider among the target's.
         """
-        self.assertRaises(client.OpenStackApiException,
-                          self._evacuate_server, server)
+        self.assertRaises(
+            client.OpenStackApiException, self._evacuate_server, server
+        )
 
     def test_shelve_and_unshelve(self):
         server = self.boot('host1')

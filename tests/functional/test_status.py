@@ -8,8 +8,8 @@ import time
 
 from prometheus_client import parser
 
-from nova_mdev_compat.collector import state as collector_state
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.daemons.collector import state
 from tests.functional import collector_base
 from tests.functional import service_base
 from tests import waiting
@@ -26,7 +26,6 @@ sys.exit(collector.main())
 
 
 class WithdrawTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         for uuid in (self.root, *self.boards):
@@ -49,8 +48,9 @@ class WithdrawTest(collector_base.CollectorTestCase):
             self.assertEqual({traits.SCHEMA}, self.placement.traits(uuid))
 
     def test_different_boards(self):
-        self.devices(collector_base.device(0),
-                     collector_base.device(1, product='2236'))
+        self.devices(
+            collector_base.device(0), collector_base.device(1, product='2236')
+        )
         self.run_collector('--once')
         self.run_collector('withdraw')
         self.assert_withdrawn()
@@ -70,8 +70,9 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.run_collector('withdraw')
         self.placement.requests.clear()
         _, log = self.run_collector('withdraw')
-        self.assertEqual({'GET'}, {
-            method for method, _ in self.placement.requests})
+        self.assertEqual(
+            {'GET'}, {method for method, _ in self.placement.requests}
+        )
         self.assertIn('0 providers changed', log)
         self.assert_withdrawn()
 
@@ -109,7 +110,6 @@ class WithdrawTest(collector_base.CollectorTestCase):
 
 
 class StatusTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         self.path = self.home / 'state.json'
@@ -118,11 +118,15 @@ class StatusTest(collector_base.CollectorTestCase):
     def leave(self, **changes):
         """Leave the word that a service left, a while ago or just now."""
         now = time.time()
-        values = {'interval': 60.0, 'host': 'host1', 'last_pass': now,
-                  'last_success': now,
-                  'published': {'host1': [traits.HOST, traits.SCHEMA]},
-                  **changes}
-        collector_state.write(self.path, collector_state.State(**values))
+        values = {
+            'interval': 60.0,
+            'host': 'host1',
+            'last_pass': now,
+            'last_success': now,
+            'published': {'host1': [traits.HOST, traits.SCHEMA]},
+            **changes,
+        }
+        state.write(self.path, state.State(**values))
 
     def assert_trouble(self, *words):
         shown, _ = self.run_collector('status', status=1)
@@ -139,9 +143,12 @@ class StatusTest(collector_base.CollectorTestCase):
         shown, log = self.run_collector('status')
         self.assertEqual([], self.placement.requests)
         self.assertEqual('', log)
-        for pattern in (r'host +\| host1', r'healthy +\| yes',
-                        r'last success +\| 20\d\d-\d\d-\d\d \d\d:',
-                        r'published on +\| host1: 2 traits'):
+        for pattern in (
+            r'host +\| host1',
+            r'healthy +\| yes',
+            r'last success +\| 20\d\d-\d\d-\d\d \d\d:',
+            r'published on +\| host1: 2 traits',
+        ):
             self.assertRegex(shown, pattern)
 
     def test_json(self):
@@ -150,8 +157,9 @@ class StatusTest(collector_base.CollectorTestCase):
         document = json.loads(told)
         self.assertIs(True, document['healthy'])
         self.assertEqual([], document['trouble'])
-        self.assertEqual({'host1': [traits.HOST, traits.SCHEMA]},
-                         document['published'])
+        self.assertEqual(
+            {'host1': [traits.HOST, traits.SCHEMA]}, document['published']
+        )
 
     def test_never_run(self):
         shown, log = self.run_collector('status', status=2)
@@ -159,9 +167,16 @@ class StatusTest(collector_base.CollectorTestCase):
         self.assertIn(f'{self.path} is not there', log)
 
     def test_rubbish(self):
-        for text in (b'', b'{', b'[]', b'7', b'{}', b'\xff\xfe',
-                     b'{"schema_version": "1.0"}',
-                     b'{"schema_version": "1.0", "interval": "soon"}'):
+        for text in (
+            b'',
+            b'{',
+            b'[]',
+            b'7',
+            b'{}',
+            b'\xff\xfe',
+            b'{"schema_version": "1.0"}',
+            b'{"schema_version": "1.0", "interval": "soon"}',
+        ):
             with self.subTest(text=text):
                 self.path.write_bytes(text)
                 shown, log = self.run_collector('status', status=2)
@@ -175,7 +190,8 @@ class StatusTest(collector_base.CollectorTestCase):
         _, log = self.run_collector('status', status=2)
         self.assertIn(f'{self.path}: schema_version 9.0 cannot be read', log)
         self.path.write_text(
-            '{"schema_version": "1.9", "interval": 60, "news": 1}')
+            '{"schema_version": "1.9", "interval": 60, "news": 1}'
+        )
         shown, _ = self.run_collector('status', status=1)
         self.assertIn('nothing was published yet', shown)
 
@@ -185,10 +201,17 @@ class StatusTest(collector_base.CollectorTestCase):
         self.assertIn(f'{self.path}: Is a directory', log)
 
     def test_nothing_published_yet(self):
-        self.leave(last_success=None, host=None, published={}, failures=3,
-                   error='libvirt is down')
-        self.assert_trouble('nothing was published yet',
-                            '3 passes have failed: libvirt is down')
+        self.leave(
+            last_success=None,
+            host=None,
+            published={},
+            failures=3,
+            error='libvirt is down',
+        )
+        self.assert_trouble(
+            'nothing was published yet',
+            '3 passes have failed: libvirt is down',
+        )
         shown, _ = self.run_collector('status', status=1)
         self.assertRegex(shown, r'last success +\| never')
 
@@ -219,9 +242,13 @@ class ServiceStatusTest(service_base.ServiceTestCase):
 
     def values(self):
         families = parser.text_string_to_metric_families(
-            self.metrics.read_text())
-        return {sample.name.removeprefix('nova_mdev_collector_'): sample.value
-                for family in families for sample in family.samples}
+            self.metrics.read_text()
+        )
+        return {
+            sample.name.removeprefix('nova_mdev_collector_'): sample.value
+            for family in families
+            for sample in family.samples
+        }
 
     def test_good_pass_then_failures(self):
         self.start_and_wait()
@@ -230,20 +257,32 @@ class ServiceStatusTest(service_base.ServiceTestCase):
         self.assertEqual('host1', document['host'])
         self.assertEqual(
             {'host1', 'host1_pci_0000_81_00_0', 'host1_pci_0000_81_01_0'},
-            set(document['published']))
+            set(document['published']),
+        )
         found = self.values()
         self.assertEqual(
-            {'healthy': 1, 'consecutive_failures': 0, 'providers': 3,
-             'accept_patterns': 3},
-            {name: value for name, value in found.items()
-             if name != 'last_success_timestamp_seconds'})
-        self.assertLess(abs(time.time() - found[
-            'last_success_timestamp_seconds']), waiting.DEADLINE)
+            {
+                'healthy': 1,
+                'consecutive_failures': 0,
+                'providers': 3,
+                'accept_patterns': 3,
+            },
+            {
+                name: value
+                for name, value in found.items()
+                if name != 'last_success_timestamp_seconds'
+            },
+        )
+        self.assertLess(
+            abs(time.time() - found['last_success_timestamp_seconds']),
+            waiting.DEADLINE,
+        )
         self.assertEqual(0o644, self.metrics.stat().st_mode & 0o777)
 
         self.placement.before = lambda *_: '503 Unavailable'
-        self.wait_for(lambda: self.values()['consecutive_failures'],
-                      'no failure')
+        self.wait_for(
+            lambda: self.values()['consecutive_failures'], 'no failure'
+        )
         self.assertIn('503', self.status(status=1))
         self.assertEqual(0, self.values()['healthy'])
         self.assertEqual(3, self.values()['providers'])
@@ -252,7 +291,8 @@ class ServiceStatusTest(service_base.ServiceTestCase):
         self.wait_for(lambda: self.values()['healthy'], 'no recovery')
         self.wait_for(
             lambda: len(list(self.metrics.parent.iterdir())) == 1,
-            'temporary files stay')
+            'temporary files stay',
+        )
 
     def test_unwritable(self):
         """Neither file is worth a failed pass."""
@@ -265,10 +305,14 @@ class ServiceStatusTest(service_base.ServiceTestCase):
     def test_without_library(self):
         done = subprocess.run(
             [sys.executable, '-c', WITHOUT_LIBRARY, *self.write_config()],
-            capture_output=True, text=True, check=False,
-            timeout=waiting.DEADLINE)
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=waiting.DEADLINE,
+        )
         self.assertEqual(2, done.returncode, done.stderr)
-        self.assertIn('[collector]metrics_file needs prometheus_client',
-                      done.stderr)
+        self.assertIn(
+            '[collector]metrics_file needs prometheus_client', done.stderr
+        )
         self.assertEqual(1, len(done.stderr.splitlines()), done.stderr)
         self.assertEqual([set()] * 3, self.published())

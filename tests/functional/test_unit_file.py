@@ -27,7 +27,6 @@ MAX_EXPOSURE_ANNOTATOR = 0.8
 
 
 class UnitFileTestCase(testtools.TestCase):
-
     SOURCE: pathlib.Path
     MAKES_USER: pathlib.Path
 
@@ -35,44 +34,62 @@ class UnitFileTestCase(testtools.TestCase):
         super().setUp()
         # verify wants to see the command.
         command = collector_base.COMMAND.with_name(self.SOURCE.stem)
-        text, count = re.subn(rf'^ExecStart=/usr/bin/{self.SOURCE.stem}\b',
-                              f'ExecStart={command}',
-                              self.SOURCE.read_text(), flags=re.MULTILINE)
+        text, count = re.subn(
+            rf'^ExecStart=/usr/bin/{self.SOURCE.stem}\b',
+            f'ExecStart={command}',
+            self.SOURCE.read_text(),
+            flags=re.MULTILINE,
+        )
         self.assertEqual(1, count)
-        self.unit = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path) / self.SOURCE.name
+        self.unit = (
+            pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+            / self.SOURCE.name
+        )
         self.unit.write_text(text)
 
     def analyze(self, *args):
         done = subprocess.run(
-            ['systemd-analyze', *args, self.unit], capture_output=True,
-            text=True, check=False)
+            ['systemd-analyze', *args, self.unit],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         self.assertEqual((0, ''), (done.returncode, done.stderr))
         return done.stdout
 
     def exposure(self, limit):
         """Return the exposure by item; all together is within a limit."""
-        self.analyze('security', '--offline=true', '--no-pager',
-                     f'--threshold={limit * 10:.0f}')
-        items = json.loads(self.analyze(
-            'security', '--offline=true', '--no-pager', '--json=short'))
+        self.analyze(
+            'security',
+            '--offline=true',
+            '--no-pager',
+            f'--threshold={limit * 10:.0f}',
+        )
+        items = json.loads(
+            self.analyze(
+                'security', '--offline=true', '--no-pager', '--json=short'
+            )
+        )
         return {item['name']: float(item['exposure'] or 0) for item in items}
 
     def exposed(self, limit):
         """Return what is open by as much as an open network."""
-        return {name for name, exposure in self.exposure(limit).items()
-                if exposure >= 0.3}
+        return {
+            name
+            for name, exposure in self.exposure(limit).items()
+            if exposure >= 0.3
+        }
 
     def assert_user_is_made(self):
         """The user of the unit is the one that is made for it."""
-        (user,) = re.findall('^User=(.+)$', self.SOURCE.read_text(),
-                             re.MULTILINE)
+        (user,) = re.findall(
+            '^User=(.+)$', self.SOURCE.read_text(), re.MULTILINE
+        )
         self.assertRegex(self.MAKES_USER.read_text(), f'(?m)^u {user} ')
         return user
 
 
 class CollectorTest(UnitFileTestCase):
-
     SOURCE, MAKES_USER = UNIT, USERS
 
     def test_verify(self):
@@ -85,9 +102,10 @@ class CollectorTest(UnitFileTestCase):
 
     def test_exposure(self):
         # Nothing greater is open than that it talks to Placement.
-        self.assertEqual({'PrivateNetwork=',
-                          'RestrictAddressFamilies=~AF_(INET|INET6)'},
-                         self.exposed(MAX_EXPOSURE))
+        self.assertEqual(
+            {'PrivateNetwork=', 'RestrictAddressFamilies=~AF_(INET|INET6)'},
+            self.exposed(MAX_EXPOSURE),
+        )
 
     def test_verify_for_nvidia(self):
         self.add_drop_in()
@@ -98,11 +116,11 @@ class CollectorTest(UnitFileTestCase):
         before = self.exposure(MAX_EXPOSURE)
         self.add_drop_in()
         after = self.exposure(MAX_EXPOSURE_NVIDIA)
-        opened = {name for name in after
-                  if after[name] > before.get(name, 0)}
+        opened = {name for name in after if after[name] > before.get(name, 0)}
         # Not all versions count devices that ProtectClock= already names.
-        self.assertEqual({'PrivateDevices=', 'ProcSubset='},
-                         opened - {'DeviceAllow='})
+        self.assertEqual(
+            {'PrivateDevices=', 'ProcSubset='}, opened - {'DeviceAllow='}
+        )
 
     def test_user(self):
         self.assert_user_is_made()
@@ -121,8 +139,11 @@ class AnnotatorTest(UnitFileTestCase):
 
     def test_no_network_and_no_file(self):
         lines = self.SOURCE.read_text().splitlines()
-        for line in ('PrivateNetwork=yes', 'ProtectSystem=strict',
-                     'RestrictAddressFamilies=AF_UNIX'):
+        for line in (
+            'PrivateNetwork=yes',
+            'ProtectSystem=strict',
+            'RestrictAddressFamilies=AF_UNIX',
+        ):
             self.assertIn(line, lines)
         for key in ('ReadWritePaths=', 'StateDirectory='):
             self.assertNotIn(key, self.SOURCE.read_text())
@@ -131,7 +152,8 @@ class AnnotatorTest(UnitFileTestCase):
         """It has a user of its own, in the group of libvirt's socket."""
         user = self.assert_user_is_made()
         users = self.MAKES_USER.read_text()
-        (group,) = re.findall('^SupplementaryGroups=(.+)$',
-                              self.SOURCE.read_text(), re.MULTILINE)
+        (group,) = re.findall(
+            '^SupplementaryGroups=(.+)$', self.SOURCE.read_text(), re.MULTILINE
+        )
         self.assertRegex(users, f'(?m)^m {user} {group}$')
         self.assertNotIn(group, USERS.read_text())

@@ -20,9 +20,17 @@ GUIDE = ROOT / 'doc/source/install/service.rst'
 
 COLLECTOR, COMPUTE = 'nova-mdev-collector.service', 'nova-compute.service'
 #: What confines it, and whose it is, is of no concern here.
-KEPT = {'Type', 'NotifyAccess', 'TimeoutStartSec', 'TimeoutStopSec',
-        'KillMode', 'Restart', 'RestartSec', 'RestartPreventExitStatus',
-        'WatchdogSec'}
+KEPT = {
+    'Type',
+    'NotifyAccess',
+    'TimeoutStartSec',
+    'TimeoutStopSec',
+    'KillMode',
+    'Restart',
+    'RestartSec',
+    'RestartPreventExitStatus',
+    'WatchdogSec',
+}
 #: Its rules are right or wrong, and Placement is there or away.
 STAND_IN = """\
 #!/bin/sh
@@ -61,26 +69,32 @@ UNITS = {
         ExecStart=/run/home/collector
         TimeoutStartSec=3s
         RestartSec=1s
-        """}
+        """,
+}
 
 
 def unit():
     """Return our unit, but what KEPT leaves out."""
     return ''.join(
-        f'{line}\n' for line in UNIT.read_text().splitlines()
-        if line.startswith('[') or line.partition('=')[0] in KEPT
-        or re.match('(After|Before|Wants|StartLimit.*)=', line))
+        f'{line}\n'
+        for line in UNIT.read_text().splitlines()
+        if line.startswith('[')
+        or line.partition('=')[0] in KEPT
+        or re.match('(After|Before|Wants|StartLimit.*)=', line)
+    )
 
 
 def documented():
     """Return the files that the guide shows, by name, in their order."""
-    blocks = re.findall(r'^   # /etc/systemd/system/(\S+)\n((?:   .*\n|\n)+)',
-                        GUIDE.read_text(), re.MULTILINE)
+    blocks = re.findall(
+        r'^   # /etc/systemd/system/(\S+)\n((?:   .*\n|\n)+)',
+        GUIDE.read_text(),
+        re.MULTILINE,
+    )
     return {name: textwrap.dedent(text) for name, text in blocks}
 
 
 class OrderTestCase(testtools.TestCase):
-
     #: Names of documented files that are installed.
     INSTALLED = ()
 
@@ -88,9 +102,15 @@ class OrderTestCase(testtools.TestCase):
         super().setUp()
         units = {name: textwrap.dedent(text) for name, text in UNITS.items()}
         found = documented()
-        self.systemd = self.useFixture(systemd.Systemd({
-            **units, COLLECTOR: unit(),
-            **{name: found[name] for name in self.INSTALLED}}))
+        self.systemd = self.useFixture(
+            systemd.Systemd(
+                {
+                    **units,
+                    COLLECTOR: unit(),
+                    **{name: found[name] for name in self.INSTALLED},
+                }
+            )
+        )
         self.home = self.systemd.home
         (self.home / 'collector').write_text(STAND_IN)
         (self.home / 'collector').chmod(0o755)
@@ -116,7 +136,8 @@ class OrderTestCase(testtools.TestCase):
         """Wait until it has been started so often."""
         waiting.wait_for(
             lambda: len(self.lines('collector-starts')) >= count,
-            'the collector is not started again')
+            'the collector is not started again',
+        )
 
     def assert_compute(self, *starts):
         """nova-compute runs, and was started so often.
@@ -125,8 +146,10 @@ class OrderTestCase(testtools.TestCase):
             ``old`` before
         """
         self.systemd.wait_for(COMPUTE, 'active')
-        waiting.wait_for(lambda: len(self.lines('compute-starts'))
-                         >= len(starts), 'nova-compute does not run')
+        waiting.wait_for(
+            lambda: len(self.lines('compute-starts')) >= len(starts),
+            'nova-compute does not run',
+        )
         self.assertEqual(list(starts), self.lines('compute-starts'))
 
     def kill(self):
@@ -142,7 +165,6 @@ class OrderTestCase(testtools.TestCase):
 
 
 class ShippedTest(OrderTestCase):
-
     def test_after_the_first_publication(self):
         self.boot()
         self.collector_starts(1)
@@ -169,10 +191,15 @@ class ShippedTest(OrderTestCase):
         self.boot('wrong-rules', 'placement')
         self.assert_compute('old')
         self.systemd.wait_for(COLLECTOR, 'failed')
-        self.assertEqual('NRestarts=0\nExecMainStatus=2',
-                         self.systemd.systemctl(
-                             'show', COLLECTOR, '--property=NRestarts',
-                             '--property=ExecMainStatus'))
+        self.assertEqual(
+            'NRestarts=0\nExecMainStatus=2',
+            self.systemd.systemctl(
+                'show',
+                COLLECTOR,
+                '--property=NRestarts',
+                '--property=ExecMainStatus',
+            ),
+        )
         self.mend_rules()
         self.systemd.wait_for(COLLECTOR, 'active')
         self.assert_compute('old')
@@ -187,8 +214,11 @@ class LongerTest(OrderTestCase):
         self.boot()
         self.collector_starts(1)
         self.assertEqual(
-            'TimeoutStartUSec=15min', self.systemd.systemctl(
-                'show', COLLECTOR, '--property=TimeoutStartUSec'))
+            'TimeoutStartUSec=15min',
+            self.systemd.systemctl(
+                'show', COLLECTOR, '--property=TimeoutStartUSec'
+            ),
+        )
         self.placement_is_back()
         self.assert_compute('published')
 
@@ -200,8 +230,10 @@ class LongerTest(OrderTestCase):
 class GateTest(OrderTestCase):
     """nova-compute waits without an end."""
 
-    INSTALLED = ('nova-mdev-published.service',
-                 'nova-compute.service.d/mdev.conf')
+    INSTALLED = (
+        'nova-mdev-published.service',
+        'nova-compute.service.d/mdev.conf',
+    )
 
     def test_placement_away_for_long(self):
         self.boot()
@@ -241,8 +273,9 @@ class RequiresTest(OrderTestCase):
         self.collector_starts(2)
         self.placement_is_back()
         self.assertEqual('inactive', self.systemd.state(COMPUTE))
-        self.assertEqual('', self.systemd.systemctl('list-jobs', '--no-legend',
-                                                    '--plain'))
+        self.assertEqual(
+            '', self.systemd.systemctl('list-jobs', '--no-legend', '--plain')
+        )
 
     def test_collector_killed(self):
         """nova-compute is started anew."""

@@ -12,8 +12,8 @@ import textwrap
 
 import fixtures
 
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import traits
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import traits
 from tests.functional import collector_base
 
 ACME = pathlib.Path(__file__).parents[1] / 'data/plugins/acme'
@@ -45,10 +45,14 @@ class Plugin(base.Vendor):
             'mode': 'safe', 'firmwareversion': '1.0'}) for device in devices}
 """
 FACTS = {'CUSTOM_MDEV_FACT_MODE_FAST', 'CUSTOM_MDEV_FACT_FIRMWAREVERSION_2_1'}
-BY_PLUGIN = ('CUSTOM_MDEV_ACCEPT_1B36_0005__LABGPU_1__FIRMWAREVERSION_GE_2_'
-             'LE_2_1__MODE_IS_FAST')
-BY_RULE = ('CUSTOM_MDEV_ACCEPT_1B36_0010__LABGPU_1__FIRMWAREVERSION_LE_2_1__'
-           'MODE_IS_FAST')
+BY_PLUGIN = (
+    'CUSTOM_MDEV_ACCEPT_1B36_0005__LABGPU_1__FIRMWAREVERSION_GE_2_'
+    'LE_2_1__MODE_IS_FAST'
+)
+BY_RULE = (
+    'CUSTOM_MDEV_ACCEPT_1B36_0010__LABGPU_1__FIRMWAREVERSION_LE_2_1__'
+    'MODE_IS_FAST'
+)
 
 
 def board(slot, product):
@@ -62,8 +66,9 @@ class PluginTestCase(collector_base.CollectorTestCase):
         super().setUp()
         self.packages = self.home / 'packages'
         self.packages.mkdir()
-        self.nova = ('[devices]\nenabled_mdev_types = labgpu-1\n'
-                     '[acme]\nmode = fast\n')
+        self.nova = (
+            '[devices]\nenabled_mdev_types = labgpu-1\n[acme]\nmode = fast\n'
+        )
         self.firmware = '2.1'
         self.devices(board(0, '0005'), board(1, '0010'))
         self.write_rules(RULES, 'acme.yaml')
@@ -72,9 +77,16 @@ class PluginTestCase(collector_base.CollectorTestCase):
         # stevedore keeps entry points in the user's cache, and would not
         # look again at packages that have changed since a moment ago.
         cache = self.useFixture(fixtures.TempDir()).path
-        return super().run_collector(*args, **kwargs, env={
-            **os.environ, 'PYTHONPATH': str(self.packages),
-            'XDG_CACHE_HOME': cache, 'ACME_FIRMWARE': self.firmware})
+        return super().run_collector(
+            *args,
+            **kwargs,
+            env={
+                **os.environ,
+                'PYTHONPATH': str(self.packages),
+                'XDG_CACHE_HOME': cache,
+                'ACME_FIRMWARE': self.firmware,
+            },
+        )
 
     def dry_run(self):
         """Return what --dry-run says of each board."""
@@ -88,15 +100,30 @@ class ThirdPartyTest(PluginTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        home = pathlib.Path(cls.enterClassContext(
-            tempfile.TemporaryDirectory()))
+        home = pathlib.Path(
+            cls.enterClassContext(tempfile.TemporaryDirectory())
+        )
         # Not there: building leaves files beside the source.
         shutil.copytree(ACME, home / 'source')
         subprocess.run(
-            [sys.executable, '-m', 'pip', 'install', '--no-deps', '--quiet',
-             '--no-build-isolation', '--no-index', '--no-cache-dir',
-             '--target', home / 'packages', home / 'source'],
-            capture_output=True, check=True, cwd=home)
+            [
+                sys.executable,
+                '-m',
+                'pip',
+                'install',
+                '--no-deps',
+                '--quiet',
+                '--no-build-isolation',
+                '--no-index',
+                '--no-cache-dir',
+                '--target',
+                home / 'packages',
+                home / 'source',
+            ],
+            capture_output=True,
+            check=True,
+            cwd=home,
+        )
         cls.installed = home / 'packages'
 
     def setUp(self):
@@ -121,11 +148,17 @@ class ThirdPartyTest(PluginTestCase):
         _, names, _ = self.published()
         (target,) = traits.describe(names).accepts.values()
         for firmware, mode, may in (
-                ('2.1', 'fast', True), ('2.0.9', 'fast', True),
-                ('2.1', 'safe', False), ('2.10', 'fast', False),
-                ('1.9', 'fast', False)):
-            source = ident.Identity.of('1B36_0005', 'labgpu-1', {
-                'firmwareversion': firmware, 'mode': mode})
+            ('2.1', 'fast', True),
+            ('2.0.9', 'fast', True),
+            ('2.1', 'safe', False),
+            ('2.10', 'fast', False),
+            ('1.9', 'fast', False),
+        ):
+            source = identity.Identity.of(
+                '1B36_0005',
+                'labgpu-1',
+                {'firmwareversion': firmware, 'mode': mode},
+            )
             self.assertEqual(may, bool(target.judge(source)), source)
 
     def test_equal_boards(self):
@@ -137,14 +170,21 @@ class ThirdPartyTest(PluginTestCase):
 
     def test_dry_run(self):
         first, second = self.dry_run()
-        self.assertEqual(['acme', None], [
-            parent['vendor_plugin'] for parent in (first, second)])
-        self.assertEqual([[BY_PLUGIN], [BY_RULE]], [
-            parent['accepts'] for parent in (first, second)])
-        self.assertEqual(['vendor plugin acme'], [
-            rule['name'] for rule in first['rules']])
-        self.assertEqual(['same mode, firmware not newer than ours'], [
-            rule['name'] for rule in second['rules']])
+        self.assertEqual(
+            ['acme', None],
+            [parent['vendor_plugin'] for parent in (first, second)],
+        )
+        self.assertEqual(
+            [[BY_PLUGIN], [BY_RULE]],
+            [parent['accepts'] for parent in (first, second)],
+        )
+        self.assertEqual(
+            ['vendor plugin acme'], [rule['name'] for rule in first['rules']]
+        )
+        self.assertEqual(
+            ['same mode, firmware not newer than ours'],
+            [rule['name'] for rule in second['rules']],
+        )
         for parent in (first, second):
             self.assertEqual('fast', parent['facts']['mode'])
             self.assertEqual('2.1', parent['facts']['firmwareversion'])
@@ -153,8 +193,10 @@ class ThirdPartyTest(PluginTestCase):
     def test_what_it_does_not_know(self):
         self.nova = self.nova.replace('mode = fast', '')
         self.firmware = ''
-        why = {'mode': 'set [acme]mode',
-               'firmwareversion': 'the driver is not loaded'}
+        why = {
+            'mode': 'set [acme]mode',
+            'firmwareversion': 'the driver is not loaded',
+        }
         for parent in self.dry_run():
             self.assertEqual([], parent['accepts'])
             self.assertEqual(why, parent['unknown_facts'])
@@ -163,15 +205,20 @@ class ThirdPartyTest(PluginTestCase):
         self.assertIn(
             "not 'same mode, firmware not newer than ours': firmwareversion "
             'of the target is unknown: the driver is not loaded, mode of '
-            'the target is unknown: set [acme]mode', shown)
+            'the target is unknown: set [acme]mode',
+            shown,
+        )
 
     def test_what_it_does_not_know_any_more(self):
         """Nothing is left of what it said before."""
         self.run_collector('--once')
         self.firmware = ''
         _, log = self.run_collector('--once')
-        self.assertIn('pci_0000_81_00_0 accepts nothing: vendor plugin acme '
-                      'accepts nothing here', log)
+        self.assertIn(
+            'pci_0000_81_00_0 accepts nothing: vendor plugin acme '
+            'accepts nothing here',
+            log,
+        )
         for names in self.published():
             self.assertEqual(set(), self.accepted(names))
 
@@ -182,7 +229,9 @@ class ThirdPartyTest(PluginTestCase):
         _, log = self.run_collector('--once', status=1)
         self.assertIn(
             'nova-mdev-collector: pci_0000_81_00_0, pci_0000_81_01_0: the '
-            'firmware is being upgraded\n', log)
+            'firmware is being upgraded\n',
+            log,
+        )
         self.assertEqual(before, self.published())
 
     def test_its_option_is_wrong(self):
@@ -220,17 +269,20 @@ class BrokenTest(PluginTestCase):
         directory = self.packages / f'{name}_mdev-1.0.dist-info'
         directory.mkdir(exist_ok=True)
         (directory / 'METADATA').write_text(
-            f'Metadata-Version: 2.1\nName: {name}-mdev\nVersion: 1.0\n')
+            f'Metadata-Version: 2.1\nName: {name}-mdev\nVersion: 1.0\n'
+        )
         (directory / 'entry_points.txt').write_text(
-            f'[{NAMESPACE}]\n{name} = {name}_mdev:Plugin\n')
+            f'[{NAMESPACE}]\n{name} = {name}_mdev:Plugin\n'
+        )
         (self.packages / f'{name}_mdev.py').write_text(text)
 
     def replace(self, method):
         """Install a plugin, in the good one's place, with another method."""
         shutil.rmtree(self.packages)
         self.packages.mkdir()
-        self.install('acme', PLUGIN + textwrap.indent(
-            textwrap.dedent(method), '    '))
+        self.install(
+            'acme', PLUGIN + textwrap.indent(textwrap.dedent(method), '    ')
+        )
 
     def assert_failed(self, message):
         """Both ways to run fail and say why; what was published stays.
@@ -240,7 +292,8 @@ class BrokenTest(PluginTestCase):
         if isinstance(message, str):
             message = {'pci_0000_81_00_0, pci_0000_81_01_0': message}
         expected = 'nova-mdev-collector: ' + '; '.join(
-            f'{names}: {why}' for names, why in message.items())
+            f'{names}: {why}' for names, why in message.items()
+        )
         for way in ('--dry-run', '--once'):
             _, log = self.run_collector(way, status=1)
             self.assertEqual(expected, log.splitlines()[-1])
@@ -254,24 +307,32 @@ class BrokenTest(PluginTestCase):
         _, log = self.run_collector('--once', status=2)
         self.assertIn(message, log.splitlines()[-1])
         self.assertEqual(
-            [{name for name in names if not name.startswith(traits.ACCEPT)}
-             for names in self.before], self.published())
+            [
+                {name for name in names if not name.startswith(traits.ACCEPT)}
+                for names in self.before
+            ],
+            self.published(),
+        )
 
     def test_raises_in_facts(self):
         self.replace("""
             def facts(self, devices):
                 raise RuntimeError('no board')
             """)
-        self.assert_failed("vendor plugin 'acme', asked for facts: "
-                           'RuntimeError: no board; this is a bug of it')
+        self.assert_failed(
+            "vendor plugin 'acme', asked for facts: "
+            'RuntimeError: no board; this is a bug of it'
+        )
 
     def test_ends_the_process_in_facts(self):
         self.replace("""
             def facts(self, devices):
                 raise SystemExit(0)
             """)
-        self.assert_failed("vendor plugin 'acme', asked for facts: "
-                           'SystemExit: 0; this is a bug of it')
+        self.assert_failed(
+            "vendor plugin 'acme', asked for facts: "
+            'SystemExit: 0; this is a bug of it'
+        )
 
     def test_raises_in_accepts(self):
         self.replace("""
@@ -279,18 +340,23 @@ class BrokenTest(PluginTestCase):
                 yield None
                 raise RuntimeError('no board')
             """)
-        self.assert_failed({
-            board: f"vendor plugin 'acme', asked what {board} accepts: "
-            'RuntimeError: no board; this is a bug of it'
-            for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')})
+        self.assert_failed(
+            {
+                board: f"vendor plugin 'acme', asked what {board} accepts: "
+                'RuntimeError: no board; this is a bug of it'
+                for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
+            }
+        )
 
     def test_raises_when_it_is_started(self):
         self.replace("""
             def __init__(self, conf):
                 raise RuntimeError('no library')
             """)
-        self.assert_failed("vendor plugin 'acme', when it was started: "
-                           'RuntimeError: no library; this is a bug of it')
+        self.assert_failed(
+            "vendor plugin 'acme', when it was started: "
+            'RuntimeError: no library; this is a bug of it'
+        )
 
     def test_breaks_its_contract(self):
         self.replace("""
@@ -298,61 +364,82 @@ class BrokenTest(PluginTestCase):
                 return {device.name: base.Facts({'driver': '1.0'})
                         for device in devices}
             """)
-        self.assert_failed({
-            board: "vendor plugin 'acme' breaks its contract for "
-            f"{board}: it answered the fact 'driver', which its "
-            'fact_names does not announce'
-            for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')})
+        self.assert_failed(
+            {
+                board: "vendor plugin 'acme' breaks its contract for "
+                f"{board}: it answered the fact 'driver', which its "
+                'fact_names does not announce'
+                for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
+            }
+        )
 
     def test_hangs(self):
         """Where a service would go on, --once ends, and the process too."""
         self.options['vendor_timeout'] = 1
-        for method in ('facts(self, devices)', 'accepts(self, device, target)',
-                       '__init__(self, conf)'):
+        for method in (
+            'facts(self, devices)',
+            'accepts(self, device, target)',
+            '__init__(self, conf)',
+        ):
             with self.subTest(method=method):
                 self.replace(f"""
                     def {method}:
                         threading.Event().wait()
                     """)
                 # After the first board, the plugin is not asked again.
-                still = ("vendor plugin 'acme' still has not answered an "
-                         'earlier question')
+                still = (
+                    "vendor plugin 'acme' still has not answered an "
+                    'earlier question'
+                )
                 why = "vendor plugin 'acme' has not answered for 1 seconds"
-                self.assert_failed({
-                    'pci_0000_81_00_0': why, 'pci_0000_81_01_0': still,
-                } if method.startswith('accepts') else why)
+                self.assert_failed(
+                    {
+                        'pci_0000_81_00_0': why,
+                        'pci_0000_81_01_0': still,
+                    }
+                    if method.startswith('accepts')
+                    else why
+                )
 
     def test_does_not_load(self):
         self.install('acme', 'import a_library_that_is_not_there')
         self.assert_not_used(
             "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
-            "does not load: ModuleNotFoundError: No module named "
-            "'a_library_that_is_not_there'")
+            'does not load: ModuleNotFoundError: No module named '
+            "'a_library_that_is_not_there'"
+        )
 
     def test_ends_the_process_when_it_is_loaded(self):
         self.install('acme', 'raise SystemExit(0)')
         self.assert_not_used(
             "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
-            'does not load: SystemExit: 0')
+            'does not load: SystemExit: 0'
+        )
 
     def test_is_no_plugin(self):
         self.install('acme', 'class Plugin: pass')
         self.assert_not_used(
             "[collector]vendor_plugins: plugin 'acme' (<class "
             "'acme_mdev.Plugin'>): it is not a subclass of "
-            'nova_mdev_compat.vendors.base.Vendor')
+            'nova_mdev_compat.vendors.base.Vendor'
+        )
 
     def test_two_for_one_vendor(self):
         self.install('acme', PLUGIN.replace('1b36', '1B36'))
         self.assert_not_used(
             "[collector]vendor_plugins: plugins 'acme' and 'good' both "
-            "speak for vendor '1b36'; name only one of them")
+            "speak for vendor '1b36'; name only one of them"
+        )
 
     def test_another_one_is_named(self):
         """The way round all of the above."""
         self.options['vendor_plugins'] = 'good'
-        for text in ('import a_library_that_is_not_there', PLUGIN,
-                     'raise SystemExit(0)', 'class Plugin: pass'):
+        for text in (
+            'import a_library_that_is_not_there',
+            PLUGIN,
+            'raise SystemExit(0)',
+            'class Plugin: pass',
+        ):
             self.install('acme', text)
             self.run_collector('--once')
             self.assertEqual(self.before, self.published())
@@ -361,4 +448,5 @@ class BrokenTest(PluginTestCase):
         self.options['vendor_plugins'] = 'good,acme'
         self.assert_not_used(
             "[collector]vendor_plugins: no plugin is named 'acme' in "
-            'nova_mdev_compat.vendors')
+            'nova_mdev_compat.vendors'
+        )

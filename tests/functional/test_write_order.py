@@ -13,11 +13,11 @@ import random
 import ddt
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat.collector import publishers
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import pattern as pat
-from nova_mdev_compat import placement as pl
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import pattern
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication import publishers
 from nova_mdev_compat.rules import model
 from tests.functional import collector_base
 from tests.unit import samples
@@ -37,23 +37,38 @@ KINDS = (A, B, AB, OTHER, OTHER_TYPE, UNUSED, UNREAD, GONE)
 
 def board(name, kind):
     if kind == UNREAD:
-        return publication.unreadable(
+        return host_traits.unreadable(
             samples.parent(name, target_type='nvidia-11', facts={}),
-            exceptions.Failure('it is sick'), ['CUSTOM_MDEV_FACT_'])
+            exceptions.Failure('it is sick'),
+            ['CUSTOM_MDEV_FACT_'],
+        )
     product, mdev_type, sources = kind
-    parent = samples.parent(name, parent_id=f'10DE_{product}',
-                            target_type=mdev_type, facts={})
-    answer = publication.VendorAnswer('test', frozenset(
-        pat.Pattern('10DE_ANY', 'ANY', (
-            pat.Condition('mode', pat.Op.IS, source),))
-        for source in sources))
-    return publication.describe(parent, model.RuleSet({}), answer)
+    parent = samples.parent(
+        name, parent_id=f'10DE_{product}', target_type=mdev_type, facts={}
+    )
+    answer = host_traits.VendorAnswer(
+        'test',
+        frozenset(
+            pattern.Pattern(
+                '10DE_ANY',
+                'ANY',
+                (pattern.Condition('mode', pattern.Op.IS, source),),
+            )
+            for source in sources
+        ),
+    )
+    return host_traits.describe(parent, model.RuleSet({}), answer)
 
 
 def host(kinds):
-    return publication.Host('host1', tuple(
-        board(name, kind) for name, kind in zip(NAMES, kinds, strict=True)
-        if kind != GONE))
+    return host_traits.Host(
+        'host1',
+        tuple(
+            board(name, kind)
+            for name, kind in zip(NAMES, kinds, strict=True)
+            if kind != GONE
+        ),
+    )
 
 
 def accepted(root, *boards):
@@ -62,11 +77,16 @@ def accepted(root, *boards):
     A root that has HOST speaks for all boards by its patterns, and a board
     that has MIXED for itself.
     """
+
     def pairs(names, speaks):
         if speaks not in names:
             return set()
-        return {(accept, serves) for accept in names for serves in names
-                if accept.startswith(ACCEPT) and serves.startswith(TYPE)}
+        return {
+            (accept, serves)
+            for accept in names
+            for serves in names
+            if accept.startswith(ACCEPT) and serves.startswith(TYPE)
+        }
 
     return [pairs(root, HOST) | pairs(names, MIXED) for names in boards]
 
@@ -78,7 +98,6 @@ def is_part(some, more):
 
 @ddt.ddt
 class WriteOrderTest(collector_base.CollectorTestCase):
-
     def setUp(self):
         super().setUp()
         self.writes = 0
@@ -100,7 +119,7 @@ class WriteOrderTest(collector_base.CollectorTestCase):
         self.writes, self.stop = 0, stop
         try:
             publishers.load(conf).publish(found)
-        except pl.PlacementError:
+        except client.PlacementError:
             return False
         return True
 
@@ -117,18 +136,27 @@ class WriteOrderTest(collector_base.CollectorTestCase):
             found = accepted(*self.published())
             self.assertTrue(
                 is_part(found, old) or is_part(found, new),
-                f'{before} -> {after}, stopped at write {stop}: {found}')
+                f'{before} -> {after}, stopped at write {stop}: {found}',
+            )
 
     @ddt.data(
         # The root speaks for both, and then must not.
-        ((A, A), (A, B)), ((A, A), (B, A)), ((AB, AB), (A, B)),
+        ((A, A), (A, B)),
+        ((A, A), (B, A)),
+        ((AB, AB), (A, B)),
         # Two boards swap what they accept.
-        ((A, B), (B, A)), ((A, OTHER), (OTHER, A)),
+        ((A, B), (B, A)),
+        ((A, OTHER), (OTHER, A)),
         # They become the same, and the root speaks.
-        ((A, B), (B, B)), ((A, B), (A, A)), ((A, A), (B, B)),
+        ((A, B), (B, B)),
+        ((A, B), (A, A)),
+        ((A, A), (B, B)),
         # One is gone, or not used any more, or cannot be read.
-        ((A, A), (A, GONE)), ((AB, B), (GONE, A)), ((A, A), (UNUSED, A)),
-        ((AB, A), (B, UNREAD)), ((A, A), (UNREAD, B)),
+        ((A, A), (A, GONE)),
+        ((AB, B), (GONE, A)),
+        ((A, A), (UNUSED, A)),
+        ((AB, A), (B, UNREAD)),
+        ((A, A), (UNREAD, B)),
         ((A, OTHER_TYPE), (OTHER_TYPE, A)),
     )
     @ddt.unpack

@@ -8,6 +8,11 @@ by raising ``max_examples`` at one's desk, not by the next person's gate.
 import hypothesis
 
 hypothesis.settings.register_profile(
-    'nova-mdev-compat', database=None, deadline=None, derandomize=True,
-    max_examples=200, print_blob=True)
+    'nova-mdev-compat',
+    database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=200,
+    print_blob=True,
+)
 hypothesis.settings.load_profile('nova-mdev-compat')

@@ -26,10 +26,16 @@ class Packages(fixtures.Fixture):
         # Neither what stevedore keeps in the user's home, nor what it has
         # kept in this process.
         cache = _cache.Cache(str(self.home / 'cache'))
-        self.useFixture(fixtures.MonkeyPatch(
-            'stevedore._cache.get_group_all', cache.get_group_all))
-        self.useFixture(fixtures.MonkeyPatch(
-            'stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE', {}))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'stevedore._cache.get_group_all', cache.get_group_all
+            )
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE', {}
+            )
+        )
         self.addCleanup(self._forget)
         for name, text in self._modules.items():
             self.write(name, text)
@@ -37,7 +43,8 @@ class Packages(fixtures.Fixture):
     def _forget(self):
         for name, module in list(sys.modules.items()):
             if str(getattr(module, '__file__', None)).startswith(
-                    f'{self.home}/'):
+                f'{self.home}/'
+            ):
                 del sys.modules[name]
 
     def write(self, name, text):
@@ -53,8 +60,11 @@ class Packages(fixtures.Fixture):
         directory = self.home / f'{package}-1.0.dist-info'
         directory.mkdir()
         (directory / 'METADATA').write_text(
-            f'Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n')
+            f'Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n'
+        )
         (directory / 'entry_points.txt').write_text(
-            f'[{namespace}]\n' + ''.join(
-                f'{name} = {value}\n'
-                for name, value in entry_points.items()))
+            f'[{namespace}]\n'
+            + ''.join(
+                f'{name} = {value}\n' for name, value in entry_points.items()
+            )
+        )

@@ -3,9 +3,9 @@
 
 import pathlib
 
-from nova_mdev_compat.collector import devices
-from nova_mdev_compat.collector import parents as par
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.rules import loader
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -16,9 +16,14 @@ BAD_RULES = DATA / 'rules' / 'bad'
 MILD_RULES = DATA / 'rules' / 'mild'
 SHIPPED_RULES = ROOT / 'etc' / 'nova-mdev-compat' / 'rules.d'
 
-FACTS = {'driver': '550.90.07', 'ecc': 'on', 'kernel': '5.14.0-427.el9',
-         'os': 'rhel-9.6', 'subsystem': '10de:1482'}
-A16 = ident.Identity.of('10DE_2235', 'nvidia-558', FACTS)
+FACTS = {
+    'driver': '550.90.07',
+    'ecc': 'on',
+    'kernel': '5.14.0-427.el9',
+    'os': 'rhel-9.6',
+    'subsystem': '10de:1482',
+}
+A16 = identity.Identity.of('10DE_2235', 'nvidia-558', FACTS)
 
 
 def capture(name):
@@ -33,15 +38,23 @@ def rules(name):
 
 def with_facts(**facts):
     """Return the sample identity with other facts on top; None takes away."""
-    merged = {name: value for name, value in {**FACTS, **facts}.items()
-              if value is not None}
-    return ident.Identity.of(A16.parent, 'nvidia-558', merged)
+    merged = {
+        name: value
+        for name, value in {**FACTS, **facts}.items()
+        if value is not None
+    }
+    return identity.Identity.of(A16.parent, 'nvidia-558', merged)
 
 
 def parent(name='pci_0000_84_00_0', **changes):
     """Return a parent that serves nvidia-558."""
     values = {
-        'parent_id': '10DE_2235', 'offered': ('nvidia-557', 'nvidia-558'),
-        'target_type': 'nvidia-558', 'device_api': devices.VFIO_PCI,
-        'in_use': frozenset(), 'facts': dict(FACTS), **changes}
-    return par.Parent(name=name, **values)
+        'parent_id': '10DE_2235',
+        'offered': ('nvidia-557', 'nvidia-558'),
+        'target_type': 'nvidia-558',
+        'device_api': devices.VFIO_PCI,
+        'in_use': frozenset(),
+        'facts': dict(FACTS),
+        **changes,
+    }
+    return parents.Parent(name=name, **values)

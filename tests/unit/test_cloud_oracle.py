@@ -11,7 +11,6 @@ SOURCE = oracle.Device('2235', '550.54.14', '535')
 
 @ddt.ddt
 class OracleTest(testtools.TestCase):
-
     @ddt.data(
         (True, oracle.Device('2235', '550.54.14', '535')),
         (True, oracle.Device('2235', '550.54.20', '550.54.14')),
@@ -20,7 +19,8 @@ class OracleTest(testtools.TestCase):
         (False, oracle.Device('2236', '550.54.14', '535')),
         (False, oracle.Device('2235', '535.54.03', '535')),
         (False, oracle.Device('2235', '570.86.10', '560')),
-        (False, None))
+        (False, None),
+    )
     @ddt.unpack
     def test_accepts(self, expected, target):
         self.assertIs(expected, oracle.accepts(SOURCE, target))

@@ -14,14 +14,16 @@ from tests.cloud import process
 
 SLEEP = [sys.executable, '-c', 'import time; time.sleep(600)']
 #: Does not heed SIGTERM, and says once that it does not.
-STUBBORN = [sys.executable, '-c',
-            'import signal, time\n'
-            'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
-            'print("ready", flush=True); time.sleep(600)']
+STUBBORN = [
+    sys.executable,
+    '-c',
+    'import signal, time\n'
+    'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
+    'print("ready", flush=True); time.sleep(600)',
+]
 
 
 class ForgetTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         home = self.useFixture(fixtures.TempDir()).path
@@ -56,8 +58,9 @@ class ForgetTest(testtools.TestCase):
     def test_remembered(self):
         one = self.start()
         process.remember(self.path)
-        self.assertIn(one.pid, [pid for pid, _ in json.loads(
-            self.path.read_text())])
+        self.assertIn(
+            one.pid, [pid for pid, _ in json.loads(self.path.read_text())]
+        )
 
     def test_one_that_does_not_want_to(self):
         one = self.start(STUBBORN)
@@ -67,18 +70,21 @@ class ForgetTest(testtools.TestCase):
 
 
 class ProcessTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (self.home / 'log').mkdir()
 
     def test_one_that_ends_by_itself(self):
-        one = process.Process('liar', [
-            sys.executable, '-c', 'raise SystemExit("no reason")'], self.home)
+        one = process.Process(
+            'liar',
+            [sys.executable, '-c', 'raise SystemExit("no reason")'],
+            self.home,
+        )
         one.start()
         error = self.assertRaises(
-            process.Failure, process.wait_for, lambda: not one.check(), 'end')
+            process.Failure, process.wait_for, lambda: not one.check(), 'end'
+        )
         self.assertIn('liar has ended with 1', str(error))
         self.assertIn('no reason', str(error))
 
@@ -91,8 +97,12 @@ class ProcessTest(testtools.TestCase):
 
     def test_a_command_that_fails(self):
         error = self.assertRaises(
-            process.Failure, process.command, 'setup',
-            [sys.executable, '-c', 'raise SystemExit("why not")'], self.home)
+            process.Failure,
+            process.command,
+            'setup',
+            [sys.executable, '-c', 'raise SystemExit("why not")'],
+            self.home,
+        )
         self.assertIn('why not', str(error))
 
     def test_nothing_of_ours_is_in_its_environment(self):
@@ -100,11 +110,17 @@ class ProcessTest(testtools.TestCase):
         self.useFixture(fixtures.EnvironmentVariable('PYTHONPATH', '/x'))
         found = process.environment({'OS_USERNAME': 'admin'})
         self.assertEqual(
-            ['OS_USERNAME'], [name for name in found
-                              if name.startswith(('OS_', 'PYTHON'))])
+            ['OS_USERNAME'],
+            [name for name in found if name.startswith(('OS_', 'PYTHON'))],
+        )
 
     def test_too_late(self):
         error = self.assertRaises(
-            process.Failure, process.wait_for, lambda: False, 'come',
-            deadline=0.1, pause=0.05)
+            process.Failure,
+            process.wait_for,
+            lambda: False,
+            'come',
+            deadline=0.1,
+            pause=0.05,
+        )
         self.assertEqual('did not come within 0.1 s', str(error))

@@ -15,7 +15,6 @@ from tests.devstack import base
 
 
 class CollectorTest(base.PluginTestCase):
-
     def options(self):
         """Return the file as nova-mdev-collector itself reads it."""
         conf = command.COMMAND.new_config()
@@ -23,40 +22,62 @@ class CollectorTest(base.PluginTestCase):
         return conf
 
     def test_configuration(self):
-        self.run_ok('stack', MDEV_COMPAT_LIBVIRT_URI='test:///default',
-                    MDEV_COMPAT_INTERVAL='5')
+        self.run_ok(
+            'stack',
+            MDEV_COMPAT_LIBVIRT_URI='test:///default',
+            MDEV_COMPAT_INTERVAL='5',
+        )
         conf = self.options()
         self.assertEqual(
-            ('test:///default', 5, str(self.state_dir / 'state.json'),
-             str(self.state_dir / 'devices.json'),
-             [str(base.HOME / 'etc/nova-mdev-compat/rules.d'),
-              str(self.conf_dir / 'rules.d')]),
-            (conf.collector.libvirt_uri, conf.collector.interval,
-             conf.collector.state_file, conf.collector.devices_file,
-             conf.collector.rules_dirs))
-        self.assertEqual(str(self.root / 'opt/stack/data/nova'),
-                         conf.state_path)
+            (
+                'test:///default',
+                5,
+                str(self.state_dir / 'state.json'),
+                str(self.state_dir / 'devices.json'),
+                [
+                    str(base.HOME / 'etc/nova-mdev-compat/rules.d'),
+                    str(self.conf_dir / 'rules.d'),
+                ],
+            ),
+            (
+                conf.collector.libvirt_uri,
+                conf.collector.interval,
+                conf.collector.state_file,
+                conf.collector.devices_file,
+                conf.collector.rules_dirs,
+            ),
+        )
+        self.assertEqual(
+            str(self.root / 'opt/stack/data/nova'), conf.state_path
+        )
         self.assertTrue(conf.debug)
 
     def test_defaults_are_those_of_the_package(self):
         self.run_ok('stack')
         for option in collector.OPTS:
             # Where they are differs: see rules_dirs in settings.
-            if option.dest not in ('rules_dirs', 'state_file',
-                                   'devices_file'):
-                self.assertEqual(option.default,
-                                 self.options().collector[option.dest],
-                                 option.name)
+            if option.dest not in ('rules_dirs', 'state_file', 'devices_file'):
+                self.assertEqual(
+                    option.default,
+                    self.options().collector[option.dest],
+                    option.name,
+                )
 
     def test_placement(self):
         """The user is nova-compute's, with every odd letter of it."""
         self.run_ok('stack')
         conf = self.options()
-        conf.register_opts([cfg.StrOpt('username'), cfg.StrOpt('password')],
-                           group='placement')
-        self.assertEqual(('password', 'nova', 'secret&service\\1'),
-                         (conf.placement.auth_type, conf.placement.username,
-                          conf.placement.password))
+        conf.register_opts(
+            [cfg.StrOpt('username'), cfg.StrOpt('password')], group='placement'
+        )
+        self.assertEqual(
+            ('password', 'nova', 'secret&service\\1'),
+            (
+                conf.placement.auth_type,
+                conf.placement.username,
+                conf.placement.password,
+            ),
+        )
 
     def test_no_other_password(self):
         self.run_ok('stack')
@@ -65,7 +86,8 @@ class CollectorTest(base.PluginTestCase):
         self.assertNotIn('secretrabbit', text)
         self.assertEqual(
             {'placement', 'devices', 'mdev_mtty-1', 'DEFAULT', 'collector'},
-            set(re.findall(r'^\[(.+)\]$', text, re.MULTILINE)))
+            set(re.findall(r'^\[(.+)\]$', text, re.MULTILINE)),
+        )
 
     def test_nobody_else_reads_it(self):
         calls = self.run_ok('stack')
@@ -80,28 +102,38 @@ class CollectorTest(base.PluginTestCase):
         self.assertEqual('mtty-2', types.type_of('pci_0', '0000:01:00.0'))
 
     def test_local_conf_wins(self):
-        self.run_ok('stack', LOCAL_CONF=(
-            'f=$MDEV_COMPAT_COLLECTOR_CONF;'
-            'iniset $f collector vendor_plugins noop;'
-            'iniset $f collector interval 7; iniset $f placement timeout 9'))
+        self.run_ok(
+            'stack',
+            LOCAL_CONF=(
+                'f=$MDEV_COMPAT_COLLECTOR_CONF;'
+                'iniset $f collector vendor_plugins noop;'
+                'iniset $f collector interval 7; iniset $f placement timeout 9'
+            ),
+        )
         conf = self.options()
         self.assertEqual(
             (['noop'], 7, 9),
-            (conf.collector.vendor_plugins, conf.collector.interval,
-             conf.placement.timeout))
+            (
+                conf.collector.vendor_plugins,
+                conf.collector.interval,
+                conf.placement.timeout,
+            ),
+        )
         self.assertEqual('password', conf.placement.auth_type)
 
     def test_started_once_all_is_written(self):
         calls = self.run_ok('stack')
-        command = (f'{self.bin}/nova-mdev-collector '
-                   f'--config-file {self.conf}')
-        start = calls.index(f'run_process mdev-compat-collector {command}'
-                            '  nova-mdev')
-        self.assertEqual('stop_process mdev-compat-collector',
-                         calls[start - 1])
+        command = f'{self.bin}/nova-mdev-collector --config-file {self.conf}'
+        start = calls.index(
+            f'run_process mdev-compat-collector {command}  nova-mdev'
+        )
+        self.assertEqual(
+            'stop_process mdev-compat-collector', calls[start - 1]
+        )
         self.assertLess(calls.index('phase stack extra'), start)
         wait = calls.index(
-            f'test_with_retry {command} status >/dev/null 2>&1 180')
+            f'test_with_retry {command} status >/dev/null 2>&1 180'
+        )
         self.assertLess(calls.index('phase stack test-config'), wait)
 
     def test_user(self):
@@ -110,8 +142,11 @@ class CollectorTest(base.PluginTestCase):
         users = base.HOME / 'etc/systemd/nova-mdev-compat.sysusers.conf'
         made = calls.index(f'sudo systemd-sysusers {users}')
         self.assertRegex(users.read_text(), '(?m)^u nova-mdev ')
-        owned = [number for number, call in enumerate(calls)
-                 if 'nova-mdev ' in call and call.startswith('sudo install')]
+        owned = [
+            number
+            for number, call in enumerate(calls)
+            if 'nova-mdev ' in call and call.startswith('sudo install')
+        ]
         self.assertEqual(2, len(owned), calls)
         self.assertLess(made, min(owned))
 
@@ -122,48 +157,67 @@ class CollectorTest(base.PluginTestCase):
         self.assertFalse(state.exists())
 
     def test_never_publishes(self):
-        self.assert_dies('has published nothing within 9 seconds: see '
-                         'journalctl -u devstack@mdev-compat-collector',
-                         FAIL='status', FAIL_STATUS='1',
-                         MDEV_COMPAT_START_TIMEOUT='9')
+        self.assert_dies(
+            'has published nothing within 9 seconds: see '
+            'journalctl -u devstack@mdev-compat-collector',
+            FAIL='status',
+            FAIL_STATUS='1',
+            MDEV_COMPAT_START_TIMEOUT='9',
+        )
 
     def test_without_placement(self):
-        self.write(self.root / 'nova.conf',
-                   '[filter_scheduler]\nenabled_filters = A\n')
+        self.write(
+            self.root / 'nova.conf',
+            '[filter_scheduler]\nenabled_filters = A\n',
+        )
         self.assert_dies(r'no section \[placement\]: enable placement-client')
 
     def test_without_nova_compute(self):
-        self.assert_dies('needs nova-compute', ENABLED_SERVICES=(
-            'n-sch,mdev-compat-collector'))
+        self.assert_dies(
+            'needs nova-compute',
+            ENABLED_SERVICES=('n-sch,mdev-compat-collector'),
+        )
 
     def test_unstack(self):
         self.run_ok('stack')
         self.assertEqual(
-            ['phase unstack', 'stop_process mdev-compat-collector',
-             f'nova-mdev-collector --config-file {self.conf} withdraw'],
-            self.run_ok('unstack'))
+            [
+                'phase unstack',
+                'stop_process mdev-compat-collector',
+                f'nova-mdev-collector --config-file {self.conf} withdraw',
+            ],
+            self.run_ok('unstack'),
+        )
 
     def test_unstack_without_placement(self):
         self.run_ok('stack')
-        status, output = self.source('unstack', FAIL='withdraw',
-                                     FAIL_STATUS='1')
+        status, output = self.source(
+            'unstack', FAIL='withdraw', FAIL_STATUS='1'
+        )
         self.assertEqual(0, status, output)
-        self.assertRegex(output, r"\[WARNING\] .*this host's traits stay in "
-                                 'Placement')
+        self.assertRegex(
+            output,
+            r"\[WARNING\] .*this host's traits stay in "
+            'Placement',
+        )
 
     def test_clean(self):
         self.run_ok('stack')
-        unit = (self.root / 'etc/systemd/system/'
-                'devstack@mdev-compat-collector.service')
+        unit = (
+            self.root / 'etc/systemd/system/'
+            'devstack@mdev-compat-collector.service'
+        )
         unit.parent.mkdir(parents=True)
         self.write(unit, '')
         self.run_ok('unstack')
         calls = self.run_ok('clean')
         self.assertEqual(
             [False] * 3,
-            [path.exists() for path in (self.conf_dir, self.state_dir, unit)])
+            [path.exists() for path in (self.conf_dir, self.state_dir, unit)],
+        )
         self.assertIn('sudo userdel nova-mdev', calls)
-        self.assertIn('pip_uninstall nova-mdev-compat from '
-                      f'{self.bin.parent}', calls)
+        self.assertIn(
+            f'pip_uninstall nova-mdev-compat from {self.bin.parent}', calls
+        )
         # And once more, when there is nothing.
         self.run_ok('clean')

@@ -17,7 +17,6 @@ OLDEST, NEWEST = enabled.TESTED[0], enabled.TESTED[-1]
 
 @ddt.ddt
 class MatrixTableTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -31,20 +30,29 @@ class MatrixTableTest(testtools.TestCase):
             for index, outcome in enumerate(outcomes):
                 for status in ('inprogress', outcome):
                     if status:
-                        result.status(test_id=f't.{index}',
-                                      test_status=status)
+                        result.status(test_id=f't.{index}', test_status=status)
 
     def table(self, *numbers):
         """Return the exit status, the rows and what stands below them."""
         done = subprocess.run(
-            [sys.executable, TOOL, *map(str, numbers)], cwd=self.home,
-            capture_output=True, text=True, check=False)
+            [sys.executable, TOOL, *map(str, numbers)],
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         self.assertEqual('', done.stderr)
         lines = done.stdout.splitlines()
-        rows = [[cell.strip() for cell in line.strip('|').split('|')]
-                for line in lines if line.startswith('|')]
-        return done.returncode, rows[1:], '\n'.join(
-            line for line in lines if line[0] not in '+|')
+        rows = [
+            [cell.strip() for cell in line.strip('|').split('|')]
+            for line in lines
+            if line.startswith('|')
+        ]
+        return (
+            done.returncode,
+            rows[1:],
+            '\n'.join(line for line in lines if line[0] not in '+|'),
+        )
 
     def test_all_passed(self):
         self.leave(NEWEST, 'success', 'success', 'xfail')
@@ -65,8 +73,10 @@ class MatrixTableTest(testtools.TestCase):
         """Neither a file without tests nor no file passes."""
         self.leave(OLDEST)
         status, rows, _ = self.table(OLDEST, NEWEST)
-        self.assertEqual((1, [['none', 'no test ran']] * 2),
-                         (status, [row[3:5] for row in rows]))
+        self.assertEqual(
+            (1, [['none', 'no test ran']] * 2),
+            (status, [row[3:5] for row in rows]),
+        )
 
     def test_nothing(self):
         self.assertEqual((1, [], ''), self.table())

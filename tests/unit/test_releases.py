@@ -35,9 +35,12 @@ def _load():
 
 tool = _load()
 NAMES = st.text('ab-._', min_size=1).filter(
-    lambda name: name.strip('-._') == name)
-PINS = st.dictionaries(st.sampled_from('abcd'), st.lists(
-    st.sampled_from(['x==1', 'x==2 ; y']), min_size=1))
+    lambda name: name.strip('-._') == name
+)
+PINS = st.dictionaries(
+    st.sampled_from('abcd'),
+    st.lists(st.sampled_from(['x==1', 'x==2 ; y']), min_size=1),
+)
 
 
 def load_tests(loader, tests, pattern):
@@ -67,41 +70,53 @@ class StatedTest(testtools.TestCase):
     def test_placement_is_of_the_same_release(self):
         for number, (name, pins) in self.known.items():
             version = tool.version(pins, tool.PLACEMENT)
-            self.assertEqual(str(number - 18), version.partition('.')[0],
-                             name)
+            self.assertEqual(str(number - 18), version.partition('.')[0], name)
 
     def test_range_in_metadata(self):
         parser = configparser.ConfigParser()
         parser.read(samples.ROOT / 'setup.cfg')
         self.assertEqual(
             f'nova>={enabled.OLDEST}.0.0,<{enabled.TESTED[-1] + 1}',
-            parser['extras']['scheduler'].strip())
+            parser['extras']['scheduler'].strip(),
+        )
 
     def test_range_of_what_tests_need(self):
         text = (samples.ROOT / 'test-requirements-functional.txt').read_text()
         first, last = enabled.OLDEST, enabled.TESTED[-1] + 1
-        for line in (f'nova>={first}.0.0,<{last}',
-                     f'openstack-placement>={first - 18}.0.0,<{last - 18}'):
+        for line in (
+            f'nova>={first}.0.0,<{last}',
+            f'openstack-placement>={first - 18}.0.0,<{last - 18}',
+        ):
             self.assertIn(line, text.splitlines())
 
     def test_tox(self):
         (numbers,) = re.findall(
             r'^\[testenv:functional.*-nova\{([\d,]+)\}\]$',
-            (samples.ROOT / 'tox.ini').read_text(), re.MULTILINE)
-        self.assertEqual(list(enabled.TESTED),
-                         [int(number) for number in numbers.split(',')])
+            (samples.ROOT / 'tox.ini').read_text(),
+            re.MULTILINE,
+        )
+        self.assertEqual(
+            list(enabled.TESTED),
+            [int(number) for number in numbers.split(',')],
+        )
 
     def test_the_default_is_the_newest(self):
-        self.assertEqual(enabled.TESTED[-1],
-                         tool.major(tool.read(tool.DEFAULT)))
+        self.assertEqual(
+            enabled.TESTED[-1], tool.major(tool.read(tool.DEFAULT))
+        )
 
     def test_documentation(self):
         """The page has each release with its Nova and Placement."""
-        rows = re.findall(r'^(\d{4}\.\d) +(\d+) +(\d+)\b', PAGE.read_text(),
-                          re.MULTILINE)
+        rows = re.findall(
+            r'^(\d{4}\.\d) +(\d+) +(\d+)\b', PAGE.read_text(), re.MULTILINE
+        )
         self.assertEqual(
-            [(name, str(number), str(number - 18))
-             for number, (name, _) in sorted(self.known.items())], rows)
+            [
+                (name, str(number), str(number - 18))
+                for number, (name, _) in sorted(self.known.items())
+            ],
+            rows,
+        )
 
     def test_every_pin_has_a_reason(self):
         """In the comment above it, but for the release's own numbers."""
@@ -120,7 +135,6 @@ class StatedTest(testtools.TestCase):
 
 
 class DifferencesTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.table = yaml.safe_load(DIFFERENCES.read_text())
@@ -134,37 +148,50 @@ class DifferencesTest(testtools.TestCase):
     def test_of_releases_that_are_tested(self):
         """A difference from the newest is none of the newest."""
         for item in self.table:
-            self.assertLessEqual(set(item['releases']),
-                                 set(enabled.TESTED[:-1]), item)
+            self.assertLessEqual(
+                set(item['releases']), set(enabled.TESTED[:-1]), item
+            )
             self.assertTrue(item['releases'], item)
 
     def test_tests_ask_for_each(self):
-        asked = {name for path in FUNCTIONAL.glob('test_*.py')
-                 for name in re.findall(r"differences\.here\('([^']+)'\)",
-                                        path.read_text())}
+        asked = {
+            name
+            for path in FUNCTIONAL.glob('test_*.py')
+            for name in re.findall(
+                r"differences\.here\('([^']+)'\)", path.read_text()
+            )
+        }
         self.assertEqual({item['name'] for item in self.table}, asked)
 
     def test_documentation(self):
         page = ' '.join(PAGE.read_text().split())
         for item in self.table:
             novas = ', '.join(map(str, item['releases']))
-            self.assertIn(f'``{item["name"]}`` (Nova {novas}): '
-                          f'{item["reason"].strip()}', page)
+            self.assertIn(
+                f'``{item["name"]}`` (Nova {novas}): {item["reason"].strip()}',
+                page,
+            )
 
 
 @ddt.ddt
 class ToolTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (self.home / 'releases').mkdir()
         (self.home / 'constraints.txt').write_text(
-            'nova==34.0.0\nOslo.Utils==10.2.0\nnumpy==1 ; a\nnumpy==2 ; b\n')
-        self.useFixture(fixtures.MonkeyPatch(
-            f'{__name__}.tool.DEFAULT', self.home / 'constraints.txt'))
-        self.useFixture(fixtures.MonkeyPatch(
-            f'{__name__}.tool.DIRECTORY', self.home / 'releases'))
+            'nova==34.0.0\nOslo.Utils==10.2.0\nnumpy==1 ; a\nnumpy==2 ; b\n'
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                f'{__name__}.tool.DEFAULT', self.home / 'constraints.txt'
+            )
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                f'{__name__}.tool.DIRECTORY', self.home / 'releases'
+            )
+        )
 
     def write(self, name, text):
         (self.home / 'releases' / name).write_text(text)
@@ -174,7 +201,8 @@ class ToolTest(testtools.TestCase):
         self.assertEqual(
             '# For OpenStack 2024.1, by tools/releases.py.\nnova==29.4.0\n'
             'numpy==1 ; a\nnumpy==2 ; b\noslo_utils==7.4.0\n',
-            tool.constraints(29))
+            tool.constraints(29),
+        )
 
     def test_the_default(self):
         self.write('2026.2.txt', '# nothing differs\n')
@@ -183,10 +211,13 @@ class ToolTest(testtools.TestCase):
 
     @ddt.data(
         ('nova', '2024.1.txt:1: "nova" is not PACKAGE==VERSION'),
-        ('nova==29 six==1', '2024.1.txt:1: "nova==29 six==1" is not '
-         'PACKAGE==VERSION'),
+        (
+            'nova==29 six==1',
+            '2024.1.txt:1: "nova==29 six==1" is not PACKAGE==VERSION',
+        ),
         ('nova==29\nnova==30', '2024.1.txt: nova has 2 pins, not one'),
-        ('six==1', '2026.2.txt and 2024.1.txt have the same Nova, 34'))
+        ('six==1', '2026.2.txt and 2024.1.txt have the same Nova, 34'),
+    )
     @ddt.unpack
     def test_wrong_files(self, text, expected):
         self.write('2024.1.txt', text)
@@ -214,29 +245,41 @@ class ToolTest(testtools.TestCase):
 
 @ddt.ddt
 class CommandTest(testtools.TestCase):
-
     def run_tool(self, *args):
-        return subprocess.run([sys.executable, TOOL, *args], text=True,
-                              capture_output=True, check=False)
+        return subprocess.run(
+            [sys.executable, TOOL, *args],
+            text=True,
+            capture_output=True,
+            check=False,
+        )
 
     def test_list(self):
         done = self.run_tool()
-        self.assertEqual((0, ' '.join(map(str, enabled.TESTED)) + '\n', ''),
-                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(
+            (0, ' '.join(map(str, enabled.TESTED)) + '\n', ''),
+            (done.returncode, done.stdout, done.stderr),
+        )
 
     def test_one(self):
         done = self.run_tool('29')
         self.assertEqual((0, ''), (done.returncode, done.stderr))
-        self.assertEqual(1, len(re.findall('^nova==29', done.stdout,
-                                           re.MULTILINE)))
+        self.assertEqual(
+            1, len(re.findall('^nova==29', done.stdout, re.MULTILINE))
+        )
         self.assertNotIn('nova==34', done.stdout)
 
     @ddt.data(
-        ('30', 'there is no Nova 30 in releases/; there are: '
-         + ', '.join(map(str, enabled.TESTED))),
-        ('x', '"x" is no number of a Nova: give it as 29'))
+        (
+            '30',
+            'there is no Nova 30 in releases/; there are: '
+            + ', '.join(map(str, enabled.TESTED)),
+        ),
+        ('x', '"x" is no number of a Nova: give it as 29'),
+    )
     @ddt.unpack
     def test_no_such_release(self, argument, expected):
         done = self.run_tool(argument)
-        self.assertEqual((2, '', f'releases: {expected}\n'),
-                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual(
+            (2, '', f'releases: {expected}\n'),
+            (done.returncode, done.stdout, done.stderr),
+        )

@@ -40,14 +40,21 @@ KNOWN_TEMPLATES = {
     'build-openstack-docs-pti': {'openstack-tox-docs'},
     'openstack-cover-jobs': {'openstack-tox-cover'},
     'openstack-python3-jobs': {
-        'openstack-tox-pep8', 'openstack-tox-py311', 'openstack-tox-py312',
-        'openstack-tox-py313', 'openstack-tox-py314'},
+        'openstack-tox-pep8',
+        'openstack-tox-py311',
+        'openstack-tox-py312',
+        'openstack-tox-py313',
+        'openstack-tox-py314',
+    },
     'build-release-notes-jobs-python3': {'build-openstack-releasenotes'},
 }
 #: Nodesets, by where they are defined: the first two by Zuul's own labels in
 #: opendev/base-jobs (used by openstack-zuul-jobs), the last in devstack.
-KNOWN_NODESETS = {'debian-bookworm', 'debian-trixie-8GB',
-                  'openstack-two-node-noble'}
+KNOWN_NODESETS = {
+    'debian-bookworm',
+    'debian-trixie-8GB',
+    'openstack-two-node-noble',
+}
 #: Roles that are not ours: devstack/roles.
 KNOWN_ROLES = {'orchestrate-devstack'}
 PIPELINES = {'check', 'gate', 'periodic', 'periodic-weekly', 'experimental'}
@@ -57,27 +64,33 @@ def tox_environments():
     """Return the names of all environments of tox.ini."""
     found = configparser.ConfigParser(interpolation=None)
     found.read(HOME / 'tox.ini')
-    return set(itertools.chain.from_iterable(
-        _expand(section.removeprefix('testenv:'))
-        for section in found.sections() if section.startswith('testenv:')))
+    return set(
+        itertools.chain.from_iterable(
+            _expand(section.removeprefix('testenv:'))
+            for section in found.sections()
+            if section.startswith('testenv:')
+        )
+    )
 
 
 def _expand(name):
     """Return what tox makes of braces in the name of a section."""
-    parts = [part.split(',') if number % 2 else [part]
-             for number, part in enumerate(re.split(r'\{(.*?)\}', name))]
+    parts = [
+        part.split(',') if number % 2 else [part]
+        for number, part in enumerate(re.split(r'\{(.*?)\}', name))
+    ]
     return {''.join(choice) for choice in itertools.product(*parts)}
 
 
 class ZuulTestCase(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         items = yaml.safe_load((HOME / '.zuul.yaml').read_text())
         self.jobs = [item['job'] for item in items if 'job' in item]
         self.by_name = {job['name']: job for job in self.jobs}
-        (self.project,) = [item['project'] for item in items
-                           if 'project' in item]
+        (self.project,) = [
+            item['project'] for item in items if 'project' in item
+        ]
         self.assertEqual(len(self.jobs) + 1, len(items))
 
     def pipeline(self, name):
@@ -85,7 +98,8 @@ class ZuulTestCase(testtools.TestCase):
         found = {}
         for entry in self.project[name]['jobs']:
             ((job, changes),) = (
-                {entry: {}} if isinstance(entry, str) else entry).items()
+                {entry: {}} if isinstance(entry, str) else entry
+            ).items()
             self.assertNotIn(job, found)
             found[job] = changes
         return found
@@ -97,12 +111,12 @@ class ZuulTestCase(testtools.TestCase):
             name = self.by_name[name]['parent']
 
     def inherited(self, name, key, default=None):
-        return next((job[key] for job in self.ancestors(name) if key in job),
-                    default)
+        return next(
+            (job[key] for job in self.ancestors(name) if key in job), default
+        )
 
 
 class JobsTest(ZuulTestCase):
-
     def test_names(self):
         self.assertEqual(len(self.by_name), len(self.jobs))
         for name in self.by_name:
@@ -119,9 +133,11 @@ class JobsTest(ZuulTestCase):
     def test_nodesets(self):
         named = {job['nodeset'] for job in self.jobs if 'nodeset' in job}
         for pipeline in PIPELINES:
-            named |= {changes['nodeset'] for changes
-                      in self.pipeline(pipeline).values()
-                      if 'nodeset' in changes}
+            named |= {
+                changes['nodeset']
+                for changes in self.pipeline(pipeline).values()
+                if 'nodeset' in changes
+            }
         self.assertEqual(KNOWN_NODESETS, named)
 
     def test_playbooks(self):
@@ -132,17 +148,21 @@ class JobsTest(ZuulTestCase):
 
     def test_every_nova_has_a_job(self):
         tested = {job['vars'].get('tox_envlist') for job in self.jobs}
-        self.assertEqual(set(), {
-            name for name in tox_environments()
-            if re.fullmatch(r'functional-nova\d+', name)} - tested)
+        self.assertEqual(
+            set(),
+            {
+                name
+                for name in tox_environments()
+                if re.fullmatch(r'functional-nova\d+', name)
+            }
+            - tested,
+        )
 
 
 class ToxTest(ZuulTestCase):
-
     def exists(self, name):
         # tox has an environment for each Python by itself.
-        return (name in tox_environments()
-                or bool(re.fullmatch(r'py\d+', name)))
+        return name in tox_environments() or bool(re.fullmatch(r'py\d+', name))
 
     def test_ours(self):
         for job in self.jobs:
@@ -151,8 +171,9 @@ class ToxTest(ZuulTestCase):
                 self.assertTrue(self.exists(environment), environment)
 
     def test_theirs(self):
-        named = set().union(*(KNOWN_TEMPLATES[name] for name
-                              in self.project['templates']))
+        named = set().union(
+            *(KNOWN_TEMPLATES[name] for name in self.project['templates'])
+        )
         for pipeline in PIPELINES:
             named |= set(self.pipeline(pipeline))
         for name in named & set(KNOWN_JOBS):
@@ -160,8 +181,11 @@ class ToxTest(ZuulTestCase):
 
     def test_bindep(self):
         """libvirt-python is compiled wherever a tox environment is made."""
-        named = [job['vars']['bindep_profile'] for job in self.jobs
-                 if 'bindep_profile' in job.get('vars', ())]
+        named = [
+            job['vars']['bindep_profile']
+            for job in self.jobs
+            if 'bindep_profile' in job.get('vars', ())
+        ]
         for pipeline in PIPELINES:
             for name, changes in self.pipeline(pipeline).items():
                 if name in KNOWN_JOBS:
@@ -171,27 +195,39 @@ class ToxTest(ZuulTestCase):
 
 @ddt.ddt
 class PipelinesTest(ZuulTestCase):
-
     def test_templates(self):
-        self.assertEqual([], [name for name in self.project['templates']
-                              if name not in KNOWN_TEMPLATES])
+        self.assertEqual(
+            [],
+            [
+                name
+                for name in self.project['templates']
+                if name not in KNOWN_TEMPLATES
+            ],
+        )
 
     def test_known(self):
         self.assertEqual(PIPELINES, set(self.project) - {'templates'})
 
     @ddt.data(*sorted(PIPELINES))
     def test_jobs(self, pipeline):
-        self.assertEqual([], [
-            name for name in self.pipeline(pipeline)
-            if name not in self.by_name and name not in KNOWN_JOBS])
+        self.assertEqual(
+            [],
+            [
+                name
+                for name in self.pipeline(pipeline)
+                if name not in self.by_name and name not in KNOWN_JOBS
+            ],
+        )
 
     @ddt.data(*sorted(PIPELINES))
     def test_changed_jobs_of_templates(self, pipeline):
         """What is changed of a template's job would be nothing without it."""
-        brought = set().union(*(KNOWN_TEMPLATES[name] for name
-                                in self.project['templates']))
-        self.assertLessEqual(set(self.pipeline(pipeline)) - set(self.by_name),
-                             brought)
+        brought = set().union(
+            *(KNOWN_TEMPLATES[name] for name in self.project['templates'])
+        )
+        self.assertLessEqual(
+            set(self.pipeline(pipeline)) - set(self.by_name), brought
+        )
 
     def test_all_of_ours_run_somewhere(self):
         ran = set().union(*map(self.pipeline, PIPELINES))
@@ -207,14 +243,15 @@ class PipelinesTest(ZuulTestCase):
     def test_check_votes_are_gated(self):
         """Else what check refuses could merge: the newest Python aside."""
         gate = self.pipeline('gate')
-        voting = {name for name in self.pipeline('check')
-                  if name in self.by_name
-                  and self.inherited(name, 'voting', True)}
+        voting = {
+            name
+            for name in self.pipeline('check')
+            if name in self.by_name and self.inherited(name, 'voting', True)
+        }
         self.assertEqual({f'{NAME}-functional-py313'}, voting - set(gate))
 
 
 class DevStackTest(ZuulTestCase):
-
     def setUp(self):
         super().setUp()
         self.job = self.by_name[f'{NAME}-devstack-mtty']
@@ -232,19 +269,31 @@ class DevStackTest(ZuulTestCase):
     def test_plugin(self):
         """DevStack calls a plugin as the folder of its checkout."""
         self.assertIn(NAME, self.job['vars']['devstack_plugins'])
-        self.assertRegex((HOME / 'devstack/settings').read_text(),
-                         f'(?m)^define_plugin {NAME}$')
+        self.assertRegex(
+            (HOME / 'devstack/settings').read_text(),
+            f'(?m)^define_plugin {NAME}$',
+        )
 
     def test_playbook(self):
         plays = yaml.safe_load((HOME / self.job['run']).read_text())
         roles = {role for play in plays for role in play.get('roles', ())}
         self.assertEqual(KNOWN_ROLES, roles)
-        commands = [task['command'] for play in plays
-                    for task in play.get('tasks', ()) if 'command' in task]
-        named = set(re.findall(r'\{\{ project \}\}/(\S+)',
-                               '\n'.join(commands)))
-        self.assertEqual({'devstack/tools/live-migrate.sh',
-                          'devstack/tools/refuse-all.yaml'}, named)
+        commands = [
+            task['command']
+            for play in plays
+            for task in play.get('tasks', ())
+            if 'command' in task
+        ]
+        named = set(
+            re.findall(r'\{\{ project \}\}/(\S+)', '\n'.join(commands))
+        )
+        self.assertEqual(
+            {
+                'devstack/tools/live-migrate.sh',
+                'devstack/tools/refuse-all.yaml',
+            },
+            named,
+        )
         for name in named:
             path = HOME / name
             self.assertIs(path.suffix == '.sh', os.access(path, os.X_OK))

@@ -31,14 +31,21 @@ def css(files: Mapping[str, pathlib.Path], letters: str) -> str:
 
     :param files: of fonts, by weight
     """
-    return CSS.format(faces='\n'.join(
-        FACE.format(weight=weight, data=_embedded(path, letters))
-        for weight, path in files.items()))
+    return CSS.format(
+        faces='\n'.join(
+            FACE.format(weight=weight, data=_embedded(path, letters))
+            for weight, path in files.items()
+        )
+    )
 
 
 def _embedded(path: pathlib.Path, letters: str) -> str:
-    options = subset.Options(flavor='woff', layout_features=['kern'],
-                             hinting=False, notdef_outline=True)
+    options = subset.Options(
+        flavor='woff',
+        layout_features=['kern'],
+        hinting=False,
+        notdef_outline=True,
+    )
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=letters)
     output = io.BytesIO()

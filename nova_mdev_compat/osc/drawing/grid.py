@@ -6,16 +6,16 @@ import dataclasses
 import enum
 import functools
 
-from nova_mdev_compat.cloud import kinds as cloud_kinds
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import verdict
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import device_classes
 
 DEVICE, TYPE, ACCEPTS = 'device', 'type', 'accepts'
 #: Of a fact that other devices of the vendor have.
 UNKNOWN = 'unknown'
 _REPLACEMENT = '\N{REPLACEMENT CHARACTER}'
 
-Row = Sequence[cloud_kinds.Cell]
+Row = Sequence[device_classes.Cell]
 
 
 class Answer(enum.Enum):
@@ -28,8 +28,11 @@ class Answer(enum.Enum):
     ACCEPTS = ('accepts', '✓', 'target accepts source')
     REFUSES = ('refuses', '✗', 'target refuses source')
     UNKNOWN = ('unknown', '?', 'unknown: something is not published')
-    NOWHERE = ('same host only', '\N{EN DASH}',
-               'same host only: nowhere to move')
+    NOWHERE = (
+        'same host only',
+        '\N{EN DASH}',
+        'same host only: nowhere to move',
+    )
 
     def __init__(self, word: str, sign: str, meaning: str):
         self.word = word
@@ -37,7 +40,7 @@ class Answer(enum.Enum):
         self.meaning = meaning
 
     @classmethod
-    def of(cls, cell: cloud_kinds.Cell) -> 'Answer':
+    def of(cls, cell: device_classes.Cell) -> 'Answer':
         """Return what a cell says."""
         if not cell.number:
             return cls.NOWHERE
@@ -45,9 +48,9 @@ class Answer(enum.Enum):
 
 
 _ANSWERS = {
-    verdict.Kind.COMPATIBLE: Answer.ACCEPTS,
-    verdict.Kind.INCOMPATIBLE: Answer.REFUSES,
-    verdict.Kind.UNKNOWN: Answer.UNKNOWN,
+    verdict.Status.COMPATIBLE: Answer.ACCEPTS,
+    verdict.Status.INCOMPATIBLE: Answer.REFUSES,
+    verdict.Status.UNKNOWN: Answer.UNKNOWN,
 }
 
 
@@ -59,15 +62,17 @@ class Line:
     :ivar cells: none where it is not asked about as a source
     """
 
-    kind: cloud_kinds.Kind
-    source: ident.Identity | None
-    cells: tuple[cloud_kinds.Cell, ...] = ()
+    kind: device_classes.Kind
+    source: identity.Identity | None
+    cells: tuple[device_classes.Cell, ...] = ()
 
 
-def devices(kind: cloud_kinds.Kind) -> str:
+def devices(kind: device_classes.Kind) -> str:
     """Return how many devices it is, on how many hosts."""
-    return (f'{_count(len(kind.members), "device")} on '
-            f'{_count(len(kind.by_host), "host")}')
+    return (
+        f'{_count(len(kind.members), "device")} on '
+        f'{_count(len(kind.by_host), "host")}'
+    )
 
 
 def _count(number: int, what: str) -> str:
@@ -86,15 +91,19 @@ class Grid:
     """
 
     title: str
-    columns: tuple[cloud_kinds.Kind, ...]
+    columns: tuple[device_classes.Kind, ...]
     rows: tuple[Line, ...]
     others: tuple[Line, ...]
     common: Mapping[str, str]
     differing: tuple[str, ...]
 
     @classmethod
-    def of(cls, kinds: Iterable[cloud_kinds.Kind], rows: Iterable[Row],
-           title: str) -> 'Grid':
+    def of(
+        cls,
+        kinds: Iterable[device_classes.Kind],
+        rows: Iterable[Row],
+        title: str,
+    ) -> 'Grid':
         """Return the grid of a matrix.
 
         :param kinds: those to be named although they have no row and may
@@ -102,10 +111,16 @@ class Grid:
         :param rows: see cloud.kinds.matrix
         """
         kinds = tuple(kinds)
-        lines = tuple(Line(row[0].origin, row[0].source, tuple(row))
-                      for row in rows if row)
-        columns = tuple(cell.destination for cell
-                        in lines[0].cells) if lines else kinds
+        lines = tuple(
+            Line(row[0].origin, row[0].source, tuple(row))
+            for row in rows
+            if row
+        )
+        columns = (
+            tuple(cell.destination for cell in lines[0].cells)
+            if lines
+            else kinds
+        )
         others = tuple(_others((*kinds, *columns), lines))
         common, differing = _facts((*lines, *others))
         return cls(title, columns, lines, others, common, differing)
@@ -132,7 +147,7 @@ class Grid:
         if source is None:
             return ''
         if attribute == DEVICE:
-            return ident.display_parent(source.parent)
+            return identity.display_parent(source.parent)
         if attribute == TYPE:
             return source.type
         if attribute == ACCEPTS:
@@ -140,11 +155,11 @@ class Grid:
             return f'other than {alike}' if alike else ''
         value = source.fact(attribute)
         if value is not None:
-            return ident.display(attribute, value)
+            return identity.display(attribute, value)
         return UNKNOWN if self._has(source.parent, attribute) else ''
 
     def _has(self, parent: str, fact: str) -> bool:
-        return (ident.vendor_of(parent), fact) in self._facts_of_vendors
+        return (identity.vendor_of(parent), fact) in self._facts_of_vendors
 
     @functools.cached_property
     def _alike(self) -> dict[str, str]:
@@ -163,40 +178,50 @@ class Grid:
     @functools.cached_property
     def _facts_of_vendors(self) -> frozenset[tuple[str, str]]:
         return frozenset(
-            (ident.vendor_of(line.source.parent), name)
-            for line in self.lines if line.source is not None
-            for name, _ in line.source.facts)
+            (identity.vendor_of(line.source.parent), name)
+            for line in self.lines
+            if line.source is not None
+            for name, _ in line.source.facts
+        )
 
     def words(self, line: Line) -> str:
         """Return what a line stands for, without what all have in common."""
         if line.source is None:
             return str(line.kind)
         said = [self.value(line, name) for name in (DEVICE, TYPE)]
-        said += [f'{name}={self.value(line, name)}' for name
-                 in self.differing if self.value(line, name)]
+        said += [
+            f'{name}={self.value(line, name)}'
+            for name in self.differing
+            if self.value(line, name)
+        ]
         alike = self.value(line, ACCEPTS)
         return ' '.join(said) + (f' (accepts {alike})' if alike else '')
 
-    def column_words(self, kind: cloud_kinds.Kind) -> str:
+    def column_words(self, kind: device_classes.Kind) -> str:
         """Return what a column stands for."""
-        return ' or '.join(self.words(Line(kind, source)) for source
-                           in kind.sources or (None,))
+        return ' or '.join(
+            self.words(Line(kind, source))
+            for source in kind.sources or (None,)
+        )
 
     def common_words(self) -> str:
         """Return what all have in common; nothing where there is nothing."""
-        return ', '.join(f'{name} {value}' for name, value
-                         in self.common.items())
+        return ', '.join(
+            f'{name} {value}' for name, value in self.common.items()
+        )
 
-    def cell_words(self, line: Line, cell: cloud_kinds.Cell) -> list[str]:
+    def cell_words(self, line: Line, cell: device_classes.Cell) -> list[str]:
         """Return what a cell says, with its reasons, in lines."""
         target = cell.destination
         reasons = because(cell)
-        return [f'from {line.kind.label}: {self.words(line)}',
-                f'to {target.label}: {self.column_words(target)}',
-                Answer.of(cell).word + (f': {reasons}' if reasons else '')]
+        return [
+            f'from {line.kind.label}: {self.words(line)}',
+            f'to {target.label}: {self.column_words(target)}',
+            Answer.of(cell).word + (f': {reasons}' if reasons else ''),
+        ]
 
 
-def because(cell: cloud_kinds.Cell) -> str:
+def because(cell: device_classes.Cell) -> str:
     """Return the reasons of a cell; nothing where it accepts."""
     reasons = str(cell.verdict)
     if cell.number:
@@ -206,24 +231,29 @@ def because(cell: cloud_kinds.Cell) -> str:
     return f'all are on {hosts}; apart from that: {otherwise}'
 
 
-def _others(kinds: Iterable[cloud_kinds.Kind],
-            rows: Iterable[Line]) -> Iterator[Line]:
+def _others(
+    kinds: Iterable[device_classes.Kind], rows: Iterable[Line]
+) -> Iterator[Line]:
     shown = {row.kind.label for row in rows}
     for kind in {kind.label: kind for kind in kinds}.values():
         if kind.label not in shown:
-            yield from (Line(kind, source)
-                        for source in kind.sources or (None,))
+            yield from (
+                Line(kind, source) for source in kind.sources or (None,)
+            )
 
 
 def _facts(lines: Iterable[Line]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what all sources have in common, and names of other facts."""
-    sources = {line.source.facts for line in lines
-               if line.source is not None}
+    sources = {line.source.facts for line in lines if line.source is not None}
     common = frozenset.intersection(*sources) if sources else frozenset()
     names = {name for facts in sources for name, _ in facts}
-    return ({name: ident.display(name, value)
-             for name, value in sorted(common)},
-            tuple(sorted(names - dict(common).keys())))
+    return (
+        {
+            name: identity.display(name, value)
+            for name, value in sorted(common)
+        },
+        tuple(sorted(names - dict(common).keys())),
+    )
 
 
 def printable(text: str) -> str:
@@ -233,5 +263,6 @@ def printable(text: str) -> str:
     controls, change the direction of writing or are no characters at all
     are replaced.
     """
-    return ''.join(letter if letter.isprintable() else _REPLACEMENT
-                   for letter in text)
+    return ''.join(
+        letter if letter.isprintable() else _REPLACEMENT for letter in text
+    )

@@ -8,12 +8,14 @@ taken for HTML. It has no script, and asks for nothing.
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from nova_mdev_compat.cloud import kinds as cloud_kinds
+from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.osc.drawing import grid as grid_
 
 #: Nothing but what the page itself has, even if something in it were wrong.
-POLICY = ("default-src 'none'; style-src 'unsafe-inline'; font-src data:; "
-          'img-src data:')
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; font-src data:; "
+    'img-src data:'
+)
 #: The picture is on white paper, the page's is as its reader likes it.
 STYLE = """\
 :root { color-scheme: light dark; }
@@ -33,8 +35,10 @@ th, td { border-bottom: 1px solid color-mix(in srgb, CanvasText 25%, Canvas);
 td.words { min-width: 14em; overflow-wrap: anywhere; white-space: normal; }
 td.number { text-align: right; }
 """
-HOW = ('A row is where an mdev comes from, a column where it may go. Point at '
-       'a cell to read why; the tables below say the same.')
+HOW = (
+    'A row is where an mdev comes from, a column where it may go. Point at '
+    'a cell to read why; the tables below say the same.'
+)
 
 
 def html(grid: grid_.Grid, picture: ET.Element) -> str:
@@ -43,22 +47,36 @@ def html(grid: grid_.Grid, picture: ET.Element) -> str:
     :param picture: an SVG element without namespaces in its tags
     """
     title = grid_.printable(grid.title)
-    root = _element('html', _head(title), _element(
-        'body',
-        _element('h1', title),
-        _element('figure', _element('figcaption', HOW), picture,
-                 tabindex='0'),
-        _element('h2', 'Kinds of devices'), _kinds(grid),
-        _element('h2', 'From each kind to each'), _pairs(grid)), lang='en')
+    root = _element(
+        'html',
+        _head(title),
+        _element(
+            'body',
+            _element('h1', title),
+            _element(
+                'figure', _element('figcaption', HOW), picture, tabindex='0'
+            ),
+            _element('h2', 'Kinds of devices'),
+            _kinds(grid),
+            _element('h2', 'From each kind to each'),
+            _pairs(grid),
+        ),
+        lang='en',
+    )
     return '<!DOCTYPE html>\n' + ET.tostring(root, 'unicode', method='html')
 
 
-def _element(tag: str, *children: ET.Element | str,
-             **attributes: str) -> ET.Element:
+def _element(
+    tag: str, *children: ET.Element | str, **attributes: str
+) -> ET.Element:
     """Return an element that contains a text, or elements."""
-    element = ET.Element(tag, {
-        name.rstrip('_').replace('_', '-'): value
-        for name, value in attributes.items()})
+    element = ET.Element(
+        tag,
+        {
+            name.rstrip('_').replace('_', '-'): value
+            for name, value in attributes.items()
+        },
+    )
     element.tail = '\n'
     for child in children:
         if isinstance(child, str):
@@ -74,43 +92,65 @@ def _head(title: str) -> ET.Element:
     return _element(
         'head',
         _element('meta', charset='utf-8'),
-        _element('meta', http_equiv='Content-Security-Policy',
-                 content=POLICY),
-        _element('meta', name='viewport',
-                 content='width=device-width, initial-scale=1'),
+        _element('meta', http_equiv='Content-Security-Policy', content=POLICY),
+        _element(
+            'meta',
+            name='viewport',
+            content='width=device-width, initial-scale=1',
+        ),
         _element('link', rel='icon', href='data:,'),
         _element('title', title),
-        style)
+        style,
+    )
 
 
-def _table(caption: str, names: Iterable[str],
-           rows: Iterable[ET.Element]) -> ET.Element:
-    return _element('div', _element(
-        'table', _element('caption', caption),
-        _element('thead', _element('tr', *(
-            _element('th', name, scope='col') for name in names))),
-        _element('tbody', *rows)), class_='wide', tabindex='0')
+def _table(
+    caption: str, names: Iterable[str], rows: Iterable[ET.Element]
+) -> ET.Element:
+    return _element(
+        'div',
+        _element(
+            'table',
+            _element('caption', caption),
+            _element(
+                'thead',
+                _element(
+                    'tr',
+                    *(_element('th', name, scope='col') for name in names),
+                ),
+            ),
+            _element('tbody', *rows),
+        ),
+        class_='wide',
+        tabindex='0',
+    )
 
 
 def _kinds(grid: grid_.Grid) -> ET.Element:
     kinds = {line.kind.label: line.kind for line in grid.lines}
     common = grid.common_words()
     return _table(
-        f'The same in all: {common}' if common else
-        'What devices have in common that make a kind',
+        f'The same in all: {common}'
+        if common
+        else 'What devices have in common that make a kind',
         ('Kind', 'What it is', 'Devices', 'Hosts', 'Which hosts'),
-        (_kind(grid, kind) for kind in kinds.values()))
+        (_kind(grid, kind) for kind in kinds.values()),
+    )
 
 
-def _kind(grid: grid_.Grid, kind: cloud_kinds.Kind) -> ET.Element:
+def _kind(grid: grid_.Grid, kind: device_classes.Kind) -> ET.Element:
     hosts = ', '.join(
         host if number == 1 else f'{host} ({number})'
-        for host, number in sorted(kind.by_host.items()))
+        for host, number in sorted(kind.by_host.items())
+    )
     return _element(
-        'tr', _element('th', kind.label, scope='row'),
+        'tr',
+        _element('th', kind.label, scope='row'),
         _words(grid.column_words(kind)),
-        _number(len(kind.members)), _number(len(kind.by_host)),
-        _words(hosts))
+        _number(len(kind.members)),
+        _number(len(kind.by_host)),
+        _words(hosts),
+    )
 
 
 def _number(number: int) -> ET.Element:
@@ -125,16 +165,20 @@ def _pairs(grid: grid_.Grid) -> ET.Element:
     return _table(
         'Pairs are pairs of devices on different hosts',
         ('From', 'To', 'Answer', 'Pairs', 'Because'),
-        (_pair(line, cell) for line in grid.rows for cell in line.cells))
+        (_pair(line, cell) for line in grid.rows for cell in line.cells),
+    )
 
 
-def _pair(line: grid_.Line, cell: cloud_kinds.Cell) -> ET.Element:
+def _pair(line: grid_.Line, cell: device_classes.Cell) -> ET.Element:
     origin = line.kind.label
     if len(line.kind.sources) > 1:
         origin += f' {cell.source.type}'
     answer = grid_.Answer.of(cell)
     return _element(
-        'tr', _element('th', origin, scope='row'),
+        'tr',
+        _element('th', origin, scope='row'),
         _element('td', cell.destination.label),
         _element('td', f'{answer.sign} {answer.word}'),
-        _number(cell.number), _words(grid_.because(cell)))
+        _number(cell.number),
+        _words(grid_.because(cell)),
+    )

@@ -32,8 +32,11 @@ MAX_PIXELS = 12000
 #: By weight: those that matplotlib brings, not what this machine may have.
 FONTS = {
     weight: pathlib.Path(matplotlib.get_data_path(), 'fonts/ttf', name)
-    for weight, name in (('normal', 'DejaVuSans.ttf'),
-                         ('bold', 'DejaVuSans-Bold.ttf'))}
+    for weight, name in (
+        ('normal', 'DejaVuSans.ttf'),
+        ('bold', 'DejaVuSans-Bold.ttf'),
+    )
+}
 
 
 @contextlib.contextmanager
@@ -63,18 +66,37 @@ class Sheet:
         self._farthest = 1.0
         self._fonts = {
             weight: font_manager.FontProperties(fname=path, weight=weight)
-            for weight, path in FONTS.items()}
+            for weight, path in FONTS.items()
+        }
 
-    def text(self, x: float, y: float, text: str, *, size: float = NORMAL,
-             bold: bool = False, **how: Any) -> None:
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = NORMAL,
+        bold: bool = False,
+        **how: Any,
+    ) -> None:
         """Write one line; y is its middle.
 
         :param how: see matplotlib.text.Text
         """
         self._reach(x, y)
-        self._figure.text(x, -y, text, parse_math=False, **{
-            'va': 'center_baseline', 'ha': 'left', 'color': INK,
-            'fontproperties': self._font(size, bold), **how})
+        self._figure.text(
+            x,
+            -y,
+            text,
+            parse_math=False,
+            **{
+                'va': 'center_baseline',
+                'ha': 'left',
+                'color': INK,
+                'fontproperties': self._font(size, bold),
+                **how,
+            },
+        )
 
     def square(self, x: float, y: float, side: float, **how: Any) -> None:
         """Draw a square, from its upper left corner.
@@ -82,22 +104,34 @@ class Sheet:
         :param how: see matplotlib.patches.Patch
         """
         self._reach(x + side, y + side)
-        self._figure.add_artist(patches.Rectangle(
-            (x, -y), side, -side, transform=self._figure.transFigure, **how))
+        self._figure.add_artist(
+            patches.Rectangle(
+                (x, -y), side, -side, transform=self._figure.transFigure, **how
+            )
+        )
 
     def line(self, x: float, y: float, width: float) -> None:
         """Draw a thin line to the right."""
         self._reach(x + width, y)
-        self._figure.add_artist(lines.Line2D(
-            (x, x + width), (-y, -y), color=GREY, linewidth=0.4, alpha=0.5,
-            transform=self._figure.transFigure))
+        self._figure.add_artist(
+            lines.Line2D(
+                (x, x + width),
+                (-y, -y),
+                color=GREY,
+                linewidth=0.4,
+                alpha=0.5,
+                transform=self._figure.transFigure,
+            )
+        )
 
-    def width(self, text: str, *, size: float = NORMAL,
-              bold: bool = False) -> float:
+    def width(
+        self, text: str, *, size: float = NORMAL, bold: bool = False
+    ) -> float:
         """Return how wide a text is, in inches."""
         points: float
         points, _, _ = textpath.text_to_path.get_text_width_height_descent(
-            text, self._font(size, bold), False)
+            text, self._font(size, bold), False
+        )
         return points / 72
 
     def _font(self, size: float, bold: bool) -> font_manager.FontProperties:
@@ -115,11 +149,16 @@ class Sheet:
     def png(self) -> bytes:
         return self._saved('png', {'Software': None})
 
-    def _saved(self, file_format: str,
-               metadata: dict[str, str | None]) -> bytes:
+    def _saved(
+        self, file_format: str, metadata: dict[str, str | None]
+    ) -> bytes:
         output = io.BytesIO()
         self._figure.savefig(
-            output, format=file_format, metadata=metadata,
+            output,
+            format=file_format,
+            metadata=metadata,
             dpi=min(DPI, MAX_PIXELS / self._farthest),
-            bbox_inches='tight', pad_inches=0.15)
+            bbox_inches='tight',
+            pad_inches=0.15,
+        )
         return output.getvalue()

@@ -7,7 +7,7 @@ A browser shows the <title> of a group when the pointer is on it.
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from nova_mdev_compat.cloud import kinds as cloud_kinds
+from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.osc.drawing import grid as grid_
 
 _NAMESPACE = 'http://www.w3.org/2000/svg'
@@ -37,8 +37,15 @@ def parse(text: bytes) -> ET.Element:
 
 def letters(root: ET.Element) -> str:
     """Return the letters that the picture shows, in order."""
-    return ''.join(sorted({letter for element in root.iter('text')
-                           for letter in element.text or ''}))
+    return ''.join(
+        sorted(
+            {
+                letter
+                for element in root.iter('text')
+                for letter in element.text or ''
+            }
+        )
+    )
 
 
 def explain(root: ET.Element, grid: grid_.Grid) -> None:
@@ -46,8 +53,7 @@ def explain(root: ET.Element, grid: grid_.Grid) -> None:
     groups = {element.get('id'): element for element in root.iter('g')}
     parents = {child: parent for parent in root.iter() for child in parent}
     for number, line in enumerate(grid.lines):
-        _title(groups[f'row-{number}'], _devices(
-            line.kind, grid.words(line)))
+        _title(groups[f'row-{number}'], _devices(line.kind, grid.words(line)))
         for column, cell in enumerate(line.cells):
             group = groups[f'cell-{number}-{column}']
             sign = groups[f'sign-{number}-{column}']
@@ -68,19 +74,25 @@ def _title(group: ET.Element, lines: Iterable[str]) -> None:
     group.insert(0, title)
 
 
-def _devices(kind: cloud_kinds.Kind, words: str) -> list[str]:
+def _devices(kind: device_classes.Kind, words: str) -> list[str]:
     hosts = sorted(kind.by_host)
     others = len(hosts) - _NAMED
     names = ', '.join(hosts[:_NAMED]) + (
-        f' and {others} more hosts' if others > 0 else '')
+        f' and {others} more hosts' if others > 0 else ''
+    )
     return [f'{kind.label}: {words}', f'{grid_.devices(kind)}: {names}']
 
 
 def finish(root: ET.Element, grid: grid_.Grid, css: str) -> None:
     """Make it stand for itself: with a name, and its fonts."""
     root.attrib.pop('version', None)
-    root.attrib.update({'xmlns': _NAMESPACE, 'role': 'img',
-                        'aria-label': grid_.printable(grid.title)})
+    root.attrib.update(
+        {
+            'xmlns': _NAMESPACE,
+            'role': 'img',
+            'aria-label': grid_.printable(grid.title),
+        }
+    )
     style = ET.Element('style')
     style.text = css
     style.tail = '\n'

@@ -10,38 +10,63 @@ from tests.cloud import process
 
 def installed(lab):
     """what is installed works with this Nova and this Placement"""
-    done = process.output([
-        control.BIN / 'nova-mdev-compat-status', '--config-file',
-        *_configurations(lab, '--scheduler-conf'), 'upgrade', 'check',
-        '--json'], lab.plane.home)
+    done = process.output(
+        [
+            control.BIN / 'nova-mdev-compat-status',
+            '--config-file',
+            *_configurations(lab, '--scheduler-conf'),
+            'upgrade',
+            'check',
+            '--json',
+        ],
+        lab.plane.home,
+    )
     expect(done.returncode == 1, done.stdout + done.stderr)
     checks = json.loads(done.stdout)['checks']
     (warning,) = [check for check in checks if check['result'] != 0]
     expect('gpu-5' in warning['details'], warning)
-    return (f'nova-mdev-compat-status: {len(checks) - 1} checks succeed, and '
-            f'"{warning["details"]}"')
+    return (
+        f'nova-mdev-compat-status: {len(checks) - 1} checks succeed, and '
+        f'"{warning["details"]}"'
+    )
 
 
 def _configurations(lab, separator):
-    first, second = (lab.plane.etc / f'{name}.conf'
-                     for name in control.SCHEDULERS)
+    first, second = (
+        lab.plane.etc / f'{name}.conf' for name in control.SCHEDULERS
+    )
     return first, separator, second
 
 
 def one_kind(lab):
     """an instance goes to hosts of its kind, and never to an older driver"""
     with lab.instances('vm', host='gpu-1'):
-        said = {host: row['Verdict']
-                for host, row in lab.targets('vm').items()}
-        expect(said == {'gpu-2': 'compatible', 'gpu-3': 'compatible',
-                        'gpu-4': 'incompatible', 'gpu-5': 'unknown'}, said)
+        said = {
+            host: row['Verdict'] for host, row in lab.targets('vm').items()
+        }
+        expect(
+            said
+            == {
+                'gpu-2': 'compatible',
+                'gpu-3': 'compatible',
+                'gpu-4': 'incompatible',
+                'gpu-5': 'unknown',
+            },
+            said,
+        )
         lab.expect_all_moved(lab.migrate('vm'))
         here = lab.servers.all()['vm'].host
         # Its driver is newer now than that of gpu-1.
         (other,) = {'gpu-2', 'gpu-3'} - {here}
-        expect({host for host, row in lab.targets('vm').items()
-                if row['Verdict'] == 'compatible'} == {other},
-               lab.targets('vm'))
+        expect(
+            {
+                host
+                for host, row in lab.targets('vm').items()
+                if row['Verdict'] == 'compatible'
+            }
+            == {other},
+            lab.targets('vm'),
+        )
         lab.expect_all_moved(lab.migrate('vm'))
     return f'gpu-1 to {here} to {other}; the list of targets said so'
 
@@ -57,8 +82,10 @@ def named_host(lab):
 
 def two_boards(lab):
     """on a host of two products, each instance gets the right one"""
-    with lab.instances('a1', 'a2', 'a3', host='gpu-1'), \
-            lab.instances('b1', 'b2', 'b3', host='gpu-4'):
+    with (
+        lab.instances('a1', 'a2', 'a3', host='gpu-1'),
+        lab.instances('b1', 'b2', 'b3', host='gpu-4'),
+    ):
         moves = lab.migrate('a1', 'a2', 'a3', 'b1', 'b2', 'b3', host='gpu-2')
         lab.expect_all_moved(moves)
     return '6 instances came to gpu-2, 3 to each board'
@@ -76,9 +103,11 @@ def two_mdevs(lab):
 def silence(lab):
     """boots, resizes, cold migrations and others are left alone"""
     since = lab.log_sizes()
-    with lab.instances('plain', host='gpu-1', flavor='plain'), \
-            lab.instances('cold', 'shelved', host='gpu-1'), \
-            lab.instances('hidden', host='gpu-5'):
+    with (
+        lab.instances('plain', host='gpu-1', flavor='plain'),
+        lab.instances('cold', 'shelved', host='gpu-1'),
+        lab.instances('hidden', host='gpu-5'),
+    ):
         for host in ('gpu-5', 'gpu-4'):
             lab.servers.order(['plain'], host)
             lab.servers.wait_for_rest(['plain'])
@@ -89,7 +118,8 @@ def silence(lab):
         lab.owner.run('server unshelve shelved')
         lab.servers.wait_for_rest(['shelved'])
     decided = lab.says('MdevCompatFilter', since=since) + lab.says(
-        'nova_mdev_compat', since=since)
+        'nova_mdev_compat', since=since
+    )
     expect(not decided, decided)
     return 'not a line of the filter in any log'
 

@@ -22,15 +22,18 @@ def ghost(lab):
     with lab.instances(*names, host='gpu-1'):
         host.lose(gone.slot)
         try:
-            lab.wait_until(lambda: not lab.cloud.accepts(host.name, gone),
-                           f'take back what {gone} accepted')
+            lab.wait_until(
+                lambda: not lab.cloud.accepts(host.name, gone),
+                f'take back what {gone} accepted',
+            )
             lab.cloud.settle()
             lab.expect_all_moved(lab.migrate(*names, host='gpu-3'))
         finally:
             host.boards = kept
             host.show_boards()
-    lab.wait_until(lambda: lab.cloud.accepts(host.name, gone),
-                   f'publish {gone} again')
+    lab.wait_until(
+        lambda: lab.cloud.accepts(host.name, gone), f'publish {gone} again'
+    )
     lab.cloud.settle()
     return f'{len(names)} instances came to the other device of gpu-3'
 
@@ -39,8 +42,10 @@ def collector_killed(lab):
     """a collector that is dead for ten minutes leaves what it has said"""
     host = lab.hosts['gpu-2']
     before = lab.cloud.published()
-    with lab.instances('old', host='gpu-1'), \
-            lab.instances('new', host='gpu-3'):
+    with (
+        lab.instances('old', host='gpu-1'),
+        lab.instances('new', host='gpu-3'),
+    ):
         host.collector.kill()
         time.sleep(TEN_MINUTES)
         expect(lab.cloud.published() == before, 'something was taken away')
@@ -64,15 +69,19 @@ def scheduler_killed(lab):
     def is_back():
         return scheduler.read_log().count(STARTED) > starts
 
-    return _in_the_middle(lab, scheduler, lambda: lab.wait_until(
-        is_back, 'see the scheduler start again'))
+    return _in_the_middle(
+        lab,
+        scheduler,
+        lambda: lab.wait_until(is_back, 'see the scheduler start again'),
+    )
 
 
 def placement_killed(lab):
     """Placement is killed in the middle of migrations, and restarted"""
     placement = lab.plane.processes['placement-api']
     return _in_the_middle(
-        lab, placement, lambda: lab.plane.wait_for_api('placement'))
+        lab, placement, lambda: lab.plane.wait_for_api('placement')
+    )
 
 
 def _in_the_middle(lab, part, wait):
@@ -81,8 +90,10 @@ def _in_the_middle(lab, part, wait):
     since = lab.log_sizes()
 
     def bounce():
-        lab.wait_until(lambda: lab.says('hosts accept it', since=since),
-                       'decide the first migration')
+        lab.wait_until(
+            lambda: lab.says('hosts accept it', since=since),
+            'decide the first migration',
+        )
         part.kill()
         part.start()
         wait()
@@ -90,8 +101,9 @@ def _in_the_middle(lab, part, wait):
     with lab.instances(*names, host='gpu-1'):
         devices = lab.devices()
         moves = lab.servers.migrate(names, meanwhile=bounce)
-        stayed = [move for move in moves.values()
-                  if move.source[0] == move.target[0]]
+        stayed = [
+            move for move in moves.values() if move.source[0] == move.target[0]
+        ]
         # Nova takes the source's allocations from an instance first, and
         # cannot give them back where Placement is away then.
         lost = [move for move in stayed if not move.target[1]]
@@ -102,6 +114,8 @@ def _in_the_middle(lab, part, wait):
         lab.servers.revive(again)
         if again:
             lab.expect_all_moved(lab.migrate(*again))
-    return (f'{len(names) - len(stayed)} of {len(names)} went at once, '
-            f'{len(again)} at the second try, {len(lost)} lost allocations to '
-            'Nova; none landed wrong')
+    return (
+        f'{len(names) - len(stayed)} of {len(names)} went at once, '
+        f'{len(again)} at the second try, {len(lost)} lost allocations to '
+        'Nova; none landed wrong'
+    )

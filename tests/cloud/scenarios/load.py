@@ -24,13 +24,15 @@ def concurrent(lab):
     with lab.instances(*old, host='gpu-1'), lab.instances(*new, host='gpu-3'):
         moves = lab.migrate(*old, *new)
         lab.expect_all_moved(moves)
-    shares = [text.count('hosts accept it')
-              for text in lab.scheduler_logs(since)]
+    shares = [
+        text.count('hosts accept it') for text in lab.scheduler_logs(since)
+    ]
     expect(all(shares), f'one scheduler decided all: {shares}')
     return f'{_where(moves)}; decisions of {control.SCHEDULERS}: {shares}'
 
 
 def _where(moves):
     hosts = collections.Counter(move.target[0] for move in moves.values())
-    return ', '.join(f'{number} to {host}'
-                     for host, number in sorted(hosts.items()))
+    return ', '.join(
+        f'{number} to {host}' for host, number in sorted(hosts.items())
+    )

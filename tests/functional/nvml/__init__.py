@@ -23,7 +23,18 @@ class Library(fixtures.Fixture):
     def _setUp(self):
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         subprocess.run(
-            ['gcc', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC',
-             *(f'-D{name}' for name in self._defines),
-             f'-Wl,-soname,{LIBRARY}', '-o', self.path / LIBRARY, SOURCE],
-            check=True)
+            [
+                'gcc',
+                '-Wall',
+                '-Wextra',
+                '-Werror',
+                '-shared',
+                '-fPIC',
+                *(f'-D{name}' for name in self._defines),
+                f'-Wl,-soname,{LIBRARY}',
+                '-o',
+                self.path / LIBRARY,
+                SOURCE,
+            ],
+            check=True,
+        )

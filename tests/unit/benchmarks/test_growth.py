@@ -13,18 +13,20 @@ SIZES = st.floats(1e3, 1e9)
 
 
 class GrowthTest(testtools.TestCase):
-
     @hypothesis.given(SIZES, st.floats(-0.5, 5), st.integers(2, 300))
     def test_straight_line(self, start, part, number):
         """What grows evenly by a part of itself is told so."""
-        line = growth.fit([start * (1 + part * index / (number - 1))
-                           for index in range(number)])
+        line = growth.fit(
+            [
+                start * (1 + part * index / (number - 1))
+                for index in range(number)
+            ]
+        )
         self.assertAlmostEqual(part, line.growth, places=6)
 
     @hypothesis.given(SIZES, st.integers(2, 300))
     def test_no_growth(self, size, number):
-        self.assertAlmostEqual(0, growth.fit([size] * number).growth,
-                               places=9)
+        self.assertAlmostEqual(0, growth.fit([size] * number).growth, places=9)
 
     def test_steps_up_and_down_even_out(self):
         line = growth.fit([100, 104] * 50)

@@ -8,7 +8,7 @@ instance can move while some hosts have been upgraded, and that is all.
 import abc
 import itertools
 
-from nova_mdev_compat.cloud import acceptance
+from nova_mdev_compat.fleet import acceptance
 
 
 class World(abc.ABC):
@@ -28,8 +28,11 @@ class World(abc.ABC):
 
     def tracks(self):
         """Return where each instance can be, of those that count."""
-        return [frozenset({one}) for one in self.instances
-                if self.moves(one, frozenset())]
+        return [
+            frozenset({one})
+            for one in self.instances
+            if self.moves(one, frozenset())
+        ]
 
     def after(self, track, upgraded, host):
         """Return where an instance can be after a step; not stranded."""
@@ -40,9 +43,11 @@ class World(abc.ABC):
                     reached.add(position)
                     todo.append(position)
         return frozenset(
-            one for one in reached
+            one
+            for one in reached
             if not (one[0] == host and self.must_leave(one))
-            and self.moves(one, upgraded | {host}))
+            and self.moves(one, upgraded | {host})
+        )
 
     def is_good(self, order):
         """Tell whether an order strands nobody."""
@@ -72,24 +77,40 @@ class TableWorld(World):
 
     def __init__(self, problem):
         self._problem = problem
-        self.groups = [number for number, group in enumerate(problem.groups)
-                       for _ in range(group.size)]
-        self.todo = [host for host in range(len(self.groups))
-                     if self._kind(host).new is not None]
+        self.groups = [
+            number
+            for number, group in enumerate(problem.groups)
+            for _ in range(group.size)
+        ]
+        self.todo = [
+            host
+            for host in range(len(self.groups))
+            if self._kind(host).new is not None
+        ]
         self.instances = [
-            (host, stay) for host, group in enumerate(self.groups)
-            for stay in problem.groups[group].stays]
+            (host, stay)
+            for host, group in enumerate(self.groups)
+            for stay in problem.groups[group].stays
+        ]
 
     def _kind(self, host):
         return self._problem.kinds[
-            self._problem.groups[self.groups[host]].kind]
+            self._problem.groups[self.groups[host]].kind
+        ]
 
     def moves(self, position, upgraded):
         host, stay = position
-        return [(other, landed) for other in range(len(self.groups))
-                if other != host for landed in self._problem.lands(
-                    stay, self._kind(other).new if other in upgraded
-                    else self._kind(other).old)]
+        return [
+            (other, landed)
+            for other in range(len(self.groups))
+            if other != host
+            for landed in self._problem.lands(
+                stay,
+                self._kind(other).new
+                if other in upgraded
+                else self._kind(other).old,
+            )
+        ]
 
     def must_leave(self, position):
         host, stay = position
@@ -113,12 +134,16 @@ class CloudWorld(World):
         self._upgrade = upgrade
         self.hosts = [host for host in upgrade.cloud.hosts if host.parents]
         self._after = [upgrade.after.get(host.uuid) for host in self.hosts]
-        self.todo = [number for number, host in enumerate(self._after)
-                     if host]
+        self.todo = [number for number, host in enumerate(self._after) if host]
         uuids = [host.uuid for host in self.hosts]
-        self.instances = [self.position(
-            uuids.index(one.host.uuid), one.host, [
-                parent for parent, _, _ in one.mdevs]) for one in instances]
+        self.instances = [
+            self.position(
+                uuids.index(one.host.uuid),
+                one.host,
+                [parent for parent, _, _ in one.mdevs],
+            )
+            for one in instances
+        ]
 
     def position(self, number, host, parents):
         return number, tuple(host.parents.index(one) for one in parents)
@@ -129,27 +154,44 @@ class CloudWorld(World):
     def moves(self, position, upgraded):
         number, devices = position
         host = self._host(number, upgraded)
-        held = [(host.parents[device].identities, f'C{index}', 1)
-                for index, device in enumerate(devices)]
+        held = [
+            (host.parents[device].identities, f'C{index}', 1)
+            for index, device in enumerate(devices)
+        ]
         if not all(identities for identities, _, _ in held):
             return []
-        needs = sorted(acceptance.needs(held),
-                       key=lambda need: int(need.resource_class[1:]))
-        return [(other, landed) for other in range(len(self.hosts))
-                if other != number
-                for landed in self._landings(other, upgraded, needs)]
+        needs = sorted(
+            acceptance.needs(held),
+            key=lambda need: int(need.resource_class[1:]),
+        )
+        return [
+            (other, landed)
+            for other in range(len(self.hosts))
+            if other != number
+            for landed in self._landings(other, upgraded, needs)
+        ]
 
     def _landings(self, number, upgraded, needs):
         host = self._host(number, upgraded)
         if not host.published:
             return []
-        return itertools.product(*(
-            [device for device, parent in enumerate(host.parents)
-             if acceptance.accepts(acceptance.Voice.of(parent.said), need)]
-            for need in needs))
+        return itertools.product(
+            *(
+                [
+                    device
+                    for device, parent in enumerate(host.parents)
+                    if acceptance.accepts(
+                        acceptance.Voice.of(parent.said), need
+                    )
+                ]
+                for need in needs
+            )
+        )
 
     def must_leave(self, position):
         number, devices = position
         host = self.hosts[number]
-        return any(self._upgrade.changes(host, host.parents[device])
-                   for device in devices)
+        return any(
+            self._upgrade.changes(host, host.parents[device])
+            for device in devices
+        )

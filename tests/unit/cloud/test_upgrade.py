@@ -3,19 +3,20 @@
 import ddt
 import testtools
 
-from nova_mdev_compat.cloud import model
-from nova_mdev_compat.cloud.upgrades import differences
-from nova_mdev_compat.cloud.upgrades import upgrade
-from nova_mdev_compat import exceptions
-from tests.unit.cloud import clouds
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.upgrade import differences
+from nova_mdev_compat.upgrade import upgrade
+from tests.unit.fleet import clouds
 
 TYPE = frozenset({'NVIDIA_558'})
 DRIVER = {'driver': '560'}
 
 
 def planned(*hosts, types=TYPE, names=(), facts=None, by=clouds.UP_TO_OURS):
-    return upgrade.plan(model.by_name(hosts), types, names, facts or DRIVER,
-                        by)
+    return upgrade.plan(
+        model.by_name(hosts), types, names, facts or DRIVER, by
+    )
 
 
 def one(name, **device):
@@ -25,16 +26,15 @@ def one(name, **device):
 
 @ddt.ddt
 class PlanTest(testtools.TestCase):
-
     def after(self, found, name):
         """Return what a device of a host will say."""
-        (host,) = [host for host in found.after.values()
-                   if host.name == name]
+        (host,) = [host for host in found.after.values() if host.name == name]
         return host.parents[0].said
 
     def refused(self, *hosts, **kwargs):
-        return str(self.assertRaises(exceptions.BadInput, planned, *hosts,
-                                     **kwargs))
+        return str(
+            self.assertRaises(exceptions.BadInput, planned, *hosts, **kwargs)
+        )
 
     def test_new_facts_and_what_they_make_of_it(self):
         found = planned(one('a', ecc='on'), one('b', mdev_type='nvidia-559'))
@@ -43,48 +43,66 @@ class PlanTest(testtools.TestCase):
         self.assertEqual({('driver', '560'), ('ecc', 'ON')}, said.facts)
         self.assertEqual(
             ['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558__DRIVER_LE_560'],
-            list(said.accepts))
-        self.assertEqual(((), (), [], []), (
-            found.already, found.unlike, found.unknown, found.bystanders))
+            list(said.accepts),
+        )
+        self.assertEqual(
+            ((), (), [], []),
+            (found.already, found.unlike, found.unknown, found.bystanders),
+        )
 
     def test_other_devices_of_its_host_stay_as_they_are(self):
-        host = clouds.host('a', clouds.parent('a'), clouds.parent(
-            'a', 1, mdev_type='nvidia-559'))
+        host = clouds.host(
+            'a',
+            clouds.parent('a'),
+            clouds.parent('a', 1, mdev_type='nvidia-559'),
+        )
         found = planned(host)
-        self.assertEqual([True, False], [
-            found.changes(host, parent) for parent in host.parents])
-        self.assertIs(host.parents[1].said,
-                      found.after['uuid-a'].parents[1].said)
+        self.assertEqual(
+            [True, False],
+            [found.changes(host, parent) for parent in host.parents],
+        )
+        self.assertIs(
+            host.parents[1].said, found.after['uuid-a'].parents[1].said
+        )
         self.assertEqual([(host, host.parents[1])], found.bystanders)
-        self.assertEqual([], planned(host, types=TYPE | {
-            'NVIDIA_559'}).bystanders)
+        self.assertEqual(
+            [], planned(host, types=TYPE | {'NVIDIA_559'}).bystanders
+        )
 
     def test_a_type_that_is_only_in_use(self):
         """Its device changes, and then nothing is in use any more."""
-        found = planned(one('a', mdev_type='nvidia-559',
-                            in_use=['nvidia-558']))
+        found = planned(
+            one('a', mdev_type='nvidia-559', in_use=['nvidia-558'])
+        )
         said = self.after(found, 'a')
-        self.assertEqual((frozenset({'NVIDIA_559'}), frozenset()),
-                         (said.types, said.in_use))
+        self.assertEqual(
+            (frozenset({'NVIDIA_559'}), frozenset()), (said.types, said.in_use)
+        )
         self.assertEqual(
             ['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_559__DRIVER_LE_560'],
-            list(said.accepts))
+            list(said.accepts),
+        )
 
     @ddt.data('560', '560.0', '560.00')
     def test_who_has_it_already(self, driver):
         found = planned(one('a', driver=driver), one('b'))
-        self.assertEqual((('a',), {'uuid-b'}),
-                         (found.already, found.after.keys()))
+        self.assertEqual(
+            (('a',), {'uuid-b'}), (found.already, found.after.keys())
+        )
 
     def test_other_rules_are_a_change_too(self):
         found = planned(one('a', driver='560'), by=clouds.SAME_ONLY)
         self.assertEqual({'uuid-a'}, found.after.keys())
-        self.assertEqual('what they accept', found.change(
-            found.cloud.hosts[0]))
+        self.assertEqual(
+            'what they accept', found.change(found.cloud.hosts[0])
+        )
 
     def test_rules_that_are_not_those_of_the_hosts(self):
-        found = planned(one('a'), one('b', by=clouds.SAME_ONLY),
-                        one('c', by=clouds.SAME_ONLY))
+        found = planned(
+            one('a'),
+            one('b', by=clouds.SAME_ONLY),
+            one('c', by=clouds.SAME_ONLY),
+        )
         self.assertEqual(('b', 'c'), found.unlike)
 
     def test_only_hosts_that_are_named(self):
@@ -92,19 +110,39 @@ class PlanTest(testtools.TestCase):
         self.assertEqual({'uuid-a', 'uuid-c'}, found.after.keys())
 
     def test_change_in_words(self):
-        host = clouds.host('a', *(
-            clouds.parent('a', slot, driver=driver, **facts)
-            for slot, (driver, facts) in enumerate([
-                ('535.54', {'ecc': 'on'}), ('560', {}), ('550.54', {})])))
+        host = clouds.host(
+            'a',
+            *(
+                clouds.parent('a', slot, driver=driver, **facts)
+                for slot, (driver, facts) in enumerate(
+                    [('535.54', {'ecc': 'on'}), ('560', {}), ('550.54', {})]
+                )
+            ),
+        )
         found = planned(host, facts={'driver': '560', 'ecc': 'ON'})
-        self.assertEqual('driver 535.54 or 550.54 to 560, ecc unknown to ON',
-                         found.change(host))
+        self.assertEqual(
+            'driver 535.54 or 550.54 to 560, ecc unknown to ON',
+            found.change(host),
+        )
 
     def test_a_device_of_no_complete_identity(self):
         """What is missing is not made up: it accepts nothing."""
-        host = clouds.host('a', model.Parent('a-0', 'pci_0', clouds._said(
-            frozenset({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_558',
-                       'CUSTOM_MDEV_FACT_DRIVER_550'}))))
+        host = clouds.host(
+            'a',
+            model.Parent(
+                'a-0',
+                'pci_0',
+                clouds._said(
+                    frozenset(
+                        {
+                            'CUSTOM_MDEV_V1',
+                            'CUSTOM_MDEV_TYPE_NVIDIA_558',
+                            'CUSTOM_MDEV_FACT_DRIVER_550',
+                        }
+                    )
+                ),
+            ),
+        )
         found = planned(host)
         self.assertEqual([(host, host.parents[0])], found.unknown)
         self.assertEqual({}, self.after(found, 'a').accepts)
@@ -116,19 +154,32 @@ class PlanTest(testtools.TestCase):
         self.assertEqual({}, self.after(found, 'a').accepts)
 
     @ddt.data(
-        ({'types': frozenset({'NVIDIA_1', 'NVIDIA_2'})},
-         'no device serves type NVIDIA_1 or NVIDIA_2, or has it in use: '
-         '"openstack mdev device list" has the types'),
-        ({'names': ['a', 'c', 'b']},
-         'no device of host b, c serves type NVIDIA_558, or has it in use'),
-        ({'facts': {'drivers': '560'}},
-         'none of these devices has published fact drivers, and no rule asks '
-         'for it; what they have: driver'))
+        (
+            {'types': frozenset({'NVIDIA_1', 'NVIDIA_2'})},
+            'no device serves type NVIDIA_1 or NVIDIA_2, or has it in use: '
+            '"openstack mdev device list" has the types',
+        ),
+        (
+            {'names': ['a', 'c', 'b']},
+            'no device of host b, c serves type NVIDIA_558, or has it in use',
+        ),
+        (
+            {'facts': {'drivers': '560'}},
+            'none of these devices has published fact drivers, and no rule asks '
+            'for it; what they have: driver',
+        ),
+    )
     @ddt.unpack
     def test_nothing_of_the_kind(self, kwargs, line):
-        self.assertEqual(line, self.refused(
-            one('a'), one('b', mdev_type='nvidia-559'),
-            clouds.host('c'), **kwargs))
+        self.assertEqual(
+            line,
+            self.refused(
+                one('a'),
+                one('b', mdev_type='nvidia-559'),
+                clouds.host('c'),
+                **kwargs,
+            ),
+        )
 
     def test_a_fact_that_only_a_rule_asks_for(self):
         rules = clouds.rules_about('driver', 'ecc', EQ='same')
@@ -139,51 +190,92 @@ class PlanTest(testtools.TestCase):
         self.assertEqual(
             "host a: node device pci_0: rule 'r' (f:1): driver 5_GE: a trait "
             'cannot tell GE in a value from an operator',
-            self.refused(one('a'), facts={'driver': '5_GE'}))
+            self.refused(one('a'), facts={'driver': '5_GE'}),
+        )
 
 
 UPGRADED = differences.Upgraded
 
 
 class DifferencesTest(testtools.TestCase):
-
     def pairs(self, *hosts, **kwargs):
         """Return what changes: from, to, and the answers by what has been."""
-        return [(str(pair.origin.members[0]), str(pair.destination.members[
-            0]), pair.number, pair.before.kind.value, {
-                which.value: answer.kind.value
-                for which, answer in pair.then.items()})
-            for pair in differences.pairs(planned(*hosts, **kwargs))]
+        return [
+            (
+                str(pair.origin.members[0]),
+                str(pair.destination.members[0]),
+                pair.number,
+                pair.before.kind.value,
+                {
+                    which.value: answer.kind.value
+                    for which, answer in pair.then.items()
+                },
+            )
+            for pair in differences.pairs(planned(*hosts, **kwargs))
+        ]
 
     def test_while_and_after(self):
-        self.assertEqual([
-            ('a:pci_0', 'a:pci_0', 2, 'compatible', {
-                'target': 'compatible', 'source': 'incompatible',
-                'both': 'compatible'}),
-        ], self.pairs(one('a'), one('b')))
+        self.assertEqual(
+            [
+                (
+                    'a:pci_0',
+                    'a:pci_0',
+                    2,
+                    'compatible',
+                    {
+                        'target': 'compatible',
+                        'source': 'incompatible',
+                        'both': 'compatible',
+                    },
+                ),
+            ],
+            self.pairs(one('a'), one('b')),
+        )
 
     def test_with_those_that_stay_as_they_are(self):
         """Between these nothing changes; it is a pair all the same."""
-        self.assertEqual([
-            ('a:pci_0', 'b:pci_0', 1, 'incompatible',
-             {'source': 'incompatible'}),
-            ('b:pci_0', 'a:pci_0', 1, 'compatible', {'target': 'compatible'}),
-        ], self.pairs(one('a', driver='550'), one('b', driver='535'),
-                      names=['a']))
+        self.assertEqual(
+            [
+                (
+                    'a:pci_0',
+                    'b:pci_0',
+                    1,
+                    'incompatible',
+                    {'source': 'incompatible'},
+                ),
+                (
+                    'b:pci_0',
+                    'a:pci_0',
+                    1,
+                    'compatible',
+                    {'target': 'compatible'},
+                ),
+            ],
+            self.pairs(
+                one('a', driver='550'), one('b', driver='535'), names=['a']
+            ),
+        )
 
     def test_a_type_in_use_is_nowhere_afterwards(self):
         host = one('a', mdev_type='nvidia-559', in_use=['nvidia-558'])
-        self.assertEqual([
-            ('a:pci_0', 'b:pci_0', {'target'}),
-            ('a:pci_0', 'b:pci_0', {'target', 'source', 'both'}),
-            ('b:pci_0', 'a:pci_0', {'target', 'source', 'both'}),
-        ], [(origin, target, set(then)) for origin, target, _, _, then
-            in self.pairs(host, one('b'))])
+        self.assertEqual(
+            [
+                ('a:pci_0', 'b:pci_0', {'target'}),
+                ('a:pci_0', 'b:pci_0', {'target', 'source', 'both'}),
+                ('b:pci_0', 'a:pci_0', {'target', 'source', 'both'}),
+            ],
+            [
+                (origin, target, set(then))
+                for origin, target, _, _, then in self.pairs(host, one('b'))
+            ],
+        )
 
     def test_counts(self):
         found = list(differences.pairs(planned(one('a'), one('b'))))
         self.assertEqual((1, 1), differences.counts(found))
         (pair,) = found
         self.assertEqual([UPGRADED.SOURCE], list(pair.changes))
-        self.assertEqual('driver 560 is not at most 550.54',
-                         str(pair.changes[UPGRADED.SOURCE]))
+        self.assertEqual(
+            'driver 560 is not at most 550.54',
+            str(pair.changes[UPGRADED.SOURCE]),
+        )

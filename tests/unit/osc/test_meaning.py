@@ -4,54 +4,93 @@ from hypothesis import given
 from hypothesis import strategies as st
 import testtools
 
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.osc import meaning
-from nova_mdev_compat import pattern as pat
-from nova_mdev_compat import traits
 from tests.unit import strategies
 
 
 @ddt.ddt
 class DecodeTest(testtools.TestCase):
-
     @ddt.data(
-        ('V1', 'schema', 'a collector publishes here, in version 1 of the '
-         'traits', {}),
+        (
+            'V1',
+            'schema',
+            'a collector publishes here, in version 1 of the traits',
+            {},
+        ),
         ('HOST', 'host', 'a collector publishes for this host', {}),
-        ('MIXED', 'mixed', "this host's devices differ: each says for itself "
-         'what it accepts, its root provider does not', {}),
-        ('PARENT_10DE_2235', 'parent', 'device 10de:2235',
-         {'parent': '10de:2235'}),
+        (
+            'MIXED',
+            'mixed',
+            "this host's devices differ: each says for itself "
+            'what it accepts, its root provider does not',
+            {},
+        ),
+        (
+            'PARENT_10DE_2235',
+            'parent',
+            'device 10de:2235',
+            {'parent': '10de:2235'},
+        ),
         ('PARENT_MTTY', 'parent', 'device mtty', {'parent': 'mtty'}),
-        ('TYPE_NVIDIA_558', 'type', 'Nova uses mdev type NVIDIA_558 here',
-         {'type': 'NVIDIA_558'}),
-        ('INUSE_MTTY_2', 'in use', 'running domains still use mdev type '
-         'MTTY_2', {'type': 'MTTY_2'}),
-        ('FACT_DRIVER_550_54_14', 'fact', 'driver=550.54.14',
-         {'fact': 'driver', 'value': '550.54.14'}),
-        ('FACT_SUBSYSTEM_10DE_1482', 'fact', 'subsystem=10DE_1482',
-         {'fact': 'subsystem', 'value': '10DE_1482'}))
+        (
+            'TYPE_NVIDIA_558',
+            'type',
+            'Nova uses mdev type NVIDIA_558 here',
+            {'type': 'NVIDIA_558'},
+        ),
+        (
+            'INUSE_MTTY_2',
+            'in use',
+            'running domains still use mdev type MTTY_2',
+            {'type': 'MTTY_2'},
+        ),
+        (
+            'FACT_DRIVER_550_54_14',
+            'fact',
+            'driver=550.54.14',
+            {'fact': 'driver', 'value': '550.54.14'},
+        ),
+        (
+            'FACT_SUBSYSTEM_10DE_1482',
+            'fact',
+            'subsystem=10DE_1482',
+            {'fact': 'subsystem', 'value': '10DE_1482'},
+        ),
+    )
     @ddt.unpack
     def test_what_a_provider_is(self, name, kind, words, values):
         found = meaning.decode(traits.PREFIX + name)
-        self.assertEqual((kind, words, values),
-                         (found.kind, found.words, found.values))
+        self.assertEqual(
+            (kind, words, values), (found.kind, found.words, found.values)
+        )
 
     @ddt.data(
         ('10DE_2235__NVIDIA_558', 'from device 10de:2235, type NVIDIA_558'),
-        ('10DE_ANY__NVIDIA_558',
-         'from any device of vendor 10de, type NVIDIA_558'),
+        (
+            '10DE_ANY__NVIDIA_558',
+            'from any device of vendor 10de, type NVIDIA_558',
+        ),
         ('10DE_2235__ANY', 'from device 10de:2235, any type'),
         ('MTTY__MTTY_2', 'from device mtty, type MTTY_2'),
-        ('10DE_2235__ANY__DRIVER_GE_535_LE_550_54_14',
-         'from device 10de:2235, any type, driver at least 535 and at most '
-         '550.54.14'),
-        ('10DE_2235__ANY__DRIVER_GT_535_LT_560_NE_550_1',
-         'from device 10de:2235, any type, driver above 535 and below 560 '
-         'and other than 550.1'),
-        ('10DE_2235__ANY__ECC_IS_ON__KERNEL_EQ_5_14',
-         'from device 10de:2235, any type, ecc equal to ON, kernel version '
-         '5.14'))
+        (
+            '10DE_2235__ANY__DRIVER_GE_535_LE_550_54_14',
+            'from device 10de:2235, any type, driver at least 535 and at most '
+            '550.54.14',
+        ),
+        (
+            '10DE_2235__ANY__DRIVER_GT_535_LT_560_NE_550_1',
+            'from device 10de:2235, any type, driver above 535 and below 560 '
+            'and other than 550.1',
+        ),
+        (
+            '10DE_2235__ANY__ECC_IS_ON__KERNEL_EQ_5_14',
+            'from device 10de:2235, any type, ecc equal to ON, kernel version '
+            '5.14',
+        ),
+    )
     @ddt.unpack
     def test_accept_pattern(self, name, words):
         found = meaning.decode(traits.ACCEPT + name)
@@ -59,30 +98,69 @@ class DecodeTest(testtools.TestCase):
 
     def test_conditions_for_programs(self):
         found = meaning.decode(
-            f'{traits.ACCEPT}10DE_ANY__ANY__DRIVER_GE_535_LE_550_54__ECC_IS_ON')
+            f'{traits.ACCEPT}10DE_ANY__ANY__DRIVER_GE_535_LE_550_54__ECC_IS_ON'
+        )
         self.assertEqual(
-            {'parent': '10de:any', 'type': 'ANY', 'conditions': [
-                {'fact': 'driver', 'op': 'GE', 'value': '535'},
-                {'fact': 'driver', 'op': 'LE', 'value': '550.54'},
-                {'fact': 'ecc', 'op': 'IS', 'value': 'ON'}]}, found.values)
+            {
+                'parent': '10de:any',
+                'type': 'ANY',
+                'conditions': [
+                    {'fact': 'driver', 'op': 'GE', 'value': '535'},
+                    {'fact': 'driver', 'op': 'LE', 'value': '550.54'},
+                    {'fact': 'ecc', 'op': 'IS', 'value': 'ON'},
+                ],
+            },
+            found.values,
+        )
 
-    @ddt.data('', 'CUSTOM_FOO', 'CUSTOM_MDEV', 'CUSTOM_MDEVX_V1',
-              'custom_mdev_v1', 'COMPUTE_NODE', ' CUSTOM_MDEV_V1')
+    @ddt.data(
+        '',
+        'CUSTOM_FOO',
+        'CUSTOM_MDEV',
+        'CUSTOM_MDEVX_V1',
+        'custom_mdev_v1',
+        'COMPUTE_NODE',
+        ' CUSTOM_MDEV_V1',
+    )
     def test_not_ours(self, name):
         error = self.assertRaises(traits.TraitError, meaning.decode, name)
-        self.assertEqual(f'{name!r} is not a trait of ours, which begin with '
-                         'CUSTOM_MDEV_', str(error))
+        self.assertEqual(
+            f'{name!r} is not a trait of ours, which begin with CUSTOM_MDEV_',
+            str(error),
+        )
 
-    @ddt.data('', 'V2', 'V11', 'HOST_', 'MIXED_1', 'TYPE', 'TYPE_', 'TYPE__A',
-              'PARENT_', 'INUSE_A_', 'OTHER_1', 'TYPE_a', 'V1 ')
+    @ddt.data(
+        '',
+        'V2',
+        'V11',
+        'HOST_',
+        'MIXED_1',
+        'TYPE',
+        'TYPE_',
+        'TYPE__A',
+        'PARENT_',
+        'INUSE_A_',
+        'OTHER_1',
+        'TYPE_a',
+        'V1 ',
+    )
     def test_makes_no_sense(self, name):
         name = traits.PREFIX + name
         error = self.assertRaises(traits.TraitError, meaning.decode, name)
         self.assertIn(f'{name} makes no sense', str(error))
 
-    @ddt.data('FACT_', 'FACT_DRIVER', 'FACT_1_2', 'FACT_DRIVER__2',
-              'ACCEPT_', 'ACCEPT_A', 'ACCEPT_A__B__', 'ACCEPT_A__B__DRIVER_5',
-              'ACCEPT_A__B__DRIVER_GE', 'ACCEPT_A__B__GE_5')
+    @ddt.data(
+        'FACT_',
+        'FACT_DRIVER',
+        'FACT_1_2',
+        'FACT_DRIVER__2',
+        'ACCEPT_',
+        'ACCEPT_A',
+        'ACCEPT_A__B__',
+        'ACCEPT_A__B__DRIVER_5',
+        'ACCEPT_A__B__DRIVER_GE',
+        'ACCEPT_A__B__GE_5',
+    )
     def test_half_a_fact_or_pattern(self, name):
         name = traits.PREFIX + name
         error = self.assertRaises(traits.TraitError, meaning.decode, name)
@@ -95,36 +173,43 @@ class RoundTripTest(testtools.TestCase):
     @given(strategies.patterns())
     def test_patterns(self, pattern):
         name = traits.encode_pattern(pattern)
-        self.assertEqual(name, traits.encode_pattern(
-            _pattern(meaning.decode(name).values)))
+        self.assertEqual(
+            name, traits.encode_pattern(_pattern(meaning.decode(name).values))
+        )
 
     @given(strategies.patterns())
     def test_words_have_every_condition(self, pattern):
         words = meaning.decode(traits.encode_pattern(pattern)).words
         for one in pattern.conditions:
-            shown = ident.display(one.fact, one.value)
+            shown = identity.display(one.fact, one.value)
             self.assertRegex(
-                words, rf', {one.fact} .*{one.op.value} {shown}\b')
+                words, rf', {one.fact} .*{one.op.value} {shown}\b'
+            )
 
     @given(strategies.fact_names, strategies.values)
     def test_facts(self, fact, value):
         name = traits.encode_fact(fact, value)
         values = meaning.decode(name).values
-        self.assertEqual(name, traits.encode_fact(
-            values['fact'], ident.canonical(values['value'])))
+        self.assertEqual(
+            name,
+            traits.encode_fact(
+                values['fact'], identity.canonical(values['value'])
+            ),
+        )
 
     @given(strategies.parents)
     def test_parents(self, parent):
         name = traits.encode_value(traits.PARENT, parent)
         values = meaning.decode(name).values
-        self.assertEqual(parent, ident.canonical(values['parent']))
+        self.assertEqual(parent, identity.canonical(values['parent']))
 
     @given(st.sampled_from([traits.TYPE, traits.INUSE]), strategies.types)
     def test_types(self, prefix, mdev_type):
         found = meaning.decode(traits.encode_value(prefix, mdev_type))
         self.assertEqual(
             (mdev_type, {traits.TYPE: 'type', traits.INUSE: 'in use'}[prefix]),
-            (found.values['type'], found.kind))
+            (found.values['type'], found.kind),
+        )
 
     @given(st.text('ABCV1_0GET', max_size=30).map(traits.PREFIX.__add__))
     def test_meaning_or_error(self, name):
@@ -139,7 +224,14 @@ class RoundTripTest(testtools.TestCase):
 
 def _pattern(values):
     return pat.Pattern(
-        ident.canonical(values['parent']), values['type'], tuple(
-            pat.Condition(one['fact'], pat.Op[one['op']],
-                          ident.canonical(one['value']))
-            for one in values['conditions']))
+        identity.canonical(values['parent']),
+        values['type'],
+        tuple(
+            pat.Condition(
+                one['fact'],
+                pat.Op[one['op']],
+                identity.canonical(one['value']),
+            )
+            for one in values['conditions']
+        ),
+    )

@@ -18,12 +18,16 @@ rules:
               product: ["2235", 22]}
 """
 
-_texts = st.text(string.ascii_letters + string.digits + ' :#-_*&!"\'{}[],é',
-                 max_size=10)
+_texts = st.text(
+    string.ascii_letters + string.digits + ' :#-_*&!"\'{}[],é', max_size=10
+)
 _data = st.recursive(
-    _texts, lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(_texts, inner, max_size=3)), max_leaves=10)
+    _texts,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(_texts, inner, max_size=3)
+    ),
+    max_leaves=10,
+)
 
 
 def at(found, path):
@@ -34,17 +38,26 @@ def at(found, path):
 
 @ddt.ddt
 class ParseTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.document = document.parse(TEXT)
 
     def test_data(self):
-        self.assertEqual({'vendor': '10de', 'rules': [
-            {'name': 'one', 'accepts': {
-                'type': 'same',
-                'product': ['2235', document.Unquoted('22')]}}]},
-            self.document.data)
+        self.assertEqual(
+            {
+                'vendor': '10de',
+                'rules': [
+                    {
+                        'name': 'one',
+                        'accepts': {
+                            'type': 'same',
+                            'product': ['2235', document.Unquoted('22')],
+                        },
+                    }
+                ],
+            },
+            self.document.data,
+        )
 
     @ddt.data(
         ((), (1, 1)),
@@ -69,16 +82,31 @@ class ParseTest(testtools.TestCase):
     def test_where_a_key_stood(self, path, expected):
         self.assertEqual(expected, self.document.keys[path])
 
-    @ddt.data('550.90', '550', '1e3', '0x10de', 'on', 'no', 'true', 'null',
-              '~', '', '2026-11-23', '12:30', '.inf', '=')
+    @ddt.data(
+        '550.90',
+        '550',
+        '1e3',
+        '0x10de',
+        'on',
+        'no',
+        'true',
+        'null',
+        '~',
+        '',
+        '2026-11-23',
+        '12:30',
+        '.inf',
+        '=',
+    )
     def test_what_yaml_does_not_read_as_text(self, text):
         found = document.parse(f'x: {text}'.encode()).data['x']
         expected = text if text == '1e3' else document.Unquoted(text)
         self.assertEqual(expected, found)
         self.assertEqual(text, str(found))
 
-    @ddt.data(('', True), ('~', True), ('null', True), ('0', False),
-              ('no', False))
+    @ddt.data(
+        ('', True), ('~', True), ('null', True), ('0', False), ('no', False)
+    )
     @ddt.unpack
     def test_emptiness(self, text, expected):
         self.assertIs(expected, document.Unquoted(text).is_empty)
@@ -91,11 +119,15 @@ class ParseTest(testtools.TestCase):
         for path in found.marks:
             self.assertIsNotNone(at(found.data, path))
 
-    @hypothesis.given(st.one_of(
-        st.binary(max_size=60),
-        st.text(max_size=60).map(str.encode),
-        st.text('ab:-?[]{},&*!|>"\'%@#\\U\n\t 0', max_size=60).map(
-            str.encode)))
+    @hypothesis.given(
+        st.one_of(
+            st.binary(max_size=60),
+            st.text(max_size=60).map(str.encode),
+            st.text('ab:-?[]{},&*!|>"\'%@#\\U\n\t 0', max_size=60).map(
+                str.encode
+            ),
+        )
+    )
     def test_whatever_it_is_there_is_data_or_an_error(self, raw):
         try:
             found = document.parse(raw)
@@ -108,34 +140,39 @@ class ParseTest(testtools.TestCase):
 
 
 class LimitsTest(testtools.TestCase):
-
     def test_size(self):
         fits = b'# ' + b'x' * (document.MAX_BYTES - 4) + b'\na'
         self.assertEqual('a', document.parse(fits).data)
-        exc = self.assertRaises(document.DocumentError, document.parse,
-                                fits + b'a')
+        exc = self.assertRaises(
+            document.DocumentError, document.parse, fits + b'a'
+        )
         self.assertEqual('larger than 1048576 bytes', str(exc))
 
     def test_depth(self):
         levels = document.MAX_DEPTH - 1
         fits = '[' * levels + 'a' + ']' * levels
-        self.assertEqual('a', at(document.parse(fits.encode()).data,
-                                 [0] * levels))
-        exc = self.assertRaises(document.DocumentError, document.parse,
-                                f'[{fits}]'.encode())
+        self.assertEqual(
+            'a', at(document.parse(fits.encode()).data, [0] * levels)
+        )
+        exc = self.assertRaises(
+            document.DocumentError, document.parse, f'[{fits}]'.encode()
+        )
         self.assertEqual('nested deeper than 16 levels', str(exc))
         self.assertEqual((1, 17), (exc.line, exc.column))
 
     def test_depth_is_found_out_early(self):
-        exc = self.assertRaises(document.DocumentError, document.parse,
-                                b'[' * document.MAX_BYTES)
+        exc = self.assertRaises(
+            document.DocumentError, document.parse, b'[' * document.MAX_BYTES
+        )
         self.assertEqual('nested deeper than 16 levels', str(exc))
 
     def test_laughs_stop_at_the_first_anchor(self):
         laughs = 'a: &a [ha, ha]\n' + ''.join(
             f'{one}: &{one} [*{other}, *{other}]\n'
-            for one, other in zip('bcdefgh', 'abcdefg', strict=True))
-        exc = self.assertRaises(document.DocumentError, document.parse,
-                                laughs.encode())
+            for one, other in zip('bcdefgh', 'abcdefg', strict=True)
+        )
+        exc = self.assertRaises(
+            document.DocumentError, document.parse, laughs.encode()
+        )
         self.assertEqual('anchors (&name) are not allowed', str(exc))
         self.assertEqual((1, 4), (exc.line, exc.column))

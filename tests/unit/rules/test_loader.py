@@ -16,19 +16,22 @@ import hypothesis
 from hypothesis import strategies as st
 import testtools
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import pattern
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from tests.unit import samples
 from tests.unit import strategies
 
-OP = pat.Op
+OP = pattern.Op
 BAD = sorted(path.stem for path in samples.BAD_RULES.glob('*.yaml'))
-GOOD = sorted([*samples.GOOD_RULES.glob('*.yaml'),
-               *samples.SHIPPED_RULES.glob('*.yaml')])
-ONE_RULE = ('schema_version: "1.0"\nvendor: "{vendor}"\nrules:\n'
-            '  - name: {name}\n    accepts: {{}}\n')
+GOOD = sorted(
+    [*samples.GOOD_RULES.glob('*.yaml'), *samples.SHIPPED_RULES.glob('*.yaml')]
+)
+ONE_RULE = (
+    'schema_version: "1.0"\nvendor: "{vendor}"\nrules:\n'
+    '  - name: {name}\n    accepts: {{}}\n'
+)
 
 
 def operands(*pairs):
@@ -41,14 +44,14 @@ def alternatives(op, *values):
 
 @ddt.ddt
 class BadFileTest(testtools.TestCase):
-
     @ddt.data(*BAD)
     def test_message(self, stem):
         path = samples.BAD_RULES / f'{stem}.yaml'
         expected = path.with_suffix('.txt').read_text('utf-8')
         exc = self.assertRaises(loader.RuleError, loader.load_file, path)
-        self.assertEqual(expected.rstrip('\n'),
-                         str(exc).removeprefix(f'{path.parent}/'))
+        self.assertEqual(
+            expected.rstrip('\n'), str(exc).removeprefix(f'{path.parent}/')
+        )
 
     def test_every_message_belongs_to_a_file(self):
         messages = [path.stem for path in samples.BAD_RULES.glob('*.txt')]
@@ -57,11 +60,18 @@ class BadFileTest(testtools.TestCase):
 
     def test_too_many_rules(self):
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'x')
-        path.write_text(ONE_RULE.format(vendor='*', name='0') + ''.join(
-            f'  - {{name: r{n}, accepts: {{}}}}\n' for n in range(1000)))
+        path.write_text(
+            ONE_RULE.format(vendor='*', name='0')
+            + ''.join(
+                f'  - {{name: r{n}, accepts: {{}}}}\n' for n in range(1000)
+            )
+        )
         exc = self.assertRaises(loader.RuleError, loader.load_file, path)
-        self.assertEqual(f'{path}:4:3: rules: must be a list of up to 1000 '
-                         'rules, not a list of 1001', str(exc))
+        self.assertEqual(
+            f'{path}:4:3: rules: must be a list of up to 1000 '
+            'rules, not a list of 1001',
+            str(exc),
+        )
 
     def test_ends_a_command_as_something_to_put_right(self):
         self.assertTrue(issubclass(loader.RuleError, exceptions.BadInput))
@@ -69,7 +79,6 @@ class BadFileTest(testtools.TestCase):
 
 @ddt.ddt
 class GoodFileTest(testtools.TestCase):
-
     @ddt.data(*GOOD)
     def test_loads(self, path):
         vendor, rules = loader.load_file(path)
@@ -81,67 +90,152 @@ class GoodFileTest(testtools.TestCase):
         vendor, rules = loader.load_file(path)
         self.assertEqual(model.EVERY_VENDOR, vendor)
         for rule, intree, op, fact in zip(
-                rules, ('NO', 'YES'), (OP.EQ, OP.EQ), ('driver', 'kernel'),
-                strict=True):
-            self.assertEqual(model.Target(facts={
-                'intree': alternatives(OP.IS, intree)}), rule.target)
-            self.assertEqual(model.Accepts(facts={
-                'module': alternatives(OP.IS, 'same'),
-                'intree': alternatives(OP.IS, 'same'),
-                fact: alternatives(op, 'same')}), rule.accepts)
+            rules,
+            ('NO', 'YES'),
+            (OP.EQ, OP.EQ),
+            ('driver', 'kernel'),
+            strict=True,
+        ):
+            self.assertEqual(
+                model.Target(facts={'intree': alternatives(OP.IS, intree)}),
+                rule.target,
+            )
+            self.assertEqual(
+                model.Accepts(
+                    facts={
+                        'module': alternatives(OP.IS, 'same'),
+                        'intree': alternatives(OP.IS, 'same'),
+                        fact: alternatives(op, 'same'),
+                    }
+                ),
+                rule.accepts,
+            )
 
     def test_devices(self):
         found = loader.read_file(samples.GOOD_RULES / 'devices.yaml')
         self.assertEqual((), found.errors)
-        devices = model.Target(frozenset({'8086_0B25', '8086_0CFE'}), None, {
-            'module': alternatives(OP.IS, 'IDXD', 'IDXD_UACCE'),
-            'kernel': (operands((OP.GE, '6_2')),)})
+        devices = model.Target(
+            frozenset({'8086_0B25', '8086_0CFE'}),
+            None,
+            {
+                'module': alternatives(OP.IS, 'IDXD', 'IDXD_UACCE'),
+                'kernel': (operands((OP.GE, '6_2')),),
+            },
+        )
         self.assertEqual(devices, found.devices)
         whole, narrow = found.rules
         self.assertEqual(devices, whole.target)
-        self.assertEqual(model.Target(
-            frozenset({'8086_0B25'}), frozenset({'IDXD_DSA_1DWQ_V1'}), {
-                **devices.facts, 'driver': (operands((OP.GE, '2')),),
-                'kernel': (operands((OP.LT, '7'), (OP.GE, '6_2')),)}),
-            narrow.target)
+        self.assertEqual(
+            model.Target(
+                frozenset({'8086_0B25'}),
+                frozenset({'IDXD_DSA_1DWQ_V1'}),
+                {
+                    **devices.facts,
+                    'driver': (operands((OP.GE, '2')),),
+                    'kernel': (operands((OP.LT, '7'), (OP.GE, '6_2')),),
+                },
+            ),
+            narrow.target,
+        )
 
     def test_the_example_of_the_design(self):
         vendor, (rule,) = samples.rules('design_example.yaml')
         self.assertEqual('10DE', vendor)
-        self.assertEqual(model.Target(None, frozenset({'NVIDIA_558'}), {
-            'driver': (operands((OP.GE, '550')),)}), rule.target)
-        self.assertEqual(model.Accepts(facts={
-            'driver': (operands((OP.GE, '535'), (OP.LE, 'same'),
-                                (OP.NE, '535_54_3')),),
-            'ecc': alternatives(OP.IS, 'same')}), rule.accepts)
+        self.assertEqual(
+            model.Target(
+                None,
+                frozenset({'NVIDIA_558'}),
+                {'driver': (operands((OP.GE, '550')),)},
+            ),
+            rule.target,
+        )
+        self.assertEqual(
+            model.Accepts(
+                facts={
+                    'driver': (
+                        operands(
+                            (OP.GE, '535'),
+                            (OP.LE, 'same'),
+                            (OP.NE, '535_54_3'),
+                        ),
+                    ),
+                    'ecc': alternatives(OP.IS, 'same'),
+                }
+            ),
+            rule.accepts,
+        )
         self.assertEqual(
             "'same board and type, driver from the 535 branch up to ours' "
-            f'({samples.GOOD_RULES}/design_example.yaml:4)', str(rule))
+            f'({samples.GOOD_RULES}/design_example.yaml:4)',
+            str(rule),
+        )
 
     def test_lists(self):
         _, (rule, *_) = samples.rules('every_key.yaml')
-        products, types = ('10DE_2235', '10DE_20B5'), (
-            'NVIDIA_558', 'NVIDIA_559')
-        self.assertEqual(model.Target(frozenset(products), frozenset(types), {
-            'driver': alternatives(OP.EQ, '535_161_05', '550_54_14'),
-            'ecc': alternatives(OP.IS, 'ON'),
-            'mig': alternatives(OP.IS, 'DISABLED', 'N_A')}), rule.target)
-        self.assertEqual(model.Accepts(products, types, {
-            'driver': alternatives(OP.EQ, 'same', '535_161_05'),
-            'ecc': alternatives(OP.IS, 'ON', 'same')}), rule.accepts)
+        products, types = (
+            ('10DE_2235', '10DE_20B5'),
+            ('NVIDIA_558', 'NVIDIA_559'),
+        )
+        self.assertEqual(
+            model.Target(
+                frozenset(products),
+                frozenset(types),
+                {
+                    'driver': alternatives(OP.EQ, '535_161_05', '550_54_14'),
+                    'ecc': alternatives(OP.IS, 'ON'),
+                    'mig': alternatives(OP.IS, 'DISABLED', 'N_A'),
+                },
+            ),
+            rule.target,
+        )
+        self.assertEqual(
+            model.Accepts(
+                products,
+                types,
+                {
+                    'driver': alternatives(OP.EQ, 'same', '535_161_05'),
+                    'ecc': alternatives(OP.IS, 'ON', 'same'),
+                },
+            ),
+            rule.accepts,
+        )
 
     def test_ranges(self):
         _, (_, rule, _) = samples.rules('every_key.yaml')
-        self.assertEqual({
-            'driver': (operands((OP.GT, '535'), (OP.LT, '570'),
-                                (OP.NE, '550_54_14'), (OP.NE, '550_90')),),
-            'kernel': (operands((OP.GE, '5_14'),
-                                (OP.LE, '5_14_0_503_EL9')),),
-        }, rule.target.facts)
-        self.assertEqual(model.Accepts(('any',), ('any',), {
-            'driver': (operands((OP.GE, 'same'), (OP.LT, '570'),
-                                (OP.NE, 'same'), (OP.NE, '550_54_14')),),
-            'kernel': alternatives(OP.EQ, 'same')}), rule.accepts)
+        self.assertEqual(
+            {
+                'driver': (
+                    operands(
+                        (OP.GT, '535'),
+                        (OP.LT, '570'),
+                        (OP.NE, '550_54_14'),
+                        (OP.NE, '550_90'),
+                    ),
+                ),
+                'kernel': (
+                    operands((OP.GE, '5_14'), (OP.LE, '5_14_0_503_EL9')),
+                ),
+            },
+            rule.target.facts,
+        )
+        self.assertEqual(
+            model.Accepts(
+                ('any',),
+                ('any',),
+                {
+                    'driver': (
+                        operands(
+                            (OP.GE, 'same'),
+                            (OP.LT, '570'),
+                            (OP.NE, 'same'),
+                            (OP.NE, '550_54_14'),
+                        ),
+                    ),
+                    'kernel': alternatives(OP.EQ, 'same'),
+                },
+            ),
+            rule.accepts,
+        )
 
 
 class AllErrorsTest(testtools.TestCase):
@@ -150,32 +244,44 @@ class AllErrorsTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.path = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path, 'a.yaml')
+            self.useFixture(fixtures.TempDir()).path, 'a.yaml'
+        )
 
     def read(self, text):
         self.path.write_text(text)
         return loader.read_file(self.path)
 
     def test_each_rule(self):
-        found = self.read(ONE_RULE.format(vendor='10de', name='good')
-                          + '  - {name: good, accepts: {}}\n'
-                          '  - {name: bad, accepts: {facts: {x: any}}}\n')
-        self.assertEqual(('10DE', ['good']), (
-            found.vendor, [rule.name for rule in found.rules]))
-        self.assertEqual([("'good'", 6, 12), ("'bad'", 7, 38)], [
-            (error.rule, error.place.line, error.place.column)
-            for error in found.errors])
+        found = self.read(
+            ONE_RULE.format(vendor='10de', name='good')
+            + '  - {name: good, accepts: {}}\n'
+            '  - {name: bad, accepts: {facts: {x: any}}}\n'
+        )
+        self.assertEqual(
+            ('10DE', ['good']),
+            (found.vendor, [rule.name for rule in found.rules]),
+        )
+        self.assertEqual(
+            [("'good'", 6, 12), ("'bad'", 7, 38)],
+            [
+                (error.rule, error.place.line, error.place.column)
+                for error in found.errors
+            ],
+        )
 
     def test_each_fault_of_the_form(self):
         found = self.read('schema_version: 1.0\nvendor: 8086\nrulse: []\n')
         self.assertEqual((), found.rules)
         self.assertEqual(
-            ['schema_version: put quotes around 1.0',
-             'vendor: put quotes around 8086',
-             'rulse: unknown key; known: devices, rules, schema_version, '
-             'vendor',
-             "key 'rules' is missing; it must be a list of up to 1000 rules"],
-            [error.text for error in found.errors])
+            [
+                'schema_version: put quotes around 1.0',
+                'vendor: put quotes around 8086',
+                'rulse: unknown key; known: devices, rules, schema_version, '
+                'vendor',
+                "key 'rules' is missing; it must be a list of up to 1000 rules",
+            ],
+            [error.text for error in found.errors],
+        )
 
     def test_a_long_message_is_cut(self):
         key = 'x' * 1000
@@ -189,18 +295,25 @@ class AllErrorsTest(testtools.TestCase):
     def test_where_a_rule_has_its_keys(self):
         (rule,) = self.read(
             'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
-            '  - name: one\n    accepts:\n      facts: {ecc: same}\n').rules
+            '  - name: one\n    accepts:\n      facts: {ecc: same}\n'
+        ).rules
         for path, place in {
-                (): (4, 5), ('accepts',): (5, 5),
-                ('accepts', 'facts', 'ecc'): (6, 15),
-                ('accepts', 'facts', 'nowhere'): (6, 7),
-                ('target', 'type'): (4, 5)}.items():
+            (): (4, 5),
+            ('accepts',): (5, 5),
+            ('accepts', 'facts', 'ecc'): (6, 15),
+            ('accepts', 'facts', 'nowhere'): (6, 7),
+            ('target', 'type'): (4, 5),
+        }.items():
             found = rule.place(path)
-            self.assertEqual((str(self.path), *place), (
-                found.file, found.line, found.column), path)
+            self.assertEqual(
+                (str(self.path), *place),
+                (found.file, found.line, found.column),
+                path,
+            )
 
-    @hypothesis.given(st.one_of(
-        st.binary(max_size=200), strategies.mutated_rule_files()))
+    @hypothesis.given(
+        st.one_of(st.binary(max_size=200), strategies.mutated_rule_files())
+    )
     def test_whatever_it_is_there_are_rules_or_errors(self, raw):
         self.path.write_bytes(raw)
         found = loader.read_file(self.path)
@@ -232,67 +345,94 @@ class HostileFileTest(testtools.TestCase):
     def refused(self, raw):
         """Return what a file is refused with, in a process of its own."""
         path = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path, 'hostile.yaml')
+            self.useFixture(fixtures.TempDir()).path, 'hostile.yaml'
+        )
         path.write_bytes(raw)
         done = subprocess.run(
-            [sys.executable, '-c', self.CODE.format(
-                seconds=self.SECONDS, memory=self.MEMORY), path],
-            capture_output=True, text=True, check=False, cwd=samples.ROOT)
+            [
+                sys.executable,
+                '-c',
+                self.CODE.format(seconds=self.SECONDS, memory=self.MEMORY),
+                path,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=samples.ROOT,
+        )
         self.assertEqual((0, ''), (done.returncode, done.stderr))
         self.assertLess(len(done.stdout), 1000)
         return done.stdout.removeprefix(f'{path}:')
 
     def test_laughs(self):
         """A billion of them by aliases, and as many as fit without."""
-        lines = [f'a{n}: &a{n} [' + ', '.join([f'*a{n - 1}'] * 10) + ']'
-                 for n in range(1, 40)]
+        lines = [
+            f'a{n}: &a{n} [' + ', '.join([f'*a{n - 1}'] * 10) + ']'
+            for n in range(1, 40)
+        ]
         self.assertEqual(
             '1:5: anchors (&name) are not allowed\n',
-            self.refused('\n'.join(['a0: &a0 ha', *lines]).encode()))
-        self.assertIn('aliases (*name) are not allowed',
-                      self.refused(b'- ha\n- *a0\n'))
-        self.assertIn('must be a mapping with schema_version',
-                      self.refused(b'[' + b'ha, ' * 260_000 + b'ha]'))
+            self.refused('\n'.join(['a0: &a0 ha', *lines]).encode()),
+        )
+        self.assertIn(
+            'aliases (*name) are not allowed', self.refused(b'- ha\n- *a0\n')
+        )
+        self.assertIn(
+            'must be a mapping with schema_version',
+            self.refused(b'[' + b'ha, ' * 260_000 + b'ha]'),
+        )
 
     def test_keys_of_a_megabyte(self):
-        for raw in (b'"' + b'x' * 1_000_000 + b'": 1\n',
-                    b'? ' + b'x' * 1_000_000 + b'\n',
-                    b'{' + b'x' * 1_000_000 + b': 1}'):
+        for raw in (
+            b'"' + b'x' * 1_000_000 + b'": 1\n',
+            b'? ' + b'x' * 1_000_000 + b'\n',
+            b'{' + b'x' * 1_000_000 + b': 1}',
+        ):
             self.assertNotIn('xxxx' * 100, self.refused(raw))
-        self.assertEqual('1:1: larger than 1048576 bytes\n',
-                         self.refused(b'x' * 100_000_000))
+        self.assertEqual(
+            '1:1: larger than 1048576 bytes\n',
+            self.refused(b'x' * 100_000_000),
+        )
 
     def test_many_keys_and_many_errors(self):
         keys = ''.join(f'k{n}: v\n' for n in range(90_000))
         self.assertIn('unknown key', self.refused(keys.encode()))
         rules = ''.join(f'  - {{x{n}: 1}}\n' for n in range(60_000))
-        self.assertIn('rules: must be a list of up to 1000 rules',
-                      self.refused(b'schema_version: "1.0"\nvendor: "10de"\n'
-                                   b'rules:\n' + rules.encode()))
+        self.assertIn(
+            'rules: must be a list of up to 1000 rules',
+            self.refused(
+                b'schema_version: "1.0"\nvendor: "10de"\n'
+                b'rules:\n' + rules.encode()
+            ),
+        )
 
     def test_lists_that_multiply(self):
         facts = ', '.join(
             f'f{n}: [{", ".join(f"v{m}" for m in range(100))}]'
-            for n in range(500))
-        self.assertRegex(self.refused(
-            'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
-            f'  - {{name: a, accepts: {{facts: {{{facts}}}}}}}\n'.encode()),
-            'its lists make more than 64 accept patterns')
+            for n in range(500)
+        )
+        self.assertRegex(
+            self.refused(
+                'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+                f'  - {{name: a, accepts: {{facts: {{{facts}}}}}}}\n'.encode()
+            ),
+            'its lists make more than 64 accept patterns',
+        )
 
     def test_depth_tags_and_other_encodings(self):
         for raw, why in (
-                (b'[' * 1_000_000, 'nested deeper than 16 levels'),
-                (b'{a: ' * 250_000, 'nested deeper than 16 levels'),
-                (b'- ' * 500_000, 'nested deeper than 16 levels'),
-                (b'!!python/object/apply:os.system ["true"]', 'tags (!name)'),
-                (b'!!binary |\n ' + b'A' * 1_000_000, 'tags (!name)'),
-                ('vendor: "10de"'.encode('utf-16'), 'not UTF-8'),
-                (b'vendor: "\xff\xfe"', 'not UTF-8')):
+            (b'[' * 1_000_000, 'nested deeper than 16 levels'),
+            (b'{a: ' * 250_000, 'nested deeper than 16 levels'),
+            (b'- ' * 500_000, 'nested deeper than 16 levels'),
+            (b'!!python/object/apply:os.system ["true"]', 'tags (!name)'),
+            (b'!!binary |\n ' + b'A' * 1_000_000, 'tags (!name)'),
+            ('vendor: "10de"'.encode('utf-16'), 'not UTF-8'),
+            (b'vendor: "\xff\xfe"', 'not UTF-8'),
+        ):
             self.assertIn(why, self.refused(raw), raw[:20])
 
 
 class DirectoriesTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -338,9 +478,10 @@ class DirectoriesTest(testtools.TestCase):
         some = model.Target(facts={'module': alternatives(OP.IS, 'SOME')})
         self.assertEqual({'10DE': (some,)}, found.devices)
         self.write_devices('other.yaml', '{product: ["2235"]}')
-        self.assertEqual({'10DE': (
-            model.Target(frozenset({'10DE_2235'})), some)},
-            self.load().devices)
+        self.assertEqual(
+            {'10DE': (model.Target(frozenset({'10DE_2235'})), some)},
+            self.load().devices,
+        )
 
     def test_beside_one_that_speaks_for_all(self):
         """Which leaves nothing to the default."""
@@ -373,7 +514,9 @@ class DirectoriesTest(testtools.TestCase):
         exc = self.assertRaises(loader.RuleError, self.load)
         self.assertEqual(
             f'no rule file (*.yaml) in {self.shipped}, {self.local}: set '
-            '[collector]rules_dirs', str(exc))
+            '[collector]rules_dirs',
+            str(exc),
+        )
 
     def test_no_directory_at_all(self):
         exc = self.assertRaises(loader.RuleError, loader.load, [])
@@ -383,14 +526,14 @@ class DirectoriesTest(testtools.TestCase):
         self.write(self.shipped / 'default.yaml', vendor='*')
         self.write(self.local / 'nvidia.yml')
         exc = self.assertRaises(loader.RuleError, self.load)
-        self.assertEqual(f'{self.local}/nvidia.yml: name it nvidia.yaml',
-                         str(exc))
+        self.assertEqual(
+            f'{self.local}/nvidia.yml: name it nvidia.yaml', str(exc)
+        )
 
     def test_a_file_that_cannot_be_read(self):
         (self.local / 'nvidia.yaml').mkdir()
         exc = self.assertRaises(loader.RuleError, self.load)
-        self.assertEqual(f'{self.local}/nvidia.yaml: Is a directory',
-                         str(exc))
+        self.assertEqual(f'{self.local}/nvidia.yaml: Is a directory', str(exc))
 
     def test_a_directory_that_is_a_file(self):
         self.local.rmdir()

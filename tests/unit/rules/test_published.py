@@ -11,9 +11,10 @@ import re
 import ddt
 import testtools
 
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat.recordings import explanation
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
@@ -21,7 +22,6 @@ from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reader
 from nova_mdev_compat.vendors import loader as vendors
 from nova_mdev_compat.vendors import nvidia
-from nova_mdev_compat import verdict
 from tests.unit import samples
 
 #: Product and subsystem ids.
@@ -36,8 +36,14 @@ BOARDS = {
     'H800 PCIe': ('2322', '10de:17a4'),
     'H800': ('2324', '10de:17a6'),
 }
-HOST = {'module': 'nvidia', 'driver': '550.90.05', 'kernel': '5.14.0-427.el9',
-        'os': 'rhel-9.4', 'ecc': 'on', 'mig': 'off'}
+HOST = {
+    'module': 'nvidia',
+    'driver': '550.90.05',
+    'kernel': '5.14.0-427.el9',
+    'os': 'rhel-9.4',
+    'ecc': 'on',
+    'mig': 'off',
+}
 #: The same type name everywhere, which is all that Nova compares.
 TYPE = 'nvidia-1125'
 
@@ -47,32 +53,53 @@ def board(name, mdev_type=TYPE, **facts):
     product, subsystem = BOARDS[name]
     merged = {**HOST, 'subsystem': subsystem, **facts}
     return samples.parent(
-        parent_id=f'10DE_{product.upper()}', target_type=mdev_type,
-        facts={fact: value for fact, value in merged.items()
-               if value is not None})
+        parent_id=f'10DE_{product.upper()}',
+        target_type=mdev_type,
+        facts={
+            fact: value for fact, value in merged.items() if value is not None
+        },
+    )
 
 
-def gvtg(driver='1.23.4', product='591D', mdev_type='i915-GVTg_V5_4',
-         module='i915'):
-    facts = {'module': module, 'kernel': '6.1.0', 'driver': driver,
-             'intree': 'no' if driver else 'yes'}
+def gvtg(
+    driver='1.23.4', product='591D', mdev_type='i915-GVTg_V5_4', module='i915'
+):
+    facts = {
+        'module': module,
+        'kernel': '6.1.0',
+        'driver': driver,
+        'intree': 'no' if driver else 'yes',
+    }
     return samples.parent(
-        parent_id=f'8086_{product}', target_type=mdev_type,
-        facts={name: value for name, value in facts.items() if value})
+        parent_id=f'8086_{product}',
+        target_type=mdev_type,
+        facts={name: value for name, value in facts.items() if value},
+    )
 
 
 def mtty(kernel='6.12.0', mdev_type='mtty-2'):
-    return samples.parent(parent_id='MTTY', target_type=mdev_type,
-                          facts={'module': 'mtty', 'kernel': kernel})
+    return samples.parent(
+        parent_id='MTTY',
+        target_type=mdev_type,
+        facts={'module': 'mtty', 'kernel': kernel},
+    )
 
 
 def lab(product='1111', vendor='1234', mdev_type='lab-1', **facts):
     """Return a device of a vendor without a rule file; None takes a fact."""
-    merged = {'module': 'labgpu', 'driver': '1.2', 'intree': 'no',
-              'kernel': '6.1.0-18-amd64', 'os': 'debian-12', **facts}
+    merged = {
+        'module': 'labgpu',
+        'driver': '1.2',
+        'intree': 'no',
+        'kernel': '6.1.0-18-amd64',
+        'os': 'debian-12',
+        **facts,
+    }
     return samples.parent(
-        parent_id=f'{vendor}_{product}', target_type=mdev_type,
-        facts={name: value for name, value in merged.items() if value})
+        parent_id=f'{vendor}_{product}',
+        target_type=mdev_type,
+        facts={name: value for name, value in merged.items() if value},
+    )
 
 
 def own(**facts):
@@ -82,8 +109,12 @@ def own(**facts):
 
 def idxd(**facts):
     """Return a data accelerator of Intel's, with its driver of the kernel."""
-    return own(vendor='8086', product='0B25', mdev_type='idxd-dsa-1dwq-v1',
-               **{'module': 'idxd', 'driver': '1.00', **facts})
+    return own(
+        vendor='8086',
+        product='0B25',
+        mdev_type='idxd-dsa-1dwq-v1',
+        **{'module': 'idxd', 'driver': '1.00', **facts},
+    )
 
 
 SAME, BOTH = 'compatible', 'both ways'
@@ -94,56 +125,98 @@ CASES = [
     (board('A40'), board('A40'), SAME),
     (board('H100 PCIe 80 GB'), board('H100 PCIe 80 GB'), SAME),
     (board('H200', os='rhel-9.6'), board('H200', os='rhel-9.6'), SAME),
-    (board('A40', ecc='unsupported', mig='unsupported'),
-     board('A40', ecc='unsupported', mig='unsupported'), SAME),
+    (
+        board('A40', ecc='unsupported', mig='unsupported'),
+        board('A40', ecc='unsupported', mig='unsupported'),
+        SAME,
+    ),
     # What nobody compares: another kernel of the same release.
     (board('A40'), board('A40', kernel='5.14.0-427.13.1.el9_4'), SAME),
     # "not supported between 80 GB PCIe and 94 GB NVL variants".
-    (board('H100 PCIe 80 GB'), board('H100 NVL 94 GB'),
-     'device 10de:2331 is not 10de:2321'),
-    (board('H100 NVL 94 GB'), board('H100 PCIe 80 GB'),
-     'device 10de:2321 is not 10de:2331'),
+    (
+        board('H100 PCIe 80 GB'),
+        board('H100 NVL 94 GB'),
+        'device 10de:2331 is not 10de:2321',
+    ),
+    (
+        board('H100 NVL 94 GB'),
+        board('H100 PCIe 80 GB'),
+        'device 10de:2321 is not 10de:2331',
+    ),
     # "not supported between H200 / H800 / H100 GPU Boards".
-    *[(board(one), board(other), 'device 10de:')
-      for one in ('H100 SXM', 'H200', 'H800', 'H800 PCIe')
-      for other in ('H100 SXM', 'H200', 'H800', 'H800 PCIe') if one != other],
+    *[
+        (board(one), board(other), 'device 10de:')
+        for one in ('H100 SXM', 'H200', 'H800', 'H800 PCIe')
+        for other in ('H100 SXM', 'H200', 'H800', 'H800 PCIe')
+        if one != other
+    ],
     (board('A40'), board('H100 SXM'), 'device 10de:2235 is not 10de:2330'),
     # Product ids are shared by variants; subsystem ids are not.
-    (board('A100 SXM4 80 GB'), board('A100 SXM4 80 GB, other revision'),
-     'subsystem 10DE_1463 is not equal to 10DE_147F'),
+    (
+        board('A100 SXM4 80 GB'),
+        board('A100 SXM4 80 GB, other revision'),
+        'subsystem 10DE_1463 is not equal to 10DE_147F',
+    ),
     # The same type.
-    (board('A40', 'nvidia-557'), board('A40', 'nvidia-558'),
-     'does not serve type NVIDIA_557'),
+    (
+        board('A40', 'nvidia-557'),
+        board('A40', 'nvidia-558'),
+        'does not serve type NVIDIA_557',
+    ),
     # The vGPU Manager: on RHEL 9.4 by NVIDIA, on RHEL 10 by Red Hat; a later
     # release of the same branch is another one.
-    (board('A40', driver='550.54.16'), board('A40'),
-     'driver 550.54.16 is not version 550.90.05'),
-    (board('A40'), board('A40', driver='550.54.16'),
-     'driver 550.90.05 is not version 550.54.16'),
+    (
+        board('A40', driver='550.54.16'),
+        board('A40'),
+        'driver 550.54.16 is not version 550.90.05',
+    ),
+    (
+        board('A40'),
+        board('A40', driver='550.54.16'),
+        'driver 550.90.05 is not version 550.54.16',
+    ),
     (board('A40', driver='535.183.04'), board('A40'), 'driver 535.183.04'),
-    (board('A40', os='rhel-10.0', driver='570.133.10'),
-     board('A40', os='rhel-10.0', driver='570.124.03'), 'driver 570.133.10'),
+    (
+        board('A40', os='rhel-10.0', driver='570.133.10'),
+        board('A40', os='rhel-10.0', driver='570.124.03'),
+        'driver 570.133.10',
+    ),
     # The strictest statement, where sources disagree.
-    (board('A40', os='rhel-9.6', driver='570.133.10'),
-     board('A40', os='rhel-9.6', driver='570.158.01'), 'driver 570.133.10'),
+    (
+        board('A40', os='rhel-9.6', driver='570.133.10'),
+        board('A40', os='rhel-9.6', driver='570.158.01'),
+        'driver 570.133.10',
+    ),
     # ECC, MIG.
     (board('A40', ecc='off'), board('A40'), 'ecc OFF is not equal to ON'),
     (board('A40'), board('A40', ecc='off'), 'ecc ON is not equal to OFF'),
-    (board('H100 SXM', mig='on'), board('H100 SXM'),
-     'mig ON is not equal to OFF'),
+    (
+        board('H100 SXM', mig='on'),
+        board('H100 SXM'),
+        'mig ON is not equal to OFF',
+    ),
     # "not supported between RHEL 10 and RHEL 9.4".
-    (board('A40', os='rhel-10.0'), board('A40'),
-     'os RHEL_10_0 is not equal to RHEL_9_4'),
-    (board('A40'), board('A40', os='rhel-10.0'),
-     'os RHEL_9_4 is not equal to RHEL_10_0'),
+    (
+        board('A40', os='rhel-10.0'),
+        board('A40'),
+        'os RHEL_10_0 is not equal to RHEL_9_4',
+    ),
+    (
+        board('A40'),
+        board('A40', os='rhel-10.0'),
+        'os RHEL_9_4 is not equal to RHEL_10_0',
+    ),
     # Nothing is published about these.
     (board('A40', os='rhel-9.6'), board('A40'), 'os RHEL_9_6'),
     (board('A40', os='ubuntu-24.04'), board('A40'), 'os UBUNTU_24_04'),
     # What is not known is not compatible.
     (board('A40'), board('A40', ecc=None), 'ecc of the target is unknown'),
     (board('A40', ecc=None), board('A40'), 'ecc of the source is unknown'),
-    (board('A40', driver=None), board('A40', driver=None),
-     'driver of the target is unknown'),
+    (
+        board('A40', driver=None),
+        board('A40', driver=None),
+        'driver of the target is unknown',
+    ),
     # GVT-g: device, type and software version; the kernel's own i915 has no
     # version and cannot migrate.
     (gvtg(), gvtg(), SAME),
@@ -161,8 +234,11 @@ CASES = [
     (gvtg(module=None), gvtg(module=None), 'module of the target is unknown'),
     # Intel's other devices: the default.
     (idxd(), idxd(), SAME),
-    (idxd(kernel='6.1.0-17-amd64'), idxd(),
-     'kernel 6.1.0.17.AMD64 is not version 6.1.0.18.AMD64'),
+    (
+        idxd(kernel='6.1.0-17-amd64'),
+        idxd(),
+        'kernel 6.1.0.17.AMD64 is not version 6.1.0.18.AMD64',
+    ),
     (gvtg(), gvtg(module='xe'), 'module I915 is not equal to XE'),
     # The rest of the world: vendor, product and type, as proposed in 2018,
     # and the same driver: here of the same version.
@@ -172,15 +248,21 @@ CASES = [
     (lab(mdev_type='lab-2'), lab(), 'does not serve type LAB_2'),
     (lab(driver='1.1'), lab(), 'driver 1.1 is not version 1.2'),
     (lab(), lab(driver='1.1'), 'driver 1.2 is not version 1.1'),
-    (lab(module='labgpu_ng'), lab(),
-     'module LABGPU_NG is not equal to LABGPU'),
+    (
+        lab(module='labgpu_ng'),
+        lab(),
+        'module LABGPU_NG is not equal to LABGPU',
+    ),
     (lab(), mtty(), 'of another vendor'),
     # A module of the kernel's own tree: of the same kernel, whatever version
     # it may declare.
     (own(), own(), SAME),
     (own(driver='1.00'), own(driver='1.00', os='debian-13'), SAME),
-    (own(driver='1.00', kernel='6.12.0'), own(driver='1.00'),
-     'kernel 6.12.0 is not version 6.1.0.18.AMD64'),
+    (
+        own(driver='1.00', kernel='6.12.0'),
+        own(driver='1.00'),
+        'kernel 6.12.0 is not version 6.1.0.18.AMD64',
+    ),
     (own(), own(module='other'), 'module LABGPU is not equal to OTHER'),
     # The one and the other are two drivers, of whatever version and kernel.
     (own(driver='1.2'), lab(), 'intree YES is not equal to NO'),
@@ -190,8 +272,7 @@ CASES = [
     (lab(driver=None), lab(driver=None), 'driver of the target is unknown'),
     (lab(), lab(intree=None), 'intree of the target is unknown'),
     (lab(intree=None), lab(), 'intree of the source is unknown'),
-    (lab(intree=None, driver=None), own(),
-     'intree of the source is unknown'),
+    (lab(intree=None, driver=None), own(), 'intree of the source is unknown'),
     (own(kernel=None), own(kernel=None), 'kernel of the target is unknown'),
     (lab(module=None), lab(module=None), 'module of the target is unknown'),
 ]
@@ -201,12 +282,17 @@ def commented(name):
     """Return the rules that stand in comments in a shipped file."""
     lines = (samples.SHIPPED_RULES / name).read_text('utf-8').splitlines()
     header, _, body = '\n'.join(lines).partition('rules:\n')
-    vendor = next(line for line in header.splitlines()
-                  if line.startswith('vendor:'))
+    vendor = next(
+        line for line in header.splitlines() if line.startswith('vendor:')
+    )
     blocks = re.findall(r'(?m)^  # - name: .*\n(?:  #   .*\n?)+', body)
     text = ''.join(block.replace('  # ', '  ') for block in blocks)
-    read = reader.Reader('commented', document.parse(
-        f'schema_version: "1.0"\n{vendor}\nrules:\n{text}'.encode())).read()
+    read = reader.Reader(
+        'commented',
+        document.parse(
+            f'schema_version: "1.0"\n{vendor}\nrules:\n{text}'.encode()
+        ),
+    ).read()
     return read
 
 
@@ -215,32 +301,50 @@ class CommentedTest(testtools.TestCase):
     """Milder rules for operators to put in force are rules, too."""
 
     def answer(self, rule, source, target):
-        vendor = ident.vendor_of(target.parent_id)
-        return explanation.answer(
-            publication.describe(target, model.RuleSet({vendor: (rule,)})),
-            ident.Identity.of(source.parent_id, source.target_type,
-                              source.facts)).kind is verdict.Kind.COMPATIBLE
+        vendor = identity.vendor_of(target.parent_id)
+        return (
+            explanation.answer(
+                host_traits.describe(target, model.RuleSet({vendor: (rule,)})),
+                identity.Identity.of(
+                    source.parent_id, source.target_type, source.facts
+                ),
+            ).kind
+            is verdict.Status.COMPATIBLE
+        )
 
     def one(self, name, number):
         read = commented(name)
         self.assertEqual((), read.errors)
         return read.rules[number]
 
-    @ddt.data(('nvidia.yaml', 2), ('mtty.yaml', 1), ('default.yaml', 1),
-              ('intel-gvtg.yaml', 0))
+    @ddt.data(
+        ('nvidia.yaml', 2),
+        ('mtty.yaml', 1),
+        ('default.yaml', 1),
+        ('intel-gvtg.yaml', 0),
+    )
     @ddt.unpack
     def test_are_right_and_warn_of_nothing(self, name, count):
         if not count:
-            self.assertNotIn('# - name', (
-                samples.SHIPPED_RULES / name).read_text('utf-8'))
+            self.assertNotIn(
+                '# - name', (samples.SHIPPED_RULES / name).read_text('utf-8')
+            )
             return
         read = commented(name)
         self.assertEqual((), read.errors)
         self.assertEqual(count, len(read.rules))
-        known = [*ident.FACTS, *nvidia.Nvidia.fact_names]
-        self.assertEqual([], list(lint.lint(
-            read.vendor, read.rules, known,
-            vendors.values_of(vendors.load(), None))))
+        known = [*identity.FACTS, *nvidia.Nvidia.fact_names]
+        self.assertEqual(
+            [],
+            list(
+                lint.lint(
+                    read.vendor,
+                    read.rules,
+                    known,
+                    vendors.values_of(vendors.load(), None),
+                )
+            ),
+        )
 
     def test_an_older_driver_on_rhel_9_6(self):
         rule = self.one('nvidia.yaml', 0)
@@ -249,11 +353,20 @@ class CommentedTest(testtools.TestCase):
         self.assertTrue(self.answer(rule, old, new))
         self.assertFalse(self.answer(rule, new, old))
         self.assertFalse(self.answer(rule, board('A40', os='rhel-9.6'), new))
-        self.assertFalse(self.answer(rule, old, board(
-            'A40', os='rhel-9.6', driver='570.158.01', ecc='off')))
-        self.assertFalse(self.answer(
-            rule, board('A40', driver='570.133.10'),
-            board('A40', driver='570.158.01')))
+        self.assertFalse(
+            self.answer(
+                rule,
+                old,
+                board('A40', os='rhel-9.6', driver='570.158.01', ecc='off'),
+            )
+        )
+        self.assertFalse(
+            self.answer(
+                rule,
+                board('A40', driver='570.133.10'),
+                board('A40', driver='570.158.01'),
+            )
+        )
 
     def test_revisions_of_an_a100(self):
         rule = self.one('nvidia.yaml', 1)
@@ -268,11 +381,13 @@ class CommentedTest(testtools.TestCase):
         self.assertTrue(self.answer(rule, mtty('6.8.0'), mtty('6.12.0')))
         self.assertFalse(self.answer(rule, mtty('6.6.0'), mtty('6.12.0')))
 
-
     def test_no_driver_is_compared(self):
         rule = self.one('default.yaml', 0)
-        self.assertTrue(self.answer(
-            rule, lab(driver='1', module='other'), own(kernel='6.12.0')))
+        self.assertTrue(
+            self.answer(
+                rule, lab(driver='1', module='other'), own(kernel='6.12.0')
+            )
+        )
         self.assertTrue(self.answer(rule, lab(intree=None), lab(module=None)))
         self.assertFalse(self.answer(rule, lab('2222'), lab()))
         self.assertFalse(self.answer(rule, lab(mdev_type='lab-2'), lab()))
@@ -280,7 +395,6 @@ class CommentedTest(testtools.TestCase):
 
 @ddt.ddt
 class PublishedTest(testtools.TestCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -288,23 +402,29 @@ class PublishedTest(testtools.TestCase):
 
     def answer(self, source, target):
         return explanation.answer(
-            publication.describe(target, self.rules),
-            ident.Identity.of(source.parent_id, source.target_type,
-                              source.facts))
+            host_traits.describe(target, self.rules),
+            identity.Identity.of(
+                source.parent_id, source.target_type, source.facts
+            ),
+        )
 
     @ddt.data(*CASES)
     @ddt.unpack
     def test_case(self, source, target, expected):
         found = self.answer(source, target)
         if expected == SAME:
-            self.assertIs(verdict.Kind.COMPATIBLE, found.kind, str(found))
+            self.assertIs(verdict.Status.COMPATIBLE, found.kind, str(found))
         else:
-            self.assertIsNot(verdict.Kind.COMPATIBLE, found.kind)
+            self.assertIsNot(verdict.Status.COMPATIBLE, found.kind)
             self.assertIn(expected, str(found))
 
     def test_s390_devices_cannot_migrate(self):
         """vfio-ccw and vfio-ap: no rule is asked."""
         some = dataclasses.replace(own(), device_api='vfio-ccw')
-        self.assertEqual('device API vfio-ccw cannot be live-migrated',
-                         str(self.answer(some, some)))
-        self.assertIs(verdict.Kind.COMPATIBLE, self.answer(own(), own()).kind)
+        self.assertEqual(
+            'device API vfio-ccw cannot be live-migrated',
+            str(self.answer(some, some)),
+        )
+        self.assertIs(
+            verdict.Status.COMPATIBLE, self.answer(own(), own()).kind
+        )

@@ -6,13 +6,13 @@ import csv
 import ddt
 import testtools
 
-from nova_mdev_compat.collector import publication
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat.recordings import explanation
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reader
-from nova_mdev_compat import verdict
 from tests.unit import samples
 
 TABLE = samples.ROOT / 'doc/source/operator/rules-truth.csv'
@@ -27,8 +27,11 @@ with TABLE.open(encoding='utf-8', newline='') as stream:
 
 def facts(demand, cell):
     """Return facts from a cell: of one demand a value, of more with names."""
-    names = [part.split(':')[0].strip() for part in demand.split(', ')
-             if ': ' in part and not part.startswith(('at_', 'except'))]
+    names = [
+        part.split(':')[0].strip()
+        for part in demand.split(', ')
+        if ': ' in part and not part.startswith(('at_', 'except'))
+    ]
     words = cell.split()
     if len(names) == 1:
         return {names[0]: cell} if cell else {}
@@ -37,7 +40,6 @@ def facts(demand, cell):
 
 @ddt.ddt
 class TruthTest(testtools.TestCase):
-
     @ddt.data(*ROWS)
     @ddt.unpack
     def test_row(self, says, own, found, accepted):
@@ -46,12 +48,20 @@ class TruthTest(testtools.TestCase):
         read = reader.Reader('x', document.parse(text.encode())).read()
         self.assertEqual((), read.errors)
         parent = samples.parent(facts=facts(demand, own))
-        target = publication.describe(
-            parent, model.RuleSet({'10DE': read.rules}))
-        answer = explanation.answer(target, ident.Identity.of(
-            parent.parent_id, parent.target_type, facts(demand, found)))
-        self.assertEqual(accepted == 'yes',
-                         answer.kind is verdict.Kind.COMPATIBLE, str(answer))
+        target = host_traits.describe(
+            parent, model.RuleSet({'10DE': read.rules})
+        )
+        answer = explanation.answer(
+            target,
+            identity.Identity.of(
+                parent.parent_id, parent.target_type, facts(demand, found)
+            ),
+        )
+        self.assertEqual(
+            accepted == 'yes',
+            answer.kind is verdict.Status.COMPATIBLE,
+            str(answer),
+        )
 
     def test_there_are_both(self):
         self.assertEqual({'yes', 'no'}, {row[-1] for row in ROWS})

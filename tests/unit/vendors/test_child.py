@@ -52,7 +52,6 @@ def is_gone(pid):
 
 
 class ChildTestCase(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.packages = self.useFixture(packages.Packages())
@@ -68,7 +67,8 @@ class ChildTestCase(testtools.TestCase):
         return self.child(
             'import os, sys\n\ndef answer(question):\n'
             + textwrap.indent(textwrap.dedent(body), '    '),
-            timeout).ask(question)
+            timeout,
+        ).ask(question)
 
     def wait_for(self, condition, why):
         end = time.monotonic() + DEADLINE
@@ -80,21 +80,23 @@ class ChildTestCase(testtools.TestCase):
 
 @ddt.ddt
 class AnswerTest(ChildTestCase):
-
     def test_items(self):
         question = {'board': ['0000:81:00.0'], 'text': 'ä \udcff\n', 'n': None}
         self.assertEqual(
             child.Answers((question, 'ä', [1.5, None], {}), None),
-            self.answers("yield question\nyield 'ä'\nyield [1.5, None]\n"
-                         'yield {}', question))
+            self.answers(
+                "yield question\nyield 'ä'\nyield [1.5, None]\nyield {}",
+                question,
+            ),
+        )
 
     def test_nothing(self):
         self.assertEqual(child.Answers((), None), self.answers('return []'))
 
     def test_each_time_anew(self):
-        asked = self.child('import os\n\n'
-                           'def answer(question):\n'
-                           '    yield os.getpid()\n')
+        asked = self.child(
+            'import os\n\ndef answer(question):\n    yield os.getpid()\n'
+        )
         (first,), (second,) = asked.ask(None).items, asked.ask(None).items
         self.assertEqual(3, len({first, second, os.getpid()}))
         self.assertTrue(is_gone(first))
@@ -116,12 +118,17 @@ class AnswerTest(ChildTestCase):
         'sys.stdin.read()',
     )
     def test_what_is_printed_is_no_answer(self, noise):
-        self.assertEqual(child.Answers((2,), None),
-                         self.answers(f'{noise}\nyield 2\n{noise}'))
+        self.assertEqual(
+            child.Answers((2,), None),
+            self.answers(f'{noise}\nyield 2\n{noise}'),
+        )
 
     def test_what_is_printed_is_logged(self):
-        log = self.useFixture(fixtures.FakeLogger(
-            'nova_mdev_compat.vendors.child', level=logging.DEBUG))
+        log = self.useFixture(
+            fixtures.FakeLogger(
+                'nova_mdev_compat.vendors.child', level=logging.DEBUG
+            )
+        )
         self.answers('print("Xid 79")\nyield 2')
         self.assertIn('Xid 79', log.output)
 
@@ -130,9 +137,9 @@ class AnswerTest(ChildTestCase):
         trap = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         for name in ('json', 'ctypes', 'a_plugin_lib', 'sitecustomize'):
             (trap / f'{name}.py').write_text('raise RuntimeError("a trap")')
-        asked = self.child('import os\n\n'
-                           'def answer(question):\n'
-                           '    yield os.getcwd()\n')
+        asked = self.child(
+            'import os\n\ndef answer(question):\n    yield os.getcwd()\n'
+        )
         self.useFixture(fixtures.EnvironmentVariable('PYTHONPATH', str(trap)))
         self.useFixture(fixtures.EnvironmentVariable('PYTHONHOME', str(trap)))
         self.addCleanup(os.chdir, os.getcwd())
@@ -144,9 +151,12 @@ class AnswerTest(ChildTestCase):
     def test_other_variables_do(self):
         """A loader's, for example."""
         self.useFixture(
-            fixtures.EnvironmentVariable('LD_LIBRARY_PATH', '/opt/lib'))
-        self.assertEqual(('/opt/lib',), self.answers(
-            'yield os.environ["LD_LIBRARY_PATH"]').items)
+            fixtures.EnvironmentVariable('LD_LIBRARY_PATH', '/opt/lib')
+        )
+        self.assertEqual(
+            ('/opt/lib',),
+            self.answers('yield os.environ["LD_LIBRARY_PATH"]').items,
+        )
 
     def test_session(self):
         """SIGHUP to the collector's group does not reach it."""
@@ -156,14 +166,15 @@ class AnswerTest(ChildTestCase):
 
 @ddt.ddt
 class TroubleTest(ChildTestCase):
-
     def assert_trouble(self, regex, found, items=('first',)):
         self.assertEqual(items, found.items)
         self.assertRegex(found.trouble, f'^{regex}$')
 
     @ddt.data(
-        ('raise ValueError("no board")',
-         'ended with status 1; it said: ValueError: no board'),
+        (
+            'raise ValueError("no board")',
+            'ended with status 1; it said: ValueError: no board',
+        ),
         ('sys.exit(3)', 'ended with status 3'),
         ('os._exit(4)', 'ended with status 4'),
         ('yield object()', 'ended with status 1; it said: TypeError: .*'),
@@ -171,20 +182,28 @@ class TroubleTest(ChildTestCase):
         ('os.abort()', 'was ended by SIGABRT'),
         ('os.kill(os.getpid(), 9)', 'was ended by SIGKILL'),
         ('os.kill(os.getpid(), 40)', 'was ended by signal 40'),
-        ('os.write(2, b"free(): \\xff\\n\\n"); os.abort()',
-         'was ended by SIGABRT; it said: free\\(\\): \ufffd'),
-        ('print("x" * 10**6, flush=True); os.abort()',
-         'was ended by SIGABRT; it said: x{200}'),
+        (
+            'os.write(2, b"free(): \\xff\\n\\n"); os.abort()',
+            'was ended by SIGABRT; it said: free\\(\\): \ufffd',
+        ),
+        (
+            'print("x" * 10**6, flush=True); os.abort()',
+            'was ended by SIGABRT; it said: x{200}',
+        ),
     )
     @ddt.unpack
     def test_ending(self, body, regex):
         """What it has answered before counts."""
         self.assert_trouble(regex, self.answers(f'yield "first"\n{body}'))
 
-    @ddt.data(('import a_library_that_is_not_there',
-               "ended with status 1; it said: ModuleNotFoundError: No module "
-               "named 'a_library_that_is_not_there'"),
-              ('', "ended with status 1; it said: AttributeError: .*"))
+    @ddt.data(
+        (
+            'import a_library_that_is_not_there',
+            'ended with status 1; it said: ModuleNotFoundError: No module '
+            "named 'a_library_that_is_not_there'",
+        ),
+        ('', 'ended with status 1; it said: AttributeError: .*'),
+    )
     @ddt.unpack
     def test_module(self, text, regex):
         self.assert_trouble(regex, self.child(text).ask(None), ())
@@ -198,7 +217,9 @@ class TroubleTest(ChildTestCase):
     @ddt.unpack
     def test_no_answer(self, text, regex):
         """Something writes to where only answers go."""
-        self.assert_trouble(regex, self.answers(f"""
+        self.assert_trouble(
+            regex,
+            self.answers(f"""
             for number in range(3, 20):
                 try:
                     os.write(number, {text[:20]!r} + {text[20:21]!r}
@@ -206,7 +227,8 @@ class TroubleTest(ChildTestCase):
                 except OSError:
                     pass
             return []
-            """))
+            """),
+        )
 
     def test_too_much(self):
         found = self.answers("""
@@ -215,47 +237,59 @@ class TroubleTest(ChildTestCase):
                 yield 'x' * 100000
             """)
         self.assertEqual('first', found.items[0])
-        self.assertEqual('answered more than 1048576 bytes and was killed',
-                         found.trouble)
+        self.assertEqual(
+            'answered more than 1048576 bytes and was killed', found.trouble
+        )
 
     def test_too_much_besides(self):
         """It may print without end, and all the same not fill the memory."""
-        found = self.answers("""
+        found = self.answers(
+            """
             yield 'first'
             while True:
                 print('x' * 100)
-            """, timeout=SHORT)
+            """,
+            timeout=SHORT,
+        )
         self.assert_trouble(
             'did not answer within 0.8 seconds and was killed; it said: x+',
-            found)
+            found,
+        )
 
     def test_cannot_be_started(self):
         asked = self.child('')
-        self.useFixture(fixtures.MonkeyPatch('sys.executable',
-                                             '/nowhere/python'))
-        self.assert_trouble('could not be started: .*/nowhere/python.*',
-                            asked.ask(None), ())
+        self.useFixture(
+            fixtures.MonkeyPatch('sys.executable', '/nowhere/python')
+        )
+        self.assert_trouble(
+            'could not be started: .*/nowhere/python.*', asked.ask(None), ()
+        )
 
 
 class HangTest(ChildTestCase):
-
     def two(self):
         return map(int, self.pids.read_text().split())
 
     def test_killed_with_all_that_it_has_started(self):
         asked = self.child(HANG, timeout=5)
-        self.assertEqual(child.Answers(
-            ('first',), 'did not answer within 4 seconds and was killed'),
-            asked.ask(str(self.pids)))
+        self.assertEqual(
+            child.Answers(
+                ('first',), 'did not answer within 4 seconds and was killed'
+            ),
+            asked.ask(str(self.pids)),
+        )
         first, second = self.two()
         self.assertTrue(is_gone(first))
         self.wait_for(lambda: is_gone(second), 'it goes on')
 
     def test_next_question(self):
-        asked = self.child('import time\n\n'
-                           'def answer(question):\n'
-                           '    time.sleep(question)\n'
-                           '    yield "first"\n', timeout=5)
+        asked = self.child(
+            'import time\n\n'
+            'def answer(question):\n'
+            '    time.sleep(question)\n'
+            '    yield "first"\n',
+            timeout=5,
+        )
         self.assertIn('was killed', asked.ask(1000).trouble)
         self.assertEqual(child.Answers(('first',), None), asked.ask(0))
 
@@ -266,16 +300,26 @@ class HangTest(ChildTestCase):
             found = asked.ask(str(self.pids))
         pid, _ = self.two()
         self.addCleanup(lambda: is_gone(pid) or os.killpg(pid, 9))
-        self.assertEqual(child.Answers(
-            ('first',), 'did not answer within 4 seconds, was killed, and '
-            f'has not ended: it hangs in the kernel (process {pid})'), found)
+        self.assertEqual(
+            child.Answers(
+                ('first',),
+                'did not answer within 4 seconds, was killed, and '
+                f'has not ended: it hangs in the kernel (process {pid})',
+            ),
+            found,
+        )
 
         before = self.pids.stat()
         for _ in range(2):
-            self.assertEqual(child.Answers(
-                (), f'of an earlier question, process {pid}, was killed and '
-                'has not ended: it hangs in the kernel; no other is started '
-                'before it has ended'), asked.ask(str(self.pids)))
+            self.assertEqual(
+                child.Answers(
+                    (),
+                    f'of an earlier question, process {pid}, was killed and '
+                    'has not ended: it hangs in the kernel; no other is started '
+                    'before it has ended',
+                ),
+                asked.ask(str(self.pids)),
+            )
         self.assertEqual(before, self.pids.stat())
 
         os.killpg(pid, signal.SIGKILL)
@@ -288,8 +332,15 @@ class HangTest(ChildTestCase):
     def test_whoever_asks_is_killed(self):
         """A service that ends leaves none behind."""
         self.packages.write('lib', HANG)
-        process = subprocess.Popen([sys.executable, '-c', ASKER.format(
-            path=sys.path, timeout=LONG * 10, question=str(self.pids))])
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                '-c',
+                ASKER.format(
+                    path=sys.path, timeout=LONG * 10, question=str(self.pids)
+                ),
+            ]
+        )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         self.wait_for(self.pids.exists, 'it does not ask')
@@ -302,8 +353,17 @@ class HangTest(ChildTestCase):
     def test_whoever_asks_was_killed_before(self):
         """That is noticed when the child gets as far as to look."""
         done = subprocess.run(
-            [sys.executable, '-I', child.child_main.__file__,
-             '{"parent": 1000000000}'], capture_output=True, text=True,
-            check=False)
-        self.assertEqual((1, 'the process that asked is gone\n'),
-                         (done.returncode, done.stderr))
+            [
+                sys.executable,
+                '-I',
+                child.child_main.__file__,
+                '{"parent": 1000000000}',
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(
+            (1, 'the process that asked is gone\n'),
+            (done.returncode, done.stderr),
+        )

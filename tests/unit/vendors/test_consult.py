@@ -7,26 +7,43 @@ from oslo_config import cfg
 import testtools
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat.collector import devices
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import identity as ident
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.host import devices
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import consult
 from nova_mdev_compat.vendors import loader
 from tests.unit import packages
 
-BOARD = base.Device('pci_0000_84_00_0', '10DE_2235', '0000:84:00.0',
-                    '0000:84:00.0', frozenset({'nvidia-558'}))
-OTHER = base.Device('pci_0000_85_00_0', '10DE_20B5', '0000:85:00.0',
-                    '0000:85:00.0', frozenset())
+BOARD = base.Device(
+    'pci_0000_84_00_0',
+    '10DE_2235',
+    '0000:84:00.0',
+    '0000:84:00.0',
+    frozenset({'nvidia-558'}),
+)
+OTHER = base.Device(
+    'pci_0000_85_00_0',
+    '10DE_20B5',
+    '0000:85:00.0',
+    '0000:85:00.0',
+    frozenset(),
+)
 MTTY = base.Device('mtty_mtty', 'MTTY', None, None, frozenset({'mtty-2'}))
-LAB = base.Device('pci_0000_03_00_0', '1B36_0005', '0000:03:00.0',
-                  '0000:03:00.0', frozenset({'labgpu-1'}))
-TARGET = ident.Identity('10DE_2235', 'NVIDIA_558')
+LAB = base.Device(
+    'pci_0000_03_00_0',
+    '1B36_0005',
+    '0000:03:00.0',
+    '0000:03:00.0',
+    frozenset({'labgpu-1'}),
+)
+TARGET = identity.Identity('10DE_2235', 'NVIDIA_558')
 FLOOR = pat.Pattern('10DE_2235', 'NVIDIA_558')
-BROKEN = ("vendor plugin 'acme' breaks its contract for pci_0000_84_00_0: it "
-          'answered ')
+BROKEN = (
+    "vendor plugin 'acme' breaks its contract for pci_0000_84_00_0: it "
+    'answered '
+)
 
 
 class Acme(base.Vendor):
@@ -45,8 +62,9 @@ class Acme(base.Vendor):
 
     def facts(self, devices):
         self.asked.append(devices)
-        return self.answer('facts', {item.name: base.Facts()
-                                     for item in devices})
+        return self.answer(
+            'facts', {item.name: base.Facts() for item in devices}
+        )
 
     def accepts(self, device, target):
         self.asked.append((device, target))
@@ -98,9 +116,14 @@ class ConsultTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         installed = self.useFixture(packages.Packages())
-        installed.install('vendors', loader.NAMESPACE, {
-            plugin.__name__.lower(): f'{__name__}:{plugin.__name__}'
-            for plugin in (Acme, Mtty, Broken, Slow, OnlyFacts)})
+        installed.install(
+            'vendors',
+            loader.NAMESPACE,
+            {
+                plugin.__name__.lower(): f'{__name__}:{plugin.__name__}'
+                for plugin in (Acme, Mtty, Broken, Slow, OnlyFacts)
+            },
+        )
         self.conf = collector.COMMAND.new_config()
         self.conf([], default_config_files=[], default_config_dirs=[])
         self.start('acme', 'mtty')
@@ -108,8 +131,9 @@ class ConsultTestCase(testtools.TestCase):
 
     def start(self, *names):
         self.conf.set_override('vendor_plugins', names, 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_plugins',
-                        'collector')
+        self.addCleanup(
+            self.conf.clear_override, 'vendor_plugins', 'collector'
+        )
         self.vendors = consult.Vendors(self.conf)
 
     def refuse(self, question, *args, kind=consult.VendorError):
@@ -121,15 +145,16 @@ class ConsultTestCase(testtools.TestCase):
         """Return why devices could not be read: the same for all of them."""
         found = self.vendors.facts(devices)
         self.assertEqual({device.name for device in devices}, set(found))
-        self.assertEqual([kind] * len(devices),
-                         [type(failure) for failure in found.values()])
+        self.assertEqual(
+            [kind] * len(devices),
+            [type(failure) for failure in found.values()],
+        )
         (why,) = {str(failure) for failure in found.values()}
         return why
 
 
 @ddt.ddt
 class WhoTest(ConsultTestCase):
-
     @ddt.data((BOARD, 'acme'), (OTHER, 'acme'), (MTTY, 'mtty'), (LAB, None))
     @ddt.unpack
     def test_name(self, device, name):
@@ -137,8 +162,11 @@ class WhoTest(ConsultTestCase):
 
     def test_nobody(self):
         self.assertEqual({}, self.vendors.facts([LAB]))
-        self.assertIsNone(self.vendors.accepts(
-            LAB, ident.Identity('1B36_0005', 'LABGPU_1')))
+        self.assertIsNone(
+            self.vendors.accepts(
+                LAB, identity.Identity('1B36_0005', 'LABGPU_1')
+            )
+        )
         self.assertEqual([], self.acme.asked + self.mtty.asked)
 
     @ddt.data((BOARD, Acme.fact_names), (MTTY, Mtty.fact_names), (LAB, ()))
@@ -162,26 +190,31 @@ class WhoTest(ConsultTestCase):
     @ddt.data([], ['noop'])
     def test_options_name_the_plugins(self, names):
         self.start(*names)
-        self.assertEqual([None, None], [
-            self.vendors.name_for(device) for device in (BOARD, MTTY)])
+        self.assertEqual(
+            [None, None],
+            [self.vendors.name_for(device) for device in (BOARD, MTTY)],
+        )
         self.assertEqual({}, self.vendors.facts([BOARD, MTTY]))
 
     def test_two_for_one_vendor(self):
-        self.assertIn("plugins 'acme' and 'slow' both speak for vendor '10de'",
-                      self.refuse(self.start, 'slow', 'acme',
-                                  kind=exceptions.BadInput))
+        self.assertIn(
+            "plugins 'acme' and 'slow' both speak for vendor '10de'",
+            self.refuse(self.start, 'slow', 'acme', kind=exceptions.BadInput),
+        )
 
 
 @ddt.ddt
 class FactsTest(ConsultTestCase):
-
-    unknown = {'ecc': 'plugin acme does not say',
-               'vbiosversion': 'plugin acme does not say'}
+    unknown = {
+        'ecc': 'plugin acme does not say',
+        'vbiosversion': 'plugin acme does not say',
+    }
 
     def facts(self, values=None, unknown=None):
         """Return what comes of facts that the plugin says of a board."""
         self.acme.answers['facts'] = {
-            BOARD.name: base.Facts(values or {}, unknown or {})}
+            BOARD.name: base.Facts(values or {}, unknown or {})
+        }
         (found,) = self.vendors.facts([BOARD]).values()
         return found
 
@@ -199,22 +232,30 @@ class FactsTest(ConsultTestCase):
     def test_why_is_kept(self):
         self.assertEqual(
             base.Facts({'ecc': 'on'}, {'vbiosversion': 'load nvidia.ko'}),
-            self.facts({'ecc': 'on'}, {'vbiosversion': 'load nvidia.ko'}))
+            self.facts({'ecc': 'on'}, {'vbiosversion': 'load nvidia.ko'}),
+        )
 
     def test_no_reason_at_all(self):
-        self.assertEqual(base.Facts({}, self.unknown),
-                         self.facts(unknown={'ecc': ''}))
+        self.assertEqual(
+            base.Facts({}, self.unknown), self.facts(unknown={'ecc': ''})
+        )
 
     def test_what_is_known_is_not_unknown(self):
         found = self.facts({'ecc': 'on'}, {'ecc': 'no idea'})
         self.assertEqual(
-            base.Facts({'ecc': 'on'}, {
-                'vbiosversion': 'plugin acme does not say'}), found)
+            base.Facts(
+                {'ecc': 'on'}, {'vbiosversion': 'plugin acme does not say'}
+            ),
+            found,
+        )
 
     def test_devices_of_others_count_as_nothing(self):
         facts = base.Facts({'ecc': 'on'})
         self.acme.answers['facts'] = {
-            BOARD.name: facts, MTTY.name: facts, 'nonsense': facts}
+            BOARD.name: facts,
+            MTTY.name: facts,
+            'nonsense': facts,
+        }
         self.assertEqual({BOARD.name}, set(self.vendors.facts([BOARD])))
 
     def test_an_answer_that_changes_later(self):
@@ -232,9 +273,11 @@ class FactsTest(ConsultTestCase):
     @ddt.unpack
     def test_what_is_no_answer_at_all(self, answer, what):
         self.acme.answers['facts'] = answer
-        self.assertEqual("vendor plugin 'acme' breaks its contract: it "
-                         f'answered no mapping: {what}',
-                         self.failure(BOARD, OTHER))
+        self.assertEqual(
+            "vendor plugin 'acme' breaks its contract: it "
+            f'answered no mapping: {what}',
+            self.failure(BOARD, OTHER),
+        )
 
     @ddt.data(
         # Devices that are missing: the fact may be true of the others only.
@@ -243,10 +286,14 @@ class FactsTest(ConsultTestCase):
         ({BOARD.name: None}, 'no Facts: None'),
         ({BOARD.name: {'ecc': 'on'}}, "no Facts: {'ecc': 'on'}"),
         ({BOARD.name: base.Facts(None)}, 'Facts of no mapping: None'),
-        ({BOARD.name: base.Facts([('ecc', 'on')])},
-         "Facts of no mapping: [('ecc', 'on')]"),
-        ({BOARD.name: base.Facts({}, 'driver is not loaded')},
-         "Facts of no mapping: 'driver is not loaded'"),
+        (
+            {BOARD.name: base.Facts([('ecc', 'on')])},
+            "Facts of no mapping: [('ecc', 'on')]",
+        ),
+        (
+            {BOARD.name: base.Facts({}, 'driver is not loaded')},
+            "Facts of no mapping: 'driver is not loaded'",
+        ),
     )
     @ddt.unpack
     def test_what_are_no_facts(self, answer, what):
@@ -254,33 +301,48 @@ class FactsTest(ConsultTestCase):
 
     @ddt.data('driver', 'mig', 'ECC', '', None, 5, 'ports')
     def test_a_fact_that_is_not_announced(self, name):
-        for facts in (base.Facts({name: '1.0'}),
-                      base.Facts({}, {name: 'no idea'})):
+        for facts in (
+            base.Facts({name: '1.0'}),
+            base.Facts({}, {name: 'no idea'}),
+        ):
             self.assertEqual(
                 f'{BROKEN}the fact {name!r}, which its fact_names does not '
-                'announce', self.refuse_answer({BOARD.name: facts}))
+                'announce',
+                self.refuse_answer({BOARD.name: facts}),
+            )
 
     @ddt.data(None, True, 94, 94.02, b'on', ['on'])
     def test_a_fact_of_no_text(self, value):
-        for facts in (base.Facts({'ecc': value}),
-                      base.Facts({}, {'ecc': value})):
-            self.assertEqual(f'{BROKEN}ecc = {value!r}, no text',
-                             self.refuse_answer({BOARD.name: facts}))
+        for facts in (
+            base.Facts({'ecc': value}),
+            base.Facts({}, {'ecc': value}),
+        ):
+            self.assertEqual(
+                f'{BROKEN}ecc = {value!r}, no text',
+                self.refuse_answer({BOARD.name: facts}),
+            )
 
-    @ddt.data(('', 'has no letter or digit that a trait could carry'),
-              ('?', 'has no letter or digit that a trait could carry'),
-              ('x' * 250, 'has 271 characters, Placement takes 255'))
+    @ddt.data(
+        ('', 'has no letter or digit that a trait could carry'),
+        ('?', 'has no letter or digit that a trait could carry'),
+        ('x' * 250, 'has 271 characters, Placement takes 255'),
+    )
     @ddt.unpack
     def test_a_value_that_no_trait_can_carry(self, value, why):
         message = self.refuse_answer({BOARD.name: base.Facts({'ecc': value})})
-        self.assertTrue(message.startswith(
-            f'{BROKEN}ecc = {value!r}, a value that no trait can carry: '))
+        self.assertTrue(
+            message.startswith(
+                f'{BROKEN}ecc = {value!r}, a value that no trait can carry: '
+            )
+        )
         self.assertTrue(message.endswith(why), message)
 
     @ddt.data(
         ({}, 'no Facts: None'),
-        ({OTHER.name: base.Facts({'driver': '1.0'})},
-         "the fact 'driver', which its fact_names does not announce"),
+        (
+            {OTHER.name: base.Facts({'driver': '1.0'})},
+            "the fact 'driver', which its fact_names does not announce",
+        ),
         ({OTHER.name: base.Facts({'ecc': '?'})}, 'a value that no trait can'),
     )
     @ddt.unpack
@@ -291,21 +353,26 @@ class FactsTest(ConsultTestCase):
         self.assertEqual(facts, found.pop(BOARD.name))
         (failure,) = found.values()
         self.assertIs(consult.VendorError, type(failure))
-        self.assertIn('breaks its contract for pci_0000_85_00_0',
-                      str(failure))
+        self.assertIn('breaks its contract for pci_0000_85_00_0', str(failure))
         self.assertIn(what, str(failure))
 
-    @ddt.data(exceptions.Failure('the board does not answer'),
-              exceptions.BadInput('set [acme]mode'))
+    @ddt.data(
+        exceptions.Failure('the board does not answer'),
+        exceptions.BadInput('set [acme]mode'),
+    )
     def test_one_sick_device_of_several(self, failure):
         """It is the plugin that says so, and the others are not affected."""
         facts = base.Facts({'ecc': 'on', 'vbiosversion': '94.02.5C'})
         self.acme.answers['facts'] = {BOARD.name: failure, OTHER.name: facts}
         self.mtty.answers['facts'] = {MTTY.name: base.Facts({'ports': '2'})}
         self.assertEqual(
-            {BOARD.name: failure, OTHER.name: facts,
-             MTTY.name: base.Facts({'ports': '2'})},
-            self.vendors.facts([BOARD, OTHER, MTTY]))
+            {
+                BOARD.name: failure,
+                OTHER.name: facts,
+                MTTY.name: base.Facts({'ports': '2'}),
+            },
+            self.vendors.facts([BOARD, OTHER, MTTY]),
+        )
 
     def test_one_that_cannot_be_gone_through(self):
         class Lazy(dict):
@@ -321,19 +388,20 @@ class FactsTest(ConsultTestCase):
         self.assertEqual(
             "vendor plugin 'acme', asked for facts: OSError: "
             'pci_0000_85_00_0 is gone; this is a bug of it',
-            str(found[OTHER.name]))
+            str(found[OTHER.name]),
+        )
 
     def test_an_instance_does_not_announce_more_than_its_class(self):
         """The loader has looked at that one, which has no ``driver``."""
         self.acme.fact_names = {'driver': 'known better'}
-        self.assertIn("the fact 'driver', which its fact_names does not",
-                      self.refuse_answer({
-                          BOARD.name: base.Facts({'driver': '1.0'})}))
+        self.assertIn(
+            "the fact 'driver', which its fact_names does not",
+            self.refuse_answer({BOARD.name: base.Facts({'driver': '1.0'})}),
+        )
 
 
 @ddt.ddt
 class AcceptsTest(ConsultTestCase):
-
     def accepts(self, answer, device=BOARD, target=TARGET):
         plugin = self.acme if device is not MTTY else self.mtty
         plugin.answers['accepts'] = answer
@@ -354,8 +422,7 @@ class AcceptsTest(ConsultTestCase):
     def test_nothing_at_all(self, answer):
         self.assertEqual(frozenset(), self.accepts(answer))
 
-    @ddt.data([FLOOR], (FLOOR, FLOOR), {FLOOR}, iter([FLOOR]),
-              {FLOOR: 'why'})
+    @ddt.data([FLOOR], (FLOOR, FLOOR), {FLOOR}, iter([FLOOR]), {FLOOR: 'why'})
     def test_in_any_collection(self, answer):
         self.assertEqual({FLOOR}, self.accepts(answer))
 
@@ -368,42 +435,60 @@ class AcceptsTest(ConsultTestCase):
 
     @ddt.data('10DE_2235', '10DE_20B5', '10DE_ANY')
     def test_parents_of_its_vendor(self, parent):
-        pattern = pat.Pattern(parent, pat.ANY, (
-            pat.Condition('driver', pat.Op.GE, '550'),))
+        pattern = pat.Pattern(
+            parent, pat.ANY, (pat.Condition('driver', pat.Op.GE, '550'),)
+        )
         self.assertEqual({pattern}, self.accepts([pattern]))
 
     @ddt.data('MTTY', 'MTTY_ANY')
     def test_a_subsystem(self, parent):
         pattern = pat.Pattern(parent, 'MTTY_2')
-        self.assertEqual({pattern}, self.accepts(
-            [pattern], MTTY, ident.Identity('MTTY', 'MTTY_2')))
+        self.assertEqual(
+            {pattern},
+            self.accepts([pattern], MTTY, identity.Identity('MTTY', 'MTTY_2')),
+        )
 
-    @ddt.data(('8086_2235', '8086:2235'), ('8086_ANY', '8086:any'),
-              ('MTTY', 'mtty'), ('ANY', 'any'), ('10DE_ANY_ANY',
-                                                 '10de_any_any'))
+    @ddt.data(
+        ('8086_2235', '8086:2235'),
+        ('8086_ANY', '8086:any'),
+        ('MTTY', 'mtty'),
+        ('ANY', 'any'),
+        ('10DE_ANY_ANY', '10de_any_any'),
+    )
     @ddt.unpack
     def test_another_vendor(self, parent, shown):
         self.assertEqual(
             f'{BROKEN}a pattern for another vendor: {shown}',
-            self.refuse_answer([FLOOR, pat.Pattern(parent, 'NVIDIA_558')]))
+            self.refuse_answer([FLOOR, pat.Pattern(parent, 'NVIDIA_558')]),
+        )
 
     def test_a_pci_vendor_for_a_subsystem(self):
-        self.assertIn('a pattern for another vendor: 10de:any', self.refuse(
-            self.accepts, [pat.Pattern('10DE_ANY', 'MTTY_2')], MTTY))
+        self.assertIn(
+            'a pattern for another vendor: 10de:any',
+            self.refuse(
+                self.accepts, [pat.Pattern('10DE_ANY', 'MTTY_2')], MTTY
+            ),
+        )
 
     @ddt.data(
         (True, 'no patterns: True'),
         (0, 'no patterns: 0'),
         (FLOOR, f'no patterns: {FLOOR!r}'),
-        ('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558',
-         "no patterns: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'"),
+        (
+            'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558',
+            "no patterns: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'",
+        ),
         ('', "no patterns: ''"),
-        (['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'],
-         "no pattern: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'"),
+        (
+            ['CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'],
+            "no pattern: 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558'",
+        ),
         ([FLOOR, None], 'no pattern: None'),
         ([[FLOOR]], f'no pattern: [{FLOOR!r}]'),
-        ([('10DE_2235', 'NVIDIA_558')],
-         "no pattern: ('10DE_2235', 'NVIDIA_558')"),
+        (
+            [('10DE_2235', 'NVIDIA_558')],
+            "no pattern: ('10DE_2235', 'NVIDIA_558')",
+        ),
     )
     @ddt.unpack
     def test_what_is_no_pattern(self, answer, what):
@@ -417,22 +502,31 @@ class AcceptsTest(ConsultTestCase):
         (('10DE_2235', 'X' * 240), 'characters, Placement takes 255'),
         (('10DE_2235', None), 'expected str instance, NoneType found'),
         ((['10DE_2235'], 'NVIDIA_558'), 'expected str instance, list found'),
-        (('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'LT_2'),)),
-         'a trait cannot tell LT in a value from an operator'),
-        (('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'rhel-9'),)),
-         'does not read as ACCEPT_PARENT__TYPE'),
-        (('10DE_2235', 'X', (pat.Condition('ecc', pat.Op.IS, True),)),
-         "'bool' object has no attribute 'split'"),
+        (
+            ('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'LT_2'),)),
+            'a trait cannot tell LT in a value from an operator',
+        ),
+        (
+            ('10DE_2235', 'X', (pat.Condition('os', pat.Op.IS, 'rhel-9'),)),
+            'does not read as ACCEPT_PARENT__TYPE',
+        ),
+        (
+            ('10DE_2235', 'X', (pat.Condition('ecc', pat.Op.IS, True),)),
+            "'bool' object has no attribute 'split'",
+        ),
     )
     @ddt.unpack
     def test_a_pattern_that_no_trait_can_carry(self, how, why):
         message = self.refuse_answer([pat.Pattern(*how)])
-        self.assertTrue(message.startswith(
-            f'{BROKEN}a pattern that no trait can carry: '), message)
+        self.assertTrue(
+            message.startswith(f'{BROKEN}a pattern that no trait can carry: '),
+            message,
+        )
         self.assertTrue(message.endswith(why), message)
 
     def test_a_generator_that_raises(self):
         """It runs when it is gone through: that has to be caught, too."""
+
         def answer():
             yield FLOOR
             raise TypeError('no such key')
@@ -440,86 +534,112 @@ class AcceptsTest(ConsultTestCase):
         self.assertEqual(
             "vendor plugin 'acme', asked what pci_0000_84_00_0 accepts: "
             'TypeError: no such key; this is a bug of it',
-            self.refuse_answer(answer))
+            self.refuse_answer(answer),
+        )
 
     def test_a_generator_that_cannot_answer_now(self):
         def answer():
             raise exceptions.Failure('the driver is being upgraded')
             yield
 
-        self.assertEqual('the driver is being upgraded', self.refuse(
-            self.accepts, answer, kind=exceptions.Failure))
+        self.assertEqual(
+            'the driver is being upgraded',
+            self.refuse(self.accepts, answer, kind=exceptions.Failure),
+        )
 
 
 @ddt.ddt
 class RaiseTest(ConsultTestCase):
-
     def start_broken(self, error, *names):
         """Start with a plugin that raises when it is made, and others."""
         Broken.error = error
         self.start('broken', *names)
 
-    @ddt.data((RuntimeError('no board'), 'RuntimeError: no board'),
-              (KeyError('ecc'), "KeyError: 'ecc'"),
-              (NotImplementedError(), 'NotImplementedError: '),
-              (SystemExit(0), 'SystemExit: 0'))
+    @ddt.data(
+        (RuntimeError('no board'), 'RuntimeError: no board'),
+        (KeyError('ecc'), "KeyError: 'ecc'"),
+        (NotImplementedError(), 'NotImplementedError: '),
+        (SystemExit(0), 'SystemExit: 0'),
+    )
     @ddt.unpack
     def test_a_bug(self, error, shown):
         """None of them ends the collector, or passes for an answer."""
         self.acme.answers = {'facts': error, 'accepts': error}
-        text = "vendor plugin {!r}, {}: {}; this is a bug of it".format
-        self.assertEqual(text('acme', 'asked for facts', shown),
-                         self.failure(BOARD, OTHER))
+        text = 'vendor plugin {!r}, {}: {}; this is a bug of it'.format
+        self.assertEqual(
+            text('acme', 'asked for facts', shown), self.failure(BOARD, OTHER)
+        )
         self.assertEqual(
             text('acme', 'asked what pci_0000_84_00_0 accepts', shown),
-            self.refuse(self.vendors.accepts, BOARD, TARGET))
+            self.refuse(self.vendors.accepts, BOARD, TARGET),
+        )
         self.start_broken(error)
-        self.assertEqual(text('broken', 'when it was started', shown),
-                         self.failure(BOARD, OTHER))
+        self.assertEqual(
+            text('broken', 'when it was started', shown),
+            self.failure(BOARD, OTHER),
+        )
 
     def test_it_may_start_the_next_time(self):
         """Others go on meanwhile."""
         self.start_broken(RuntimeError('no library'), 'mtty')
         for _ in range(2):
             found = self.vendors.facts([BOARD, MTTY])
-            self.assertIn('when it was started: RuntimeError: no library',
-                          str(found[BOARD.name]))
+            self.assertIn(
+                'when it was started: RuntimeError: no library',
+                str(found[BOARD.name]),
+            )
             self.assertIsInstance(found[MTTY.name], base.Facts)
-        self.assertIn('when it was started', self.refuse(
-            self.vendors.accepts, BOARD, TARGET))
+        self.assertIn(
+            'when it was started',
+            self.refuse(self.vendors.accepts, BOARD, TARGET),
+        )
         Broken.error = None
-        self.assertIsInstance(self.vendors.facts([BOARD])[BOARD.name],
-                              base.Facts)
+        self.assertIsInstance(
+            self.vendors.facts([BOARD])[BOARD.name], base.Facts
+        )
         self.assertIsNone(self.vendors.accepts(BOARD, TARGET))
 
-    @ddt.data(exceptions.Failure('the driver is being upgraded'),
-              exceptions.BadInput('[acme]library: no such file'),
-              devices.DeviceError('pci_0000_84_00_0: no such board'))
+    @ddt.data(
+        exceptions.Failure('the driver is being upgraded'),
+        exceptions.BadInput('[acme]library: no such file'),
+        devices.DeviceError('pci_0000_84_00_0: no such board'),
+    )
     def test_what_it_says_itself_passes(self, error):
         self.acme.answers = {'facts': error, 'accepts': error}
-        self.assertEqual({BOARD.name: error, OTHER.name: error},
-                         self.vendors.facts([BOARD, OTHER]))
-        self.assertIs(error, self.assertRaises(
-            type(error), self.vendors.accepts, BOARD, TARGET))
+        self.assertEqual(
+            {BOARD.name: error, OTHER.name: error},
+            self.vendors.facts([BOARD, OTHER]),
+        )
+        self.assertIs(
+            error,
+            self.assertRaises(
+                type(error), self.vendors.accepts, BOARD, TARGET
+            ),
+        )
         if isinstance(error, exceptions.BadInput):
-            self.assertIs(error, self.assertRaises(
-                type(error), self.start_broken, error))
+            self.assertIs(
+                error, self.assertRaises(type(error), self.start_broken, error)
+            )
         else:
             self.start_broken(error)
-            self.assertEqual({BOARD.name: error},
-                             self.vendors.facts([BOARD]))
+            self.assertEqual({BOARD.name: error}, self.vendors.facts([BOARD]))
 
     def test_options_that_are_wrong(self):
         error = cfg.RequiredOptError('library', cfg.OptGroup('acme'))
         self.acme.answers = {'facts': error, 'accepts': error}
-        text = ('vendor plugin {!r}: value required for option library in '
-                'group [acme]').format
+        text = (
+            'vendor plugin {!r}: value required for option library in '
+            'group [acme]'
+        ).format
         kind = exceptions.BadInput
         self.assertEqual(text('acme'), self.failure(BOARD, OTHER, kind=kind))
-        self.assertEqual(text('acme'), self.refuse(
-            self.vendors.accepts, BOARD, TARGET, kind=kind))
-        self.assertEqual(text('broken'), self.refuse(
-            self.start_broken, error, kind=kind))
+        self.assertEqual(
+            text('acme'),
+            self.refuse(self.vendors.accepts, BOARD, TARGET, kind=kind),
+        )
+        self.assertEqual(
+            text('broken'), self.refuse(self.start_broken, error, kind=kind)
+        )
 
     def test_it_may_answer_the_next_time(self):
         error = RuntimeError('no board')
@@ -527,8 +647,9 @@ class RaiseTest(ConsultTestCase):
         self.failure(BOARD)
         self.refuse(self.vendors.accepts, BOARD, TARGET)
         self.acme.answers.clear()
-        self.assertIsInstance(self.vendors.facts([BOARD])[BOARD.name],
-                              base.Facts)
+        self.assertIsInstance(
+            self.vendors.facts([BOARD])[BOARD.name], base.Facts
+        )
         self.assertIsNone(self.vendors.accepts(BOARD, TARGET))
 
     def test_one_that_raises_hides_nobody_elses_answer(self):
@@ -543,12 +664,12 @@ class RaiseTest(ConsultTestCase):
 
 
 class SilenceTest(ConsultTestCase):
-
     def setUp(self):
         super().setUp()
         self.conf.set_override('vendor_timeout', 1, 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_timeout',
-                        'collector')
+        self.addCleanup(
+            self.conf.clear_override, 'vendor_timeout', 'collector'
+        )
         self.start('acme', 'mtty')
         self.acme = Acme.made
         self.end = threading.Event()
@@ -558,21 +679,29 @@ class SilenceTest(ConsultTestCase):
         self.acme.answers['facts'] = self.end.wait
         self.assertEqual(
             "vendor plugin 'acme' has not answered for 1 seconds",
-            self.failure(BOARD, OTHER, kind=exceptions.Failure))
+            self.failure(BOARD, OTHER, kind=exceptions.Failure),
+        )
         self.assertEqual(
             "vendor plugin 'acme' still has not answered an earlier question",
-            self.refuse(self.vendors.accepts, BOARD, TARGET,
-                        kind=exceptions.Failure))
-        self.assertIsInstance(self.vendors.facts([BOARD, MTTY])[MTTY.name],
-                              base.Facts)
+            self.refuse(
+                self.vendors.accepts, BOARD, TARGET, kind=exceptions.Failure
+            ),
+        )
+        self.assertIsInstance(
+            self.vendors.facts([BOARD, MTTY])[MTTY.name], base.Facts
+        )
 
     def test_while_it_is_made(self):
         Slow.end = self.end
         self.start('slow')
-        for what in ('has not answered for 1 seconds',
-                     'still has not answered an earlier question'):
-            self.assertEqual(f"vendor plugin 'slow' {what}", self.failure(
-                BOARD, OTHER, kind=exceptions.Failure))
+        for what in (
+            'has not answered for 1 seconds',
+            'still has not answered an earlier question',
+        ):
+            self.assertEqual(
+                f"vendor plugin 'slow' {what}",
+                self.failure(BOARD, OTHER, kind=exceptions.Failure),
+            )
 
     def test_while_its_answer_is_gone_through(self):
         def answer():
@@ -580,5 +709,9 @@ class SilenceTest(ConsultTestCase):
             self.end.wait()
 
         self.acme.answers['accepts'] = answer
-        self.assertIn("vendor plugin 'acme' has not answered", self.refuse(
-            self.vendors.accepts, BOARD, TARGET, kind=exceptions.Failure))
+        self.assertIn(
+            "vendor plugin 'acme' has not answered",
+            self.refuse(
+                self.vendors.accepts, BOARD, TARGET, kind=exceptions.Failure
+            ),
+        )

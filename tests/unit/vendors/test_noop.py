@@ -5,16 +5,21 @@ import ddt
 import testtools
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import consult
 from nova_mdev_compat.vendors import loader
 from nova_mdev_compat.vendors import noop
 from tests.unit import packages
 
-BOARD = base.Device('pci_0000_03_00_0', '1B36_0005', '0000:03:00.0',
-                    '0000:03:00.0', frozenset({'labgpu-1'}))
-TARGET = ident.Identity('1B36_0005', 'LABGPU_1')
+BOARD = base.Device(
+    'pci_0000_03_00_0',
+    '1B36_0005',
+    '0000:03:00.0',
+    '0000:03:00.0',
+    frozenset({'labgpu-1'}),
+)
+TARGET = identity.Identity('1B36_0005', 'LABGPU_1')
 
 
 class Copy(noop.NoOp):
@@ -25,19 +30,20 @@ class Copy(noop.NoOp):
 
 @ddt.ddt
 class NoOpTest(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         installed = self.useFixture(packages.Packages())
-        installed.install('copy', loader.NAMESPACE,
-                         {'copy': f'{__name__}:Copy'})
+        installed.install(
+            'copy', loader.NAMESPACE, {'copy': f'{__name__}:Copy'}
+        )
         self.conf = collector.COMMAND.new_config()
         self.conf([], default_config_files=[], default_config_dirs=[])
 
     def start(self, name):
         self.conf.set_override('vendor_plugins', [name], 'collector')
-        self.addCleanup(self.conf.clear_override, 'vendor_plugins',
-                        'collector')
+        self.addCleanup(
+            self.conf.clear_override, 'vendor_plugins', 'collector'
+        )
         return consult.Vendors(self.conf)
 
     def test_speaks_for_nobody(self):
@@ -50,20 +56,26 @@ class NoOpTest(testtools.TestCase):
 
     def test_its_fact_compares_as_a_version(self):
         (name,) = noop.NoOp.fact_names
-        self.assertTrue(ident.is_version_fact(name))
+        self.assertTrue(identity.is_version_fact(name))
 
     def test_a_copy_says_what_is_to_be_done(self):
         self.assertEqual(
-            {BOARD.name: base.Facts({}, {
-                'firmwareversion': 'set [noop_vendor]firmware'})},
-            self.start('copy').facts([BOARD]))
+            {
+                BOARD.name: base.Facts(
+                    {}, {'firmwareversion': 'set [noop_vendor]firmware'}
+                )
+            },
+            self.start('copy').facts([BOARD]),
+        )
 
     def test_a_copy_gives_its_fact(self):
         vendors = self.start('copy')
         self.conf.set_override('firmware', '2.1', 'noop_vendor')
         self.addCleanup(self.conf.clear_override, 'firmware', 'noop_vendor')
-        self.assertEqual({BOARD.name: base.Facts({'firmwareversion': '2.1'})},
-                         vendors.facts([BOARD]))
+        self.assertEqual(
+            {BOARD.name: base.Facts({'firmwareversion': '2.1'})},
+            vendors.facts([BOARD]),
+        )
 
     def test_a_copy_leaves_the_answer_to_the_rules(self):
         self.assertIsNone(self.start('copy').accepts(BOARD, TARGET))

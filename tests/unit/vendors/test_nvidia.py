@@ -12,7 +12,7 @@ import fixtures
 import testtools
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import child
 from nova_mdev_compat.vendors import loader
@@ -44,18 +44,23 @@ def note(call):
 
 
 def device(name='pci_0000_84_00_4', address='0000:84:00.4', board=FIRST):
-    return base.Device(name=name, parent_id='10DE_2235', address=address,
-                       board=board, types=frozenset({'nvidia-558'}))
+    return base.Device(
+        name=name,
+        parent_id='10DE_2235',
+        address=address,
+        board=board,
+        types=frozenset({'nvidia-558'}),
+    )
 
 
 class PluginTestCase(testtools.TestCase):
-
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         # Before where the real ones are.
-        self.useFixture(fixtures.MonkeyPatch(
-            'sys.path', [str(self.home), *sys.path]))
+        self.useFixture(
+            fixtures.MonkeyPatch('sys.path', [str(self.home), *sys.path])
+        )
         self.calls = self.home / 'calls'
         self.calls.touch()
         conf = collector.COMMAND.new_config()
@@ -64,8 +69,7 @@ class PluginTestCase(testtools.TestCase):
 
     def bindings(self, text):
         """Say what "import pynvml" finds."""
-        (self.home / 'pynvml.py').write_text(
-            text.format(path=str(self.calls)))
+        (self.home / 'pynvml.py').write_text(text.format(path=str(self.calls)))
 
     def unknown(self, *devices):
         """Return why facts are unknown; nothing is known of devices."""
@@ -73,15 +77,14 @@ class PluginTestCase(testtools.TestCase):
         self.assertEqual({each.name for each in devices}, set(facts))
         for found in facts.values():
             self.assertEqual({}, found.values)
-            self.assertEqual(set(nvidia.Nvidia.fact_names),
-                             set(found.unknown))
-        return {why for found in facts.values()
-                for why in found.unknown.values()}
+            self.assertEqual(set(nvidia.Nvidia.fact_names), set(found.unknown))
+        return {
+            why for found in facts.values() for why in found.unknown.values()
+        }
 
 
 @ddt.ddt
 class PluginTest(PluginTestCase):
-
     def test_loads(self):
         """It keeps the contract, library or not."""
         self.bindings(NO_BINDINGS)
@@ -91,12 +94,13 @@ class PluginTest(PluginTestCase):
 
     @ddt.data('ecc', 'mig', 'gsp', 'migration')
     def test_tokens(self, name):
-        self.assertFalse(ident.is_version_fact(name))
+        self.assertFalse(identity.is_version_fact(name))
 
-    @ddt.data('gspversion', 'managerversion', 'minvgpuversion',
-              'maxvgpuversion')
+    @ddt.data(
+        'gspversion', 'managerversion', 'minvgpuversion', 'maxvgpuversion'
+    )
     def test_versions(self, name):
-        self.assertTrue(ident.is_version_fact(name))
+        self.assertTrue(identity.is_version_fact(name))
 
     def test_every_fact_has_a_question(self):
         asked = [name for names in nvml.QUERIES.values() for name in names]
@@ -104,19 +108,22 @@ class PluginTest(PluginTestCase):
 
 
 class WithoutLibraryTest(PluginTestCase):
-
     def test_no_bindings(self):
         self.bindings(NO_BINDINGS)
         self.assertEqual(
-            {'nvidia-ml-py is not installed: '
-             "pip install 'nova-mdev-compat[nvidia]'"},
-            self.unknown(device(), device('pci_0000_84_00_5')))
+            {
+                'nvidia-ml-py is not installed: '
+                "pip install 'nova-mdev-compat[nvidia]'"
+            },
+            self.unknown(device(), device('pci_0000_84_00_5')),
+        )
 
     def test_old_bindings(self):
         """They are closed again all the same."""
         self.bindings(OLD_BINDINGS)
-        (why,) = {text.partition('it has no ')[0]
-                  for text in self.unknown(device())}
+        (why,) = {
+            text.partition('it has no ')[0] for text in self.unknown(device())
+        }
         self.assertEqual('nvidia-ml-py is too old, ', why)
         self.assertEqual('init shutdown ', self.calls.read_text())
 
@@ -128,16 +135,20 @@ class WithoutLibraryTest(PluginTestCase):
         self.assertEqual('', self.calls.read_text())
 
     def test_bugs_are_not_hidden(self):
-        self.bindings(OLD_BINDINGS + """
+        self.bindings(
+            OLD_BINDINGS
+            + """
 def nvmlDeviceGetHandleByPciBusId(board):
     return (1).nothing
-""")
+"""
+        )
         (failure,) = self.plugin.facts([device()]).values()
         self.assertIsInstance(failure, nvml.NvmlError)
         self.assertIn(
             f'NVML, asked about {FIRST}: the process ended with status 1; it '
             "said: AttributeError: 'int' object has no attribute 'nothing'",
-            str(failure))
+            str(failure),
+        )
 
 
 class AnswersTest(PluginTestCase):
@@ -147,8 +158,11 @@ class AnswersTest(PluginTestCase):
         super().setUp()
         self.asked = []
         self.said = child.Answers((), None)
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_mdev_compat.vendors.child.Child.ask', self.ask))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova_mdev_compat.vendors.child.Child.ask', self.ask
+            )
+        )
 
     def ask(self, _child, boards):
         self.asked.append(boards)
@@ -157,65 +171,98 @@ class AnswersTest(PluginTestCase):
     def read(self, *items, trouble=None):
         """Return answers about three boards, by board; failures as texts."""
         self.said = child.Answers(items, trouble)
-        found = self.plugin.facts([
-            device(board, board, board) for board in (SECOND, FIRST, THIRD)])
-        return {board: str(said) if isinstance(said, nvml.NvmlError) else said
-                for board, said in found.items()}
+        found = self.plugin.facts(
+            [device(board, board, board) for board in (SECOND, FIRST, THIRD)]
+        )
+        return {
+            board: str(said) if isinstance(said, nvml.NvmlError) else said
+            for board, said in found.items()
+        }
 
     def known(self, board, **values):
         return {'board': board, 'values': values, 'unknown': {}}
 
     def test_each_for_itself(self):
         self.assertEqual(
-            {FIRST: base.Facts({'ecc': 'on'}), SECOND: 'no board',
-             THIRD: base.Facts({}, {'ecc': 'no driver'})},
-            self.read(self.known(FIRST, ecc='on'),
-                      {'board': SECOND, 'failure': 'no board'},
-                      {'board': THIRD, 'values': {},
-                       'unknown': {'ecc': 'no driver'}}))
+            {
+                FIRST: base.Facts({'ecc': 'on'}),
+                SECOND: 'no board',
+                THIRD: base.Facts({}, {'ecc': 'no driver'}),
+            },
+            self.read(
+                self.known(FIRST, ecc='on'),
+                {'board': SECOND, 'failure': 'no board'},
+                {
+                    'board': THIRD,
+                    'values': {},
+                    'unknown': {'ecc': 'no driver'},
+                },
+            ),
+        )
 
     def test_what_is_no_answer_is_missing(self):
-        for item in (None, [], 'ecc', 5, {}, {'board': SECOND},
-                     {'board': SECOND, 'values': {}},
-                     {'board': SECOND, 'values': [], 'unknown': {}},
-                     {'board': SECOND, 'values': {'ecc': 1}, 'unknown': {}},
-                     {'board': SECOND, 'failure': None},
-                     {'board': None, 'failure': 'no board'},
-                     {'board': [SECOND], 'failure': 'no board'}):
+        for item in (
+            None,
+            [],
+            'ecc',
+            5,
+            {},
+            {'board': SECOND},
+            {'board': SECOND, 'values': {}},
+            {'board': SECOND, 'values': [], 'unknown': {}},
+            {'board': SECOND, 'values': {'ecc': 1}, 'unknown': {}},
+            {'board': SECOND, 'failure': None},
+            {'board': None, 'failure': 'no board'},
+            {'board': [SECOND], 'failure': 'no board'},
+        ):
             found = self.read(self.known(FIRST), item, self.known(THIRD))
-            self.assertIn(f'NVML, asked about {SECOND}: the answer is missing',
-                          found.pop(SECOND))
-            self.assertEqual({FIRST: base.Facts(), THIRD: base.Facts()},
-                             found)
+            self.assertIn(
+                f'NVML, asked about {SECOND}: the answer is missing',
+                found.pop(SECOND),
+            )
+            self.assertEqual({FIRST: base.Facts(), THIRD: base.Facts()}, found)
 
     def test_a_board_that_nobody_asked_for(self):
-        self.assertEqual({FIRST, SECOND, THIRD}, set(self.read(
-            self.known('0000:01:00.0'))))
+        self.assertEqual(
+            {FIRST, SECOND, THIRD}, set(self.read(self.known('0000:01:00.0')))
+        )
 
     def test_trouble_after_the_last_answer(self):
         """It was about none of the boards."""
         boards = (FIRST, SECOND, THIRD)
         self.assertEqual(
             dict.fromkeys(boards, base.Facts()),
-            self.read(*map(self.known, boards), trouble='was ended'))
+            self.read(*map(self.known, boards), trouble='was ended'),
+        )
 
     def test_sick_boards_come_last(self):
         """None of them keeps a healthy one from answering for long."""
         trouble = 'was ended by SIGSEGV'
-        text = ('NVML, asked about {}: the process was ended by SIGSEGV; see '
-                'nvidia-smi and the kernel log (Xid)').format
+        text = (
+            'NVML, asked about {}: the process was ended by SIGSEGV; see '
+            'nvidia-smi and the kernel log (Xid)'
+        ).format
         self.assertEqual(
             dict.fromkeys([FIRST, SECOND, THIRD], text(FIRST)),
-            self.read(trouble=trouble))
+            self.read(trouble=trouble),
+        )
         self.assertEqual(
             dict.fromkeys([FIRST, SECOND, THIRD], text(SECOND)),
-            self.read(trouble=trouble))
+            self.read(trouble=trouble),
+        )
         self.assertEqual(
             {FIRST: text(FIRST), SECOND: text(FIRST), THIRD: base.Facts()},
-            self.read(self.known(THIRD), trouble=trouble))
+            self.read(self.known(THIRD), trouble=trouble),
+        )
         self.read(self.known(THIRD), self.known(FIRST), trouble=trouble)
         self.read()
         self.assertEqual(
-            [[FIRST, SECOND, THIRD], [SECOND, THIRD, FIRST],
-             [THIRD, FIRST, SECOND], [THIRD, FIRST, SECOND],
-             [FIRST, THIRD, SECOND]], self.asked)
+            [
+                [FIRST, SECOND, THIRD],
+                [SECOND, THIRD, FIRST],
+                [THIRD, FIRST, SECOND],
+                [THIRD, FIRST, SECOND],
+                [FIRST, THIRD, SECOND],
+            ],
+            self.asked,
+        )

@@ -5,22 +5,28 @@ import os
 
 from oslo_config import cfg
 
-from nova_mdev_compat import exceptions
-from nova_mdev_compat import pattern as pat
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import pattern
 from nova_mdev_compat.vendors import base
 
-OPTS = [cfg.StrOpt('mode', choices=['fast', 'safe'],
-                   help='Mode that the boards of this host are in.')]
+OPTS = [
+    cfg.StrOpt(
+        'mode',
+        choices=['fast', 'safe'],
+        help='Mode that the boards of this host are in.',
+    )
+]
 
 #: The only product that rule files do not speak for.
 STATEFUL = '1B36_0005'
 
 
 class Acme(base.Vendor):
-
     vendors = frozenset({'1b36'})
-    fact_names = {'mode': 'fast or safe',
-                  'firmwareversion': 'version of the firmware of the board'}
+    fact_names = {
+        'mode': 'fast or safe',
+        'firmwareversion': 'version of the firmware of the board',
+    }
     fact_values = {'mode': frozenset({'fast', 'safe'})}
 
     def __init__(self, conf):
@@ -41,8 +47,7 @@ class Acme(base.Vendor):
             values['firmwareversion'] = firmware
         else:
             unknown['firmwareversion'] = 'the driver is not loaded'
-        return {device.name: base.Facts(values, unknown)
-                for device in devices}
+        return {device.name: base.Facts(values, unknown) for device in devices}
 
     def accepts(self, device, target):
         if target.parent != STATEFUL:
@@ -52,7 +57,16 @@ class Acme(base.Vendor):
             return []
         # From the same major version up to its own.
         major = firmware.partition('_')[0]
-        return [pat.Pattern(target.parent, target.type, (
-            pat.Condition('firmwareversion', pat.Op.GE, major),
-            pat.Condition('firmwareversion', pat.Op.LE, firmware),
-            pat.Condition('mode', pat.Op.IS, mode)))]
+        return [
+            pattern.Pattern(
+                target.parent,
+                target.type,
+                (
+                    pattern.Condition('firmwareversion', pattern.Op.GE, major),
+                    pattern.Condition(
+                        'firmwareversion', pattern.Op.LE, firmware
+                    ),
+                    pattern.Condition('mode', pattern.Op.IS, mode),
+                ),
+            )
+        ]

@@ -32,10 +32,11 @@ class Tags(parser.HTMLParser):
 
 
 class PageTest(testtools.TestCase):
-
     def page(self, name, title='t'):
-        found = samples.kinds_of(samples.host(name, samples.board()),
-                                 samples.host('z', samples.board(ecc='off')))
+        found = samples.kinds_of(
+            samples.host(name, samples.board()),
+            samples.host('z', samples.board(ecc='off')),
+        )
         grid = dataclasses.replace(samples.grid(found), title=title)
         return Tags(page.html(grid, ElementTree.Element('svg')))
 
@@ -52,8 +53,18 @@ class PageTest(testtools.TestCase):
         shown = self.page('host')
         texts = [text for text in shown.texts if text.strip()]
         start = texts.index('Because') + 1
-        self.assertEqual([
-            'A', 'A', '\N{EN DASH} same host only', '0',
-            'all are on z; apart from that: accepts',
-            'A', 'B', '✗ refuses', '1', 'ecc OFF is not equal to ON',
-        ], texts[start:start + 10])
+        self.assertEqual(
+            [
+                'A',
+                'A',
+                '\N{EN DASH} same host only',
+                '0',
+                'all are on z; apart from that: accepts',
+                'A',
+                'B',
+                '✗ refuses',
+                '1',
+                'ecc OFF is not equal to ON',
+            ],
+            texts[start : start + 10],
+        )

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration files and logging, of all commands that read nova.conf.
+
+nova.conf is nova-compute's or nova-scheduler's. What it says about logging is
+meant for them, in their environment, and may not be possible here.
+"""
+
+from collections.abc import Mapping, Sequence
+import importlib
+import logging as python_logging
+import sys
+import traceback
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_mdev_compat.core import exceptions
+
+LOG = logging.getLogger(__name__)
+
+#: Options of oslo.log with values that it cannot honour, in the order in
+#: which they are suspected, each with a value that it can.
+_SUSPECTS: Mapping[str, Any] = {
+    'log_config_append': None,
+    # Before log_file, without which it is of no consequence.
+    'log_rotate_interval': 1,
+    'log_file': None,
+    'log_dir': None,
+    'syslog_log_facility': 'LOG_USER',
+    'default_log_levels': [],
+    'rate_limit_except_level': 'CRITICAL',
+    'log_date_format': '%H:%M:%S',
+    'logging_default_format_string': '%(message)s',
+    'logging_debug_format_suffix': '',
+    'logging_exception_prefix': '',
+}
+
+
+def read(conf: cfg.ConfigOpts, argv: Sequence[str], **how: Any) -> None:
+    """Read a command line, and the configuration files that it names.
+
+    :param how: further arguments of oslo.config
+    :raises oslo_config.cfg.Error: a file or an option is wrong
+    :raises exceptions.BadInput: a file cannot be read
+    :raises SystemExit: an argument is wrong, or asked for help
+    """
+    try:
+        conf(list(argv), **how)
+    except UnicodeDecodeError as exc:
+        raise exceptions.BadInput(
+            f'{_file_of(exc)} is not in UTF-8: {exc}'
+        ) from exc
+    except OSError as exc:
+        raise exceptions.BadInput(f'{exc.filename}: {exc.strerror}') from exc
+
+
+def _file_of(exc: UnicodeDecodeError) -> str:
+    """Return which file was being parsed; oslo.config does not say."""
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        parser = frame.f_locals.get('self')
+        if isinstance(parser, cfg.ConfigParser):
+            return str(parser.filename)
+    return 'a configuration file'
+
+
+def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
+    """Log as the options of oslo.log say.
+
+    Two of them may need packages that only the service has whose nova.conf
+    it is. They are left out with a warning: without ``use_journal`` the log
+    goes to stderr, which systemd takes to the journal.
+
+    :raises oslo_config.cfg.Error: an option has a wrong value
+    :raises exceptions.BadInput: oslo.log cannot honour an option
+    """
+    left_out = []
+    if conf.publish_errors:
+        conf.set_override('publish_errors', False)
+        left_out.append(
+            'publish_errors is ignored here: errors go to the log alone'
+        )
+    if conf.use_journal and not _has_journal():
+        conf.set_override('use_journal', False)
+        conf.set_override('use_stderr', True)
+        left_out.append(
+            'use_journal is ignored here: the Python package '
+            'systemd-python is missing. The log goes to stderr, '
+            'which systemd takes to the journal'
+        )
+    try:
+        _try_logging(conf, project)
+    except cfg.Error:
+        raise
+    except Exception as exc:
+        raise exceptions.BadInput(_culprit(conf, project, exc)) from exc
+    for text in left_out:
+        LOG.warning('%s', text)
+
+
+def _has_journal() -> bool:
+    try:
+        importlib.import_module('systemd.journal')
+    except ImportError:
+        return False
+    return True
+
+
+def _try_logging(conf: cfg.ConfigOpts, project: str) -> None:
+    """Set logging up, and see that each record can be written.
+
+    Otherwise every line of the log would be a traceback.
+    """
+    logging.setup(conf, project)
+    try:
+        raise exceptions.Failure('only a sample')
+    except exceptions.Failure:
+        why = sys.exc_info()
+    for handler in python_logging.getLogger().handlers:
+        for level, info in (
+            (python_logging.DEBUG, None),
+            (python_logging.ERROR, why),
+        ):
+            handler.format(
+                python_logging.LogRecord(
+                    project, level, __file__, 1, 'only a sample', (), info
+                )
+            )
+
+
+def _culprit(conf: cfg.ConfigOpts, project: str, exc: Exception) -> str:
+    """Return which option it is that cannot be honoured, and why.
+
+    It is the last one whose value has to be another for it to work.
+    """
+    culprit = 'the options of oslo.log'
+    for name, harmless in _SUSPECTS.items():
+        value = conf[name]
+        conf.set_override(name, harmless)
+        try:
+            _try_logging(conf, project)
+        except Exception as another:
+            exc = another
+        else:
+            culprit = f'{name} = {value}'
+            break
+    what = f'{type(exc).__name__}: {exc}'
+    if isinstance(exc, OSError) and exc.filename:
+        what = f'{exc.filename}: {exc.strerror}'
+    return ' '.join(
+        f'{culprit}: {what}; set it otherwise after nova.conf, in a '
+        '--config-file of your own'.split()
+    )

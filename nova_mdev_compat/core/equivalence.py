@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that are the same in all that decides.
+
+A cloud has thousands of devices and few kinds of them, so that kinds are
+judged, and shown, instead of devices.
+"""
+
+import collections
+import dataclasses
+import functools
+
+from nova_mdev_compat.core import identity
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Member:
+    """A device of a host."""
+
+    host: str
+    device: str
+
+    def __str__(self) -> str:
+        return f'{self.host}:{self.device}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Some devices.
+
+    :ivar members: in order
+    :ivar sources: what they are as sources, one for each type that they
+        serve or have in use
+    """
+
+    members: tuple[Member, ...]
+    sources: tuple[identity.Identity, ...]
+
+    @functools.cached_property
+    def by_host(self) -> collections.Counter[str]:
+        """How many of them each host has."""
+        return collections.Counter(member.host for member in self.members)
+
+
+def number_of_pairs(origin: Kind, destination: Kind) -> int:
+    """Return how many pairs of devices stand on different hosts."""
+    here, there = origin.by_host, destination.by_host
+    return len(origin.members) * len(destination.members) - sum(
+        count * there[host] for host, count in here.items() if host in there
+    )

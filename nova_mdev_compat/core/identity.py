@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parent of a mediated device is: parent id, mdev type, facts.
+
+Everything here is in canonical form, because that is all that a trait name
+can carry: upper case letters, digits and single underscores.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import re
+
+from nova_mdev_compat.core import versions
+
+#: Facts that the collector itself reads, whoever made the device.
+FACTS: Mapping[str, str] = {
+    'driver': 'version of the kernel module of the driver that is bound',
+    'intree': "whether that module is of the kernel's own tree: yes or no",
+    'kernel': 'kernel release of the host',
+    'module': 'name of the driver that is bound',
+    'os': 'id and version of the operating system of the host',
+    'subsystem': 'PCI subsystem vendor and device id of the board',
+}
+#: All values that a fact can have, raw; of those facts that have few.
+FACT_VALUES: Mapping[str, frozenset[str]] = {
+    'intree': frozenset({'yes', 'no'}),
+}
+
+_FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
+_PCI_ID = re.compile(r'[0-9A-F]{4}')
+_PCI_PARENT = re.compile(r'[0-9A-F]{4}_[0-9A-F]{4}')
+_PCI_DISPLAY = re.compile(r'[0-9A-F]{4}_([0-9A-F]{4}|ANY)')
+_NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
+
+# In what people write. A sign that is not named here may mean something, and
+# whoever means nothing by it can write _ in its place.
+_SIGNS = re.compile('[^0-9A-Za-z]+')
+#: Signs that mean nothing between letters and digits, and at either end.
+_BETWEEN, _AT_ENDS = frozenset(' ._-:/+~()'), frozenset(' _()')
+#: What separates the parts of a version: one of them, and none at an end.
+_IN_VERSIONS = frozenset('._-:+~')
+#: What may stand between the two ends of a range of versions.
+_TO = re.compile(r'\s+to\s+|\s*(?:\.{2,}|[-~:\u2010-\u2015])\s*')
+_VERSION = re.compile('[0-9][0-9A-Za-z]*(?:[._:+~-][0-9A-Za-z]+)*')
+_PART = re.compile('[0-9]+|[A-Z]+')
+
+
+class IdentityError(ValueError):
+    """A name or value that no trait can carry; the message names it."""
+
+
+class SignError(IdentityError):
+    """A text that means something else without a sign that it has."""
+
+
+def canonical(text: str) -> str:
+    """Return text as a trait can carry it.
+
+    ``nvidia-558`` becomes ``NVIDIA_558``, ``535.54.03`` ``535_54_03``.
+
+    :raises IdentityError: nothing is left of the text
+    """
+    result = _NOT_CANONICAL.sub('_', text.upper()).strip('_')
+    if not result:
+        raise IdentityError(
+            f'{text!r} has no letter or digit that a trait could carry'
+        )
+    return result
+
+
+def literal(text: str, fact: str = '') -> str:
+    """Return what somebody wrote for a value as a trait can carry it.
+
+    Unlike canonical, which takes whatever a device says of itself, this
+    refuses a text that would mean something else without its signs:
+    ``!=550``, ``550.*``, ``nvidia-*``. Letters and digits, and between them
+    the signs that separate words, are taken; a version has one of
+    ``. _ - : + ~`` between its parts, and is no range of versions.
+
+    :param fact: the fact whose value it is, where it is one's
+    :raises SignError: it has such a sign
+    :raises IdentityError: nothing is left of it
+    """
+    value = canonical(text)
+    version = is_version_fact(fact)
+    if version and version_range(text, fact):
+        raise SignError(f'{text!r} reads as a range of versions')
+    lost = _lost(text.strip(), version)
+    if lost:
+        raise SignError(
+            f'{text!r}: a trait cannot carry {lost!r}, so that '
+            'it would be lost'
+        )
+    return value
+
+
+def _lost(text: str, version: bool) -> str:
+    """Return the first signs of a text that may mean something, if any."""
+    if not version:
+        # A letter of any alphabet is one, though a trait has _ for it.
+        text = ''.join('x' if sign.isalpha() else sign for sign in text)
+    for found in _SIGNS.finditer(text):
+        signs = found.group()
+        inside = found.start() > 0 and found.end() < len(text)
+        if version:
+            harmless = inside and signs in _IN_VERSIONS
+        else:
+            harmless = (_BETWEEN if inside else _AT_ENDS).issuperset(signs)
+        if not harmless:
+            return signs
+    return ''
+
+
+def version_range(text: str, fact: str) -> tuple[str, str] | None:
+    """Return the ends of a range of versions, ``550-570``; None if it is none.
+
+    Two versions that are joined are a range where the second one is newer,
+    though not by an order of magnitude, and is built like the first one.
+    In a kernel release (``5.14.0-362``) a dash comes before a number of the
+    distribution's, and a colon comes after an epoch, both of which are built
+    differently; other facts have no such numbers, so that there all that is
+    made of numbers is alike.
+
+    :param fact: the fact whose value it is
+    """
+    for joint in _TO.finditer(text):
+        low, high = text[: joint.start()], text[joint.end() :]
+        if not (_VERSION.fullmatch(low) and _VERSION.fullmatch(high)):
+            continue
+        built = [
+            [part.isdigit() for part in _PART.findall(end.upper())]
+            for end in (low, high)
+        ]
+        alike = built[0] == built[1] or (
+            fact != 'kernel' and joint.group() != ':' and all(map(all, built))
+        )
+        if alike and _follows(canonical(low), canonical(high)):
+            return low, high
+    return None
+
+
+def _follows(low: str, high: str) -> bool:
+    first, second = (int(_PART.findall(end)[0]) for end in (low, high))
+    return second < 10 * first and versions.key(low) < versions.key(high)
+
+
+def fact_name(text: str) -> str:
+    """Return text if it is a fact's name: lower case letters and digits.
+
+    :raises IdentityError: it is not
+    """
+    if not _FACT_NAME.fullmatch(text):
+        raise IdentityError(
+            f'{text!r} is not a fact name: lower case letters and digits, '
+            'a letter first'
+        )
+    return text
+
+
+def is_version_fact(name: str) -> bool:
+    """Tell whether a fact's values are compared as versions.
+
+    By its name, so that the scheduler, which does not have the vendor's
+    plugin, takes it for the same as the host that has: ``driver``,
+    ``kernel``, and what ends in ``version``. All others are tokens.
+    """
+    return name in ('driver', 'kernel') or name.endswith('version')
+
+
+def pci_parent(vendor: str, product: str) -> str:
+    """Return the parent id of a PCI device, ``10DE_2235``.
+
+    :param vendor: four hexadecimal digits, ``0x`` before them or not
+    :param product: likewise
+    :raises IdentityError: they are not
+    """
+    ids = [
+        text.lower().removeprefix('0x').upper() for text in (vendor, product)
+    ]
+    for text in ids:
+        if not _PCI_ID.fullmatch(text):
+            raise IdentityError(f'{text!r} is not a PCI id of four digits')
+    return '_'.join(ids)
+
+
+def subsystem_parent(subsystem: str) -> str:
+    """Return the parent id of a device without PCI ids, ``MTTY``.
+
+    :raises IdentityError: the name could be taken for PCI ids or a wildcard
+    """
+    parent = canonical(subsystem)
+    if _PCI_PARENT.fullmatch(parent) or parent.split('_')[-1] == 'ANY':
+        raise IdentityError(
+            f'subsystem {subsystem!r} cannot be told from a PCI id or from '
+            'the word ANY in a trait'
+        )
+    return parent
+
+
+def vendor(text: str) -> str:
+    """Return a vendor as vendor_of does, from ``10de`` or ``mtty``.
+
+    :raises IdentityError: no device has such a vendor
+    """
+    literal(text)
+    # The same reserved words as for a parent without PCI ids.
+    name = subsystem_parent(text)
+    if name.startswith('0X'):
+        raise IdentityError(f'{text!r} is not a PCI id without its 0x')
+    return name
+
+
+def vendor_of(parent: str) -> str:
+    """Return whose rules speak for a parent id: ``10DE``, or ``MTTY``."""
+    if _PCI_PARENT.fullmatch(parent):
+        return parent.partition('_')[0]
+    return parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """A parent in its role as the home of one mdev type.
+
+    :ivar parent: parent id, ``10DE_2235``, or a subsystem, ``MTTY``
+    :ivar type: mdev type, ``NVIDIA_558``
+    :ivar facts: pairs of fact name and canonical value
+    """
+
+    parent: str
+    type: str
+    facts: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        parent: str,
+        mdev_type: str,
+        facts: Mapping[str, str] | None = None,
+    ) -> 'Identity':
+        """Build an identity from a parent id and raw type and fact values.
+
+        :raises IdentityError: a name or value that no trait can carry
+        """
+        return cls(parent, canonical(mdev_type), canonical_facts(facts or {}))
+
+    def fact(self, name: str) -> str | None:
+        """Return the canonical value of a fact, None where it is missing."""
+        return dict(self.facts).get(name)
+
+    def __str__(self) -> str:
+        facts = [
+            f'{name}={display(name, value)}'
+            for name, value in sorted(self.facts)
+        ]
+        return ' '.join([display_parent(self.parent), self.type, *facts])
+
+
+def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return facts in canonical form.
+
+    :raises IdentityError: a name or value that no trait can carry
+    """
+    pairs = set()
+    for name, value in facts.items():
+        try:
+            pairs.add((fact_name(name), canonical(value)))
+        except IdentityError as exc:
+            raise IdentityError(f'fact {name}: {exc}') from exc
+    return frozenset(pairs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of one device.
+
+    :ivar values: raw values by fact name
+    :ivar unknown: for each fact that could not be found out, why, in a
+        clause that tells an operator what to do
+    """
+
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def display(name: str, value: str) -> str:
+    """Return a canonical fact value as people write it."""
+    return value.replace('_', '.') if is_version_fact(name) else value
+
+
+def display_parent(parent: str) -> str:
+    """Return a canonical parent id as people write it, ``10de:2235``."""
+    separator = ':' if _PCI_DISPLAY.fullmatch(parent) else '_'
+    return parent.replace('_', separator).lower()

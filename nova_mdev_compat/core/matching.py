@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a set of accept patterns says about a source.
+
+The filter's log, the rule tool and the commands all take their words from
+here, so that one reason reads the same wherever an operator meets it.
+"""
+
+import collections
+from collections.abc import Collection, Iterable, Mapping
+import dataclasses
+
+from nova_mdev_compat.core.identity import Identity
+from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.core.verdict import Cause
+from nova_mdev_compat.core.verdict import Reason
+from nova_mdev_compat.core.verdict import Status
+from nova_mdev_compat.core.verdict import Verdict
+
+#: Of a host that has mdevs.
+NOT_PUBLISHED = Reason(Cause.MISSING, 'no collector has published here')
+#: Of a device whose traits do not say what it is.
+NO_IDENTITY = Reason(Cause.MISSING, 'no complete identity is published')
+#: Of a host or device that a collector has described.
+ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'declares nothing that it accepts')
+#: Of a host, for an instance with several mdevs of a type.
+TOGETHER = Reason(Cause.VENDOR, 'no single device accepts all of its mdevs')
+
+
+def but(clause: str) -> str:
+    """Return why one that accepts a source cannot take it now."""
+    return f'accepts, but {clause}'
+
+
+NO_CAPACITY = but('has no free capacity')
+
+
+def not_served(mdev_type: str) -> Reason:
+    """Return why a target does not take a source of another type.
+
+    Nova compares the names of types, on the destination
+    (``LibvirtDriver.check_can_live_migrate_destination``).
+    """
+    return Reason(
+        Cause.TYPE,
+        f'does not serve type {mdev_type}, and Nova takes no other',
+    )
+
+
+def judge(
+    patterns: Collection[pat.Pattern],
+    serves: Collection[str],
+    source: Identity,
+) -> Verdict:
+    """Return whether one of the patterns accepts a source, or why none does.
+
+    It is unknown where one might if data were not missing.
+
+    :param patterns: of whoever is asked; any one of them suffices
+    :param serves: the mdev types that it takes
+    """
+    if not patterns:
+        return Verdict(Status.INCOMPATIBLE, (ACCEPTS_NOTHING,))
+    verdicts = [pattern.judge(source) for pattern in patterns]
+    accepted = any(verdicts)
+    if source.type not in serves and (
+        accepted
+        or any(pattern.takes_parent(source.parent) for pattern in patterns)
+    ):
+        return Verdict(Status.INCOMPATIBLE, (not_served(source.type),))
+    if accepted:
+        return Verdict(Status.COMPATIBLE)
+    unknown = any(one.kind is Status.UNKNOWN for one in verdicts)
+    return Verdict(
+        Status.UNKNOWN if unknown else Status.INCOMPATIBLE,
+        first_failures(patterns, source),
+    )
+
+
+def first_failures(
+    patterns: Iterable[pat.Pattern], source: Identity
+) -> tuple[Reason, ...]:
+    """Return what stops a source in the patterns that let it come furthest.
+
+    Nothing where one of them accepts it. Only those that fit so far are
+    worth talking about.
+    """
+    furthest: pat.Stage = (-1, '')
+    found: dict[Reason, None] = {}
+    for pattern in patterns:
+        failure = first_failure(pattern, source)
+        if failure is None:
+            return ()
+        stage, reason = failure
+        if stage > furthest:
+            furthest, found = stage, {}
+        if stage == furthest:
+            found[reason] = None
+    return tuple(found)
+
+
+def first_failure(
+    pattern: pat.Pattern,
+    source: Identity,
+) -> tuple[pat.Stage, Reason] | None:
+    """Return what stops a source first, and where; None if nothing does."""
+    return min(pattern.failures(source), key=_order, default=None)
+
+
+def _order(
+    failure: tuple[pat.Stage, Reason],
+) -> tuple[bool, pat.Stage]:
+    """Put what is wrong before what is only not known."""
+    stage, reason = failure
+    return reason.cause is Cause.MISSING, stage
+
+
+def other_schema(schemas: Iterable[str]) -> Reason:
+    """Return what to say of a host that another version has written.
+
+    :param schemas: traits of the schemas that are not read here
+    """
+    return Reason(
+        Cause.MISSING,
+        f'publishes in schema {", ".join(schemas)}, '
+        'which this version does not read',
+    )
+
+
+def no_identity(source: str, schemas: Collection[str] = ()) -> str:
+    """Return what to say of a source that nobody can judge.
+
+    :param source: what to call it
+    :param schemas: traits that it has of schemas that are not read here
+    """
+    if schemas:
+        return (
+            f'{source} {other_schema(schemas)}: upgrade nova-mdev-compat here'
+        )
+    return (
+        f'{source} carries no complete identity: start '
+        'nova-mdev-collector on its host, or upgrade it, and see its log'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A parent that some of the instance's mdevs sit on.
+
+    :ivar amount: how many
+    :ivar identities: one for each type that the parent serves or has in
+        use; with more than one, the mdevs' own type is not known; none
+        where nothing is known of the parent
+    """
+
+    amount: int
+    identities: frozenset[Identity]
+
+
+def by_type(sources: Iterable[Source]) -> dict[str, list[Identity]]:
+    """Return the distinct source identities of each mdev type."""
+    found: dict[str, set[Identity]] = collections.defaultdict(set)
+    for source in sources:
+        for identity in source.identities:
+            found[identity.type].add(identity)
+    return {
+        mdev_type: sorted(found[mdev_type], key=str)
+        for mdev_type in sorted(found)
+    }
+
+
+def describe(sources: Iterable[Iterable[Identity]]) -> str:
+    """Return what sources are in words.
+
+    :param sources: the identities of each
+    """
+    return ' + '.join(
+        sorted(
+            ' or '.join(sorted(map(str, identities))) for identities in sources
+        )
+    )
+
+
+def accepting_traits(
+    patterns: Mapping[str, pat.Pattern], source: Identity
+) -> frozenset[str]:
+    """Return the traits whose patterns accept a source."""
+    return frozenset(
+        name
+        for name, pattern in patterns.items()
+        if pattern.type in (source.type, pat.ANY) and pattern.judge(source)
+    )

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a target parent says it takes, and whether a source device fits."""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+import enum
+import operator
+
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.core import versions
+
+#: Stands for every mdev type, or after a vendor for every product of it.
+ANY = 'ANY'
+
+
+#: How far a source comes before it fails: parent, type, then which fact.
+Stage = tuple[int, str]
+
+
+class Op(enum.Enum):
+    """An operator: how a trait spells it, and how people say it."""
+
+    GE = 'at least'
+    GT = 'above'
+    LE = 'at most'
+    LT = 'below'
+    EQ = 'version'
+    NE = 'other than'
+    IS = 'equal to'
+
+
+OPS: dict[Op, Callable[[versions.Key, versions.Key], bool]] = {
+    Op.GE: operator.ge,
+    Op.GT: operator.gt,
+    Op.LE: operator.le,
+    Op.LT: operator.lt,
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+}
+#: Operators under which a value that is no version may equal itself.
+EQUAL = frozenset({Op.EQ, Op.IS})
+_ORDER = {op: index for index, op in enumerate(Op)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """One demand on one fact of the source: ``driver GE 535``.
+
+    :ivar fact: fact name, ``driver``
+    :ivar op: operator
+    :ivar value: canonical value, ``535``
+    """
+
+    fact: str
+    op: Op
+    value: str
+
+    def holds(self, found: str) -> bool:
+        """Tell whether a canonical value satisfies the condition.
+
+        A value that is no version (N_A) has no place in the order of
+        versions. It equals itself and nothing else, and is in no range, nor
+        is there a range that it bounds or that it is excepted from.
+        """
+        if self.op is Op.IS or not (
+            versions.is_version(found) and versions.is_version(self.value)
+        ):
+            return self.op in EQUAL and found == self.value
+        return OPS[self.op](versions.key(found), versions.key(self.value))
+
+    def reason(
+        self, device: identity.Identity, who: str = 'the source'
+    ) -> verdict.Reason | None:
+        """Return why a device does not satisfy it, None where it does.
+
+        :param who: what to call the device
+        """
+        found = device.fact(self.fact)
+        if found is None:
+            return verdict.Reason(
+                verdict.Cause.MISSING,
+                f'{self.fact} of {who} is unknown',
+                self.fact,
+            )
+        if self.holds(found):
+            return None
+        return verdict.Reason(
+            verdict.Cause.FACT,
+            f'{self.fact} {identity.display(self.fact, found)} is not '
+            f'{self.op.value} {identity.display(self.fact, self.value)}',
+            self.fact,
+        )
+
+    def is_possible(self) -> bool:
+        """Tell whether there is a value that satisfies the condition."""
+        return self.op in EQUAL or versions.is_version(self.value)
+
+    def sort_key(self) -> tuple[str, int, str]:
+        return self.fact, _ORDER[self.op], self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+    """One accept pattern; its conditions must all hold.
+
+    :ivar parent: parent id, or a vendor's ``10DE_ANY``
+    :ivar type: mdev type or ``ANY``
+    :ivar conditions: in the order in which a trait names them, each once
+    """
+
+    parent: str
+    type: str
+    conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(set(self.conditions), key=Condition.sort_key))
+        object.__setattr__(self, 'conditions', ordered)
+
+    def takes_parent(self, parent: str) -> bool:
+        """Tell whether a source's parent id fits."""
+        return self.parent in (parent, f'{identity.vendor_of(parent)}_{ANY}')
+
+    def judge(self, source: identity.Identity) -> verdict.Verdict:
+        """Return whether a source device may land here, and why not."""
+        return verdict.Verdict.from_reasons(
+            tuple(reason for _, reason in self.failures(source))
+        )
+
+    def failures(
+        self,
+        source: identity.Identity,
+    ) -> Iterator[tuple[Stage, verdict.Reason]]:
+        """Return what a source fails, each with how far it has come by then.
+
+        In one order for all patterns: parent, type, facts by name.
+        """
+        if not self.takes_parent(source.parent):
+            yield (
+                (0, ''),
+                verdict.Reason(
+                    verdict.Cause.PARENT,
+                    f'device {identity.display_parent(source.parent)} is not '
+                    f'{identity.display_parent(self.parent)}',
+                ),
+            )
+        if self.type not in (source.type, ANY):
+            yield (
+                (1, ''),
+                verdict.Reason(
+                    verdict.Cause.TYPE,
+                    f'type {source.type} is not {self.type}',
+                ),
+            )
+        for condition in self.conditions:
+            reason = condition.reason(source)
+            if reason:
+                yield (2, condition.fact), reason
+
+    def is_empty(self) -> bool:
+        """Tell whether a condition is impossible, or two contradict.
+
+        Pairs only: an interval that its exceptions empty is not found, and
+        does no harm, since nothing fits it.
+        """
+        for one in self.conditions:
+            if not one.is_possible():
+                return True
+            for other in self.conditions:
+                if one.fact == other.fact and _contradict(one, other):
+                    return True
+        return False
+
+
+def _contradict(one: Condition, other: Condition) -> bool:
+    if one.op in (Op.EQ, Op.IS):
+        return not other.holds(one.value)
+    if one.op in (Op.GE, Op.GT) and other.op in (Op.LE, Op.LT):
+        low, high = versions.key(one.value), versions.key(other.value)
+        open_end = Op.GT is one.op or Op.LT is other.op
+        return low > high or (open_end and low == high)
+    return False

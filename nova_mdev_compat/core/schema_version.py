@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions of what one release writes and another one reads. Pure.
+
+A version is ``MAJOR.MINOR``. While a cloud is upgraded, releases stand side by
+side, on one host and on two. So a reader takes every minor version of its own
+major version: what an older one lacks has a default, and what a newer one has
+besides is ignored. Which change takes which version is in
+``doc/source/contributor/compatibility.rst``.
+"""
+
+import re
+
+#: Of a document that has one.
+KEY = 'schema_version'
+
+_VERSION = re.compile(r'([1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3})')
+#: How much of something that is no version is shown.
+_SHOWN = 40
+
+
+class VersionError(ValueError):
+    """There is no version, or it is no version."""
+
+
+class OtherVersionError(VersionError):
+    """A major version that is not read; the message says what to upgrade."""
+
+
+def check(document: object, ours: str) -> None:
+    """Tell whether a document can be read by its version.
+
+    :param document: as JSON has it
+    :param ours: the version that this release writes
+    :raises VersionError: it has none
+    :raises OtherVersionError: it is not read
+    """
+    if not isinstance(document, dict) or KEY not in document:
+        raise VersionError(f'no {KEY}')
+    check_version(document[KEY], ours)
+
+
+def check_version(found: object, ours: str) -> None:
+    """Tell whether what has a version can be read.
+
+    :param found: the version that it has
+    :param ours: the version that this release writes
+    :raises VersionError: it is no version
+    :raises OtherVersionError: it is not read
+    """
+    match = _VERSION.fullmatch(found) if isinstance(found, str) else None
+    if match is None:
+        raise VersionError(
+            f'{KEY} {repr(found)[:_SHOWN]} is no version such as "{ours}"'
+        )
+    major, read = int(match[1]), int(ours.partition('.')[0])
+    if major == read:
+        return
+    known = f'{KEY} {found} cannot be read: this nova-mdev-compat reads {read}'
+    if major > read:
+        raise OtherVersionError(f'{known}.x. Upgrade it here')
+    raise OtherVersionError(
+        f'{known}.x. Upgrade it where this was written, and have it written '
+        'again'
+    )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-collector: reconciles Placement with this host."""

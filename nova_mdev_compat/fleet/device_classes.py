@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of devices of a cloud, and which accepts which. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+import dataclasses
+import functools
+import itertools
+import string
+
+from nova_mdev_compat.core import equivalence
+from nova_mdev_compat.core.identity import Identity
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.pattern import Pattern
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.fleet import model
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind(equivalence.Kind):
+    """Devices that are the same in all that some accept pattern asks about.
+
+    :ivar label: a short name, ``A``
+    :ivar accepts: in order
+    :ivar serves: mdev types that it takes
+    :ivar note: why nothing is known of it, where that is so
+    """
+
+    label: str
+    accepts: tuple[Pattern, ...]
+    serves: frozenset[str]
+    note: verdict.Reason | None = None
+
+    def __str__(self) -> str:
+        if self.note:
+            return str(self.note)
+        return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
+
+    def judge(self, source: Identity) -> verdict.Verdict:
+        """Return whether it accepts a source, or why not."""
+        if self.note is matching.NOT_PUBLISHED:
+            return verdict.Verdict(verdict.Status.UNKNOWN, (self.note,))
+        return matching.judge(self.accepts, self.serves, source)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What is known of landing on one kind from another.
+
+    :ivar number: of pairs of devices on different hosts
+    """
+
+    origin: Kind
+    source: Identity
+    destination: Kind
+    number: int
+    verdict: verdict.Verdict
+
+
+def kinds(
+    parents: Iterable[tuple[model.Host, model.Parent]],
+) -> tuple[Kind, ...]:
+    """Return the kinds of devices, the most frequent first."""
+    parents = list(parents)
+    asked = facts_asked_about(
+        said.accepts.values()
+        for said in {
+            id(parent.said): parent.said for _, parent in parents
+        }.values()
+    )
+    members: dict[Kind, list[equivalence.Member]] = {}
+    for host, parent in parents:
+        kind = _kind(host.published, parent, asked)
+        members.setdefault(kind, []).append(
+            equivalence.Member(host.name, parent.name)
+        )
+    ordered = sorted(
+        members,
+        key=lambda kind: (
+            kind.note is not None,
+            -len(members[kind]),
+            str(kind),
+            members[kind],
+        ),
+    )
+    return tuple(
+        dataclasses.replace(
+            kind, label=label, members=tuple(sorted(members[kind]))
+        )
+        for kind, label in zip(ordered, labels(), strict=False)
+    )
+
+
+def facts_asked_about(
+    patterns: Iterable[Iterable[Pattern]],
+) -> frozenset[str]:
+    """Return the facts on which a decision can depend."""
+    return frozenset(
+        condition.fact
+        for pattern in itertools.chain(*patterns)
+        for condition in pattern.conditions
+    )
+
+
+def labels() -> Iterator[str]:
+    """Return A, B, … Z, AA, AB, …"""
+    for length in itertools.count(1):
+        for letters in itertools.product(
+            string.ascii_uppercase, repeat=length
+        ):
+            yield ''.join(letters)
+
+
+def _kind(
+    published: bool, parent: model.Parent, asked: frozenset[str]
+) -> Kind:
+    said = parent.said
+    sources = sorted(
+        {reduced(one, asked) for one in parent.identities}, key=str
+    )
+    note = None
+    if not published:
+        note = matching.NOT_PUBLISHED
+    elif not sources and not said.accepts:
+        note = matching.NO_IDENTITY
+    return Kind((), tuple(sources), '', _patterns(said), said.types, note)
+
+
+def _patterns(said: traits.Description) -> tuple[Pattern, ...]:
+    return tuple(said.accepts[name] for name in sorted(said.accepts))
+
+
+@functools.lru_cache(maxsize=4096)
+def reduced(identity: Identity, asked: frozenset[str]) -> Identity:
+    """Return an identity with those facts only that are asked about."""
+    return dataclasses.replace(
+        identity,
+        facts=frozenset(
+            (name, value) for name, value in identity.facts if name in asked
+        ),
+    )
+
+
+def matrix(
+    origins: Sequence[Kind], destinations: Sequence[Kind]
+) -> list[list[Cell]]:
+    """Return a row for each source of each origin, a cell a destination.
+
+    A kind of which nothing is known is no origin: there is no row for it.
+    """
+    return [
+        [_cell(origin, source, destination) for destination in destinations]
+        for origin in origins
+        for source in origin.sources
+    ]
+
+
+def _cell(origin: Kind, source: Identity, destination: Kind) -> Cell:
+    return Cell(
+        origin,
+        source,
+        destination,
+        equivalence.number_of_pairs(origin, destination),
+        destination.judge(source),
+    )
+
+
+def by_member(kinds: Iterable[Kind]) -> Mapping[equivalence.Member, Kind]:
+    """Return the kind of each device."""
+    return {member: kind for kind in kinds for member in kind.members}

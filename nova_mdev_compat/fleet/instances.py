@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who has mdevs of which parents."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import functools
+
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import concurrency
+from nova_mdev_compat.fleet import inventory
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.placement import client
+
+#: A parent, and what its consumers have from it by resource class.
+Found = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """A consumer of mdevs.
+
+    :ivar uuid: of the instance; of the consumer where Nova knows none
+    :ivar host: where its mdevs are; while it is moved, where it goes, as
+        soon as that is known
+    :ivar mdevs: resource class and amount from each parent
+    """
+
+    uuid: str
+    host: model.Host
+    mdevs: tuple[tuple[model.Parent, str, int], ...]
+
+    @functools.cached_property
+    def needs(self) -> acceptance.Needs | None:
+        """What it needs elsewhere, None if a source is not known."""
+        if not all(parent.identities for parent, _, _ in self.mdevs):
+            return None
+        return acceptance.needs(
+            (parent.identities, resource_class, amount)
+            for parent, resource_class, amount in self.mdevs
+        )
+
+    def __str__(self) -> str:
+        devices = matching.describe(
+            parent.identities for parent, _, _ in self.mdevs
+        )
+        return f'instance {self.uuid} on {self.host.name} from {devices}'
+
+
+def read(
+    placement: client.Placement,
+    parents: Sequence[tuple[model.Host, model.Parent]],
+    moving: Mapping[str, str],
+    progress: inventory.Progress = iter,
+) -> tuple[Instance, ...]:
+    """Return who has mdevs of these parents, by UUID; a request each.
+
+    While Nova moves an instance, the migration is the consumer of what it
+    has on the source, and the instance, once the scheduler has chosen, of
+    what it will have on the destination
+    (``nova/conductor/tasks/migrate.py``). One more request for each.
+
+    :param moving: instances' UUIDs by those of their migrations
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+
+    def ask(pair: tuple[model.Host, model.Parent]) -> Found:
+        return *pair, _consumers(placement, pair[1])
+
+    found = list(concurrency.several(ask, parents, progress))
+    migrations = {
+        uuid for *_, consumers in found for uuid in consumers if uuid in moving
+    }
+    return assemble(
+        found,
+        {
+            uuid: None if placement.allocations(moving[uuid]) else moving[uuid]
+            for uuid in sorted(migrations)
+        },
+    )
+
+
+def read_one(
+    placement: client.Placement, uuid: str, host: str
+) -> tuple[Instance, dict[str, int]]:
+    """Return an instance, and what it has from its host's root provider.
+
+    :param host: hypervisor hostname, which is the root provider's name
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    :raises exceptions.Failure: it does not know the host
+    """
+    held = placement.allocations(uuid)
+    root = next(
+        (item for item in placement.providers(name=host) if item.is_root), None
+    )
+    if root is None:
+        raise exceptions.Failure(
+            f'Placement has no resource provider of the name {host}, the '
+            f'hypervisor hostname of the host of {uuid}'
+        )
+    parents = [
+        model.Parent(
+            item.uuid,
+            name,
+            traits.describe(placement.provider_traits(item.uuid)[0]),
+        )
+        for item in placement.providers(in_tree=root.uuid)
+        if item.uuid in held
+        and (name := model.device_name(item.name, root.name))
+    ]
+    published = any(parent.said.managed for parent in parents)
+    mdevs = tuple(
+        (parent, resource_class, amount)
+        for parent in parents
+        for resource_class, amount in sorted(held[parent.uuid].items())
+    )
+    where = model.Host(root.uuid, host, published, tuple(parents))
+    return Instance(uuid, where, mdevs), held.get(root.uuid, {})
+
+
+def _consumers(
+    placement: client.Placement, parent: model.Parent
+) -> dict[str, dict[str, int]]:
+    try:
+        return placement.consumers(parent.uuid)
+    except client.NotFound:
+        return {}  # nova-compute has deleted it since, with its capacity
+
+
+def assemble(
+    found: Iterable[Found],
+    whose: Mapping[str, str | None] | None = None,
+) -> tuple[Instance, ...]:
+    """Return the instances that the consumers of parents are.
+
+    :param whose: instances' UUIDs by those of consumers that are none; None
+        for a consumer to leave out
+    """
+    whose = whose or {}
+    mdevs: dict[tuple[str, str], list[tuple[model.Parent, str, int]]] = {}
+    hosts = {}
+    for host, parent, consumers in found:
+        hosts[host.uuid] = host
+        for consumer, resources in consumers.items():
+            uuid = whose.get(consumer, consumer)
+            if uuid is None:
+                continue
+            # An evacuation leaves some on another host.
+            mdevs.setdefault((uuid, host.uuid), []).extend(
+                (parent, name, amount)
+                for name, amount in sorted(resources.items())
+            )
+    return tuple(
+        Instance(uuid, hosts[root], tuple(held))
+        for (uuid, root), held in sorted(mdevs.items())
+    )

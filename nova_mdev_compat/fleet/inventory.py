@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole cloud, read from Placement trait by trait.
+
+Placement has no request for the traits of many providers, but one for the
+providers that have a trait. So there is a request for each distinct trait of
+ours, four more, and one for each provider that changed meanwhile: their
+number grows with what kinds of devices there are, not with how many.
+"""
+
+import collections
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import dataclasses
+import functools
+from typing import Any
+
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import queries
+from nova_mdev_compat.publication import host_traits
+
+MANAGED = f'required={traits.SCHEMA}'
+SILENT = f'required=!{traits.SCHEMA}'
+#: Not the roots, which repeat what their parents say.
+PARENTS = f'{MANAGED},!{traits.HOST}'
+
+#: Is given what there is to do, and yields it, a step at a time.
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Which managed providers carry a trait.
+
+    :ivar lacking: ask for those that do not, because they are fewer
+    """
+
+    trait: str
+    lacking: bool
+
+    @property
+    def query(self) -> str:
+        return f'{PARENTS},{"!" if self.lacking else ""}{self.trait}'
+
+
+def read(
+    placement: client.Placement, progress: Progress = iter
+) -> model.Cloud:
+    """Return all hosts with their parents, and what these say.
+
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+    carried = placement.carried_traits()
+    if not {traits.SCHEMA, traits.HOST} <= carried:
+        # Nobody has published, and Placement refuses a query for a trait
+        # that does not exist.
+        return assemble(placement.providers_at(''), (), {})
+    managed_query = queries.query(queries.readable(carried))
+    silent = [
+        *placement.providers_at(SILENT),
+        *_strangers(placement, traits.other_schemas(carried)),
+    ]
+    managed = {
+        item.uuid: item for item in placement.providers_at(managed_query)
+    }
+    found = {item.uuid: {traits.SCHEMA} for item in managed.values()}
+    for question in progress(questions(carried)):
+        _note(found, question, placement.providers_at(question.query))
+    _reread(
+        placement,
+        found,
+        managed,
+        _changed(managed, placement.providers_at(managed_query)),
+    )
+    return assemble(silent, managed.values(), found)
+
+
+def _strangers(
+    placement: client.Placement, schemas: Collection[str]
+) -> list[client.Provider]:
+    """Return who publishes in schemas that are not read here."""
+    if not schemas:
+        return []
+    return placement.providers_at(f'required=in:{",".join(schemas)}')
+
+
+def questions(carried: Iterable[str]) -> list[Question]:
+    """Return what to ask; of traits of which there are no two, by the lack.
+
+    In most clouds all devices have the same module and operating system:
+    whoever has not is a far shorter answer.
+
+    :param carried: the traits of ours that any provider carries
+    """
+    groups = collections.defaultdict(list)
+    for name in sorted(set(carried) - host_traits.ALWAYS):
+        groups[_group(name)].append(name)
+    return [
+        Question(name, len(names) == 1 and group != '')
+        for group, names in groups.items()
+        for name in names
+    ]
+
+
+def _group(name: str) -> str:
+    """Return what a parent has one of: the trait without its value."""
+    if name.startswith(traits.FACT):
+        return traits.FACT + name.removeprefix(traits.FACT).partition('_')[0]
+    for prefix in (traits.PARENT, traits.TYPE):
+        if name.startswith(prefix):
+            return prefix
+    return ''
+
+
+def _note(
+    found: Mapping[str, set[str]],
+    question: Question,
+    answer: Iterable[client.Provider],
+) -> None:
+    uuids = {provider.uuid for provider in answer}
+    if question.lacking:
+        uuids = found.keys() - uuids
+    for uuid in uuids & found.keys():
+        found[uuid].add(question.trait)
+
+
+def _changed(
+    before: Mapping[str, client.Provider], after: Iterable[client.Provider]
+) -> set[str]:
+    """Return whose answers may be of different times.
+
+    A provider's generation counts whatever changes about it.
+    """
+    same = {
+        item.uuid
+        for item in after
+        if item.uuid in before
+        and item.generation == before[item.uuid].generation
+    }
+    return before.keys() - same
+
+
+def _reread(
+    placement: client.Placement,
+    found: dict[str, set[str]],
+    managed: dict[str, client.Provider],
+    changed: Iterable[str],
+) -> None:
+    for uuid in sorted(changed):
+        try:
+            found[uuid] = set(placement.provider_traits(uuid)[0])
+        except client.NotFound:
+            del found[uuid], managed[uuid]
+
+
+def assemble(
+    silent: Iterable[client.Provider],
+    managed: Iterable[client.Provider],
+    found: Mapping[str, Collection[str]],
+) -> model.Cloud:
+    """Return the cloud that providers and their traits make.
+
+    :param silent: providers on which no collector has published what can be
+        read here
+    :param managed: the others
+    :param found: traits of ours of the managed ones, by UUID
+    """
+    providers = {item.uuid: item for item in (*silent, *managed)}
+    parents = collections.defaultdict(list)
+    for item in providers.values():
+        root = providers.get(item.root)
+        name = root and model.device_name(item.name, root.name)
+        if name and not item.is_root:
+            parents[item.root].append(
+                model.Parent(
+                    item.uuid,
+                    name,
+                    _described(frozenset(found.get(item.uuid, ()))),
+                )
+            )
+    return model.by_name(
+        model.Host(
+            item.uuid,
+            item.name,
+            item.uuid in found,
+            tuple(sorted(parents[item.uuid], key=lambda parent: parent.name)),
+        )
+        for item in providers.values()
+        if item.is_root
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _described(names: frozenset[str]) -> traits.Description:
+    """Return what traits say; that of equal ones is one object."""
+    return traits.describe(names)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-mdev-guard: what libvirt asks before a domain arrives.
+
+libvirt calls it on the destination of a live migration, before anything is
+made there or moved (``qemuMigrationDstPrepareAny``), and ends the migration
+where the status is not 0; what it has written to stderr becomes a part of
+libvirt's error. An empty standard output leaves the domain as it is.
+
+Everything that libvirt waits for is here: no plugin, no rule file, no service
+is asked.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+import contextlib
+import faulthandler
+import pathlib
+import signal
+import sys
+import syslog
+import time
+from typing import NoReturn
+
+from nova_mdev_compat.conf import policy
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.host import mdev_sysfs
+from nova_mdev_compat.late_check import check
+from nova_mdev_compat.late_check import domain_xml
+from nova_mdev_compat.late_check import options
+from nova_mdev_compat.publication import devices_file
+
+PROG = 'nova-mdev-guard'
+DESCRIPTION = """\
+Refuse a live migration to this host if the domain's mdevs come from devices
+that those of this host do not accept. A hook of libvirt calls it."""
+
+EPILOG = """\
+It reads the domain's XML from standard input, and says nothing where the
+domain may come. Where it may not, it writes one line to standard error and
+ends with 1, and with 2 where its options have to be put right. It can be tried
+by hand: virsh dumpxml --migratable DOMAIN | nova-mdev-guard DOMAIN migrate
+begin"""
+
+#: Where every *.conf is read, in alphabetical order.
+DIRECTORY = '/etc/nova-mdev-compat'
+#: How many seconds after its limit the process is ended.
+LAST_WORD = 2
+#: Exit status where a person has to put something right first.
+WRONG_OPTIONS = 2
+#: How many seconds the system's log may take.
+LOG_LIMIT = 1
+#: Seconds until an alarm that went unheard comes again.
+AGAIN = 0.2
+#: A line for libvirt's error, whatever a domain says.
+MAX_LINE = 2000
+
+
+class Refused(Exception):
+    """The domain may not come, whatever ``unknown`` says; and why."""
+
+
+class WrongOptions(Refused):
+    """Nor may it come before a person has put options right; and which."""
+
+
+class Unknown(Exception):
+    """It cannot be told whether the domain may come; the message says why."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments: those that libvirt gives, and files."""
+    found = argparse.ArgumentParser(
+        PROG,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        usage=(
+            '%(prog)s [-h] [--config-file PATH] [--] domain operation '
+            'suboperation [extra ...]'
+        ),
+    )
+    found.add_argument(
+        '--config-file',
+        metavar='PATH',
+        action='append',
+        type=pathlib.Path,
+        help=f'Read this, and more that are given likewise, instead of every '
+        f'*.conf in {DIRECTORY}.',
+    )
+    found.add_argument(
+        'given',
+        nargs='*',
+        metavar='domain operation suboperation extra',
+        help='Name of the domain; what happens to it, of which only "migrate" '
+        'is looked at, and of that only "begin"; and what libvirt gives '
+        'besides, which is not used.',
+    )
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status.
+
+    Whatever happens once the arguments are read is answered by the policy:
+    libvirt takes any status but 0 for a refusal.
+    """
+    _end_after(options.Options.time_limit)
+    try:
+        paths, (domain, *operation) = _arguments(argv)
+        if operation[:2] != ['migrate', 'begin']:
+            return 0
+        return _answer(paths, domain)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _arguments(
+    argv: Sequence[str],
+) -> tuple[list[pathlib.Path] | None, list[str]]:
+    """Return configuration files, and what libvirt gives.
+
+    What is behind the first ``--`` is libvirt's whatever it looks like; some
+    versions of argparse take one more of them away.
+    """
+    found, argv, verbatim = parser(), list(argv), []
+    if '--' in argv:
+        cut = argv.index('--')
+        argv, verbatim = argv[:cut], argv[cut + 1 :]
+    args = found.parse_args(argv)
+    given = [*args.given, *verbatim]
+    if len(given) < 3:
+        found.error('domain, operation and suboperation are needed')
+    return args.config_file, given
+
+
+def _end_after(limit: float) -> None:
+    """End the process some time after a limit, whatever it is doing then."""
+    # To the file descriptor: it works in another thread, without Python.
+    faulthandler.dump_traceback_later(limit + LAST_WORD, exit=True, file=2)
+
+
+def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
+    """Say whether a domain may come; return the exit status."""
+    conf, status, allowed = options.Options(), 1, False
+    try:
+        with _time_limit(conf.time_limit):
+            conf, faults = options.read(
+                paths or sorted(pathlib.Path(DIRECTORY).glob('*.conf'))
+            )
+        if conf.mode == policy.OFF:
+            return 0
+        if faults:
+            raise WrongOptions('; '.join(faults))
+        with _time_limit(conf.time_limit):
+            look(conf, _standard_input())
+    except WrongOptions as exc:
+        text, status = f'configuration: {exc}', WRONG_OPTIONS
+    except Refused as exc:
+        text = f'incompatible: {exc}'
+    except Exception as exc:
+        text = f'unknown ([guard]unknown = {conf.unknown}): {_say(exc)}'
+        allowed = conf.unknown == policy.ALLOW
+    else:
+        return 0
+    text = f'domain {domain}: {text}'
+    if allowed or conf.mode == policy.PERMISSIVE:
+        _log(f'let through: {text}')
+        return 0
+    _refuse(text)
+    return status
+
+
+def _say(exc: Exception) -> str:
+    if isinstance(exc, Unknown):
+        return str(exc)
+    # libvirt gets an answer, and the policy is kept, whatever it is.
+    return f'{type(exc).__name__}: {exc}; this is a bug of {PROG}'
+
+
+def _standard_input() -> bytes:
+    """Return the domain's XML.
+
+    :raises Unknown: there is none
+    """
+    # It is None where libvirt has closed it.
+    text = sys.stdin.buffer.read(domain_xml.MAX_SIZE + 1) if sys.stdin else b''
+    if not text:
+        raise Unknown('there is no domain on standard input')
+    return text
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise Unknown in what takes longer."""
+
+    def too_long(*_: object) -> NoReturn:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise Unknown(
+            f'it has taken more than {seconds} seconds ([guard]time_limit)'
+        )
+
+    _end_after(seconds)
+    before = signal.signal(signal.SIGALRM, too_long)
+    # Whoever has started this may have blocked it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    # Again and again: a library may try a call again that it has interrupted.
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def look(conf: options.Options, text: bytes) -> None:
+    """Look at a domain that is to come; return where it may.
+
+    :param text: its XML
+    :raises Refused: it may not
+    :raises Unknown: nobody can tell
+    """
+    try:
+        domain = domain_xml.parse(text)
+    except domain_xml.DomainError as exc:
+        raise Refused(f'the domain: {exc}') from exc
+    if not domain.uuids:
+        return
+    try:
+        devices = devices_file.read_fresh(
+            pathlib.Path(conf.devices_file), conf.devices_max_age, time.time()
+        )
+    except devices_file.DeviceFileError as exc:
+        raise Unknown(str(exc)) from exc
+    findings = check.judge(
+        domain,
+        [_target(conf.sysfs_root, uuid, devices) for uuid in domain.uuids],
+    )
+    if findings:
+        known = findings[0].kind is verdict.Status.INCOMPATIBLE
+        raise (Refused if known else Unknown)(
+            '; '.join(finding.text for finding in findings)
+        )
+
+
+def _target(
+    root: str, uuid: str, devices: devices_file.Devices
+) -> check.Target:
+    try:
+        place = mdev_sysfs.find(root, uuid)
+        if place is None:
+            why = f'mdev {uuid!r} is not on this host'
+            return check.Target(uuid, '', '', None, why)
+        return check.Target(
+            uuid,
+            place.device,
+            identity.canonical(place.type),
+            devices.devices.get(place.device),
+        )
+    except (OSError, identity.IdentityError) as exc:
+        return check.Target(uuid, '', '', None, f'mdev {uuid}: {exc}')
+
+
+def _refuse(text: str) -> None:
+    line = f'refused: {text}'
+    # First, as libvirt waits for it. It may have closed it; then nobody reads
+    # why.
+    if sys.stderr:
+        with contextlib.suppress(OSError, ValueError):
+            print(f'{PROG}: {_printable(line)}', file=sys.stderr, flush=True)
+    _log(line)
+
+
+def _log(text: str) -> None:
+    """Tell the system's log, as libvirt tells only what ends a migration.
+
+    An answer does not depend on a log that is away, or full.
+    """
+    with contextlib.suppress(Exception), _time_limit(LOG_LIMIT):
+        syslog.openlog(PROG)
+        syslog.syslog(syslog.LOG_WARNING, _printable(text))
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, which is not endless.
+
+    Names of domains, paths and what files say are whatever bytes they are.
+    """
+    line = ' '.join(text.split())[:MAX_LINE]
+    return ''.join(
+        one if one.isprintable() else one.encode('unicode_escape').decode()
+        for one in line
+    )[:MAX_LINE]

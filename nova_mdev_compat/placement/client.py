@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only HTTP seam: Placement, for the collector, filter and commands.
+
+Requests go through a callable, because nova-scheduler has a client of its
+own (its credentials, sessions and retries) and everybody else comes with a
+keystoneauth adapter.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+import dataclasses
+from typing import Any, Protocol, TypeVar
+from urllib import parse
+
+from keystoneauth1 import exceptions as ks_exceptions
+
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import traits
+
+Answer = TypeVar('Answer')
+
+#: any-traits queries, ``required=in:A,B``, repeatable (Yoga).
+MICROVERSION = '1.39'
+
+
+class PlacementError(exceptions.Failure):
+    """Placement does not answer, or refuses; the message says what to do."""
+
+
+class Conflict(PlacementError):
+    """Somebody else changed the provider meanwhile."""
+
+
+class NotFound(PlacementError):
+    """The provider is gone."""
+
+
+class BadQuery(PlacementError):
+    """The query names what Placement does not know, such as a trait."""
+
+
+_KINDS = {400: BadQuery, 404: NotFound, 409: Conflict}
+
+
+class Response(Protocol):
+    status_code: int
+
+    def json(self) -> Any: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+#: Takes method, URL and JSON body; returns the response of any status.
+Send = Callable[[str, str, Any], Response]
+
+
+def through(adapter: Any) -> Send:
+    """Return what sends requests through a keystoneauth adapter."""
+
+    def send(method: str, url: str, body: Any) -> Response:
+        response: Response = adapter.request(
+            url,
+            method,
+            json=body,
+            raise_exc=False,
+            headers={'Accept': 'application/json'},
+            microversion=MICROVERSION,
+        )
+        return response
+
+    return send
+
+
+@dataclasses.dataclass(frozen=True)
+class Provider:
+    """A resource provider.
+
+    :ivar root: UUID of the root of its tree
+    """
+
+    uuid: str
+    name: str
+    generation: int
+    root: str
+
+    @property
+    def is_root(self) -> bool:
+        return self.uuid == self.root
+
+
+@dataclasses.dataclass(frozen=True)
+class Capacity:
+    """How much of a resource a provider has.
+
+    :ivar total: that can be allocated, without what is reserved
+    """
+
+    used: int
+    total: int
+
+
+class Placement:
+    """What the project asks of Placement, one method for each question.
+
+    Every method raises PlacementError.
+
+    :param account: whose rights they are, for errors
+    :param config: what says where Placement is, for errors
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        account: str = 'the user in [placement]',
+        config: str = 'the [placement] section',
+    ):
+        self._send = send
+        self._account = account
+        self._config = config
+
+    def providers(self, **query: str) -> list[Provider]:
+        """Return the providers that a query finds.
+
+        :param query: parameters of GET /resource_providers
+        """
+        return self.providers_at(parse.urlencode(query))
+
+    def providers_at(self, query: str) -> list[Provider]:
+        """Return the providers that an encoded query finds."""
+        return self._get(
+            f'/resource_providers?{query}',
+            lambda body: [
+                Provider(
+                    item['uuid'],
+                    item['name'],
+                    item['generation'],
+                    item['root_provider_uuid'],
+                )
+                for item in body['resource_providers']
+            ],
+        )
+
+    def lineage_at(self, query: str) -> list[tuple[str, str]]:
+        """Return of the providers that an encoded query finds the least.
+
+        There may be tens of thousands.
+
+        :returns: UUID of each, and of the root of its tree
+        """
+        return self._get(
+            f'/resource_providers?{query}',
+            lambda body: [
+                (item['uuid'], item['root_provider_uuid'])
+                for item in body['resource_providers']
+            ],
+        )
+
+    def provider_traits(self, uuid: str) -> tuple[frozenset[str], int]:
+        """Return a provider's traits and its generation."""
+        return self._get(
+            f'/resource_providers/{uuid}/traits',
+            lambda body: (
+                frozenset(body['traits']),
+                body['resource_provider_generation'],
+            ),
+        )
+
+    def set_provider_traits(
+        self, uuid: str, names: Iterable[str], generation: int
+    ) -> int:
+        """Give a provider exactly these traits; return its new generation.
+
+        :raises Conflict: its generation is another by now
+        :raises NotFound: it is gone
+        """
+        return self._ask(
+            'PUT',
+            f'/resource_providers/{uuid}/traits',
+            lambda body: int(body['resource_provider_generation']),
+            {
+                'traits': sorted(names),
+                'resource_provider_generation': generation,
+            },
+        )
+
+    def carried_traits(self) -> frozenset[str]:
+        """Return the traits of ours that any provider carries.
+
+        Cheap: MariaDB looks for one provider of each trait, and stops there.
+        """
+        return self._trait_names(traits.PREFIX, '&associated=true')
+
+    def our_traits(self) -> frozenset[str]:
+        """Return all traits of ours that exist, carried or not."""
+        return self._trait_names(traits.PREFIX)
+
+    def create_traits(self, names: Collection[str]) -> None:
+        """Make these traits exist."""
+        for name in sorted(names):
+            self._request('PUT', f'/traits/{name}')
+
+    def delete_trait(self, name: str) -> None:
+        """Make a trait not exist any more.
+
+        :raises Conflict: a provider carries it
+        :raises NotFound: it does not exist
+        """
+        self._request('DELETE', f'/traits/{name}')
+
+    def capacity(self, uuid: str) -> dict[str, Capacity]:
+        """Return a provider's capacity by resource class: two requests."""
+        path = f'/resource_providers/{uuid}'
+        used = self._get(f'{path}/usages', lambda body: dict(body['usages']))
+        return self._get(
+            f'{path}/inventories',
+            lambda body: {
+                name: Capacity(used.get(name, 0), _total(item))
+                for name, item in body['inventories'].items()
+            },
+        )
+
+    def consumers(self, uuid: str) -> dict[str, dict[str, int]]:
+        """Return what consumers have from a provider.
+
+        :returns: amounts by resource class, by the consumer's UUID: an
+            instance's, or while it is being moved a migration's
+        """
+        return self._get(
+            f'/resource_providers/{uuid}/allocations',
+            lambda body: {
+                consumer: dict(item['resources'])
+                for consumer, item in body['allocations'].items()
+            },
+        )
+
+    def resource_classes(self) -> frozenset[str]:
+        """Return the resource classes that exist."""
+        return self._get(
+            '/resource_classes',
+            lambda body: frozenset(
+                item['name'] for item in body['resource_classes']
+            ),
+        )
+
+    def provider_classes(self, uuid: str) -> frozenset[str]:
+        """Return the resource classes of a provider's inventories."""
+        return self._get(
+            f'/resource_providers/{uuid}/inventories',
+            lambda body: frozenset(body['inventories']),
+        )
+
+    def newest_microversion(self) -> str:
+        """Return the newest microversion there is, ``1.39``.
+
+        From the version document, which needs no rights. A Placement without
+        the microversion of our requests refuses to show it, and names the
+        newest in its refusal (``placement/util.py``).
+        """
+        response = self._reach('GET', '/')
+        kind = 'errors' if response.status_code == 406 else 'versions'
+        if kind == 'versions' and response.status_code >= 300:
+            raise self._error(response, 'GET /')
+        return _read(
+            response, 'GET /', lambda body: str(body[kind][0]['max_version'])
+        )
+
+    def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
+        """Return a consumer's resources by class, by provider UUID."""
+        return self._get(
+            f'/allocations/{consumer}',
+            lambda body: {
+                uuid: dict(item['resources'])
+                for uuid, item in body['allocations'].items()
+            },
+        )
+
+    def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
+        # To Placement's database, an underscore stands for any character.
+        return self._get(
+            f'/traits?name=startswith:{prefix}{more}',
+            lambda body: frozenset(
+                name for name in body['traits'] if name.startswith(prefix)
+            ),
+        )
+
+    def _get(self, url: str, read: Callable[[Any], Answer]) -> Answer:
+        """Return what ``read`` makes of the JSON at a URL."""
+        return self._ask('GET', url, read)
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Any], Answer],
+        body: Any = None,
+    ) -> Answer:
+        response = self._request(method, url, body)
+        return _read(response, f'{method} {_short(url)}', read)
+
+    def _request(self, method: str, url: str, body: Any = None) -> Response:
+        response = self._reach(method, url, body)
+        if response.status_code < 300:
+            return response
+        raise self._error(response, f'{method} {_short(url)}')
+
+    def _reach(self, method: str, url: str, body: Any = None) -> Response:
+        """Return a response of any status."""
+        try:
+            return self._send(method, url, body)
+        except ks_exceptions.ClientException as exc:
+            raise PlacementError(
+                f'Placement does not answer: {exc}; see {self._config} and '
+                'the service itself'
+            ) from exc
+
+    def _error(self, response: Response, what: str) -> PlacementError:
+        status = response.status_code
+        text = f'Placement: {what}: {status} {_detail(response)}'
+        if status in _KINDS:
+            return _KINDS[status](text)
+        if status in (401, 403):
+            text += (
+                f"; {self._account} needs the role that Placement's "
+                'policy asks for (service, or admin)'
+            )
+        if status == 406:
+            text += f'; microversion {MICROVERSION} (Yoga) is needed'
+        return PlacementError(text)
+
+
+def _read(
+    response: Response, what: str, read: Callable[[Any], Answer]
+) -> Answer:
+    """Return what ``read`` makes of a response's JSON."""
+    try:
+        return read(response.json())
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise PlacementError(
+            f'Placement: {what}: the answer is not what Placement says; is '
+            'something else listening at its endpoint?'
+        ) from exc
+
+
+def _total(inventory: Mapping[str, Any]) -> int:
+    """Return a capacity, as Placement's ``objects/inventory.py`` does."""
+    return int(
+        (inventory['total'] - inventory['reserved'])
+        * inventory['allocation_ratio']
+    )
+
+
+def _detail(response: Response) -> str:
+    try:
+        return ' '.join(response.json()['errors'][0]['detail'].split())[:300]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ' '.join(response.text.split())[:300]
+
+
+def _short(url: str) -> str:
+    return url if len(url) < 200 else url[:200] + '…'

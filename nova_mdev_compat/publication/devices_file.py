@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the collector last found on this host, for whoever cannot ask it.
+
+A hook must neither ask libvirt, which waits for it, nor Placement. So the
+collector leaves here what it would have every device say in traits, and which
+rules made the accept patterns; it does so before it publishes, whether
+Placement answers or not.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from nova_mdev_compat.common import files
+from nova_mdev_compat.core import schema_version
+from nova_mdev_compat.core import traits
+
+SCHEMA_VERSION = '1.0'
+
+#: In bytes; that of a host with 256 devices has a quarter of it.
+MAX_SIZE = 4 * 2**20
+
+
+class DeviceFileError(ValueError):
+    """There is no file, or it makes no sense; the message says so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """What a device is and accepts.
+
+    :ivar identity: trait names that say what it is
+    :ivar rules: names of the rules that made each accept pattern, by the
+        pattern's trait name
+    """
+
+    identity: frozenset[str]
+    rules: Mapping[str, tuple[str, ...]]
+
+    def described(self) -> traits.Description:
+        """Return what its traits say."""
+        return traits.describe(self.identity.union(self.rules))
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """What was found.
+
+    :ivar host: hypervisor hostname
+    :ivar read_at: when, in seconds since the epoch
+    :ivar devices: by libvirt's name
+    """
+
+    host: str
+    read_at: float
+    devices: Mapping[str, Device]
+
+    def age(self, now: float) -> float:
+        """Return how many seconds old it is; before it was read, endlessly.
+
+        A clock that was set back would make it seem young for long.
+        """
+        return now - self.read_at if now >= self.read_at else float('inf')
+
+
+def say(age: float) -> str:
+    """Return an age in words."""
+    if age == float('inf'):
+        return 'from the future'
+    return f'{age:.0f} seconds old'
+
+
+def write(path: pathlib.Path, found: Devices) -> None:
+    """Write the file, whole or not at all.
+
+    :raises OSError: it cannot be written
+    """
+    files.replace(
+        path,
+        json.dumps(
+            {
+                'schema_version': SCHEMA_VERSION,
+                'host': found.host,
+                'read_at': found.read_at,
+                'devices': {
+                    name: {
+                        'identity': sorted(device.identity),
+                        'accepts': {
+                            trait: list(device.rules[trait])
+                            for trait in sorted(device.rules)
+                        },
+                    }
+                    for name, device in found.devices.items()
+                },
+            },
+            indent=1,
+        )
+        + '\n',
+    )
+
+
+def read(path: pathlib.Path) -> Devices:
+    """Return what the file says.
+
+    :raises DeviceFileError: there is none, or it makes no sense
+    """
+    try:
+        with path.open('rb') as file:
+            raw = file.read(MAX_SIZE + 1)
+        if len(raw) > MAX_SIZE:
+            raise DeviceFileError(f'{path} has more than {MAX_SIZE >> 20} MiB')
+        return _read(json.loads(raw.decode()))
+    except FileNotFoundError as exc:
+        raise DeviceFileError(
+            f'{path} is not there: nova-mdev-collector has not run on this '
+            'host'
+        ) from exc
+    except OSError as exc:
+        raise DeviceFileError(f'{path}: {exc.strerror}') from exc
+    except DeviceFileError:
+        raise
+    except schema_version.OtherVersionError as exc:
+        raise DeviceFileError(f'{path}: {exc}') from exc
+    except (_Nonsense, schema_version.VersionError, OverflowError) as exc:
+        raise DeviceFileError(f'{path} makes no sense: {exc}') from exc
+    except (ValueError, RecursionError) as exc:
+        raise DeviceFileError(f'{path} is no JSON: {exc}') from exc
+
+
+def read_fresh(path: pathlib.Path, max_age: float, now: float) -> Devices:
+    """Return what the file says, if it is not too old.
+
+    :param max_age: in seconds
+    :param now: in seconds since the epoch
+    :raises DeviceFileError: there is none, it makes no sense, or it is old
+    """
+    found = read(path)
+    age = found.age(now)
+    if age > max_age:
+        raise DeviceFileError(
+            f'{path} is {say(age)} ([collector]devices_max_age): is '
+            'nova-mdev-collector running here?'
+        )
+    return found
+
+
+class _Nonsense(Exception):
+    """JSON of another shape. A library for that would take a hook's time."""
+
+
+def _read(document: Any) -> Devices:
+    schema_version.check(document, SCHEMA_VERSION)
+    return Devices(
+        _get(document, 'host', str),
+        float(_get(document, 'read_at', float)),
+        {
+            name: Device(
+                frozenset(_texts(_get(item, 'identity', list))),
+                {
+                    trait: tuple(_texts(rules))
+                    for trait, rules in _accepts(item).items()
+                },
+            )
+            for name, item in _get(document, 'devices', dict).items()
+        },
+    )
+
+
+def _accepts(item: Any) -> Any:
+    """Return a device's accept patterns; where there are none, no pattern."""
+    return _get(item, 'accepts', dict) if 'accepts' in item else {}
+
+
+def _get(item: Any, key: str, kind: type) -> Any:
+    """Return what has a key, if it is of a kind."""
+    found = item.get(key) if isinstance(item, dict) else None
+    # bool is an int, and an int is as good as a float.
+    if type(found) is kind or (kind is float and type(found) is int):
+        return found
+    raise _Nonsense(f'no {key} that is a {kind.__name__}')
+
+
+def _texts(items: Any) -> list[str]:
+    if isinstance(items, list) and all(isinstance(i, str) for i in items):
+        return items
+    raise _Nonsense('something else than texts in a list of texts')

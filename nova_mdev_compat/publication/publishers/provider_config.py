@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write what is to be said into a file of Nova's, without credentials.
+
+nova-compute merges the files of ``[compute]provider_config_location`` into
+its providers when it starts (``nova/compute/provider_config.py``). It only
+ever adds traits (``ResourceTracker._merge_provider_configs``): one that is
+gone from the file stays in Placement. So nothing that was written here can be
+taken back, and a change that has to take something back is refused.
+"""
+
+import pathlib
+from typing import NoReturn
+
+from oslo_config import cfg
+from oslo_log import log as logging
+import yaml
+
+from nova_mdev_compat.common import files
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication.publishers import base
+
+LOG = logging.getLogger(__name__)
+
+HEADER = '# Written by nova-mdev-collector; changes are lost.\n'
+SCHEMA_VERSION = '1.0'
+
+
+class WriteError(exceptions.Failure):
+    """The file cannot be written, or read."""
+
+
+class CannotTakeBack(exceptions.BadInput):
+    """Something that was published is not true any more, and stays."""
+
+
+class ProviderConfigPublisher(base.Publisher):
+    """Writes one provider.yaml; nova-compute has to be restarted to see it.
+
+    Where a provider would lose a trait, the file is renamed, so that
+    nova-compute adds nothing from it any more, and nothing is written until
+    an operator has cleaned up and called ``withdraw``.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self._path = pathlib.Path(conf.collector.provider_config_file)
+        if self._path.suffix != '.yaml':
+            raise exceptions.BadInput(
+                f'[collector]provider_config_file: {self._path} must end in '
+                '.yaml, or Nova does not read it'
+            )
+        #: Nova reads *.yaml alone.
+        self._refused = self._path.with_name(f'{self._path.name}.refused')
+
+    def publish(self, host: host_traits.Host) -> base.Summary:
+        """Write the file, if it says anything else.
+
+        :raises CannotTakeBack: a provider would lose traits
+        :raises WriteError: the file cannot be written, or read
+        """
+        before = self._written()
+        if self._refused.exists():
+            raise CannotTakeBack(self._what_to_do())
+        settled = [
+            item.settled(before.get(f'{host.name}_{item.parent.name}', ()))
+            for item in host.parents
+        ]
+        wanted = host_traits.combine(settled)
+        providers = {host.name: wanted.root} | {
+            f'{host.name}_{name}': names
+            for name, names in sorted(wanted.parents.items())
+        }
+        for name, names in before.items():
+            if not names <= providers.get(name, frozenset()):
+                self._refuse()
+        summary = self._replace(
+            {name: sorted(names) for name, names in providers.items()}
+        )
+        summary.unread = [item for item in settled if item.failure]
+        return summary
+
+    def withdraw(self, name: str) -> base.Summary:
+        """Write a file that names no provider; forget what was refused."""
+        summary = self._replace({})
+        try:
+            self._refused.unlink(missing_ok=True)
+        except OSError as exc:
+            raise WriteError(f'{self._refused}: {exc.strerror}') from exc
+        LOG.warning(
+            'nova-compute never removes traits: those that it added '
+            'stay in Placement until somebody removes them'
+        )
+        return summary
+
+    def withhold(self, name: str) -> base.Summary:
+        """Refuse to publish, where the file has anything in it.
+
+        :raises CannotTakeBack: what it has stays in Placement
+        """
+        if self._refused.exists():
+            raise CannotTakeBack(self._what_to_do())
+        if self._written():
+            self._refuse()
+        return base.Summary()
+
+    def _refuse(self) -> NoReturn:
+        try:
+            self._path.rename(self._refused)
+        except OSError as exc:
+            raise WriteError(f'{self._refused}: {exc.strerror}') from exc
+        raise CannotTakeBack(self._what_to_do())
+
+    def _what_to_do(self) -> str:
+        return (
+            'the publisher provider_config cannot take back what is not true '
+            'any more, because nova-compute only ever adds traits; what it '
+            f'may have added is in {self._refused}. Remove these traits from '
+            "this host's resource providers, run 'nova-mdev-collector "
+            "withdraw', and start the collector again; or use the publisher "
+            'placement'
+        )
+
+    def _written(self) -> dict[str, frozenset[str]]:
+        """Return the traits that the file names, by provider name.
+
+        There are none where somebody else has written it.
+        """
+        try:
+            found = yaml.safe_load(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except OSError as exc:
+            raise WriteError(f'{self._path}: {exc.strerror}') from exc
+        except (yaml.YAMLError, ValueError):
+            return {}
+        try:
+            return {
+                str(item['identification']['name']): frozenset(
+                    map(str, item['traits']['additional'])
+                )
+                for item in found['providers']
+            }
+        except (LookupError, TypeError, AttributeError):
+            return {}
+
+    def _replace(self, providers: dict[str, list[str]]) -> base.Summary:
+        text = HEADER + yaml.safe_dump(
+            {
+                'meta': {'schema_version': SCHEMA_VERSION},
+                'providers': [
+                    {
+                        'identification': {'name': name},
+                        'traits': {'additional': names},
+                    }
+                    for name, names in providers.items()
+                ],
+            }
+        )
+        summary = base.Summary(published=providers)
+        try:
+            # As bytes: what was there before may not even be text.
+            if (
+                self._path.is_file()
+                and self._path.read_bytes() == text.encode()
+            ):
+                summary.unchanged = len(providers)
+                return summary
+            files.replace(self._path, text)
+        except OSError as exc:
+            raise WriteError(f'{self._path}: {exc.strerror}') from exc
+        summary.changed = list(providers)
+        LOG.warning(
+            '%s has changed: restart nova-compute to publish it', self._path
+        )
+        return summary

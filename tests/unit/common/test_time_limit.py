@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import sys
+import threading
+
+import ddt
+import testtools
+
+from nova_mdev_compat.common import time_limit
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.host import node_devices
+
+#: Seconds that no test lasts: for what answers.
+LONG = 600
+#: Seconds for what does not, where a test has to wait for them.
+SHORT = 0.05
+
+
+@ddt.ddt
+class AnswerTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.patience = time_limit.Patience('the oracle', LONG)
+
+    @ddt.data('yes', 0, False, None, ())
+    def test_answer(self, answer):
+        self.assertIs(answer, self.patience.ask(lambda: answer))
+
+    def test_it_is_asked_in_another_thread(self):
+        """One that does not keep the process from ending."""
+        thread = self.patience.ask(threading.current_thread)
+        self.assertIsNot(threading.current_thread(), thread)
+        self.assertEqual(('the oracle', True), (thread.name, thread.daemon))
+
+    @ddt.data(
+        ValueError('no'),
+        exceptions.BadInput('no'),
+        SystemExit(0),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+    )
+    def test_an_exception_passes(self, error):
+        def ask():
+            raise error
+
+        self.assertIs(
+            error, self.assertRaises(type(error), self.patience.ask, ask)
+        )
+        self.assertEqual('yes', self.patience.ask(lambda: 'yes'))
+
+    def test_one_question_after_another(self):
+        """Those who answer may still be about to end their thread.
+
+        Threads take turns here as often as they can, so that this is seen.
+        """
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+        stopped = threading.Event()
+        self.addCleanup(stopped.set)
+
+        def be_busy():
+            while not stopped.is_set():
+                sum(range(100))
+
+        for _ in range(3):
+            threading.Thread(target=be_busy, daemon=True).start()
+        answers = [
+            self.patience.ask(lambda number=number: number)
+            for number in range(1000)
+        ]
+        self.assertEqual(list(range(1000)), answers)
+
+
+@ddt.ddt
+class SilenceTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.patience = time_limit.Patience('the oracle', SHORT)
+        self.end = threading.Event()
+        self.addCleanup(self.end.set)
+        self.begun = threading.Event()
+        self.asked = []
+
+    def ask(self, answer):
+        """Ask what answers only after the end."""
+        self.asked.append(answer)
+        self.thread = threading.current_thread()
+        self.begun.set()
+        self.end.wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def refuse(self, question=lambda: 'never asked'):
+        error = self.assertRaises(
+            exceptions.Failure, self.patience.ask, question
+        )
+        # Whoever reads it need not know about queues.
+        self.assertIsNone(error.__cause__)
+        self.assertTrue(error.__suppress_context__ or not error.__context__)
+        return str(error)
+
+    def be_silent(self, answer='late'):
+        self.assertEqual(
+            'the oracle has not answered for 0.05 seconds',
+            self.refuse(lambda: self.ask(answer)),
+        )
+        self.begun.wait()
+
+    def test_silence(self):
+        self.be_silent()
+
+    def test_no_second_question_before_the_first_is_answered(self):
+        self.be_silent()
+        for _ in range(3):
+            self.assertEqual(
+                'the oracle still has not answered an earlier question',
+                self.refuse(lambda: self.ask('second')),
+            )
+        self.assertEqual(['late'], self.asked)
+
+    @ddt.data('late', None, ValueError('late'))
+    def test_recovery(self, answer):
+        """What comes late is nobody's answer."""
+        self.be_silent(answer)
+        self.end.set()
+        self.thread.join()
+        # That it is answered counts here, not how soon.
+        self.patience._limit = LONG
+        self.assertEqual('new', self.patience.ask(lambda: 'new'))
+
+    def test_another_one_is_asked_meanwhile(self):
+        self.be_silent()
+        other = time_limit.Patience('another oracle', LONG)
+        self.assertEqual('yes', other.ask(lambda: 'yes'))
+
+    def test_the_kind_of_failure(self):
+        self.patience = time_limit.Patience(
+            'libvirt', SHORT, node_devices.LibvirtError
+        )
+        for expected in (
+            'libvirt has not answered for 0.05 seconds',
+            'libvirt still has not answered an earlier question',
+        ):
+            error = self.assertRaises(
+                node_devices.LibvirtError, self.patience.ask, self.end.wait
+            )
+            self.assertEqual(expected, str(error))

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passes over real domains of libvirt's test driver."""
+
+import ddt
+import libvirt
+
+from nova_mdev_compat.daemons.annotator import domains
+from nova_mdev_compat.late_check import annotation
+from tests.unit.daemons.annotator import base
+
+FOREIGN = (
+    (libvirt.VIR_DOMAIN_METADATA_TITLE, None, 'a title'),
+    (libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None, 'for people'),
+    (libvirt.VIR_DOMAIN_METADATA_ELEMENT, base.NOVA_URI, base.NOVA),
+)
+
+
+@ddt.ddt
+class AnnotateTest(base.AnnotatorTestCase):
+    def test_running_domain(self):
+        """Live and for the next start; and once only."""
+        domain = self.domain(uuids=self.uuids)
+        self.assertEqual(1, self.annotate().written)
+        self.assertEqual((self.known_mdevs(2),) * 2, self.says_both(domain))
+        self.assertEqual(0, self.annotate().written)
+        self.assertEqual(['vm'], self.writes)
+
+    def test_transient_domain(self):
+        domain = self.domain(persistent=False)
+        self.annotate()
+        self.assertEqual(self.known_mdevs(), self.says(domain))
+        self.annotate()
+        self.assertEqual(['vm'], self.writes)
+
+    def test_foreign_metadata(self):
+        """What others keep there is theirs, while ours comes and goes."""
+        domain = self.domain()
+        both = (
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+            libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+        )
+        for kind, uri, text in FOREIGN:
+            domain.setMetadata(kind, text, uri and 'other', uri, sum(both))
+
+        def foreign():
+            return [
+                domain.metadata(kind, uri, flag)
+                for kind, uri, _ in FOREIGN
+                for flag in both
+            ]
+
+        before = foreign()
+        self.annotate()
+        self.assertEqual(before, foreign())
+        self.annotator.remove()
+        self.assertEqual(before, foreign())
+        self.assertEqual((None, None), self.says_both(domain))
+
+    @ddt.data(True, False)
+    def test_last_mdev_is_gone(self, persistent):
+        """The test driver unplugs nothing: it starts so."""
+        domain = self.domain(
+            uuids=(),
+            persistent=persistent,
+            metadata=base.NOVA + annotation.write(self.known_mdevs()),
+        )
+        self.assertEqual(self.known_mdevs(), self.says(domain))
+        self.annotate()
+        self.assertIsNone(self.says(domain))
+        self.assertIn('tenant', domain.XMLDesc())
+        self.annotate()
+        self.assertEqual(['vm'], self.writes)
+
+    def test_one_of_two_is_gone(self):
+        domain = self.domain(metadata=annotation.write(self.known_mdevs(2)))
+        self.annotate()
+        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+
+    def test_arrival(self):
+        """It says yet what its mdevs came from on the other host."""
+        domain = self.domain(
+            metadata=annotation.write(
+                [annotation.Mdev('f' * 36, self.identities[1])]
+            )
+        )
+        self.annotate()
+        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+
+    @ddt.data(
+        *(
+            (flag, prefix)
+            for prefix in (annotation.KEY, 'x')
+            for flag in (
+                libvirt.VIR_DOMAIN_AFFECT_LIVE,
+                libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+            )
+        )
+    )
+    @ddt.unpack
+    def test_stripped_or_replaced(self, flag, prefix):
+        domain = self.domain()
+        self.annotate()
+        for text in (
+            None,
+            '<mdevs><mdev/></mdevs>',
+            '<mdevs><what/></mdevs>',
+            '<mdevs/>',
+        ):
+            domain.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+                text,
+                prefix,
+                annotation.NAMESPACE,
+                flag,
+            )
+            self.annotate()
+            self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+
+    def test_news_of_the_collector(self):
+        domain = self.domain()
+        self.annotate()
+        parent, device = next(iter(self.known.items()))
+        self.known[parent] = self.device(self.identities[1])
+        self.leave_word()
+        self.annotate()
+        self.assertEqual('10DE_2231', self.says(domain)[0].identity.parent)
+        self.known[parent] = device
+        self.leave_word()
+        self.annotate()
+        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+
+    def test_without_mdevs(self):
+        self.domain(uuids=())
+        summary = self.annotate()
+        self.assertEqual([], summary.plans)
+        self.assertEqual([], self.writes)
+
+    def test_dry_run(self):
+        """Over a connection that could not write."""
+        domain = self.domain()
+        self.patch(libvirt, 'open', None)
+        (plan,) = self.annotator.annotate(write=False).plans
+        self.assertEqual(
+            ('write', ('live', 'config')), (plan.action, plan.where)
+        )
+        self.assertEqual([], self.writes)
+        self.assertIsNone(self.says(domain))
+
+    def test_only_writing_opens_for_writing(self):
+        self.domain()
+        self.patch(libvirt, 'openReadOnly', None)
+        self.assertEqual(1, self.annotate().written)
+
+
+class RemoveTest(base.AnnotatorTestCase):
+    def test_running_and_defined(self):
+        stopped, running, neither = (
+            self.domain('stopped'),
+            self.domain('running'),
+            self.domain('neither', uuids=()),
+        )
+        self.annotate()
+        stopped.destroy()
+        self.writes.clear()
+        self.assertEqual(2, self.annotator.remove().written)
+        self.assertEqual(['running', 'stopped'], sorted(self.writes))
+        for domain in (stopped, running, neither):
+            self.assertEqual((None, None), self.says_both(domain))
+        self.assertEqual(0, self.annotator.remove().written)
+
+    def test_stops_in_the_middle(self):
+        """What is defined is cleaned all the same."""
+        domain = self.domain()
+        self.annotate()
+        self.patch(
+            domains.Domain, '_is_busy', lambda _: domain.destroy() and None
+        )
+        self.assertEqual(1, self.annotator.remove().written)
+        self.assertEqual((None, None), self.says_both(domain))

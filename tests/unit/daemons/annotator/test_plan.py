@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be said of a domain's mdevs, in every case of knowledge."""
+
+import dataclasses
+
+import ddt
+import hypothesis
+from hypothesis import strategies as st
+import testtools
+
+from nova_mdev_compat.core import identity as ident
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.daemons.annotator import plan as annotations
+from nova_mdev_compat.host import mdev_sysfs
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
+from nova_mdev_compat.publication import devices_file
+from tests.unit import samples
+from tests.unit import strategies
+
+A, B = '11111111-1111-4111-8111-111111111111', 'b' * 36
+GPU, OTHER = 'pci_0000_84_00_0', 'pci_0000_85_00_0'
+PLACE = mdev_sysfs.Place(GPU, 'nvidia-558')
+OLD = samples.with_facts(driver='535.54.03')
+BOTH = ('live', 'config')
+HERE = 'gpu-1'
+
+
+def device(identity, *more):
+    """Return a device as the collector leaves word of it."""
+    facts = {traits.encode_fact(*fact) for fact in identity.facts}
+    return devices_file.Device(
+        frozenset(
+            {
+                traits.SCHEMA,
+                traits.PARENT + identity.parent,
+                traits.TYPE + identity.type,
+                *facts,
+                *more,
+            }
+        ),
+        {},
+    )
+
+
+DEVICES = devices_file.Devices('gpu-1', 0.0, {GPU: device(samples.A16)})
+
+
+def mdev(uuid, identity=samples.A16):
+    return annotation.Mdev(uuid, identity)
+
+
+def seen(uuids, live=None, config=None, persistent=True, host=HERE):
+    """Return a domain, annotated on a host."""
+
+    def said(annotated):
+        return domain_xml.Domain(
+            uuids, annotated, host='' if annotated is None else host
+        )
+
+    return annotations.Seen(
+        'vm', 'an-uuid', said(live), said(config) if persistent else None
+    )
+
+
+def keep(found, places=None, devices=DEVICES):
+    uuids = found.live.uuids if found.live else ()
+    return annotations.keep(
+        found,
+        {uuid: (places or {}).get(uuid, PLACE) for uuid in uuids},
+        devices,
+        HERE,
+    )
+
+
+def said(plan):
+    return tuple(entry.mdev for entry in plan.entries)
+
+
+@ddt.ddt
+class KnownTest(testtools.TestCase):
+    @ddt.data(
+        ((A,), None, None, 'write', BOTH),
+        ((A,), (mdev(A),), (mdev(A),), 'none', ()),
+        # Stripped off one of them.
+        ((A,), (mdev(A),), None, 'write', ('config',)),
+        ((A,), None, (mdev(A),), 'write', ('live',)),
+        # News of the collector; an arrival; hot-plug and hot-unplug.
+        ((A,), (mdev(A, OLD),), (mdev(A),), 'write', ('live',)),
+        ((A,), (mdev(B),), (mdev(B),), 'write', BOTH),
+        ((A, B), (mdev(A),), (mdev(A),), 'write', BOTH),
+        ((A,), (mdev(A), mdev(B)), (mdev(A), mdev(B)), 'write', BOTH),
+        # What was unknown is known now.
+        ((A,), (mdev(A, None),), (mdev(A, None),), 'write', BOTH),
+        # The last one is gone; there never was one.
+        ((), (mdev(A),), (mdev(A),), 'remove', BOTH),
+        ((), None, (mdev(A),), 'remove', ('config',)),
+        ((), (), None, 'remove', ('live',)),
+        ((), None, None, 'none', ()),
+    )
+    @ddt.unpack
+    def test_domain(self, uuids, live, config, action, where):
+        plan = keep(seen(uuids, live, config))
+        self.assertEqual((action, where), (plan.action, plan.where))
+        self.assertEqual(tuple(map(mdev, uuids)), said(plan))
+        self.assertEqual('', ''.join(item.why for item in plan.entries))
+
+    def test_transient(self):
+        self.assertEqual(('live',), keep(seen((A,), persistent=False)).where)
+
+    def test_arrived(self):
+        """What was true of the same UUIDs elsewhere is written anew."""
+        plan = keep(seen((A,), (mdev(A),), (mdev(A),), host='gpu-2'))
+        self.assertEqual(BOTH, plan.where)
+        self.assertIn('host="gpu-1"', plan.element())
+
+    def test_not_running(self):
+        """What a stopped domain says is put right when it runs."""
+        found = annotations.Seen(
+            'vm', 'an-uuid', None, domain_xml.Domain((A,), (mdev(B),))
+        )
+        self.assertEqual('none', keep(found).action)
+
+    def test_unreadable_annotation(self):
+        found = dataclasses.replace(
+            seen((A,), None, (mdev(A),)),
+            live=domain_xml.Domain((A,), None, 'it makes no sense'),
+        )
+        self.assertEqual(('live',), keep(found).where)
+
+    def test_several_devices(self):
+        """Each mdev has the identity of its own parent and type."""
+        other = ident.Identity.of('10DE_20B5', 'nvidia-468', {'ecc': 'on'})
+        devices = dataclasses.replace(
+            DEVICES, devices={**DEVICES.devices, OTHER: device(other)}
+        )
+        plan = keep(
+            seen((B, A)), {B: mdev_sysfs.Place(OTHER, 'nvidia-468')}, devices
+        )
+        self.assertEqual((mdev(B, other), mdev(A)), said(plan))
+
+    def test_type_that_is_only_in_use(self):
+        """The mdev's own type counts, not what the device serves now."""
+        plan = keep(seen((A,)), {A: mdev_sysfs.Place(GPU, 'nvidia-556')})
+        self.assertEqual('NVIDIA_556', said(plan)[0].identity.type)
+
+    def test_drop(self):
+        plan = annotations.drop(seen((A,), (mdev(A),), None))
+        self.assertEqual(
+            ('remove', ('live',), None),
+            (plan.action, plan.where, plan.element()),
+        )
+
+
+@ddt.ddt
+class UnknownTest(testtools.TestCase):
+    """Whatever is missing: nothing is guessed, nothing is erased."""
+
+    CASES = (
+        ({}, 'devices.json is not there', 'devices.json is not there'),
+        ({A: 'it is not in /sys'}, DEVICES, 'it is not in /sys'),
+        (
+            {A: mdev_sysfs.Place(OTHER, 'nvidia-558')},
+            DEVICES,
+            f'nova-mdev-collector has not found {OTHER}',
+        ),
+        ({A: mdev_sysfs.Place(GPU, '-')}, DEVICES, "its mdev type: '-'"),
+        *(
+            (
+                {},
+                devices_file.Devices('gpu-1', 0.0, {GPU: found}),
+                f'what is known of {GPU} is incomplete',
+            )
+            for found in (
+                devices_file.Device(frozenset(), {}),
+                device(samples.A16, traits.PARENT + '10DE_2236'),
+                device(samples.A16, traits.FACT + 'ECC_OFF'),
+                device(samples.A16, traits.PREFIX + 'WHATEVER'),
+                # No device is such a one, and nobody could read it back.
+                device(dataclasses.replace(samples.A16, parent='MTTY_ANY')),
+            )
+        ),
+    )
+
+    @ddt.data(*CASES)
+    @ddt.unpack
+    def test_nothing_said_yet(self, places, devices, why):
+        for present in (None, (mdev(B),), (mdev(A), mdev(B)), ()):
+            plan = keep(seen((A,), present), places, devices)
+            self.assertEqual((mdev(A, None),), said(plan))
+            self.assertIn(why, plan.entries[0].why)
+            self.assertEqual('write', plan.action)
+
+    @ddt.data(*CASES)
+    @ddt.unpack
+    def test_same_mdevs(self, places, devices, why):
+        for present in ((mdev(A, OLD),), (mdev(A, None),)):
+            plan = keep(seen((A,), present, present), places, devices)
+            self.assertEqual(present, said(plan))
+            self.assertIn(why, plan.entries[0].why)
+            self.assertEqual('none', plan.action)
+
+    def test_one_of_two(self):
+        """The other one is right, and is kept so."""
+        present = (mdev(A, OLD), mdev(B, OLD))
+        plan = keep(seen((A, B), present, present), {B: 'gone'})
+        self.assertEqual((mdev(A), mdev(B, OLD)), said(plan))
+
+    def test_plugged_while_unknown(self):
+        """What is said of other mdevs is no word of these."""
+        plan = keep(seen((A, B), (mdev(A),)), {}, 'no file')
+        self.assertEqual((mdev(A, None), mdev(B, None)), said(plan))
+
+    def test_arrived_while_unknown(self):
+        """What was true of the same UUIDs elsewhere is no word of these."""
+        plan = keep(seen((A,), (mdev(A),), host='gpu-2'), {}, 'no file')
+        self.assertEqual((mdev(A, None),), said(plan))
+        self.assertEqual('write', plan.action)
+
+    def test_stripped_off_the_live_domain(self):
+        """The configuration may be of another time, and is no witness."""
+        plan = keep(seen((A,), None, (mdev(A),)), {}, 'no file')
+        self.assertEqual((mdev(A, None),), said(plan))
+
+
+places = st.one_of(
+    st.just('gone'),
+    st.builds(
+        mdev_sysfs.Place,
+        st.sampled_from([GPU, OTHER, 'x']),
+        st.sampled_from(['nvidia-558', '-']),
+    ),
+)
+devices = st.one_of(
+    st.just('no file'),
+    st.dictionaries(
+        st.sampled_from([GPU, OTHER]),
+        st.builds(device, strategies.identities),
+    ).map(lambda found: devices_file.Devices('gpu-1', 0.0, found)),
+)
+present = st.one_of(
+    st.none(),
+    st.lists(
+        st.builds(
+            annotation.Mdev,
+            st.sampled_from([A, B]),
+            st.one_of(st.none(), strategies.identities),
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+class SettledTest(testtools.TestCase):
+    @hypothesis.given(
+        st.sampled_from([(), (A,), (A, B)]),
+        present,
+        present,
+        st.sampled_from(['', HERE, 'gpu-2']),
+        st.fixed_dictionaries({A: places, B: places}),
+        devices,
+    )
+    def test_one_write(self, uuids, live, config, host, where, found):
+        """What was written reads as right, as long as nothing is new.
+
+        Otherwise the event of writing would be a reason to write.
+        """
+        domain = seen(uuids, live, config, host=host)
+        plan = annotations.keep(domain, where, found, HERE)
+        element = plan.element() or ''
+        text = f'<domain><metadata>{element}</metadata></domain>'
+        written = dataclasses.replace(
+            domain_xml.parse(text.encode()), uuids=uuids
+        )
+        now = dict.fromkeys(plan.where, written)
+        after = annotations.keep(
+            dataclasses.replace(domain, **now), where, found, HERE
+        )
+        self.assertEqual(('none', said(plan)), (after.action, said(after)))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What --dry-run prints."""
+
+import json
+
+import testtools
+
+from nova_mdev_compat.core import identity as ident
+from nova_mdev_compat.daemons.annotator import plan as annotations
+from nova_mdev_compat.daemons.annotator import report
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
+from tests.unit import samples
+
+A, B = '11111111-1111-4111-8111-111111111111', 'b' * 36
+MTTY = ident.Identity.of('MTTY', 'mtty-1', {'kernel': '6.1.0-18'})
+
+
+def plan(name, where, *entries):
+    return annotations.Plan(
+        annotations.Seen(name, f'uuid of {name}', domain_xml.Domain(()), None),
+        entries,
+        where,
+    )
+
+
+def entry(uuid, identity, why=''):
+    return annotations.Entry(annotation.Mdev(uuid, identity), why)
+
+
+PLANS = [
+    plan(
+        'new',
+        ('live', 'config'),
+        entry(A, MTTY),
+        entry(B, None, 'no device file'),
+    ),
+    plan('right', (), entry(A, samples.A16, 'no device file')),
+    plan('left', ('live',)),
+]
+TABLE = samples.DATA / 'annotator/plans.txt'
+
+
+class ReportTest(testtools.TestCase):
+    def test_table(self):
+        self.assertEqual(TABLE.read_text(), report.as_table(PLANS) + '\n')
+
+    def test_nothing(self):
+        self.assertEqual('No running domain has mdevs.', report.as_table([]))
+        self.assertEqual(
+            {'schema_version': '1.0', 'domains': []},
+            json.loads(report.as_json([])),
+        )
+
+    def test_json(self):
+        new, right, left = json.loads(report.as_json(PLANS))['domains']
+        self.assertEqual(
+            {
+                'name': 'new',
+                'uuid': 'uuid of new',
+                'action': 'write',
+                'where': ['live', 'config'],
+                'mdevs': [
+                    {
+                        'uuid': A,
+                        'unknown_because': None,
+                        'identity': {
+                            'parent': 'mtty',
+                            'type': 'MTTY_1',
+                            'facts': {'kernel': '6.1.0.18'},
+                        },
+                    },
+                    {
+                        'uuid': B,
+                        'unknown_because': 'no device file',
+                        'identity': None,
+                    },
+                ],
+                'element': annotation.write(
+                    [annotation.Mdev(A, MTTY), annotation.Mdev(B, None)]
+                ),
+            },
+            new,
+        )
+        self.assertEqual(('none', []), (right['action'], right['where']))
+        self.assertEqual(
+            ('remove', [], None),
+            (left['action'], left['mdevs'], left['element']),
+        )

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import dataclasses
+
+import ddt
+import testtools
+
+from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import libvirt_xml
+from nova_mdev_compat.host import nova_types
+from nova_mdev_compat.host import remarks
+from tests.unit import samples
+
+#: In the captures: 0000:04:00.1 and .2 are virtual functions of 0000:04:00.0.
+VIRTUAL = [
+    libvirt_xml.parse_parent(name, samples.capture(f'sriov-{name}.xml'))
+    for name in ('pci_0000_04_00_1', 'pci_0000_04_00_2')
+]
+MTTY = libvirt_xml.parse_parent(
+    'mtty_mtty', samples.capture('parent-mtty_mtty.xml')
+)
+#: Of a board with letters in its address.
+BOARD = dataclasses.replace(
+    VIRTUAL[0], name='pci_0000_af_00_0', address='0000:af:00.0', board=None
+)
+USED, KEPT = 'used', 'kept'
+#: Two boards that offer two types; Nova uses one of them on the first.
+BOARDS = [
+    dataclasses.replace(
+        BOARD,
+        name=f'pci_0000_{bus}_00_0',
+        address=f'0000:{bus}:00.0',
+        types={'nvidia-557': 'vfio-pci', 'nvidia-558': 'vfio-pci'},
+    )
+    for bus in ('84', '85')
+]
+TYPES = nova_types.assign(['nvidia-558'], {'nvidia-558': ['0000:84:00.0']})
+
+
+def mdev(
+    name='mdev_1',
+    uuid='free',
+    mdev_type='nvidia-558',
+    parent='pci_0000_84_00_0',
+    **more,
+):
+    return devices.Mdev(uuid, mdev_type, parent, name, **more)
+
+
+def leftovers(*mdevs):
+    return remarks.leftovers(mdevs, {USED}, {KEPT}, BOARDS, {'odd'}, TYPES)
+
+
+def of_types(enabled, addresses, found=(*VIRTUAL, MTTY, BOARD)):
+    return remarks.of_host(
+        found, nova_types.assign(enabled, addresses), (), ()
+    )
+
+
+@ddt.ddt
+class LeftoversTest(testtools.TestCase):
+    @ddt.data(
+        (mdev(), 'free'),
+        # Nova takes only the type that it uses on the parent.
+        (mdev(mdev_type='nvidia-557'), 'stray'),
+        (mdev(parent='pci_0000_85_00_0'), 'stray'),
+        # What Nova does with these nobody knows here.
+        (mdev(parent='ap_matrix'), None),
+        (mdev(parent='odd'), None),
+        (mdev(mdev_type='nvidia-559'), None),
+        (mdev(active=False), 'inactive'),
+        (mdev(mdev_type='nvidia-557', active=False), 'inactive'),
+        (mdev(parent='pci_0000_85_00_0', active=False), 'inactive'),
+        (mdev(parent='odd', active=False), 'inactive'),
+        # libvirt's word where the parent is gone.
+        (mdev(parent='computer', active=False), 'orphaned'),
+        # Domains have these.
+        (mdev(uuid=USED), None),
+        (mdev(uuid=USED, mdev_type='nvidia-557'), None),
+        (mdev(uuid=KEPT), None),
+        (mdev(uuid=KEPT, active=False), None),
+        # Nothing is known of it but its fault.
+        (mdev(fault='odd'), None),
+    )
+    @ddt.unpack
+    def test_one(self, one, expected):
+        self.assertEqual(
+            [(one, expected)] if expected else [],
+            [(found, kind.value) for found, kind in leftovers(one)],
+        )
+
+    @ddt.data(USED, KEPT)
+    def test_a_definition_whose_uuid_is_active_elsewhere(self, uuid):
+        active = mdev('mdev_2', uuid)
+        left = mdev('mdev_1', uuid, parent='pci_0000_85_00_0', active=False)
+        self.assertEqual(
+            ((left, remarks.Unused.INACTIVE),), leftovers(active, left)
+        )
+
+    def test_in_order(self):
+        mdevs = [mdev('mdev_2'), mdev('mdev_1'), mdev('mdev_3')]
+        self.assertEqual(
+            ['mdev_1', 'mdev_2', 'mdev_3'],
+            [one.name for one, _ in leftovers(*mdevs)],
+        )
+
+
+@ddt.ddt
+class OfHostTest(testtools.TestCase):
+    @ddt.data(
+        # enabled, addresses
+        (['labgpu-1'], {}),
+        (['labgpu-1'], {'labgpu-1': ['0000:04:00.1', '0000:af:00.0']}),
+        (['mtty-1'], {'mtty-1': ['mtty_mtty']}),
+        # Enabled for other hosts, perhaps.
+        (['labgpu-1', 'nvidia-558'], {'labgpu-1': ['0000:04:00.1']}),
+        ([], {}),
+    )
+    @ddt.unpack
+    def test_nothing_to_say(self, enabled, addresses):
+        self.assertEqual((), of_types(enabled, addresses))
+
+    @ddt.data(
+        ('[nvidia-35', 'the list has neither brackets nor quotes'),
+        ('nvidia-36]', 'the list has neither brackets nor quotes'),
+        ('"nvidia-35"', 'the list has neither brackets nor quotes'),
+        ('nvidia-35 # T4', 'a comment stands on a line of its own'),
+        ('nvidia-35 nvidia-36', 'commas separate types'),
+    )
+    @ddt.unpack
+    def test_types(self, name, hint):
+        self.assertEqual(
+            (
+                f'nova.conf: [devices]enabled_mdev_types has {name!r}, which '
+                f'Nova takes for the name of a type: {hint}',
+            ),
+            of_types([name], {}),
+        )
+
+    @ddt.data(
+        (['0000:3b:00.0'], '0000:3b:00.0'),
+        (
+            ['0000:04:00.1', '0000:3b:00.0', 'mtty_other'],
+            '0000:3b:00.0, mtty_other',
+        ),
+        (
+            ['0000:AF:00.0'],
+            '0000:AF:00.0; Nova compares letter by letter: '
+            'write small letters',
+        ),
+        (
+            ['0000:04:00.0'],
+            '0000:04:00.0; it is a physical function, and '
+            'mdevs come from its virtual functions: name '
+            'those',
+        ),
+        (
+            [f'0000:{n:02x}:00.0' for n in range(16, 32)],
+            '0000:10:00.0, 0000:11:00.0, 0000:12:00.0, 0000:13:00.0, '
+            '0000:14:00.0, 0000:15:00.0, 0000:16:00.0, 0000:17:00.0, '
+            '0000:18:00.0, 0000:19:00.0 and 6 more',
+        ),
+    )
+    @ddt.unpack
+    def test_addresses(self, addresses, expected):
+        self.assertEqual(
+            (
+                'nova.conf: [mdev_labgpu-1]device_addresses: no device here that '
+                f'can create mdevs has the address {expected}',
+            ),
+            of_types(['labgpu-1'], {'labgpu-1': addresses}),
+        )
+
+    def test_vendor_specific(self):
+        self.assertEqual((), remarks.of_vendor_specific([]))
+        (line,) = remarks.of_vendor_specific(
+            [f'0000:3b:{number:02x}.0' for number in range(12)]
+        )
+        for words in (
+            'vendor-specific VFIO',
+            '0000:3b:00.0',
+            '0000:3b:09.0 and 2 more',
+            'not covered',
+        ):
+            self.assertIn(words, line)
+
+    def test_mdevs(self):
+        mdevs = [
+            mdev('mdev_1', mdev_type='nvidia-557'),
+            mdev('mdev_2', active=False),
+            mdev('mdev_3', parent='computer', active=False),
+            mdev('mdev_4', active=False),
+            mdev('mdev_5'),
+            mdev('mdev_6', fault='odd'),
+        ]
+        found = remarks.of_host(
+            (), nova_types.assign([], {}), mdevs, leftovers(*mdevs)
+        )
+        self.assertEqual('odd', found[0])
+        for line, names, word in zip(
+            found[1:],
+            (
+                'mdev_1 (nvidia-557 on pci_0000_84_00_0)',
+                'mdev_2 (nvidia-558 on pci_0000_84_00_0), '
+                'mdev_4 (nvidia-558 on pci_0000_84_00_0)',
+                'mdev_3 (nvidia-558 on computer)',
+            ),
+            (
+                'nodedev-destroy',
+                'mediated device not found',
+                'nova-compute may not start',
+            ),
+            strict=True,
+        ):
+            self.assertIn(f': {names}. ', line)
+            self.assertIn(word, line)
+            self.assertIn('virsh nodedev-undefine', line)
+
+
+class OfParentsTest(testtools.TestCase):
+    def test_each_reason_once(self):
+        parents = [
+            samples.parent(name, target_type=None, why_no_type=why)
+            for name, why in (('a', 'no'), ('b', 'none'), ('c', 'no'))
+        ]
+        self.assertEqual(
+            ('a, c: no', 'b: none'),
+            remarks.of_parents([samples.parent(), *parents]),
+        )

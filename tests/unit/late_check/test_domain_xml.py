@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Domains as libvirt writes them, and as an attacker would."""
+
+import encodings.aliases
+import pkgutil
+
+import ddt
+import testtools
+
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
+from tests.unit import samples
+
+LIVE = samples.capture('domain-mdev-live.xml')
+UUIDS = (
+    '33333333-3333-4333-8333-333333333333',
+    '11111111-1111-4111-8111-111111111111',
+)
+MDEVS = (
+    annotation.Mdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
+    annotation.Mdev(UUIDS[1], samples.A16),
+)
+WRITTEN = annotation.write(MDEVS)
+NOVA = (
+    '<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/'
+    '1.1"><nova:name>{}</nova:name></nova:instance>'
+)
+
+
+def with_metadata(*elements):
+    return LIVE.replace(
+        '<memory ', f'<metadata>{"".join(elements)}</metadata><memory ', 1
+    )
+
+
+def parse(text):
+    return domain_xml.parse(text.encode())
+
+
+@ddt.ddt
+class DomainTest(testtools.TestCase):
+    def test_without_annotation(self):
+        self.assertEqual(domain_xml.Domain(UUIDS), parse(LIVE))
+
+    def test_with_annotation(self):
+        self.assertEqual(
+            domain_xml.Domain(UUIDS, MDEVS),
+            parse(with_metadata(NOVA.format('vm'), WRITTEN)),
+        )
+
+    def test_other_prefix(self):
+        """The name space counts, not the letters before the colon."""
+        text = WRITTEN.replace('mdev-compat:', 'x:').replace(
+            'xmlns:mdev-compat', 'xmlns:x'
+        )
+        self.assertEqual(MDEVS, parse(with_metadata(text)).annotated)
+
+    def test_no_mdev(self):
+        text = LIVE.replace("type='mdev'", "type='pci'")
+        self.assertEqual((), parse(text).uuids)
+
+    def test_upper_case(self):
+        self.assertEqual(
+            ('aaaaaaaa-3333-4333-8333-333333333333', UUIDS[1]),
+            parse(LIVE.replace('33333333-3', 'AAAAAAAA-3', 1)).uuids,
+        )
+
+    def test_without_uuid(self):
+        """It is no mdev of this host, and not overlooked."""
+        self.assertEqual(
+            ('', UUIDS[1]), parse(LIVE.replace(f"uuid='{UUIDS[0]}'", '')).uuids
+        )
+
+    @ddt.named_data(
+        # An instance's name, as Nova writes it and libvirt returns it.
+        ('escaped', NOVA.format(WRITTEN.replace('<', '&lt;'))),
+        ('cdata', NOVA.format(f'<![CDATA[{WRITTEN}]]>')),
+        ('comment', f'<!--{WRITTEN}-->'),
+        ('within_another', NOVA.format(WRITTEN)),
+        (
+            'other_namespace',
+            WRITTEN.replace(annotation.NAMESPACE, annotation.NAMESPACE + '/'),
+        ),
+        ('no_namespace', '<mdevs><mdev uuid="x" vendor="10de"/></mdevs>'),
+    )
+    def test_forged(self, element):
+        """What is not our element in its place says nothing."""
+        self.assertEqual(
+            domain_xml.Domain(UUIDS), parse(with_metadata(element))
+        )
+
+    @ddt.data('devices', 'os', 'features')
+    def test_elsewhere(self, place):
+        text = LIVE.replace(f'<{place}>', f'<{place}>{WRITTEN}', 1)
+        self.assertEqual(domain_xml.Domain(UUIDS), parse(text))
+
+    def test_address_elsewhere(self):
+        """Only the address in a hostdev's source is an mdev's."""
+        forged = "<address uuid='22222222-2222-4222-8222-222222222222'/>"
+        text = LIVE.replace('<alias', f'{forged}<alias').replace(
+            '</devices>', f'{forged}</devices>'
+        )
+        self.assertEqual(UUIDS, parse(text).uuids)
+
+    @ddt.named_data(
+        ('twice', WRITTEN + WRITTEN, 'more than once'),
+        (
+            'no_type',
+            WRITTEN.replace('type="NVIDIA_558"', ''),
+            f'mdev {UUIDS[1]}: no type',
+        ),
+        (
+            'product',
+            WRITTEN.replace('product="2235"', 'product="22"'),
+            "'22' is not a PCI id",
+        ),
+        (
+            'vendor',
+            WRITTEN.replace('vendor="mtty"', 'vendor="10de_2235"'),
+            'cannot be told from a PCI id',
+        ),
+        (
+            'fact_name',
+            WRITTEN.replace('name="driver"', 'name="DRIVER"'),
+            'is not a fact name',
+        ),
+        ('no_fact_name', WRITTEN.replace('name="driver" ', ''), 'no name'),
+        ('value', WRITTEN.replace('value="ON"', 'value="…"'), 'fact ecc'),
+        (
+            'long',
+            WRITTEN.replace('value="550', f'value="{"9" * 5000}'),
+            'value has 5006 characters',
+        ),
+        (
+            'two_values',
+            WRITTEN.replace('name="ecc"', 'name="driver"'),
+            'fact driver has two values',
+        ),
+    )
+    def test_unreadable_annotation(self, element, words):
+        found = parse(with_metadata(element))
+        self.assertEqual(UUIDS, found.uuids)
+        self.assertIsNone(found.annotated)
+        self.assertIn(words, found.fault)
+
+    def test_newer_minor_version(self):
+        """Attributes and elements that it has besides are ignored."""
+        text = WRITTEN.replace(
+            '<mdev-compat:mdev ',
+            f'<mdev-compat:new a="b"/><mdev-compat:mdev new="{"9" * 5000}" ',
+        ).replace(
+            '<mdev-compat:fact ',
+            '<x xmlns="x"/><mdev-compat:new><mdev-compat:fact name="ecc" '
+            'value="of another"/></mdev-compat:new>'
+            f'<mdev-compat:fact new="{"9" * 5000}" ',
+        )
+        self.assertEqual(
+            domain_xml.Domain(UUIDS, MDEVS), parse(with_metadata(text))
+        )
+
+    @ddt.data((), (WRITTEN,))
+    def test_other_versions(self, ours):
+        """They are noted, beside ours and without."""
+        others = [
+            WRITTEN.replace(annotation.NAMESPACE, annotation.FAMILY + version)
+            for version in ('2.0', '10.7')
+        ]
+        self.assertEqual(
+            domain_xml.Domain(
+                UUIDS, MDEVS if ours else None, others=('2.0', '10.7')
+            ),
+            parse(with_metadata(NOVA, *others, *ours)),
+        )
+
+    @ddt.data('', 'x', '1.0/', '1.0 x', '1.0 mdevs', '9' * 100)
+    def test_no_versions(self, version):
+        text = WRITTEN.replace(
+            annotation.NAMESPACE, annotation.FAMILY + version
+        )
+        self.assertEqual(domain_xml.Domain(UUIDS), parse(with_metadata(text)))
+
+    def test_identity_unknown(self):
+        mdevs = (annotation.Mdev(UUIDS[0], None),)
+        self.assertEqual(
+            mdevs, parse(with_metadata(annotation.write(mdevs))).annotated
+        )
+
+
+BOMB = ''.join(
+    f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10)
+)
+
+
+@ddt.ddt
+class HostileTest(testtools.TestCase):
+    @ddt.named_data(
+        (
+            'bomb',
+            f'<!DOCTYPE domain [<!ENTITY l0 "lol">{BOMB}]>'
+            '<domain>&l9;</domain>',
+            'document type',
+        ),
+        (
+            'external',
+            '<!DOCTYPE domain SYSTEM "file:///etc/passwd"><domain/>',
+            'document type',
+        ),
+        (
+            'external_entity',
+            '<!DOCTYPE domain [<!ENTITY x SYSTEM '
+            '"file:///etc/passwd">]><domain>&x;</domain>',
+            'document type',
+        ),
+        ('entity', '<domain>&lol;</domain>', 'is broken: undefined entity'),
+        ('empty', '', 'is broken: no element found'),
+        ('cut', LIVE[:-20], 'is broken: unclosed token'),
+        ('two', LIVE + LIVE, 'is broken: junk after document element'),
+        (
+            'prefix',
+            '<domain><metadata><x:y/></metadata></domain>',
+            'unbound prefix',
+        ),
+        ('attribute', '<domain a="1" a="2"/>', 'duplicate attribute'),
+        (
+            'encoding',
+            '<?xml version="1.0" encoding="klingon"?><domain/>',
+            "its encoding is 'klingon', and libvirt writes UTF-8",
+        ),
+        ('nul', '<domain>\0</domain>', 'is broken'),
+        ('other', '<domainbackup/>', 'it is no domain'),
+        (
+            'deep',
+            '<domain>' * 65 + '</domain>' * 65,
+            'more than 64 elements deep',
+        ),
+        ('endless', '<domain>' * 10**5, 'more than 64 elements deep'),
+        ('large', f'<domain>{" " * 10 * 2**20}</domain>', 'more than 4 MiB'),
+    )
+    def test_refused(self, text, words):
+        exc = self.assertRaises(domain_xml.DomainError, parse, text)
+        self.assertIn(words, str(exc))
+        self.assertEqual(1, len(str(exc).splitlines()), exc)
+
+    def test_any_encoding(self):
+        """None that Python has, or has not, is anything but refused."""
+        names = {
+            *encodings.aliases.aliases.keys(),
+            *encodings.aliases.aliases.values(),
+            *(
+                module.name
+                for module in pkgutil.iter_modules(encodings.__path__)
+            ),
+        }
+        for name in names - {'utf8', 'utf_8'}:
+            text = f'<?xml version="1.0" encoding="{name}"?><domain/>'
+            for raw in (text.encode(), text.encode('utf-16')):
+                self.assertRaises(
+                    domain_xml.DomainError, domain_xml.parse, raw
+                )
+
+    @ddt.data('UTF-8', 'utf-8')
+    def test_encoding_of_libvirt(self, name):
+        self.assertEqual(
+            domain_xml.Domain(UUIDS),
+            parse(f'<?xml version="1.0" encoding="{name}"?>{LIVE.lstrip()}'),
+        )
+
+    def test_not_utf8(self):
+        self.assertRaises(
+            domain_xml.DomainError,
+            domain_xml.parse,
+            b'<domain>\xff\xfe</domain>',
+        )
+
+    def test_wide(self):
+        """A million elements are as many calls, and no memory."""
+        self.assertEqual(
+            domain_xml.Domain(()), parse(f'<domain>{"<a/>" * 10**6}</domain>')
+        )

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+
+import ddt
+import hypothesis
+from hypothesis import strategies as st
+import testtools
+
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.daemons.collector import report
+from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.fleet import recorded as comparison
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication import snapshot
+from nova_mdev_compat.rules import loader
+from nova_mdev_compat.rules import model
+from tests import recordings
+from tests.unit import samples
+
+HOW = '; make one with "nova-mdev-collector --dry-run --format json"'
+RECORDED = sorted(
+    path.name for path in (samples.DATA / 'report').glob('*.json')
+)
+
+
+def recorded(name='mixed.json'):
+    return (samples.DATA / 'report' / name).read_text('utf-8')
+
+
+def change(path, value):
+    """Return the recording with another value at a path; None deletes it."""
+    data = json.loads(recorded())
+    where = data
+    for step in path[:-1]:
+        where = where[step]
+    if value is None:
+        del where[path[-1]]
+    else:
+        where[path[-1]] = value
+    return json.dumps(data)
+
+
+@ddt.ddt
+class ParseTest(testtools.TestCase):
+    @ddt.data(*RECORDED)
+    def test_what_was_written_is_what_is_read(self, name):
+        text = recorded(name)
+        self.assertEqual(
+            text, report.as_json(snapshot.parse(name, text)) + '\n'
+        )
+
+    def test_describes_as_the_host_did(self):
+        """Under the same rules a recorded device says the same again."""
+        rules = model.RuleSet(dict([samples.rules('design_example.yaml')]))
+        first = host_traits.describe(samples.parent(), rules)
+        host = snapshot.parse(
+            'x', report.as_json(host_traits.Host('x', (first,)))
+        )
+        (again,) = host.parents
+        self.assertEqual(first, host_traits.describe(again.parent, rules))
+
+    @ddt.data(
+        {},
+        {'parent_id': ''},
+        {'facts': {}},
+        {'target_type': None, 'parent_id': ''},
+    )
+    def test_device_that_could_not_be_read(self, changes):
+        """Nothing may land there, whatever the rules."""
+        parent = samples.parent(**changes)
+        unread = (traits.PARENT,) if not parent.parent_id else ()
+        host = host_traits.Host(
+            'x',
+            (
+                host_traits.unreadable(
+                    parent, exceptions.Failure('the library is gone'), unread
+                ),
+            ),
+        )
+        text = report.as_json(host)
+        again = snapshot.parse('x', text)
+        self.assertEqual(text, report.as_json(again))
+        rules = loader.load([str(samples.SHIPPED_RULES)])
+        (kind,) = comparison.kinds([again], [None, rules])
+        self.assertEqual(
+            '' not in (parent.parent_id, parent.target_type),
+            bool(kind.sources),
+        )
+        for target in kind.targets:
+            answer = explanation.answer(target, samples.A16)
+            self.assertIs(verdict.Status.UNKNOWN, answer.kind)
+            self.assertEqual('the library is gone', str(answer))
+
+    def test_every_shipped_rule(self):
+        rules = loader.load([str(samples.SHIPPED_RULES)])
+        parents = tuple(
+            host_traits.describe(
+                samples.parent(
+                    parent_id=parent_id, unknown={'mig': 'no driver'}
+                ),
+                rules,
+            )
+            for parent_id in ('10DE_2235', '8086_0BD5', 'MTTY', '1234_1111')
+        )
+        host = host_traits.Host('x', parents)
+        self.assertEqual(host, snapshot.parse('x', report.as_json(host)))
+
+    def refuse(self, text):
+        error = self.assertRaises(
+            snapshot.RecordingError, snapshot.parse, 'x.json', text
+        )
+        self.assertTrue(str(error).startswith('x.json: '), error)
+        self.assertTrue(str(error).endswith(HOW), error)
+        return str(error).removeprefix('x.json: ').removesuffix(HOW)
+
+    @ddt.data(
+        (b'', 'no JSON: Expecting value: line 1 column 1 (char 0)'),
+        (
+            b'{"a"',
+            "no JSON: Expecting ':' delimiter: line 1 column 5 (char 4)",
+        ),
+        (
+            b'\xff\xff',
+            "no JSON: 'utf-8' codec can't decode byte 0xff in "
+            'position 0: invalid start byte',
+        ),
+        (b'[]', 'no schema_version'),
+        (b'{}', 'no schema_version'),
+        (
+            b'{"schema_version": 2.0}',
+            'schema_version 2.0 is no version such as "2.1"',
+        ),
+        (
+            b'{"schema_version": "2.0"}',
+            "as a whole: 'host' is a required property",
+        ),
+    )
+    @ddt.unpack
+    def test_something_else(self, text, expected):
+        self.assertEqual(expected, self.refuse(text))
+
+    def test_nested_without_end(self):
+        self.assertIn(
+            'no JSON: maximum recursion depth exceeded',
+            self.refuse('[' * 200_000),
+        )
+
+    @ddt.data(
+        (('parents',), {}, "parents: {} is not of type 'array'"),
+        (
+            ('parents', 1, 'facts', 'ecc'),
+            True,
+            "parents.1.facts.ecc: True is not of type 'string'",
+        ),
+        (
+            ('parents', 0, 'facts'),
+            None,
+            "parents.0: 'facts' is a required property",
+        ),
+        (
+            ('parents', 0, 'parent_id'),
+            '10de:2235',
+            "parents.0.parent_id: '10de:2235' does not match '^[A-Z0-9_]*$'",
+        ),
+        (('parents', 0, 'parent_id'), '', 'parents.0.parent_id: it is empty'),
+        (
+            ('parents', 0, 'failure'),
+            7,
+            "parents.0.failure: 7 is not of type 'string', 'null'",
+        ),
+        (
+            ('parents', 0, 'accepts'),
+            ['CUSTOM_MDEV_ACCEPT_X'],
+            'CUSTOM_MDEV_ACCEPT_X does not read as ACCEPT_PARENT__TYPE',
+        ),
+        (
+            ('parents', 0, 'facts', '2x'),
+            'on',
+            "fact 2x: '2x' is not a fact name: lower case letters and digits, a "
+            'letter first',
+        ),
+        (
+            ('parents', 1, 'rules', 0, 'skipped_because', 0, 'cause'),
+            'x',
+            "parents.1.rules.0.skipped_because.0.cause: 'x' is not one of "
+            "['parent', 'type', 'fact', 'missing', 'vendor']",
+        ),
+    )
+    @ddt.unpack
+    def test_almost_right(self, path, value, expected):
+        self.assertIn(expected, self.refuse(change(path, value)))
+
+    @ddt.data('2.0', '2.1', '2.999')
+    def test_other_minor_version(self, version):
+        """What it says besides is not for us."""
+        data = json.loads(recorded())
+        expected = snapshot.parse('x', json.dumps(data))
+        data |= {'schema_version': version, 'new': {'a': [1]}}
+        for parent in data['parents']:
+            parent['new'] = ['b']
+            for rule in parent['rules']:
+                rule['new'] = None
+        self.assertEqual(expected, snapshot.parse('x', json.dumps(data)))
+
+    @ddt.data(
+        (
+            '1.0',
+            'Upgrade it where this was written, and have it written again',
+        ),
+        ('3.0', 'Upgrade it here'),
+    )
+    @ddt.unpack
+    def test_other_major_version(self, version, words):
+        error = self.assertRaises(
+            snapshot.RecordingError,
+            snapshot.parse,
+            'x.json',
+            json.dumps({'schema_version': version}),
+        )
+        self.assertEqual(
+            f'x.json: schema_version {version} cannot be read: this '
+            f'nova-mdev-compat reads 2.x. {words}',
+            str(error),
+        )
+
+    def test_a_long_message_is_cut(self):
+        self.assertLess(
+            len(self.refuse(change(('host',), ['x' * 10**6]))), 300
+        )
+
+    @hypothesis.given(
+        st.one_of(
+            st.binary(max_size=50),
+            st.recursive(
+                st.none() | st.booleans() | st.floats() | st.text(),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(st.text(), inner, max_size=3)
+                ),
+                max_leaves=5,
+            ).map(json.dumps),
+        )
+    )
+    def test_whatever_it_is_there_is_a_host_or_an_error(self, text):
+        try:
+            snapshot.parse('x', text)
+        except snapshot.RecordingError as error:
+            self.assertTrue(str(error))
+
+    @hypothesis.given(st.data())
+    def test_whatever_is_changed_there_is_a_host_or_an_error(self, data):
+        parsed = json.loads(recorded())
+        where, key = parsed, 'parents'
+        for _ in range(data.draw(st.integers(0, 5))):
+            inner = where[key]
+            if not isinstance(inner, dict | list) or not inner:
+                break
+            where = inner
+            key = data.draw(
+                st.sampled_from(
+                    sorted(where)
+                    if isinstance(where, dict)
+                    else range(len(where))
+                )
+            )
+        where[key] = data.draw(
+            st.one_of(
+                st.none(),
+                st.text(),
+                st.integers(),
+                st.lists(st.text()),
+                st.dictionaries(st.text(), st.text()),
+            )
+        )
+        try:
+            snapshot.parse('x', json.dumps(parsed))
+        except snapshot.RecordingError as error:
+            self.assertTrue(str(error))
+
+
+@ddt.ddt
+class RecordingsTest(testtools.TestCase):
+    @ddt.data(*recordings.HOSTS)
+    def test_are_what_python_m_tests_recordings_writes(self, name):
+        path = recordings.DIRECTORY / f'{name}.json'
+        self.assertEqual(recordings.text(name), path.read_text('utf-8'))
