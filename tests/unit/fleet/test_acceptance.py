@@ -292,7 +292,7 @@ class AsTheFilterDecidesTest(testtools.TestCase):
 
     def filter_keeps(self, voices, sources):
         """Ask the filter's decision about every candidate of a host."""
-        held = [sources.Source(1, frozenset(one)) for one in sources]
+        held = [matching.Source(1, frozenset(one)) for one in sources]
         acceptors = {
             mdev_type: candidates.Acceptors.of(
                 [
@@ -300,7 +300,7 @@ class AsTheFilterDecidesTest(testtools.TestCase):
                     for number, one in enumerate(voices)
                     if mdev_type in one.serves
                     and all(
-                        sources.matching(
+                        matching.accepting_traits(
                             {
                                 traits.encode_pattern(pattern): pattern
                                 for pattern in one.accepts
@@ -311,7 +311,7 @@ class AsTheFilterDecidesTest(testtools.TestCase):
                     )
                 ]
             )
-            for mdev_type, identities in sources.by_type(held).items()
+            for mdev_type, identities in matching.by_type(held).items()
         }
         decision = candidates.CandidateFilter(
             held, acceptors, frozenset({'VGPU'})
