@@ -13,15 +13,11 @@ from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import pattern as pat
 from nova_mdev_compat.core.verdict import Cause
 from nova_mdev_compat.core.verdict import Reason
-from nova_mdev_compat.core.verdict import Status
-from nova_mdev_compat.core.verdict import Verdict
 
 #: Of a host that has mdevs.
 NOT_PUBLISHED = Reason(Cause.MISSING, 'no collector has published here')
 #: Of a device whose traits do not say what it is.
 NO_IDENTITY = Reason(Cause.MISSING, 'no complete identity is published')
-#: Of a host or device that a collector has described.
-ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'declares nothing that it accepts')
 #: Of a host, for an instance with several mdevs of a type.
 TOGETHER = Reason(Cause.VENDOR, 'no single device accepts all of its mdevs')
 
@@ -32,48 +28,6 @@ def but(clause: str) -> str:
 
 
 NO_CAPACITY = but('has no free capacity')
-
-
-def not_served(mdev_type: str) -> Reason:
-    """Return why a target does not take a source of another type.
-
-    Nova compares the names of types, on the destination
-    (``LibvirtDriver.check_can_live_migrate_destination``).
-    """
-    return Reason(
-        Cause.TYPE,
-        f'does not serve type {mdev_type}, and Nova takes no other',
-    )
-
-
-def judge(
-    patterns: Collection[pat.Pattern],
-    serves: Collection[str],
-    source: Identity,
-) -> Verdict:
-    """Return whether one of the patterns accepts a source, or why none does.
-
-    It is unknown where one might if data were not missing.
-
-    :param patterns: of whoever is asked; any one of them suffices
-    :param serves: the mdev types that it takes
-    """
-    if not patterns:
-        return Verdict(Status.INCOMPATIBLE, (ACCEPTS_NOTHING,))
-    verdicts = [pattern.judge(source) for pattern in patterns]
-    accepted = any(verdicts)
-    if source.type not in serves and (
-        accepted
-        or any(pattern.takes_parent(source.parent) for pattern in patterns)
-    ):
-        return Verdict(Status.INCOMPATIBLE, (not_served(source.type),))
-    if accepted:
-        return Verdict(Status.COMPATIBLE)
-    unknown = any(one.kind is Status.UNKNOWN for one in verdicts)
-    return Verdict(
-        Status.UNKNOWN if unknown else Status.INCOMPATIBLE,
-        first_failures(patterns, source),
-    )
 
 
 def first_failures(

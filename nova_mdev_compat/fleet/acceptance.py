@@ -12,8 +12,8 @@ from typing import Any
 
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core.pattern import Pattern
-from nova_mdev_compat.core import traits
+from nova_mdev_compat.core import offer
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
 
 #: An amount, and the parents that may give it.
@@ -35,23 +35,6 @@ class Need:
     alternatives: tuple[Alternative, ...]
     resource_class: str
     amounts: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Voice:
-    """Somebody who says what is accepted: a parent, or a root for all.
-
-    :ivar accepts: its patterns
-    :ivar serves: mdev types that it takes
-    """
-
-    accepts: frozenset[Pattern]
-    serves: frozenset[str]
-
-    @classmethod
-    def of(cls, said: traits.Description) -> 'Voice':
-        """Return what a provider's traits make it say."""
-        return cls(frozenset(said.accepts.values()), said.types)
 
 
 #: Of all mdevs of an instance.
@@ -99,26 +82,26 @@ def most(need: Need, wanted: Needs) -> int:
 
 
 @functools.lru_cache(maxsize=65536)
-def accepts(voice: Voice, need: Need) -> bool:
-    """Tell whether a voice accepts all sources of a need."""
+def accepts(offered: Offer, need: Need) -> bool:
+    """Tell whether an offer accepts all sources of a need."""
     return any(
-        all(_judge(frozenset({voice}), source) for source in identities)
+        all(_judge(frozenset({offered}), source) for source in identities)
         for _, identities in need.alternatives
     )
 
 
 @functools.lru_cache(maxsize=65536)
-def judge(voices: frozenset[Voice], wanted: Needs) -> verdict.Verdict:
+def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
     """Return whether a host accepts all mdevs of an instance, or why not.
 
-    :param voices: the host's
+    :param offers: the host's
     """
     reasons: dict[verdict.Reason, None] = {}
     kinds = set()
     for need in wanted:
-        if any(accepts(voice, need) for voice in voices):
+        if any(accepts(one, need) for one in offers):
             continue
-        for one in _against(voices, need):
+        for one in _against(offers, need):
             kinds.add(one.kind)
             reasons.update(dict.fromkeys(one.reasons))
     if not reasons:
@@ -131,12 +114,12 @@ def judge(voices: frozenset[Voice], wanted: Needs) -> verdict.Verdict:
     return verdict.Verdict(kind, tuple(reasons))
 
 
-def _against(voices: frozenset[Voice], need: Need) -> list[verdict.Verdict]:
+def _against(offers: frozenset[Offer], need: Need) -> list[verdict.Verdict]:
     against = [
         one
         for _, identities in need.alternatives
         for source in identities
-        if not (one := _judge(voices, source))
+        if not (one := _judge(offers, source))
     ]
     return against or [
         verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
@@ -144,25 +127,8 @@ def _against(voices: frozenset[Voice], need: Need) -> list[verdict.Verdict]:
 
 
 @functools.lru_cache(maxsize=65536)
-def _judge(voices: frozenset[Voice], source: Identity) -> verdict.Verdict:
-    """Return what the voices of a host, taken together, say of a source."""
-    patterns = {pattern for voice in voices for pattern in voice.accepts}
-    serves = {name for voice in voices for name in voice.serves}
-    if len(voices) > 1 and any(
-        _judge(frozenset({voice}), source) for voice in voices
-    ):
-        return verdict.Verdict(verdict.Status.COMPATIBLE)
-    found = matching.judge(sorted(patterns, key=_order), serves, source)
-    if found and len(voices) > 1:
-        # One has the pattern, another serves the type.
-        return verdict.Verdict(
-            verdict.Status.INCOMPATIBLE, (matching.not_served(source.type),)
-        )
-    return found
-
-
-def _order(pattern: Pattern) -> tuple[str, str, str]:
-    return pattern.parent, pattern.type, str(pattern.conditions)
+def _judge(offers: frozenset[Offer], source: Identity) -> verdict.Verdict:
+    return offer.judge(offers, source)
 
 
 def fits(wanted: Needs, free: Mapping[Need, Mapping[Any, int]]) -> bool:

@@ -10,6 +10,7 @@ import string
 from nova_mdev_compat.core import equivalence
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
@@ -40,7 +41,7 @@ class Kind(equivalence.Kind):
         """Return whether it accepts a source, or why not."""
         if self.note is matching.NOT_PUBLISHED:
             return verdict.Verdict(verdict.Status.UNKNOWN, (self.note,))
-        return matching.judge(self.accepts, self.serves, source)
+        return Offer(frozenset(self.accepts), self.serves).judge(source)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import dataclasses
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.host import devices
 from nova_mdev_compat.publication import host_traits
@@ -109,11 +110,9 @@ def _floor(
                 f'vendor than {identity.display_parent(own.parent)}'
             ),
         )
-    if own.type != source.type:
-        return Answer(
-            verdict.Status.INCOMPATIBLE,
-            (Said('', '', (matching.not_served(source.type),)),),
-        )
+    floor = Offer(frozenset(), frozenset({own.type})).floor(source)
+    if floor:
+        return Answer(verdict.Status.INCOMPATIBLE, (Said('', '', (floor,)),))
     if not target.outcomes:
         return _refused(verdict.Cause.PARENT, target.note)
     return None

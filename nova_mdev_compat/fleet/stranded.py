@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet.instances import Instance
 from nova_mdev_compat.fleet import model
@@ -59,10 +60,10 @@ def find(
     alike = collections.defaultdict(list)
     for instance in instances:
         alike[instance.needs].append(instance)
-    by_voices = _by_voices(cloud)
+    by_offers = _by_offers(cloud)
     found = []
     for needs, some in alike.items():
-        offers = _offers(by_voices, needs, free, unavailable)
+        offers = _offers(by_offers, needs, free, unavailable)
         takers = {uuid for uuid, offer in offers.items() if not offer.against}
         found += [
             _stranded(instance, offers)
@@ -75,22 +76,22 @@ def find(
 
 
 #: Who speaks on some hosts, None where nobody does, and which these are.
-ByVoices = Mapping[frozenset[acceptance.Voice] | None, list[model.Host]]
+ByOffers = Mapping[frozenset[Offer] | None, list[model.Host]]
 
 
-def _by_voices(cloud: model.Cloud) -> ByVoices:
-    voices: dict[int, acceptance.Voice] = {}
+def _by_offers(cloud: model.Cloud) -> ByOffers:
+    offers: dict[int, Offer] = {}
     found = collections.defaultdict(list)
     for host in cloud.hosts:
         if not host.parents:
             continue
         for parent in host.parents:
             # Of parents with equal traits it is one object.
-            voices[id(parent.said)] = voices.get(
-                id(parent.said)
-            ) or acceptance.Voice.of(parent.said)
+            offers[id(parent.said)] = offers.get(id(parent.said)) or Offer.of(
+                parent.said
+            )
         found[
-            frozenset(voices[id(parent.said)] for parent in host.parents)
+            frozenset(offers[id(parent.said)] for parent in host.parents)
             if host.published
             else None
         ].append(host)
@@ -98,8 +99,8 @@ def _by_voices(cloud: model.Cloud) -> ByVoices:
 
 
 @dataclasses.dataclass(frozen=True)
-class Offer:
-    """What a host says to an instance.
+class HostAnswer:
+    """Whether a host takes an instance, and why not.
 
     :ivar against: why it does not take it; none if it does
     :ivar accepts: it would, had it capacity
@@ -111,11 +112,11 @@ class Offer:
 
 
 def _offers(
-    by_voices: ByVoices,
+    by_offers: ByOffers,
     needs: acceptance.Needs | None,
     free: Free,
     unavailable: Mapping[str, str],
-) -> dict[str, Offer]:
+) -> dict[str, HostAnswer]:
     """Return what all hosts say, by UUID.
 
     Nothing if it is not known what to ask them.
@@ -124,29 +125,29 @@ def _offers(
         return {}
     return {
         offer.host.uuid: offer
-        for voices, hosts in by_voices.items()
-        for offer in _offers_of(voices, hosts, needs, free, unavailable)
+        for offers, hosts in by_offers.items()
+        for offer in _offers_of(offers, hosts, needs, free, unavailable)
     }
 
 
 def _offers_of(
-    voices: frozenset[acceptance.Voice] | None,
+    offers: frozenset[Offer] | None,
     hosts: Iterable[model.Host],
     needs: acceptance.Needs,
     free: Free,
     unavailable: Mapping[str, str],
-) -> Iterator[Offer]:
-    if voices is None:
+) -> Iterator[HostAnswer]:
+    if offers is None:
         said = str(matching.NOT_PUBLISHED)
     else:
-        said = str(acceptance.judge(voices, needs))
+        said = str(acceptance.judge(offers, needs))
     for host in hosts:
         against = said
         if not said and host.uuid in unavailable:
             against = matching.but(unavailable[host.uuid])
         elif not said and not _fits(host, needs, free):
             against = matching.NO_CAPACITY
-        yield Offer(host, against, not said)
+        yield HostAnswer(host, against, not said)
 
 
 def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
@@ -158,14 +159,16 @@ def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
                     parent.uuid, 0
                 )
                 for parent in host.parents
-                if acceptance.accepts(acceptance.Voice.of(parent.said), need)
+                if acceptance.accepts(Offer.of(parent.said), need)
             }
             for need in needs
         },
     )
 
 
-def _stranded(instance: Instance, offers: Mapping[str, Offer]) -> Stranded:
+def _stranded(
+    instance: Instance, offers: Mapping[str, HostAnswer]
+) -> Stranded:
     others = [
         offer for uuid, offer in offers.items() if uuid != instance.host.uuid
     ]
@@ -181,7 +184,7 @@ def _stranded(instance: Instance, offers: Mapping[str, Offer]) -> Stranded:
     )
 
 
-def _because(others: Iterable[Offer]) -> str:
+def _because(others: Iterable[HostAnswer]) -> str:
     """Return the reasons, the most frequent first."""
     counts = collections.Counter(offer.against for offer in others)
     told = counts.most_common(_TOLD)

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
@@ -176,7 +177,7 @@ class Judge:
         )
 
 
-def _voices(answers: survey.Answers) -> dict[str, set[acceptance.Voice]]:
+def _voices(answers: survey.Answers) -> dict[str, set[Offer]]:
     """Return who speaks for each host, by the UUID of its root provider."""
     accepts, serves = (
         collections.defaultdict(set),
@@ -193,7 +194,7 @@ def _voices(answers: survey.Answers) -> dict[str, set[acceptance.Voice]]:
     voices = collections.defaultdict(set)
     for uuid, root in roots.items():
         voices[root].add(
-            acceptance.Voice(frozenset(accepts[uuid]), frozenset(serves[uuid]))
+            Offer(frozenset(accepts[uuid]), frozenset(serves[uuid]))
         )
     return voices
 

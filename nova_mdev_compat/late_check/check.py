@@ -12,9 +12,9 @@ import dataclasses
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import schema_version
-from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
@@ -133,28 +133,18 @@ def _judge(
     if not description.managed:
         yield _unknown(f'{where}: {matching.NOT_PUBLISHED}')
         return
+    offered = Offer.of(description)
+    served = offered.for_type(target.type)
     fitting = [one for one in sources if one.type == target.type]
     for source in fitting or ([] if gaps else sources):
-        kind, why = _answer(target.type, device, description, source)
-        if kind is not verdict.Status.COMPATIBLE:
-            yield Finding(kind, f'{where} does not accept {source}: {why}')
-
-
-def _answer(
-    mdev_type: str,
-    device: devices_file.Device,
-    description: traits.Description,
-    source: identity.Identity,
-) -> tuple[verdict.Status, str]:
-    if source.type != mdev_type:
-        return (
-            verdict.Status.INCOMPATIBLE,
-            str(matching.not_served(source.type)),
-        )
-    answer = matching.judge(
-        description.accepts.values(), description.types, source
-    )
-    return answer.kind, _said(device, description.accepts, source, answer)
+        answer = offered.judge(source)
+        if not fitting and (floor := served.floor(source)):
+            answer = verdict.Verdict.from_reasons((floor,))
+        if not answer:
+            why = _said(device, description.accepts, source, answer)
+            yield Finding(
+                answer.kind, f'{where} does not accept {source}: {why}'
+            )
 
 
 def _said(

@@ -10,6 +10,7 @@ from oslo_log import log as logging
 
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core.pattern import Stage
 
@@ -145,7 +146,7 @@ def clauses(
         apart = (
             str(matching.TOGETHER)
             if len(sources) > 1
-            else str(matching.not_served(mdev_type))
+            else str(offer.not_served(mdev_type))
         )
         for source in sources:
             for name, pattern in patterns.items():

@@ -5,6 +5,7 @@ import collections
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import device_classes
@@ -73,7 +74,7 @@ def concerned(upgrade: Upgrade) -> Members:
     """
     asked = upgrade.asked_about()
     changing = {
-        acceptance.Voice.of(one)
+        Offer.of(one)
         for one in {
             id(parent.said): parent.said
             for host, parent in upgrade.cloud.parents()
@@ -208,7 +209,7 @@ class _Builder:
                     device_classes.reduced(one, self._asked)
                     for one in said.identities()
                 ),
-                acceptance.Voice.of(said) if published else None,
+                Offer.of(said) if published else None,
                 said.types | said.in_use,
             )
             self._known[key] = self._devices.setdefault(

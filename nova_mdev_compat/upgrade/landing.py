@@ -12,6 +12,7 @@ import dataclasses
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
 
@@ -37,7 +38,7 @@ class Device:
     """
 
     identities: frozenset[identity.Identity]
-    voice: acceptance.Voice | None
+    voice: Offer | None
     types: frozenset[str]
 
 

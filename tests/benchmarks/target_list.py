@@ -7,6 +7,7 @@ import time
 
 from oslo_utils import uuidutils
 
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
@@ -109,9 +110,7 @@ class Cloud:
     def _accepting(self, cloud, instance):
         voices = {}
         for host, parent in cloud.parents():
-            voices.setdefault(host.name, set()).add(
-                acceptance.Voice.of(parent.said)
-            )
+            voices.setdefault(host.name, set()).add(Offer.of(parent.said))
         return {
             name
             for name, some in voices.items()

@@ -13,6 +13,7 @@ import requests
 import testtools
 
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import acceptance
@@ -182,7 +183,7 @@ class Cloud:
         if silent:
             return targets.Standing.UNKNOWN
         voices = {
-            uuid: acceptance.Voice.of(traits.describe(self.said[uuid]))
+            uuid: Offer.of(traits.describe(self.said[uuid]))
             for uuid in parents
         }
         found = acceptance.judge(frozenset(voices.values()), wanted)

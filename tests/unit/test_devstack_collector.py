@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from nova_mdev_compat.cmd import collector as command
 from nova_mdev_compat.conf import collector
-from nova_mdev_compat.conf import nova
+from nova_mdev_compat.host import nova_types
 from tests.devstack import base
 
 
@@ -97,7 +97,7 @@ class CollectorTest(base.PluginTestCase):
     def test_mdev_types(self):
         self.run_ok('stack')
         (self.root / 'devices/virtual/mtty/mtty').mkdir(parents=True)
-        types = nova.mdev_types(self.options(), str(self.root))
+        types = nova_types.mdev_types(self.options(), str(self.root))
         self.assertEqual('mtty-1', types.type_of('mtty_mtty', None))
         self.assertEqual('mtty-2', types.type_of('pci_0', '0000:01:00.0'))
 

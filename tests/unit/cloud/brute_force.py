@@ -8,6 +8,7 @@ instance can move while some hosts have been upgraded, and that is all.
 import abc
 import itertools
 
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.fleet import acceptance
 
 
@@ -180,9 +181,7 @@ class CloudWorld(World):
                 [
                     device
                     for device, parent in enumerate(host.parents)
-                    if acceptance.accepts(
-                        acceptance.Voice.of(parent.said), need
-                    )
+                    if acceptance.accepts(Offer.of(parent.said), need)
                 ]
                 for need in needs
             )

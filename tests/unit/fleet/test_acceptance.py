@@ -10,6 +10,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import pattern as pat
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
@@ -31,7 +32,7 @@ def takes(op, value, mdev_type='NVIDIA_558', parent='10DE_2235'):
 
 
 def voice(*patterns, serves=('NVIDIA_558',)):
-    return acceptance.Voice(frozenset(patterns), frozenset(serves))
+    return Offer(frozenset(patterns), frozenset(serves))
 
 
 UP_TO_535 = voice(takes(pat.Op.LE, '535_54_03'))
@@ -339,7 +340,9 @@ class AsTheFilterDecidesTest(testtools.TestCase):
 class FirstFailuresTest(testtools.TestCase):
     @hypothesis.given(st.lists(_patterns, min_size=1, max_size=4), _identities)
     def test_nothing_exactly_where_a_pattern_accepts(self, patterns, source):
-        found = matching.judge(patterns, [source.type], source)
+        found = Offer(frozenset(patterns), frozenset({source.type})).judge(
+            source
+        )
         self.assertIs(
             found.kind is verdict.Status.COMPATIBLE,
             not matching.first_failures(patterns, source),

@@ -18,6 +18,7 @@ import testtools
 from nova_mdev_compat.conf import mdev_compat
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import offer
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import explanation
 from nova_mdev_compat.late_check import annotation
@@ -167,7 +168,7 @@ class OneAnswerTest(testtools.TestCase):
         self.assertEqual(
             (False, verdict.Status.INCOMPATIBLE), (accepted, kind)
         )
-        self.assertIn(str(matching.ACCEPTS_NOTHING), text)
+        self.assertIn(str(offer.ACCEPTS_NOTHING), text)
 
     def test_reason(self):
         """With one rule there is one, and none is left out."""

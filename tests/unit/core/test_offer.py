@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import unittest
+
+from nova_mdev_compat.core import offer
+from nova_mdev_compat.core.identity import Identity
+from nova_mdev_compat.core.offer import Offer
+from nova_mdev_compat.core.pattern import Condition
+from nova_mdev_compat.core.pattern import Op
+from nova_mdev_compat.core.pattern import Pattern
+from nova_mdev_compat.core.verdict import Status
+
+TYPE = 'NVIDIA_558'
+A40 = Pattern('10DE_2235', 'ANY')
+A40_NEW = Pattern('10DE_2235', 'ANY', (Condition('driver', Op.GE, '550'),))
+L40S = Pattern('10DE_26B9', 'ANY')
+SOURCE = Identity.of('10DE_2235', TYPE, {'driver': '550'})
+NO_FACTS = Identity.of('10DE_2235', TYPE, {})
+NOT_SERVED = offer.not_served(TYPE)
+
+
+def make(*accepts, serves=(TYPE,)):
+    return Offer(frozenset(accepts), frozenset(serves))
+
+
+class JudgeTest(unittest.TestCase):
+    def check(self, offered, status, *reasons, source=SOURCE):
+        found = offered.judge(source)
+        self.assertIs(status, found.kind)
+        self.assertEqual([*reasons], [str(one) for one in found.reasons])
+
+    def test_one_pattern_suffices(self):
+        self.check(make(L40S, A40), Status.COMPATIBLE)
+
+    def test_no_pattern(self):
+        self.check(
+            make(), Status.INCOMPATIBLE, 'declares nothing that it accepts'
+        )
+
+    def test_floor_holds_whatever_patterns_say(self):
+        self.check(
+            make(A40, serves=['NVIDIA_557']),
+            Status.INCOMPATIBLE,
+            str(NOT_SERVED),
+        )
+
+    def test_another_parent_is_told_before_another_type(self):
+        self.check(
+            make(L40S, serves=['NVIDIA_557']),
+            Status.INCOMPATIBLE,
+            'device 10de:2235 is not 10de:26b9',
+        )
+
+    def test_unknown_where_data_are_missing(self):
+        self.check(
+            make(A40_NEW, L40S),
+            Status.UNKNOWN,
+            'driver of the source is unknown',
+            source=NO_FACTS,
+        )
+
+
+class FloorTest(unittest.TestCase):
+    def test_served(self):
+        self.assertIsNone(make(serves=['NVIDIA_557', TYPE]).floor(SOURCE))
+
+    def test_another_type_is_decided(self):
+        offered = make(A40, serves=['NVIDIA_557', TYPE])
+        self.assertEqual(
+            NOT_SERVED, offered.for_type('NVIDIA_557').floor(SOURCE)
+        )
+
+
+class OfHostTest(unittest.TestCase):
+    def test_one_offer_suffices(self):
+        self.assertTrue(offer.judge([make(L40S), make(A40)], SOURCE))
+
+    def test_pattern_and_type_of_different_parents(self):
+        found = offer.judge(
+            [make(A40, serves=['NVIDIA_557']), make(L40S)], SOURCE
+        )
+        self.assertEqual(
+            (Status.INCOMPATIBLE, (NOT_SERVED,)), (found.kind, found.reasons)
+        )
+
+    def test_no_offer(self):
+        self.assertEqual(
+            (offer.ACCEPTS_NOTHING,), offer.judge([], SOURCE).reasons
+        )
