@@ -6,11 +6,11 @@ copyright = 'nova-mdev-compat contributors'  # noqa: A001
 root_doc = 'index'
 
 extensions = ['cliff.sphinxext', 'oslo_config.sphinxext']
-# The commands are ours, not another package's for a command of ours.
+# The commands come from this distribution.
 autoprogram_cliff_app_dist_name = 'nova-mdev-compat'
-# What options begin with is no dash.
+# Options begin with two hyphens, which must not become a dash.
 smartquotes_action = 'qe'
-# Most blocks are commands, and what they print.
+# Most blocks are commands and their output.
 highlight_language = 'none'
 html_theme = 'furo'
 html_title = project
@@ -19,14 +19,14 @@ man_pages = [
     (
         'cli/nova-mdev-annotator',
         'nova-mdev-annotator',
-        'write into domains what their mdevs come from',
+        'annotate domains with the identity of their mdevs',
         '',
         8,
     ),
     (
         'cli/nova-mdev-collector',
         'nova-mdev-collector',
-        'publish what mdev-capable devices are and accept',
+        'publish what mdev parents are and accept',
         '',
         8,
     ),
@@ -40,14 +40,14 @@ man_pages = [
     (
         'cli/nova-mdev-guard',
         'nova-mdev-guard',
-        'ask before a domain with mdevs arrives by live migration',
+        'check a domain with mdevs before it arrives',
         '',
         8,
     ),
     (
         'cli/nova-mdev-rules',
         'nova-mdev-rules',
-        'check rules for live migration of mdevs, and what they mean',
+        'check rules for live migration of mdevs, and explain them',
         '',
         1,
     ),
@@ -59,5 +59,5 @@ man_pages = [
         1,
     ),
 ]
-# A manual page is read where no link can be followed.
+# Links cannot be followed in a manual page.
 man_show_urls = True
