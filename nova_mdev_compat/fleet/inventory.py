@@ -20,7 +20,7 @@ from nova_mdev_compat.placement import queries
 from nova_mdev_compat.publication import host_traits
 
 MANAGED = f'required={traits.SCHEMA}'
-SILENT = f'required=!{traits.SCHEMA}'
+UNPUBLISHED = f'required=!{traits.SCHEMA}'
 #: Not the roots, which repeat what their parents say.
 PARENTS = f'{MANAGED},!{traits.HOST}'
 
@@ -56,9 +56,9 @@ def read(
         # that does not exist.
         return assemble(placement.providers_at(''), (), {})
     managed_query = queries.query(queries.readable(carried))
-    silent = [
-        *placement.providers_at(SILENT),
-        *_strangers(placement, traits.other_schemas(carried)),
+    unpublished = [
+        *placement.providers_at(UNPUBLISHED),
+        *_other_schemas(placement, traits.other_schemas(carried)),
     ]
     managed = {
         item.uuid: item for item in placement.providers_at(managed_query)
@@ -72,10 +72,10 @@ def read(
         managed,
         _changed(managed, placement.providers_at(managed_query)),
     )
-    return assemble(silent, managed.values(), found)
+    return assemble(unpublished, managed.values(), found)
 
 
-def _strangers(
+def _other_schemas(
     placement: client.Placement, schemas: Collection[str]
 ) -> list[client.Provider]:
     """Return who publishes in schemas that are not read here."""
@@ -154,18 +154,18 @@ def _reread(
 
 
 def assemble(
-    silent: Iterable[client.Provider],
+    unpublished: Iterable[client.Provider],
     managed: Iterable[client.Provider],
     found: Mapping[str, Collection[str]],
 ) -> model.Cloud:
     """Return the cloud that providers and their traits make.
 
-    :param silent: providers on which no collector has published what can be
+    :param unpublished: providers on which no collector has published what can be
         read here
     :param managed: the others
     :param found: traits of ours of the managed ones, by UUID
     """
-    providers = {item.uuid: item for item in (*silent, *managed)}
+    providers = {item.uuid: item for item in (*unpublished, *managed)}
     parents = collections.defaultdict(list)
     for item in providers.values():
         root = providers.get(item.root)

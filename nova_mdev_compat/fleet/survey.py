@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all hosts say to the mdevs of one instance.
+"""What all hosts offer one instance.
 
-In few requests, however many hosts there are: those who speak for a host are
-asked for by the patterns that they carry, and patterns that stop the
-instance for the same reason are asked for together. For an instance with one
-mdev these are seven, and one for each such reason.
+In few requests, however many hosts there are: providers are asked for by the
+patterns that they carry, and patterns that stop the instance for the same
+reason are asked for together. For an instance with one mdev these are seven
+requests, and one for each such reason.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+import collections
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import dataclasses
 
-from nova_mdev_compat.core import identity
+from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import acceptance
@@ -19,57 +21,65 @@ from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
 
-#: What is asked, beside patterns, types and Free.
-HOSTS = 'hosts'
-SILENT = 'silent'
-ROOM = 'room'
-ANY_TYPE = 'any type'
+ByUuid = dict[str, client.Provider]
 
 
-@dataclasses.dataclass(frozen=True)
-class Free:
-    """A parent that accepts a need has at least so much to spare.
+@dataclasses.dataclass
+class Survey:
+    """The answers of Placement, by the UUID of a provider.
 
-    :ivar mdev_type: which it serves, of those that the need may be of
+    :ivar hosts: roots that advertise
+    :ivar with_type: advertising providers that serve any mdev type
+    :ivar unpublished: providers without a schema of ours
+    :ivar other_schema: providers with a schema that is not read here
+    :ivar schemas: the traits of these schemas
+    :ivar with_room: roots with the other resources that the instance needs
+    :ivar accepts: patterns of advertising providers
+    :ivar serves: mdev types of these, of those that the instance has
+    :ivar root_of: their roots
+    :ivar free: how much accepting parents have to spare, as far as it
+        matters, by need and root
     """
 
-    need: acceptance.Need
-    mdev_type: str
-    amount: int
+    hosts: ByUuid = dataclasses.field(default_factory=dict)
+    with_type: ByUuid = dataclasses.field(default_factory=dict)
+    unpublished: ByUuid = dataclasses.field(default_factory=dict)
+    other_schema: ByUuid = dataclasses.field(default_factory=dict)
+    schemas: tuple[str, ...] = ()
+    with_room: ByUuid = dataclasses.field(default_factory=dict)
+    accepts: dict[str, set[Pattern]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(set)
+    )
+    serves: dict[str, set[str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(set)
+    )
+    root_of: dict[str, str] = dataclasses.field(default_factory=dict)
+    free: dict[
+        tuple[acceptance.Need, str], collections.Counter[client.Provider]
+    ] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(collections.Counter)
+    )
 
-
-@dataclasses.dataclass(frozen=True)
-class Strangers:
-    """Somebody publishes in schemas that are not read here.
-
-    :ivar schemas: their traits
-    """
-
-    schemas: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Serves:
-    """Who speaks for a host serves a type."""
-
-    mdev_type: str
+    def offers(self) -> dict[str, frozenset[Offer]]:
+        """Return what each host offers, by the UUID of its root."""
+        found = collections.defaultdict(set)
+        for uuid, patterns in self.accepts.items():
+            found[self.root_of[uuid]].add(
+                Offer(frozenset(patterns), frozenset(self.serves[uuid]))
+            )
+        return {root: frozenset(offers) for root, offers in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """Something to know of providers.
+    """Something to ask Placement.
 
-    :ivar about: HOSTS, SILENT, ROOM or ANY_TYPE; Strangers; Serves; Free; or
-        a pattern, for all those that stop the instance alike
-    :ivar queries: as decision.queries returns them
+    :ivar queries: as queries.queries returns them
+    :ivar note: puts the answer where it belongs
     """
 
-    about: Hashable
     queries: tuple[tuple[str, ...], ...]
-
-
-#: The providers that each question finds, by their UUID.
-Answers = Mapping[Hashable, Mapping[str, client.Provider]]
+    note: Callable[[ByUuid], object]
 
 
 def ask(
@@ -77,164 +87,156 @@ def ask(
     wanted: acceptance.Needs,
     room: Mapping[str, int],
     progress: inventory.Progress = iter,
-) -> Answers:
-    """Return what is to be known of hosts to judge them.
+) -> Survey:
+    """Return what must be known of hosts to judge them.
 
     :param room: amounts of other resources, by class, that the instance has
         from its host's root provider
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
+    survey = Survey()
     carried = placement.carried_traits()
-    return {
-        question.about: _answer(placement, question)
-        for question in progress(questions(carried, wanted, room))
-    }
-
-
-def _answer(
-    placement: client.Placement, question: Question
-) -> dict[str, client.Provider]:
-    found = [
-        {
-            provider.uuid: provider
-            for query in some
-            for provider in placement.providers_at(query)
-        }
-        for some in question.queries
-    ]
-    everywhere = set.intersection(*map(set, found))
-    return {
-        uuid: provider
-        for uuid, provider in found[0].items()
-        if uuid in everywhere
-    }
+    asked = list(questions(survey, carried, wanted, room))
+    for question in progress(asked):
+        found = [
+            {
+                provider.uuid: provider
+                for query in alternatives
+                for provider in placement.providers_at(query)
+            }
+            for alternatives in question.queries
+        ]
+        everywhere = set.intersection(*map(set, found))
+        question.note({uuid: found[0][uuid] for uuid in everywhere})
+    return survey
 
 
 def questions(
-    carried: Collection[str], wanted: acceptance.Needs, room: Mapping[str, int]
-) -> list[Question]:
-    """Return what to ask; of traits that exist, or Placement refuses it.
+    survey: Survey,
+    carried: Collection[str],
+    wanted: acceptance.Needs,
+    room: Mapping[str, int],
+) -> Iterator[Question]:
+    """Yield what to ask; only of traits that exist, or Placement refuses.
 
+    :param survey: gets the answers
     :param carried: traits of ours that any provider carries
     """
-    found = []
-    schemas = tuple(traits.other_schemas(carried))
-    if schemas:
-        found.append(
-            Question(Strangers(schemas), queries.queries([schemas], ()))
+    survey.schemas = tuple(traits.other_schemas(carried))
+    if survey.schemas:
+        yield Question(
+            queries.queries([survey.schemas], ()), survey.other_schema.update
         )
-    speakers = queries.advertisers(carried)
-    if speakers is None or traits.HOST not in carried:
-        return [*found, _one(SILENT, '')]  # nobody has published
+    advertisers = queries.advertisers(carried)
+    if advertisers is None or traits.HOST not in carried:
+        yield _one('', survey.unpublished)  # no collector has published
+        return
     published = traits.describe(carried)
     readable = queries.readable(carried)
-    return [
-        *found,
-        _one(SILENT, inventory.SILENT),
-        _one(HOSTS, queries.query([('required', traits.HOST), *readable])),
-        *(
-            [
-                _one(
-                    ROOM,
-                    queries.query(
-                        [
-                            ('required', traits.HOST),
-                            ('resources', _resources(room)),
-                        ]
-                    ),
-                )
-            ]
-            if room
-            else []
-        ),
-        *_by_type(published.types, wanted, speakers),
-        *_by_pattern(published.accepts, wanted, speakers),
-        *_with_capacity(published, wanted, readable),
-    ]
+    host = ('required', traits.HOST)
+    yield _one(inventory.UNPUBLISHED, survey.unpublished)
+    yield _one(queries.query([host, *readable]), survey.hosts)
+    if room:
+        amounts = ','.join(
+            f'{name}:{amount}' for name, amount in sorted(room.items())
+        )
+        yield _one(
+            queries.query([host, ('resources', amounts)]), survey.with_room
+        )
+    yield from _types(survey, published.types, wanted, advertisers)
+    yield from _patterns(survey, published.accepts, wanted, advertisers)
+    yield from _capacity(survey, published, wanted, readable)
 
 
-def _one(about: Hashable, query: str) -> Question:
-    return Question(about, ((query,),))
+def _one(query: str, answers: ByUuid) -> Question:
+    return Question(((query,),), answers.update)
 
 
-def _resources(amounts: Mapping[str, int]) -> str:
-    return ','.join(
-        f'{name}:{amount}' for name, amount in sorted(amounts.items())
-    )
-
-
-def _by_type(
+def _types(
+    survey: Survey,
     types: frozenset[str],
-    wanted: Iterable[acceptance.Need],
-    speakers: queries.Parameters,
-) -> list[Question]:
-    if not types:
-        return []
-    names = [traits.TYPE + mdev_type for mdev_type in types]
-    return [Question(ANY_TYPE, queries.queries([names], speakers))] + [
-        _one(
-            Serves(mdev_type),
-            queries.query([*speakers, ('required', traits.TYPE + mdev_type)]),
+    wanted: acceptance.Needs,
+    advertisers: queries.Parameters,
+) -> Iterator[Question]:
+    if types:
+        names = [traits.TYPE + mdev_type for mdev_type in types]
+        yield Question(
+            queries.queries([names], advertisers), survey.with_type.update
         )
-        for mdev_type in sorted(
-            types & {name for need in wanted for name, _ in need.alternatives}
-        )
-    ]
+    needed = {name for need in wanted for name, _ in need.alternatives}
+    for mdev_type in sorted(types & needed):
+
+        def note(found: ByUuid, mdev_type: str = mdev_type) -> None:
+            for uuid in found:
+                survey.serves[uuid].add(mdev_type)
+
+        query = [*advertisers, ('required', traits.TYPE + mdev_type)]
+        yield Question(((queries.query(query),),), note)
 
 
-def _by_pattern(
+def _patterns(
+    survey: Survey,
     patterns: Mapping[str, Pattern],
-    wanted: Iterable[acceptance.Need],
-    speakers: queries.Parameters,
-) -> list[Question]:
+    wanted: acceptance.Needs,
+    advertisers: queries.Parameters,
+) -> Iterator[Question]:
+    """Ask once for all patterns that stop the instance alike."""
     sources = [
         source
         for need in wanted
         for _, identities in need.alternatives
         for source in identities
     ]
-    alike: dict[object, list[str]] = {}
+    alike = collections.defaultdict(list)
     for name, pattern in sorted(patterns.items()):
-        alike.setdefault(_fate(pattern, sources), []).append(name)
-    return [
-        Question(patterns[names[0]], queries.queries([names], speakers))
-        for names in alike.values()
-    ]
+        alike[outcome(pattern, sources)].append(name)
+    for names in alike.values():
+
+        def note(found: ByUuid, pattern: Pattern = patterns[names[0]]) -> None:
+            for uuid, provider in found.items():
+                survey.accepts[uuid].add(pattern)
+                survey.root_of[uuid] = provider.root
+
+        yield Question(queries.queries([names], advertisers), note)
 
 
-def _fate(pattern: Pattern, sources: Iterable[identity.Identity]) -> object:
-    """Return all that judgement takes from a pattern."""
+def outcome(pattern: Pattern, sources: Iterable[Identity]) -> object:
+    """Return all that a verdict takes from a pattern."""
     return tuple(
         (pattern.judge(source).kind, matching.first_failure(pattern, source))
         for source in sources
     )
 
 
-def _with_capacity(
+def _capacity(
+    survey: Survey,
     published: traits.Description,
     wanted: acceptance.Needs,
     readable: queries.Parameters,
-) -> list[Question]:
-    return [
-        Question(
-            Free(need, mdev_type, amount),
-            queries.queries(
-                accepting,
-                [
-                    *readable,
-                    ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
-                    ('resources', f'{need.resource_class}:{amount}'),
-                ],
-            ),
-        )
-        for need in wanted
-        for mdev_type, sources in need.alternatives
-        for amount in range(1, acceptance.most(need, wanted) + 1)
-        if mdev_type in published.types
-        and all(
-            accepting := [
+) -> Iterator[Question]:
+    """Ask for the parents that accept a need and have so much to spare."""
+    for need in wanted:
+        for mdev_type, sources in need.alternatives:
+            accepting = [
                 matching.accepting_traits(published.accepts, source)
                 for source in sources
             ]
-        )
-    ]
+            if mdev_type not in published.types or not all(accepting):
+                continue
+            for amount in range(1, acceptance.most(need, wanted) + 1):
+
+                def note(
+                    found: ByUuid,
+                    need: acceptance.Need = need,
+                    amount: int = amount,
+                ) -> None:
+                    for provider in found.values():
+                        free = survey.free[need, provider.root]
+                        free[provider] = max(amount, free[provider])
+
+                tail = [
+                    *readable,
+                    ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
+                    ('resources', f'{need.resource_class}:{amount}'),
+                ]
+                yield Question(queries.queries(accepting, tail), note)

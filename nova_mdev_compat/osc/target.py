@@ -58,20 +58,20 @@ class ListTarget(command.Lister):
             self.placement, server.id, server.hypervisor_hostname
         )
         wanted = _wanted(server, instance)
-        answers = survey.ask(self.placement, wanted, room, reporting.progress)
-        found = targets.Judge(
-            answers,
+        found = targets.find(
+            survey.ask(self.placement, wanted, room, reporting.progress),
             wanted,
             room,
             nova.unavailable(self.compute),
-        ).targets(instance.host.uuid)
+            instance.host.uuid,
+        )
         return COLUMNS, self._told(parsed_args.all, instance, found)
 
     def _told(
         self,
         everything: bool,
         instance: instances.Instance,
-        found: Sequence[targets.Target],
+        found: Sequence[targets.TargetHost],
     ) -> list[tuple[Any, ...]]:
         with_mdevs = [
             target
@@ -117,7 +117,7 @@ def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
     return instance.needs
 
 
-def _row(target: targets.Target) -> tuple[Any, ...]:
+def _row(target: targets.TargetHost) -> tuple[Any, ...]:
     return (
         target.host,
         target.standing.value,

@@ -74,9 +74,9 @@ class Cloud:
         answers = survey.ask(self.placement, instance.needs, room)
         return {
             target.host
-            for target in targets.Judge(
-                answers, instance.needs, room, {}
-            ).targets(instance.host.uuid)
+            for target in targets.find(
+                answers, instance.needs, room, {}, instance.host.uuid
+            )
             if target.standing is targets.Standing.COMPATIBLE
         }
 

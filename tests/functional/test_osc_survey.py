@@ -267,9 +267,9 @@ class SurveyTest(testtools.TestCase):
         )
         return sorted(
             (target.host, '; '.join(target.because))
-            for target in targets.Judge(
-                survey.ask(placement, wanted, {}), wanted, {}, {}
-            ).targets('nobody')
+            for target in targets.find(
+                survey.ask(placement, wanted, {}), wanted, {}, {}, 'nobody'
+            )
         )
 
     def check(self, cloud, chance):
@@ -299,15 +299,16 @@ class SurveyTest(testtools.TestCase):
         uuid = uuidutils.generate_uuid()
         cloud.allocate(uuid, dict.fromkeys(chosen, 1))
         instance, room = instances.read_one(placement, uuid, source)
+        patterns = traits.describe(placement.carried_traits()).accepts.values()
         count = len(cloud.server.requests)
         answers = survey.ask(placement, instance.needs, room)
         asked = len(cloud.server.requests) - count
-        self.assertLessEqual(asked, self.most(answers, instance.needs))
+        self.assertLessEqual(asked, self.most(patterns, instance.needs))
         found = {
             target.host: target.standing
-            for target in targets.Judge(
-                answers, instance.needs, room, {}
-            ).targets(instance.host.uuid)
+            for target in targets.find(
+                answers, instance.needs, room, {}, instance.host.uuid
+            )
         }
         self.assertEqual(
             {
@@ -320,9 +321,17 @@ class SurveyTest(testtools.TestCase):
         cloud.server.ask('DELETE', f'/allocations/{uuid}')
         return collections.Counter(found.values())
 
-    def most(self, answers, wanted):
+    def most(self, patterns, wanted):
         """Return as how many requests are promised, of a survey alone."""
-        reasons = sum(isinstance(about, pattern.Pattern) for about in answers)
+        sources = [
+            source
+            for need in wanted
+            for _, identities in need.alternatives
+            for source in identities
+        ]
+        reasons = len(
+            {survey.outcome(pattern, sources) for pattern in patterns}
+        )
         return (
             5
             + reasons

@@ -2,8 +2,8 @@
 
 import unittest
 
-from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.identity import Identity
+from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Condition
 from nova_mdev_compat.core.pattern import Op
