@@ -23,7 +23,7 @@ cd "$(dirname "$0")/.."
 
 MAIN=$PWD/.venv/bin
 BOUNDS=$PWD/.bounds
-ALL_EXTRAS=collector,metrics,nvidia,osc,picture,rules
+ALL_EXTRAS=collector,metrics,nvidia,osc,rules
 
 uv() {
     "$MAIN/uv" --quiet --no-config "$@"
@@ -66,7 +66,7 @@ wheel() {
 try() {
     local set=$1 extras name
     if [ "$set" = lowest ]; then
-        for extras in collector,metrics,nvidia rules osc,picture; do
+        for extras in collector,metrics,nvidia rules osc; do
             name=$set-${extras%%,*}
             step "$name: packages" environment "$name" "$set" "$extras" &&
                 step "$name: commands" commands "$name" "$extras" ||

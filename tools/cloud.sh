@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 VENV=.cloud/venv
 REQUIREMENTS=(requirements.txt test-requirements.txt
     test-requirements-functional.txt test-requirements-cloud.txt)
-EXTRAS=collector,osc,picture,rules
+EXTRAS=collector,osc,rules
 
 fingerprint() {
     .venv/bin/python --version

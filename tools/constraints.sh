@@ -33,7 +33,7 @@ for version in "${VERSIONS[@]}"; do
         --requirement doc/requirements.txt \
         --requirement tools/style-requirements.txt \
         --requirement tools/bounds-requirements.txt \
-        '.[collector,nvidia,osc,picture,rules]' || exit 1
+        '.[collector,nvidia,osc,rules]' || exit 1
     "$work/$version/bin/pip" freeze --all \
         --exclude pip --exclude nova-mdev-compat >"$work/$version.txt"
 done

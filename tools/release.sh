@@ -41,7 +41,7 @@ install() {
     # What building a wheel left here would hide newer entry points.
     rm -rf ./*.egg-info
     pip_install "$VIRTUAL_ENV" "$constraints" "${files[@]}" \
-        --editable '.[collector,nvidia,osc,picture,rules,scheduler]'
+        --editable '.[collector,nvidia,osc,rules,scheduler]'
     python -m pip check
     echo "$wanted" >"$stamp"
 }

@@ -94,7 +94,7 @@ $(fingerprint)"
     rm -rf ./*.egg-info
     step 'Python packages (1 to 3 minutes)' pip_install "$VENV" \
         constraints.txt "${files[@]}" \
-        --editable '.[collector,nvidia,osc,picture,rules]' || exit 1
+        --editable '.[collector,nvidia,osc,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
     echo "$wanted" >"$stamp"
 }

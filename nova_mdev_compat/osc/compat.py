@@ -11,11 +11,12 @@ from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
-from nova_mdev_compat.osc import picture
+from nova_mdev_compat.osc import matrix_html
 from nova_mdev_compat.osc import selection
 
 PAIRS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
 KINDS = ('From', 'Device', 'Hosts', 'Devices')
+TITLE = 'Which devices accept live migrations from which'
 
 _SIGNS = {
     verdict.Status.COMPATIBLE: 'yes',
@@ -33,7 +34,8 @@ class Matrix(command.Lister):
     are one kind, named by a letter. A row is where an mdev comes from, and
     its columns say where it may go: "yes", "no", "?" where data is missing,
     and "-" where both are on one host only. With --pairs each cell is a row
-    and has its reason. A picture has them, too: on hover, and as text.
+    and has its reason. The page that --output writes has the reasons, too:
+    on hover, and in a table with a filter.
 
     Placement is asked once for each distinct trait of ours, and four times
     more. The exit status is 0.
@@ -54,14 +56,14 @@ class Matrix(command.Lister):
             '--output',
             metavar='<file>',
             type=pathlib.Path,
-            help='Draw a picture, too, into this file: .html, .svg or .png. '
-            "It needs the extra: pip install 'nova-mdev-compat[picture]'.",
+            help='Write the matrix also into this file, as one HTML page '
+            'that needs no network. Print it from a browser to get a PDF.',
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         if parsed_args.output:
-            picture.check(parsed_args.output)
+            matrix_html.check(parsed_args.output)
         cloud = inventory.read(self.placement, reporting.progress)
         found = device_classes.kinds(
             selection.of(
@@ -72,12 +74,8 @@ class Matrix(command.Lister):
         )
         rows = device_classes.matrix(found, found)
         if parsed_args.output:
-            picture.write(
-                parsed_args.output,
-                found,
-                rows,
-                'Which devices accept live migrations from which',
-            )
+            matrix_html.write(parsed_args.output, found, rows, TITLE)
+            self.say(f'Wrote {parsed_args.output}')
         return _pairs(rows) if parsed_args.pairs else _matrix(found, rows)
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws what benchmarks have found."""
 
+import matplotlib
 from matplotlib import figure
-
-from nova_mdev_compat.osc.drawing import sheet
 
 #: Of Nova without the filter, of the filter, and of naive ways.
 COLOURS = {
@@ -32,8 +31,18 @@ def found(document, benchmark, case, unit):
     return sorted(some, key=lambda one: tuple(one['sizes'].values()))
 
 
-def draw(document):
-    """Return a figure of what was found."""
+def write(path, document):
+    """Write a figure of what was found; the same bytes for the same data."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        # Text stays text, and ids are the same in each run.
+        matplotlib.rcParams['svg.fonttype'] = 'none'
+        matplotlib.rcParams['font.sans-serif'] = ['DejaVu Sans']
+        matplotlib.rcParams['svg.hashsalt'] = 'nova-mdev-compat'
+        _draw(document).savefig(path, metadata={'Date': None})
+
+
+def _draw(document):
     paper = figure.Figure(figsize=(10, 7.6), layout='constrained')
     panels = paper.subplots(2, 2).flat
     for panel, one in zip(
@@ -159,7 +168,7 @@ def _bar(panel, place, one, width, colour):
         width,
         color=colour,
         yerr=[[one['median'] - one['min']], [one['max'] - one['median']]],
-        error_kw={'elinewidth': 0.8, 'ecolor': sheet.GREY},
+        error_kw={'elinewidth': 0.8, 'ecolor': '#5c5c5c'},
     )
     panel.annotate(
         f'{one["median"]:.3g}',

@@ -3,14 +3,13 @@
 
 ::
 
-    python -m tests.benchmarks --json tests/benchmarks/last-run.json
-    python -m tests.benchmarks.report
+    make bench ARGS='--json tests/benchmarks/last-run.json'
+    tools/cloud.sh -- -m tests.benchmarks.report
 """
 
 import json
 import pathlib
 
-from nova_mdev_compat.osc.drawing import sheet
 from tests.benchmarks import budgets
 from tests.benchmarks import picture
 
@@ -117,9 +116,7 @@ def _table(heads, rows):
 def main():
     document = json.loads(LAST.read_text())
     TABLES.write_text(tables(document))
-    with sheet.settings():
-        # Without the date, which changes with each run.
-        picture.draw(document).savefig(PICTURE, metadata={'Date': None})
+    picture.write(PICTURE, document)
 
 
 if __name__ == '__main__':

@@ -30,7 +30,6 @@ OF_OTHERS = (
     'nova',
     'placement',
     'pynvml',
-    'matplotlib',
 )
 WITHOUT = """
 import importlib, sys
@@ -137,7 +136,7 @@ class LoadTest(osc_base.OperatorTestCase):
 
     def test_is_not_needed_by_the_others(self):
         self.run_python(
-            ('openstackclient', 'osc_lib', 'openstack', 'matplotlib'),
+            ('openstackclient', 'osc_lib', 'openstack', 'jinja2'),
             [
                 'nova_mdev_compat.cli.app',
                 'nova_mdev_compat.cli.diff',
@@ -148,10 +147,9 @@ class LoadTest(osc_base.OperatorTestCase):
                 'nova_mdev_compat.collector.service',
             ],
         )
-        # Nova itself needs the SDK.
+        # Nova itself needs the SDK and Jinja2.
         self.run_python(
-            ('openstackclient', 'cliff', 'tqdm', 'matplotlib'),
-            ['nova_mdev_compat.filters'],
+            ('openstackclient', 'cliff', 'tqdm'), ['nova_mdev_compat.filters']
         )
 
     def run_python(self, missing, modules):

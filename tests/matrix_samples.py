@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of clouds: python -m tests.picture_samples DIRECTORY [NAME...].
+"""Pages of sample clouds: python -m tests.matrix_samples DIRECTORY [NAME...].
 
-The devices are made by the collector's own code under the rules below,
-because no such boards are to be had for a test. Without names of samples it
-also writes tests/data/osc/matrix.txt anew.
+The collector's own code builds the devices under the rules below, because
+tests have no such boards.
 """
 
 import itertools
 import pathlib
 import sys
-from xml.etree import ElementTree
 
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents as par
-from nova_mdev_compat.osc.drawing import grid as grid_
-from nova_mdev_compat.osc import picture
+from nova_mdev_compat.osc import compat
+from nova_mdev_compat.osc import matrix_html
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import loader
@@ -25,12 +23,11 @@ from nova_mdev_compat.rules import model as rules_model
 from nova_mdev_compat.rules import reader
 from tests.unit import samples
 
-#: What the picture of mixed() says.
-WORDS = samples.DATA / 'osc' / 'matrix.txt'
-SVG = '{http://www.w3.org/2000/svg}'
-#: What Placement takes for the name of a host.
+#: The page of mixed().
+DOCUMENTED = samples.ROOT / 'doc/source/operator/images/mixed.html'
+#: Placement accepts this as the name of a host.
 HOSTILE = '<script>alert("1")</script>&amp;\'\0\n\u202e]]>$\\frac{$中\ud800'
-TITLE = 'Which devices accept mdevs of which'
+TITLE = compat.TITLE
 A40, L40S = '2235', '26B9'
 FACTS = {
     'module': 'nvidia',
@@ -50,7 +47,7 @@ rules:
         ecc: same
         os: same
 """
-#: Somebody has been more careful on one host.
+#: Stricter rules of one host.
 CAREFUL = RULES.replace('{at_least: "535", at_most: same}', 'same')
 
 
@@ -68,14 +65,14 @@ def board(
 ):
     """Return a device as its collector publishes it.
 
-    :param facts: others than FACTS; None for one that is not known
+    :param facts: replace FACTS; None removes one
     """
     known = {
         name: value
         for name, value in {**FACTS, **facts}.items()
         if value is not None
     }
-    said = host_traits.describe(
+    published = host_traits.describe(
         par.Parent(
             f'pci_0000_84_{slot:02x}_0',
             f'10DE_{product}',
@@ -87,12 +84,12 @@ def board(
         ),
         rules(by),
     )
-    return _parent(slot, said.all_traits)
+    return _parent(slot, published.all_traits)
 
 
 def mtty():
-    """Return the kernel's sample of a device, by its shipped rules."""
-    said = host_traits.describe(
+    """Return a device of the kernel's mtty sample, by its shipped rules."""
+    published = host_traits.describe(
         par.Parent(
             'mtty_mtty',
             'MTTY',
@@ -104,16 +101,16 @@ def mtty():
         ),
         loader.load([str(samples.SHIPPED_RULES)]),
     )
-    return _parent(0, said.all_traits)
+    return _parent(0, published.all_traits)
 
 
-def silent(slot=0):
-    """Return a device about which no collector has said anything."""
+def unpublished(slot=0):
+    """Return a device of a host whose collector has published nothing."""
     return _parent(slot, ())
 
 
-def ghost(slot=0):
-    """Return a device that is gone, and still has a provider."""
+def orphaned(slot=0):
+    """Return a device that is gone, whose provider remains."""
     return _parent(slot, (traits.SCHEMA,))
 
 
@@ -133,14 +130,14 @@ def kinds_of(*hosts):
 
 
 def one():
-    """Return what a cloud is of which all devices are alike."""
+    """Return the kinds of a cloud whose devices are all alike."""
     return kinds_of(
         *(host(f'gpu-{number}', board(), board(1)) for number in range(3))
     )
 
 
 def two():
-    """Return an upgrade that is half done."""
+    """Return the kinds in the middle of an upgrade."""
     return kinds_of(
         *(
             host(f'gpu-{number}', board(driver='535.183.04'))
@@ -151,7 +148,7 @@ def two():
 
 
 def mixed():
-    """Return one of everything."""
+    """Return kinds for every sign and every reason."""
     return kinds_of(
         *(host(f'gpu-{number}', board(), board(1)) for number in range(4)),
         *(
@@ -176,19 +173,21 @@ def mixed():
                 in_use=('nvidia-1157',),
             ),
         ),
-        host('gone-1', board(), ghost(1)),
-        host('new-1', silent(), silent(1), published=False),
-        host('new-2', silent(), published=False),
+        host('gone-1', board(), orphaned(1)),
+        host('new-1', unpublished(), unpublished(1), published=False),
+        host('new-2', unpublished(), published=False),
     )
 
 
 def unknown():
-    """Return what is there before collectors run."""
-    return kinds_of(host('a', silent(), published=False), host('b', ghost()))
+    """Return the kinds before collectors run."""
+    return kinds_of(
+        host('a', unpublished(), published=False), host('b', orphaned())
+    )
 
 
 def many(number):
-    """Return so many kinds, each on two hosts."""
+    """Return a number of kinds, each on two hosts."""
     boards = itertools.islice(
         itertools.product(
             (A40, L40S, '20B5'),
@@ -221,48 +220,21 @@ SAMPLES = {
 
 
 def write(path, found, title=TITLE):
-    """Write the picture of kinds."""
-    picture.write(path, found, device_classes.matrix(found, found), title)
+    """Write the page of kinds."""
+    matrix_html.write(path, found, device_classes.matrix(found, found), title)
     return path
 
 
-def grid(found, rows=None):
-    """Return what the picture of kinds shows."""
-    return grid_.Grid.of(
-        found,
-        device_classes.matrix(found, found) if rows is None else rows,
-        TITLE,
-    )
-
-
-def groups(path):
-    """Return an SVG, and its groups by their ids."""
-    root = ElementTree.fromstring(  # noqa: S314 - written by write
-        path.read_bytes()
-    )
-    return root, {group.get('id'): group for group in root.iter(SVG + 'g')}
-
-
-def words(path):
-    """Return what an SVG shows and tells, in lines; its fonts do not count."""
-    root, _ = groups(path)
-    return ''.join(
-        f'{element.tag.removeprefix(SVG)} {" | ".join(lines)}\n'
-        for element in root.iter()
-        if element.tag in (SVG + 'title', SVG + 'text')
-        and (lines := (element.text or '').splitlines())
-    )
+def page(found, title=TITLE):
+    """Return the page of kinds."""
+    return matrix_html.page(found, device_classes.matrix(found, found), title)
 
 
 def main(directory, *names):
     home = pathlib.Path(directory)
     home.mkdir(parents=True, exist_ok=True)
     for name in names or SAMPLES:
-        found = SAMPLES[name]()
-        for suffix in picture.FORMATS:
-            write(home / f'{name}{suffix}', found)
-    if not names:
-        WORDS.write_text(words(home / 'mixed.svg'), 'utf-8')
+        write(home / f'{name}.html', SAMPLES[name]())
 
 
 if __name__ == '__main__':
