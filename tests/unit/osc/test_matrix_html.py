@@ -616,7 +616,7 @@ class ProcessTest(testtools.TestCase):
             self.run_python("""
 import pathlib, sys
 sys.modules['jinja2'] = None
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.osc import matrix_html
 try:
     matrix_html.check(pathlib.Path('matrix.html'))
