@@ -6,6 +6,7 @@ from typing import Any, TYPE_CHECKING
 from cliff import columns
 
 from nova_mdev_compat.core import equivalence
+from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core.identity import Identity
 
 if TYPE_CHECKING:
@@ -52,4 +53,7 @@ class Devices(Column):
 
 def source(kind: equivalence.Kind, identity: Identity) -> Devices:
     """Return a column for the devices of a kind as sources."""
-    return Devices(kind, identity.type if len(kind.sources) > 1 else '')
+    return Devices(
+        kind,
+        ident.display_type(identity.type) if len(kind.sources) > 1 else '',
+    )

@@ -29,6 +29,8 @@ _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
 _PCI_ID = re.compile(r'[0-9A-F]{4}')
 _PCI_PARENT = re.compile(r'[0-9A-F]{4}_[0-9A-F]{4}')
 _PCI_DISPLAY = re.compile(r'[0-9A-F]{4}_([0-9A-F]{4}|ANY)')
+_OS = re.compile(r'([A-Z][A-Z0-9_]*?)_([0-9].*)')
+_TYPE = re.compile(r'((?:VFIO_)?[A-Z0-9]+)_(.+)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
 
 # In what people write. A sign that is not named here may mean something, and
@@ -251,7 +253,9 @@ class Identity:
             f'{name}={display(name, value)}'
             for name, value in sorted(self.facts)
         ]
-        return ' '.join([display_parent(self.parent), self.type, *facts])
+        return ' '.join(
+            [display_parent(self.parent), display_type(self.type), *facts]
+        )
 
 
 def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
@@ -281,9 +285,37 @@ class Facts:
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+# How people write what a trait carries. A trait has no lower case and one
+# sign; which sign a vendor had there follows from what the value is.
+
+
 def display(name: str, value: str) -> str:
-    """Return a canonical fact value as people write it."""
-    return value.replace('_', '.') if is_version_fact(name) else value
+    """Return a canonical fact value as its source writes it, in lower case.
+
+    ``550_90_05`` becomes ``550.90.05``, ``RHEL_9_6`` becomes ``rhel-9.6``
+    (os-release(5): an ID, then VERSION_ID), ``10DE_1482`` ``10de:1482``.
+
+    :param name: the fact
+    """
+    if is_version_fact(name):
+        return value.replace('_', '.').lower()
+    if name == 'os' and (parts := _OS.fullmatch(value)):
+        system, version = parts.groups()
+        value = f'{system.replace("_", "-")}-{version.replace("_", ".")}'
+    elif name == 'subsystem':
+        return display_parent(value)
+    return value.lower()
+
+
+def display_type(mdev_type: str) -> str:
+    """Return a canonical mdev type as nova.conf has it: ``nvidia-558``.
+
+    The kernel makes the name of ``<driver>-<type>``
+    (Documentation/driver-api/vfio-mediated-device.rst). Of the drivers there,
+    only vfio_ap's and vfio_ccw's names have a sign in them.
+    """
+    parts = _TYPE.fullmatch(mdev_type)
+    return '-'.join(parts.groups() if parts else [mdev_type]).lower()
 
 
 def display_parent(parent: str) -> str:

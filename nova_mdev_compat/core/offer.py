@@ -9,6 +9,7 @@ for the same patterns and types.
 from collections.abc import Iterable
 import dataclasses
 
+from nova_mdev_compat.core.identity import display_type
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.pattern import Pattern
@@ -96,7 +97,8 @@ def not_served(mdev_type: str) -> Reason:
     """Return why a target does not take a source of another type."""
     return Reason(
         Cause.TYPE,
-        f'does not serve type {mdev_type}, and Nova takes no other',
+        f'does not serve type {display_type(mdev_type)}, and Nova takes no '
+        'other',
     )
 
 

@@ -149,7 +149,8 @@ class Pattern:
                 (1, ''),
                 verdict.Reason(
                     verdict.Cause.TYPE,
-                    f'type {source.type} is not {self.type}',
+                    f'type {identity.display_type(source.type)} is not '
+                    f'{identity.display_type(self.type)}',
                 ),
             )
         for condition in self.conditions:

@@ -84,7 +84,7 @@ def _names(mdev: Mdev) -> dict[str, str]:
         found['vendor'] = vendor
         if product:
             found['product'] = product
-        found['type'] = mdev.identity.type
+        found['type'] = ident.display_type(mdev.identity.type)
     return found
 
 

@@ -95,7 +95,13 @@ def _row(
 
 def _types(said: traits.Description) -> str:
     return ' '.join(
-        [*sorted(said.types), *(f'({name})' for name in sorted(said.in_use))]
+        [
+            *sorted(map(identity.display_type, said.types)),
+            *(
+                f'({identity.display_type(name)})'
+                for name in sorted(said.in_use)
+            ),
+        ]
     )
 
 

@@ -116,7 +116,7 @@ class Legend:
         """Return a source by attribute; empty where an attribute is absent."""
         values = {
             'device': identity.display_parent(source.parent),
-            'type': source.type,
+            'type': identity.display_type(source.type),
         }
         facts = dict(source.facts)
         vendor = identity.vendor_of(source.parent)
@@ -179,7 +179,9 @@ def devices(kind: device_classes.Kind) -> str:
 def row_name(cell: device_classes.Cell) -> str:
     """Return the label of a source, with its type if its kind has several."""
     several = len(cell.origin.sources) > 1
-    return cell.origin.label + (f' {cell.source.type}' if several else '')
+    return cell.origin.label + (
+        f' {identity.display_type(cell.source.type)}' if several else ''
+    )
 
 
 def printable(value: str) -> str:

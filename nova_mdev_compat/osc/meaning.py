@@ -72,11 +72,11 @@ def _value(said: traits.Description) -> Meaning:
     for parent in said.parents:
         shown = identity.display_parent(parent)
         return Meaning('parent', f'device {shown}', {'parent': shown})
-    for name in said.types:
+    for name in map(identity.display_type, said.types):
         return Meaning(
             'type', f'Nova uses mdev type {name} here', {'type': name}
         )
-    (name,) = said.in_use
+    (name,) = map(identity.display_type, said.in_use)
     return Meaning(
         'in use', f'running domains still use mdev type {name}', {'type': name}
     )
@@ -94,7 +94,9 @@ def _pattern(pattern: pat.Pattern) -> Meaning:
         f'from device {parent}'
         if whole == parent
         else f'from any device of vendor {whole}',
-        'any type' if pattern.type == pat.ANY else f'type {pattern.type}',
+        'any type'
+        if pattern.type == pat.ANY
+        else f'type {identity.display_type(pattern.type)}',
     ]
     words += _conditions(pattern.conditions)
     return Meaning(
@@ -102,7 +104,7 @@ def _pattern(pattern: pat.Pattern) -> Meaning:
         ', '.join(words),
         {
             'parent': parent,
-            'type': pattern.type,
+            'type': identity.display_type(pattern.type),
             'conditions': [
                 {
                     'fact': one.fact,

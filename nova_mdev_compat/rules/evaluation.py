@@ -141,7 +141,8 @@ def _target_reasons(
         )
     if target.types is not None and own.type not in target.types:
         yield verdict.Reason(
-            verdict.Cause.TYPE, f'it does not speak for type {own.type}'
+            verdict.Cause.TYPE,
+            f'it does not speak for type {identity.display_type(own.type)}',
         )
     for name, alternatives in target.facts.items():
         yield from _first_failure(name, alternatives, own)

@@ -117,7 +117,7 @@ class GuardTest(test_guard_command.GuardTestCase):
             self.run_guard(),
             'incompatible: mdev ',
             'on pci_0000_01_00_0 '
-            'does not accept 1234:11e8 LABGPU_1 driver=1.0: declares nothing '
+            'does not accept 1234:11e8 labgpu-1 driver=1.0: declares nothing '
             'that it accepts',
         )
 

@@ -19,7 +19,7 @@ import json
 import os
 import pathlib
 
-from nova_mdev_compat import exceptions
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.vendors import base
 
 

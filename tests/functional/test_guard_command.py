@@ -238,7 +238,7 @@ class GuardTest(GuardTestCase):
             self.run_guard(),
             'nova-mdev-guard: refused: domain vg: '
             'incompatible: mdev 11111111-1111-4111-8111-111111111111 on '
-            'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=1.0: '
+            'pci_0000_01_00_0 does not accept 1234:11e8 labgpu-1 driver=1.0: '
             "rule 'our rule': driver 1.0 is not at least 2",
         )
 

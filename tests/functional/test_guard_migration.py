@@ -35,8 +35,8 @@ class DecisionTest(base.MigrationTestCase):
             self.migrate(options=options),
             f'unexpected exit status 1: nova-mdev-guard: refused: domain '
             f'{self.name}: incompatible: mdev {base.SAME_GPU.uuid} on '
-            'pci_0000_01_00_0 does not accept 1234:11e8 LABGPU_1 driver=2.0 '
-            "intree=NO kernel=6.12.0 module=LABGPU: rule 'up to our driver': "
+            'pci_0000_01_00_0 does not accept 1234:11e8 labgpu-1 driver=2.0 '
+            "intree=no kernel=6.12.0 module=labgpu: rule 'up to our driver': "
             'driver 2.0 is not at most 1.5',
         )
         self.assert_logged('refused', 'driver 2.0 is not at most 1.5')
@@ -51,7 +51,7 @@ class DecisionTest(base.MigrationTestCase):
         self.assert_moved(self.migrate())
 
     @ddt.data(
-        (base.OTHER_TYPE.uuid, 'does not serve type LABGPU_1'),
+        (base.OTHER_TYPE.uuid, 'does not serve type labgpu-1'),
         (
             base.OTHER_BOARD.uuid,
             "rule 'same product, type and driver "

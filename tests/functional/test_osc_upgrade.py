@@ -298,7 +298,7 @@ class PlanTest(UpgradeTestCase):
             {tuple(move.values()) for move in moves},
         )
         self.assertIn(
-            'devices of type NVIDIA_559 count as staying as they are: on '
+            'devices of type nvidia-559 count as staying as they are: on '
             'gpu-1 and gpu-2; add --type if they change, too\n',
             done.stderr,
         )
@@ -561,12 +561,12 @@ class BadInputTest(UpgradeTestCase):
         ),
         (
             f'{TO_560} plain',
-            'no device of host plain serves type NVIDIA_558, or has it in use',
+            'no device of host plain serves type nvidia-558, or has it in use',
         ),
         (
             'mdev upgrade plan --type nvidia-1 --fact driver=1',
             'no device '
-            'serves type NVIDIA_1, or has it in use: "openstack mdev device '
+            'serves type nvidia-1, or has it in use: "openstack mdev device '
             'list" has the types',
         ),
         (

@@ -35,7 +35,7 @@ class NoneLeftTest(ReasonsTestCase):
         """Return why the log says that no host is left."""
         self.assert_no_valid_host(self.server)
         (line,) = self.lines('No host accepts')
-        _, _, why = line.partition('subsystem=10DE_14D9. ')
+        _, _, why = line.partition('subsystem=10de_14d9. ')
         return why.partition(' For each host:')[0]
 
     def start(self, *others):
@@ -108,7 +108,7 @@ rules:
         self.start_host('other', board, types={0: 'nvidia-12'})
         self.server = self.boot('src')
         self.assertEqual(
-            'Patterns for this device say: does not serve type NVIDIA_11, '
+            'Patterns for this device say: does not serve type nvidia-11, '
             'and Nova takes no other.',
             self.refuse(),
         )

@@ -149,7 +149,7 @@ class NvidiaTest(base.MdevCompatTestCase):
         self.assert_no_valid_host(server)
         self.assertEqual([], self.checked)
         for reason in (
-            'ecc ON is not equal to OFF',
+            'ecc on is not equal to off',
             'driver 550.54.14 is not version 535.54.03',
         ):
             self.assertIn(reason, self.stdlog.logger.output)

@@ -56,7 +56,7 @@ def _identity(identity: ident.Identity | None) -> dict[str, Any] | None:
         return None
     return {
         'parent': ident.display_parent(identity.parent),
-        'type': identity.type,
+        'type': ident.display_type(identity.type),
         'facts': {
             name: ident.display(name, value)
             for name, value in sorted(identity.facts)
@@ -92,7 +92,7 @@ def _lines(entry: Entry) -> list[str]:
     if identity is not None:
         lines = [
             f'device: {ident.display_parent(identity.parent)}',
-            f'type: {identity.type}',
+            f'type: {ident.display_type(identity.type)}',
             *(
                 f'{name}: {ident.display(name, value)}'
                 for name, value in sorted(identity.facts)

@@ -57,7 +57,7 @@ class CanonicalTest(testtools.TestCase):
     @ddt.data('driver', 'kernel', 'version', 'vbiosversion', 'firmwareversion')
     def test_version_fact(self, name):
         self.assertTrue(identity.is_version_fact(name))
-        self.assertEqual('94.2.5C', identity.display(name, '94_2_5C'))
+        self.assertEqual('94.2.5c', identity.display(name, '94_2_5C'))
 
     @ddt.data(
         'ecc',
@@ -72,7 +72,6 @@ class CanonicalTest(testtools.TestCase):
     )
     def test_token_fact(self, name):
         self.assertFalse(identity.is_version_fact(name))
-        self.assertEqual('10DE_1482', identity.display(name, '10DE_1482'))
 
 
 @ddt.ddt
@@ -199,6 +198,40 @@ class ParentTest(testtools.TestCase):
     def test_display(self, parent, expected):
         self.assertEqual(expected, identity.display_parent(parent))
 
+    @ddt.data(
+        ('os', 'rhel-9.6'),
+        ('os', 'debian-13'),
+        ('os', 'opensuse-leap-15.6'),
+        ('os', 'arch'),
+        ('driver', '550.90.07'),
+        ('kernel', '6.8.0.45.generic'),
+        ('module', 'nvidia_vgpu_vfio'),
+        ('subsystem', '10de:1482'),
+        ('ecc', 'on'),
+    )
+    @ddt.unpack
+    def test_facts_as_their_source_writes_them(self, name, raw):
+        shown = identity.display(name, identity.canonical(raw))
+        self.assertEqual(raw, shown)
+        self.assertEqual(identity.canonical(raw), identity.canonical(shown))
+
+    @ddt.data(
+        'nvidia-558',
+        'mtty-2',
+        'vfio_ap-passthrough',
+        'vfio_ccw-io',
+        'mdpy-vga',
+    )
+    def test_types_as_nova_conf_has_them(self, raw):
+        self.assertEqual(raw, identity.display_type(identity.canonical(raw)))
+
+    def test_what_a_trait_has_lost_is_not_made_up(self):
+        self.assertEqual(
+            'i915-gvtg_v5_4',
+            identity.display_type(identity.canonical('i915-GVTg_V5_4')),
+        )
+        self.assertEqual('x', identity.display_type('X'))
+
 
 class IdentityTest(testtools.TestCase):
     def test_of_raw_values(self):
@@ -226,7 +259,7 @@ class IdentityTest(testtools.TestCase):
             {'driver': '550.90.07', 'subsystem': '10de:1482'},
         )
         self.assertEqual(
-            '10de:2235 NVIDIA_558 driver=550.90.07 subsystem=10DE_1482',
+            '10de:2235 nvidia-558 driver=550.90.07 subsystem=10de:1482',
             str(found),
         )
 

@@ -78,7 +78,7 @@ class ConditionTest(testtools.TestCase):
         ('driver LT 535.1', 'driver 550.90.07 is not below 535.1'),
         ('driver EQ 535.1', 'driver 550.90.07 is not version 535.1'),
         ('driver NE 550.90.7', 'driver 550.90.07 is not other than 550.90.7'),
-        ('ecc IS off', 'ecc ON is not equal to OFF'),
+        ('ecc IS off', 'ecc on is not equal to off'),
     )
     @ddt.unpack
     def test_reason_in_words(self, text, expected):
@@ -104,10 +104,10 @@ class JudgeTest(testtools.TestCase):
         (pattern('driver GE 535', 'driver LE 550.127.5', 'ecc IS on'), ''),
         (pattern(parent='10DE_2236'), 'device 10de:2235 is not 10de:2236'),
         (pattern(parent='8086_ANY'), 'device 10de:2235 is not 8086:any'),
-        (pattern(mdev_type='NVIDIA_557'), 'type NVIDIA_558 is not NVIDIA_557'),
+        (pattern(mdev_type='NVIDIA_557'), 'type nvidia-558 is not nvidia-557'),
         (
             pattern('driver GE 535', 'driver LE 550', 'ecc IS off'),
-            'driver 550.90.07 is not at most 550, ecc ON is not equal to OFF',
+            'driver 550.90.07 is not at most 550, ecc on is not equal to off',
         ),
     )
     @ddt.unpack

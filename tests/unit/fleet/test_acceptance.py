@@ -68,7 +68,7 @@ class JudgeTest(testtools.TestCase):
             [UP_TO_535],
             [OTHER],
             'incompatible',
-            'does not serve type NVIDIA_559, and Nova takes no other',
+            'does not serve type nvidia-559, and Nova takes no other',
         ),
         # Of those that know the board, the nearest alone is told.
         (
@@ -95,7 +95,7 @@ class JudgeTest(testtools.TestCase):
             [UP_TO_535],
             [OLD, OTHER],
             'incompatible',
-            'does not serve type NVIDIA_559, and Nova takes no other',
+            'does not serve type nvidia-559, and Nova takes no other',
         ),
         # One device has the pattern, another serves the type.
         (
@@ -105,7 +105,7 @@ class JudgeTest(testtools.TestCase):
             ],
             [OLD],
             'incompatible',
-            'does not serve type NVIDIA_558, and Nova takes no other',
+            'does not serve type nvidia-558, and Nova takes no other',
         ),
     )
     @ddt.unpack

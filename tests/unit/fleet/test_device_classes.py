@@ -26,10 +26,10 @@ class KindsTest(testtools.TestCase):
             [
                 (
                     'A',
-                    '10de:2235 NVIDIA_558 driver=550.54',
+                    '10de:2235 nvidia-558 driver=550.54',
                     ['b:pci_0', 'c:pci_0', 'c:pci_1'],
                 ),
-                ('B', '10de:2235 NVIDIA_558 driver=535.54', ['a:pci_0']),
+                ('B', '10de:2235 nvidia-558 driver=535.54', ['a:pci_0']),
             ],
             told(
                 found(
@@ -48,7 +48,7 @@ class KindsTest(testtools.TestCase):
             for name, kernel in (('a', '5.14'), ('b', '6.1'))
         ]
         (kind,) = found(*hosts)
-        self.assertEqual('10de:2235 NVIDIA_558 driver=550.54', str(kind))
+        self.assertEqual('10de:2235 nvidia-558 driver=550.54', str(kind))
 
     def test_a_fact_that_one_host_asks_about_makes_one_everywhere(self):
         hosts = [
@@ -83,7 +83,7 @@ class KindsTest(testtools.TestCase):
         """They come last, however many they are."""
         self.assertEqual(
             [
-                ('A', '10de:2235 NVIDIA_558 driver=550.54', ['a:pci_0']),
+                ('A', '10de:2235 nvidia-558 driver=550.54', ['a:pci_0']),
                 (
                     'B',
                     'no collector has published here',

@@ -66,8 +66,8 @@ class AnswerTest(testtools.TestCase):
         self.assertEqual(
             (
                 INCOMPATIBLE,
-                "'ecc': ecc ON is not equal to OFF; "
-                "'os': os RHEL_9_6 is not equal to RHEL_10_0",
+                "'ecc': ecc on is not equal to off; "
+                "'os': os rhel-9.6 is not equal to rhel-10.0",
             ),
             answer(some),
         )
@@ -91,8 +91,8 @@ class AnswerTest(testtools.TestCase):
         self.assertEqual(
             (
                 INCOMPATIBLE,
-                "'lists': os RHEL_9_6 is not equal to RHEL_9_4, "
-                'os RHEL_9_6 is not equal to RHEL_10_0',
+                "'lists': os rhel-9.6 is not equal to rhel-9.4, "
+                'os rhel-9.6 is not equal to rhel-10.0',
             ),
             answer(some),
         )
@@ -102,7 +102,7 @@ class AnswerTest(testtools.TestCase):
             rule('other', target=model.Target(types=frozenset({'NVIDIA_557'})))
         )
         self.assertEqual(
-            (INCOMPATIBLE, "'other': it does not speak for type NVIDIA_558"),
+            (INCOMPATIBLE, "'other': it does not speak for type nvidia-558"),
             answer(some),
         )
 
@@ -141,8 +141,8 @@ class AnswerTest(testtools.TestCase):
         self.assertEqual(
             (
                 INCOMPATIBLE,
-                "'both': ecc ON is not equal to OFF; "
-                "'too': subsystem 10DE_1482 is not equal to X",
+                "'both': ecc on is not equal to off; "
+                "'too': subsystem 10de:1482 is not equal to x",
             ),
             answer(some),
         )
@@ -165,7 +165,7 @@ class AnswerTest(testtools.TestCase):
         self.assertEqual(
             (
                 INCOMPATIBLE,
-                'does not serve type NVIDIA_557, and Nova takes no other',
+                'does not serve type nvidia-557, and Nova takes no other',
             ),
             answer(some, source),
         )

@@ -60,9 +60,9 @@ class RoundTripTest(testtools.TestCase):
         """As people write them, where that means the same."""
         element = annotation.write([annotation.Mdev(UUID, samples.A16)])
         for text in (
-            f'uuid="{UUID}" vendor="10de" product="2235" type="NVIDIA_558"',
+            f'uuid="{UUID}" vendor="10de" product="2235" type="nvidia-558"',
             'name="driver" value="550.90.07"',
-            'name="os" value="RHEL_9_6"',
+            'name="os" value="rhel-9.6"',
         ):
             self.assertIn(text, element)
 

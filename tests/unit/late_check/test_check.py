@@ -112,7 +112,7 @@ class JudgeTest(testtools.TestCase):
         """It may be in use still, and is not what Nova uses."""
         device = a_device({ACCEPT: ('any',)}, 'NVIDIA_557')
         (found,) = judge([OTHER], [a_target(device)])
-        self.assertIn('does not serve type NVIDIA_558', found.text)
+        self.assertIn('does not serve type nvidia-558', found.text)
         self.assertIs(verdict.Status.INCOMPATIBLE, found.kind)
 
     def test_other_type(self):
@@ -121,7 +121,7 @@ class JudgeTest(testtools.TestCase):
             (
                 'incompatible',
                 'mdev target-1 on pci_1 does not accept '
-                f'{samples.A16}: does not serve type NVIDIA_558, and Nova takes '
+                f'{samples.A16}: does not serve type nvidia-558, and Nova takes '
                 'no other',
             ),
         )

@@ -107,7 +107,7 @@ class DomainTest(testtools.TestCase):
         ('twice', WRITTEN + WRITTEN, 'more than once'),
         (
             'no_type',
-            WRITTEN.replace('type="NVIDIA_558"', ''),
+            WRITTEN.replace('type="nvidia-558"', ''),
             f'mdev {UUIDS[1]}: no type',
         ),
         (
@@ -126,7 +126,7 @@ class DomainTest(testtools.TestCase):
             'is not a fact name',
         ),
         ('no_fact_name', WRITTEN.replace('name="driver" ', ''), 'no name'),
-        ('value', WRITTEN.replace('value="ON"', 'value="…"'), 'fact ecc'),
+        ('value', WRITTEN.replace('value="on"', 'value="…"'), 'fact ecc'),
         (
             'long',
             WRITTEN.replace('value="550', f'value="{"9" * 5000}'),

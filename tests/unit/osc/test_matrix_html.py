@@ -98,12 +98,12 @@ class LegendTest(testtools.TestCase):
     def test_what_is_the_same_in_all_is_shown_once(self):
         found = samples.two()
         its = matrix_html.Legend(found)
-        self.assertEqual({'ecc': 'ON', 'os': 'RHEL_9_6'}, its.common)
+        self.assertEqual({'ecc': 'on', 'os': 'rhel-9.6'}, its.common)
         self.assertEqual(['device', 'type', 'driver'], its.attributes)
         self.assertEqual(
             [
-                'A 10de:2235 NVIDIA_558 535.183.04',
-                'B 10de:2235 NVIDIA_558 550.90.05',
+                'A 10de:2235 nvidia-558 535.183.04',
+                'B 10de:2235 nvidia-558 550.90.05',
             ],
             legend(found),
         )
@@ -133,9 +133,9 @@ class LegendTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                'A 10de:2235 NVIDIA_558 550.90.05 ON RHEL_9_6',
-                'B 10de:2235 NVIDIA_558 550.90.05 unknown RHEL_9_6',
-                'C mtty MTTY_1 6.12.0',
+                'A 10de:2235 nvidia-558 550.90.05 on rhel-9.6',
+                'B 10de:2235 nvidia-558 550.90.05 unknown rhel-9.6',
+                'C mtty mtty-1 6.12.0',
             ],
             legend(found),
         )
@@ -147,13 +147,13 @@ class LegendTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                'A 10de:2235 NVIDIA_558',
-                'B 10de:2235 NVIDIA_558 other sources than A',
+                'A 10de:2235 nvidia-558',
+                'B 10de:2235 nvidia-558 other sources than A',
             ],
             legend(found),
         )
         self.assertEqual(
-            '10de:2235 NVIDIA_558 (accepts other sources than A)',
+            '10de:2235 nvidia-558 (accepts other sources than A)',
             matrix_html.Legend(found).kind_text(found[1]),
         )
 
@@ -162,10 +162,10 @@ class LegendTest(testtools.TestCase):
             samples.host('a', samples.board(in_use=['nvidia-559']))
         )
         self.assertEqual(
-            ['A 10de:2235 NVIDIA_558', 'A 10de:2235 NVIDIA_559'], legend(found)
+            ['A 10de:2235 nvidia-558', 'A 10de:2235 nvidia-559'], legend(found)
         )
         self.assertEqual(
-            '10de:2235 NVIDIA_558 or 10de:2235 NVIDIA_559',
+            '10de:2235 nvidia-558 or 10de:2235 nvidia-559',
             matrix_html.Legend(found).kind_text(found[0]),
         )
 
@@ -261,12 +261,12 @@ class PageTest(testtools.TestCase):
             shown.body('reasons'),
         )
         self.assertIn(
-            'from B: 10de:2235 NVIDIA_558 driver=550.90.05\n'
-            'to A: 10de:2235 NVIDIA_558 driver=535.183.04\n'
+            'from B: 10de:2235 nvidia-558 driver=550.90.05\n'
+            'to A: 10de:2235 nvidia-558 driver=535.183.04\n'
             'refuses: driver 550.90.05 is not at most 535.183.04',
             shown.titles(),
         )
-        self.assertIn('The same in all: ecc ON, os RHEL_9_6', shown.texts)
+        self.assertIn('The same in all: ecc on, os rhel-9.6', shown.texts)
 
     def test_nowhere_to_move(self):
         shown = Tables(
@@ -290,7 +290,7 @@ class PageTest(testtools.TestCase):
             [
                 '\N{EN DASH}same host only',
                 '0',
-                'all devices are on a; otherwise: ecc OFF is not equal to ON',
+                'all devices are on a; otherwise: ecc off is not equal to on',
             ],
             shown.body('reasons')[1][2:],
         )
@@ -346,7 +346,7 @@ class PageTest(testtools.TestCase):
             )
         )
         expected = (
-            'A: 10de:2235 NVIDIA_558\n12 devices on 12 hosts: '
+            'A: 10de:2235 nvidia-558\n12 devices on 12 hosts: '
             + ', '.join(f'gpu-{number:02}' for number in range(10))
             + ' and 2 more hosts'
         )
@@ -360,7 +360,7 @@ class PageTest(testtools.TestCase):
         self.assertEqual(
             [
                 'A',
-                '10de:2235 NVIDIA_558',
+                '10de:2235 nvidia-558',
                 '6',
                 '3',
                 'gpu-0 (2), gpu-1 (2), gpu-2 (2)',

@@ -66,7 +66,7 @@ class ReportTest(testtools.TestCase):
                         'unknown_because': None,
                         'identity': {
                             'parent': 'mtty',
-                            'type': 'MTTY_1',
+                            'type': 'mtty-1',
                             'facts': {'kernel': '6.1.0.18'},
                         },
                     },
