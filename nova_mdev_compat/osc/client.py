@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom the commands ask: Placement and Nova, where the cloud has them."""
+"""Placement and Nova, found by the catalog, and what their errors mean."""
 
 from collections.abc import Iterator
 import contextlib
@@ -9,13 +9,22 @@ import logging
 from typing import Any
 
 from keystoneauth1 import adapter
+from keystoneauth1 import exceptions as ks_exceptions
 from openstack import exceptions as sdk_exceptions
+from osc_lib import exceptions as osc_exceptions
+import requests
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.placement import client
 
 SERVICE = 'placement'
 _WHERE = '"openstack catalog show {}", clouds.yaml'
+_SEE = 'see "openstack catalog list", clouds.yaml and the service itself'
+_RIGHTS = "your user needs the role that the service's policy asks for (admin)"
+_BAD_TOKEN = (
+    'the service does not take the token that Keystone gave you: see '
+    'its log, and its [keystone_authtoken]'
+)
 
 
 class Client:
@@ -92,3 +101,49 @@ def _without_warnings(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def failure(exc: Exception) -> exceptions.Failure | None:
+    """Return an error as one line that says what to do.
+
+    :returns: None for an error that is a bug: nobody expects it
+    """
+    if isinstance(exc, exceptions.Failure):
+        return exc
+    if isinstance(exc, sdk_exceptions.HttpException):
+        return _answered(exc)
+    if isinstance(exc, sdk_exceptions.DuplicateResource):
+        return exceptions.BadInput(f'{_line(exc)}; give its ID')
+    if isinstance(exc, osc_exceptions.CommandError):
+        return exceptions.BadInput(_line(exc))
+    if isinstance(
+        exc,
+        (
+            ks_exceptions.ClientException,
+            sdk_exceptions.SDKException,
+            requests.RequestException,
+        ),
+    ):
+        return exceptions.Failure(f'{_line(exc)}; {_SEE}')
+    return None
+
+
+def _answered(exc: sdk_exceptions.HttpException) -> exceptions.Failure:
+    if exc.status_code is None:
+        # The SDK's own, of a name that nothing has.
+        return exceptions.BadInput(_line(exc))
+    text = ' '.join(
+        f'{exc.method} {exc.url!s}: {exc.status_code} '
+        f'{exc.details or ""}'.split()
+    ).rstrip('.')
+    if exc.status_code == 404:
+        return exceptions.BadInput(text)
+    if exc.status_code == 401:
+        return exceptions.Failure(f'{text}; {_BAD_TOKEN}')
+    if exc.status_code == 403:
+        return exceptions.Failure(f'{text}; {_RIGHTS}')
+    return exceptions.Failure(f'{text}; {_SEE}')
+
+
+def _line(exc: Exception) -> str:
+    return ' '.join(str(exc).split()).rstrip('.')

@@ -7,7 +7,7 @@ from osc_lib.command import command
 
 from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.osc import errors
+from nova_mdev_compat.osc import client as osc_client
 from nova_mdev_compat.placement import client
 
 
@@ -34,7 +34,7 @@ class Command(reporting.Reporting, command.Command):
         return cast(Any, self.app).client_manager.mdev
 
     def failure(self, exc: Exception) -> exceptions.Failure | None:
-        return errors.failure(exc)
+        return osc_client.failure(exc)
 
     def complain(self, failure: exceptions.Failure) -> None:
         # As openstackclient does with what it catches itself: --log-file has

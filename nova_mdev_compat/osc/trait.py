@@ -10,7 +10,7 @@ from nova_mdev_compat.cli import reporting
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.osc import command
-from nova_mdev_compat.osc import meaning
+from nova_mdev_compat.osc import trait_meaning
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.publication import host_traits
 
@@ -58,7 +58,7 @@ class Decode(command.Lister):
 
 def _decoded(name: str) -> tuple[str, str, Words]:
     try:
-        found = meaning.decode(name)
+        found = trait_meaning.decode(name)
     except traits.TraitError as exc:
         raise exceptions.BadInput(str(exc)) from exc
     return name, found.kind, Words(found)

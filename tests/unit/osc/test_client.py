@@ -9,7 +9,7 @@ import requests
 import testtools
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.osc import errors
+from nova_mdev_compat.osc import client
 
 SERVICE = '; see "openstack catalog list", clouds.yaml and the service itself'
 
@@ -62,7 +62,7 @@ class FailureTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_answers(self, http_status, message, status, text):
-        failure = errors.failure(answer(http_status, message))
+        failure = client.failure(answer(http_status, message))
         self.assertEqual(
             (status, f'GET http://nova/v2.1/servers/1: {http_status} {text}'),
             (failure.exit_status, str(failure)),
@@ -110,13 +110,13 @@ class FailureTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_without_an_answer(self, exc, status, text):
-        failure = errors.failure(exc)
+        failure = client.failure(exc)
         self.assertEqual((status, text), (failure.exit_status, str(failure)))
 
     def test_ours_stay(self):
         for exc in (exceptions.Failure('a'), exceptions.BadInput('b')):
-            self.assertIs(exc, errors.failure(exc))
+            self.assertIs(exc, client.failure(exc))
 
     @ddt.data(KeyError('x'), ValueError('x'), BrokenPipeError(), TypeError())
     def test_bugs_stay(self, exc):
-        self.assertIsNone(errors.failure(exc))
+        self.assertIsNone(client.failure(exc))
