@@ -21,7 +21,7 @@ SERVICE = 'placement'
 _WHERE = '"openstack catalog show {}", clouds.yaml'
 _SEE = 'see "openstack catalog list", clouds.yaml and the service itself'
 _RIGHTS = "your user needs the role that the service's policy asks for (admin)"
-_BAD_TOKEN = (
+_REFUSED = (
     'the service does not take the token that Keystone gave you: see '
     'its log, and its [keystone_authtoken]'
 )
@@ -139,7 +139,7 @@ def _answered(exc: sdk_exceptions.HttpException) -> exceptions.Failure:
     if exc.status_code == 404:
         return exceptions.BadInput(text)
     if exc.status_code == 401:
-        return exceptions.Failure(f'{text}; {_BAD_TOKEN}')
+        return exceptions.Failure(f'{text}; {_REFUSED}')
     if exc.status_code == 403:
         return exceptions.Failure(f'{text}; {_RIGHTS}')
     return exceptions.Failure(f'{text}; {_SEE}')
