@@ -88,24 +88,40 @@ _STATES: dict[int, str] = {
     Code.OPERATING_SYSTEM: _NO_ACCESS,
     Code.NOT_FOUND: _NO_BOARD,
     Code.GPU_NOT_FOUND: _NO_BOARD,
-    Code.INSUFFICIENT_POWER: "the board's power cables are not properly attached: attach them",
+    Code.INSUFFICIENT_POWER: (
+        "the board's power cables are not properly attached: attach them"
+    ),
     # NVML says the same of a driver that is loaded, but whose device nodes
     # are not in the /dev that it sees.
-    Code.DRIVER_NOT_LOADED: "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
-    f'works, {_DROP_IN}',
-    Code.IRQ_ISSUE: f'the kernel has trouble with interrupts of the board: {LOOK}',
-    Code.LIBRARY_NOT_FOUND: "libnvidia-ml.so.1 cannot be loaded: install NVIDIA's vGPU Manager, "
-    'or the package of its driver that has this library',
-    Code.FUNCTION_NOT_FOUND: "the driver's NVML does not have this function: upgrade NVIDIA's "
-    'driver',
-    Code.GPU_IS_LOST: f'the board is lost, off the bus: {LOOK}, and reboot the host',
-    Code.RESET_REQUIRED: 'the board has to be reset: move its instances away, then '
-    'nvidia-smi --gpu-reset',
+    Code.DRIVER_NOT_LOADED: (
+        "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
+        f'works, {_DROP_IN}'
+    ),
+    Code.IRQ_ISSUE: (
+        f'the kernel has trouble with interrupts of the board: {LOOK}'
+    ),
+    Code.LIBRARY_NOT_FOUND: (
+        "libnvidia-ml.so.1 cannot be loaded: install NVIDIA's vGPU Manager, "
+        'or the package of its driver that has this library'
+    ),
+    Code.FUNCTION_NOT_FOUND: (
+        "the driver's NVML does not have this function: upgrade NVIDIA's "
+        'driver'
+    ),
+    Code.GPU_IS_LOST: (
+        f'the board is lost, off the bus: {LOOK}, and reboot the host'
+    ),
+    Code.RESET_REQUIRED: (
+        'the board has to be reset: move its instances away, then '
+        'nvidia-smi --gpu-reset'
+    ),
 }
 
 _REMEDIES: dict[int, str] = {
-    Code.LIB_RM_VERSION_MISMATCH: 'the library that is installed and the driver that is loaded are not '
-    'of one version: load the driver anew, or reboot the host',
+    Code.LIB_RM_VERSION_MISMATCH: (
+        'the library that is installed and the driver that is loaded are not '
+        'of one version: load the driver anew, or reboot the host'
+    ),
 }
 _REMEDY = (
     f'it is asked again in the next pass; if this stays, {LOOK}, and '
