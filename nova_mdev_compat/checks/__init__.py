@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova-mdev-compat-status checks: one module a subject.
+"""The checks of nova-mdev-compat-status.
 
-commands.py names them all, words.py is how they name what they found.
-scheduler.py and services.py ask Nova, classes.py Placement, and schedulers.py
-reads files; the other modules, and whatever returns a finding, are pure.
+filter_enabled.py checks nova-scheduler's options, placement_api.py checks
+Placement and what collectors have published there. Their functions yield a
+result for each problem, and nothing where all is well. commands.py runs them
+in Nova's environment; it alone imports Nova.
 """

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """All checks, as oslo.upgradecheck runs them, in Nova's environment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import functools
+import itertools
 import logging
-import pathlib
 import sys
 import traceback
 
 from nova import conf as nova_conf
+from nova.scheduler import filters as nova_filters
+from nova import version as nova_version
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
+from oslo_upgradecheck.upgradecheck import Code
+from oslo_upgradecheck.upgradecheck import Result
 
-from nova_mdev_compat.checks import answers
-from nova_mdev_compat.checks import classes
-from nova_mdev_compat.checks import published
-from nova_mdev_compat.checks import scheduler
-from nova_mdev_compat.checks import schedulers
-from nova_mdev_compat.checks import services
-from nova_mdev_compat.checks import words
+from nova_mdev_compat.checks import filter_enabled
+from nova_mdev_compat.checks import placement_api
 from nova_mdev_compat.common import version
-from nova_mdev_compat.conf import command_line
+from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import loading
 from nova_mdev_compat.conf import mdev_compat as options
-from nova_mdev_compat.conf import status as status_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import inventory
@@ -34,50 +32,48 @@ from nova_mdev_compat.placement import session
 NAME = 'nova-mdev-compat-status'
 
 DESCRIPTION = """\
-"nova-mdev-compat-status upgrade check" says whether MdevCompatFilter,
-Placement and the collectors fit together. Run it on the host of a
-nova-scheduler, in Nova's environment; it changes nothing."""
+"nova-mdev-compat-status upgrade check" checks that MdevCompatFilter, Placement
+and the collectors fit together. Run it on the host of a nova-scheduler, in
+Nova's environment. It changes nothing."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
-Without --config-file it reads what Nova's own commands read. All
-nova-schedulers must have the same options: give nova.conf of each other one
-with --scheduler-conf, before "upgrade check". "--json", after it, is for
-programs. The exit status is 0 if all checks succeed, 1 if there is a warning,
-2 if there is a failure or a file is wrong, and 255 if something happened that
-nobody expected."""
+Without --config-file it reads the files that Nova's own commands read.
+"--json" after "upgrade check" prints JSON. The exit status is 0 if all checks
+succeed, 1 if there is a warning, 2 if there is a failure or a file is wrong,
+and 255 after an unexpected error."""
 
-_Result = Callable[['Checks'], upgradecheck.Result]
+_Check = Callable[['Checks'], Iterable[Result]]
 
 
-def _check(find: Callable[['Checks'], words.Finding]) -> _Result:
-    """Make a check of oslo.upgradecheck of what finds something."""
+def worst(results: Iterable[Result]) -> Result:
+    """Return results as one, with the details of all, the worst first.
 
-    @functools.wraps(find)
-    def check(self: 'Checks') -> upgradecheck.Result:
-        found = find(self)
-        return upgradecheck.Result(
-            upgradecheck.Code(found.code), found.details
-        )
-
-    return check
+    No result is a success.
+    """
+    ordered = sorted(results, key=lambda result: -result.code)
+    details = [result.details for result in ordered if result.details]
+    code = max((result.code for result in ordered), default=Code.SUCCESS)
+    return Result(code, '; '.join(details) or None)
 
 
-def _asking(find: Callable[['Checks'], words.Finding]) -> _Result:
-    """Make a check of what asks Placement, if it is worth to ask."""
+def _of_placement(check: _Check) -> _Check:
+    """Wrap a check that needs Placement."""
 
-    @functools.wraps(find)
-    def guarded(self: 'Checks') -> words.Finding:
+    @functools.wraps(check)
+    def guarded(self: 'Checks') -> Iterator[Result]:
         if not self.placement_answers:
-            return words.failure(
-                'it cannot be checked as long as the check "Placement" fails'
+            yield Result(
+                Code.FAILURE,
+                'not checked, because the check "Placement" failed',
             )
+            return
         try:
-            return find(self)
+            yield from check(self)
         except client.PlacementError as exc:
-            return words.failure(f'it cannot be checked: {exc}')
+            yield Result(Code.FAILURE, f'not checked: {exc}')
 
-    return _check(guarded)
+    return guarded
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -100,7 +96,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return self._placement.carried_traits()
 
     @functools.cached_property
-    def _others(self) -> published.Hosts:
+    def _others(self) -> placement_api.HostsByTrait:
         """Hosts that publish in another schema, by its trait."""
         return {
             name: {
@@ -110,57 +106,50 @@ class Checks(upgradecheck.UpgradeCommands):
             for name in traits.other_schemas(self._carried)
         }
 
-    @_check
-    def _filter(self) -> words.Finding:
-        return scheduler.check(self._conf)
+    def _filter(self) -> Iterable[Result]:
+        group = self._conf.filter_scheduler
+        available, broken = filter_enabled.load(
+            group.available_filters,
+            nova_filters.HostFilterHandler().get_matching_classes,
+        )
+        return itertools.chain(
+            filter_enabled.version(nova_version.version_string()),
+            filter_enabled.filters(group.enabled_filters, available, broken),
+            filter_enabled.mode(self._conf.mdev_compat.mode),
+        )
 
-    @_check
-    def _answers(self) -> words.Finding:
+    def _answers(self) -> Iterable[Result]:
         try:
-            found = answers.check(self._placement)
+            results = list(placement_api.answers(self._placement))
         except client.PlacementError as exc:
-            return words.failure(str(exc))
-        self.placement_answers = found.code is words.Code.SUCCESS
-        return found
+            results = [Result(Code.FAILURE, str(exc))]
+        self.placement_answers = not results
+        return results
 
-    @_asking
-    def _hosts(self) -> words.Finding:
-        return published.hosts(self._cloud, self._others)
+    @_of_placement
+    def _hosts(self) -> Iterable[Result]:
+        return placement_api.hosts(self._cloud, self._others)
 
-    @_asking
-    def _schema(self) -> words.Finding:
-        return published.schema(self._cloud, self._others, self._carried)
+    @_of_placement
+    def _schema(self) -> Iterable[Result]:
+        return placement_api.schema(self._cloud, self._others, self._carried)
 
-    @_asking
-    def _classes(self) -> words.Finding:
-        return classes.compare(
-            classes.in_use(self._placement, self._cloud),
+    @_of_placement
+    def _classes(self) -> Iterable[Result]:
+        return placement_api.resource_classes(
+            placement_api.classes_in_use(self._placement, self._cloud),
             self._conf.mdev_compat.resource_classes,
         )
 
-    @_check
-    def _schedulers(self) -> words.Finding:
-        paths = {
-            str(pathlib.Path(path).resolve()): path
-            for path in self._conf.scheduler_conf
-        }.values()
-        return words.worst(
-            [
-                schedulers.compare(
-                    schedulers.settings(self._conf),
-                    {path: schedulers.read(path) for path in paths},
-                ),
-                schedulers.count(*services.registered(), len(paths)),
-            ]
-        )
+    def _run(self, check: _Check) -> Result:
+        return worst(check(self))
 
     _upgrade_checks = (
-        ('Filter', _filter),
-        ('Placement', _answers),
-        ('Hosts have published', _hosts),
-        ('Schema of traits', _schema),
-        ('Resource classes', _classes),
-        ('Other schedulers', _schedulers),
+        ('Filter', (_run, {'check': _filter})),
+        ('Placement', (_run, {'check': _answers})),
+        ('Hosts have published', (_run, {'check': _hosts})),
+        ('Schema of traits', (_run, {'check': _schema})),
+        ('Resource classes', (_run, {'check': _classes})),
     )
 
 
@@ -172,9 +161,8 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
         file is not in UTF-8
     """
     conf: cfg.ConfigOpts = nova_conf.CONF
-    command_line.without_shell_completion(conf)
+    loading.without_shell_completion(conf)
     options.register_opts(conf)
-    status_options.register_cli_opts(conf)
     upgradecheck.register_cli_options(conf, Checks(conf))
     loading.read(
         conf,
@@ -187,16 +175,15 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
     )
     # keystoneauth waits for ever.
     conf.set_default('timeout', 60, group='placement')
-    schedulers.settings(conf)  # oslo.config looks at a value only when asked
-    services.configure(conf)
-    # Where it looks for --json.
+    loading.check_values(conf, options.GROUP, options.OPTS)
+    # Where oslo.upgradecheck looks for --json.
     upgradecheck.CONF = conf
     return conf
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the checks and return the exit status."""
-    # What matters to them of what Nova and others log is in the results.
+    # The results have what matters of what Nova and libraries log.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         return int(configure(argv).command.action_fn())
@@ -204,11 +191,11 @@ def main(argv: Sequence[str]) -> int:
         # argparse prints what is wrong with an argument; 0 is for --help.
         return exceptions.BadInput.exit_status if exc.code else 0
     except cfg.Error as exc:
-        return _fail(words.config_error(str(exc)))
+        return _fail(errors.describe(exc))
     except exceptions.Failure as exc:
         return _fail(str(exc))
     except Exception:
-        # As other projects' commands do, and not one of the results.
+        # As other projects' commands do; none of the results has this code.
         traceback.print_exc()
         return 255
 

@@ -13,7 +13,7 @@ from nova_mdev_compat.common import version
 DESCRIPTION = """\
 Check rule files, and say what they mean for hosts. Nothing is asked of any
 host or service: hosts are read from files, one a host, made there by
-"nova-mdev-collector --dry-run --format json". Exit status: 2 when something
+"nova-mdev-collector dry-run --format json". Exit status: 2 when something
 has to be put right (an argument, a rule file, a recording); otherwise each
 command's help says it."""
 

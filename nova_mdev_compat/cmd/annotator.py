@@ -20,11 +20,11 @@ mdevs come from, for nova-mdev-guard on the host to which they migrate."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
-Try "nova-mdev-annotator --config-dir /etc/nova-mdev-compat --dry-run" first:
-it prints what would be written, and only reads. With --once it writes and
-ends; without a command it is a service that writes and keeps it right. The
-exit status is 0 when that is done, 1 when libvirt does not answer or refuses
-something about a domain, and 2 when options have to be put right."""
+Try "nova-mdev-annotator --config-dir /etc/nova-mdev-compat dry-run" first: it
+prints what would be written, and only reads. Options other than --format go
+before the command. The exit status is 0 on success, 1 if libvirt does not
+answer or refuses something about a domain, and 2 if options have to be
+corrected."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
@@ -70,12 +70,33 @@ def _remove(conf: cfg.ConfigOpts) -> int:
     return 0
 
 
-COMMAND = command.Command(
+COMMAND = command.ServiceCommand(
     'nova-mdev-annotator',
     DESCRIPTION,
     EPILOG,
     (annotator_options, collector_options),
-    {'run': _service, 'once': _once, 'dry-run': _dry_run, 'remove': _remove},
+    (
+        command.SubCommand(
+            'run',
+            'run the service: annotate domains, and keep it right',
+            _service,
+        ),
+        command.SubCommand(
+            'once', 'annotate the running domains once and exit', _once
+        ),
+        command.SubCommand(
+            'dry-run',
+            'print what would be written, domain by domain; change nothing',
+            _dry_run,
+            formats=True,
+        ),
+        command.SubCommand(
+            'remove',
+            'remove the annotations from all domains, running or '
+            'defined; stop the service first',
+            _remove,
+        ),
+    ),
 )
 
 #: The entry point.

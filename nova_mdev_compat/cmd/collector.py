@@ -25,15 +25,14 @@ and which instances' mdevs they accept in a live migration."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
-Try "nova-mdev-collector --dry-run" first: it prints what would be published,
-and why. With --once it publishes and ends; without a command it is a service
-that publishes and keeps it right. Without --config-file it reads what
-nova-compute reads: /etc/nova/nova.conf, and /etc/nova/nova-compute.conf if
-there is one. Without --config-dir every *.conf in /etc/nova-mdev-compat is
-read as well. The exit status is 0 when that is done, 1 when something does not
-answer (libvirt, Placement), and 2 when something has to be put right (options,
-rule files, a device). What was published before then stays as far as it may
-still be true."""
+Try "nova-mdev-collector dry-run" first: it prints what would be published, and
+why. Options other than --format go before the command. Without --config-file,
+it reads what nova-compute reads: /etc/nova/nova.conf, and
+/etc/nova/nova-compute.conf if there is one. Without --config-dir, it also
+reads every *.conf in /etc/nova-mdev-compat. The exit status is 0 on success, 1
+if libvirt or Placement does not answer, and 2 if options, rule files or a
+device have to be corrected. What was published before then stays as far as it
+may still be true."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
@@ -75,18 +74,36 @@ def _status(conf: cfg.ConfigOpts) -> int:
     return 1 if trouble else 0
 
 
-COMMAND = command.Command(
+COMMAND = command.ServiceCommand(
     'nova-mdev-collector',
     DESCRIPTION,
     EPILOG,
     (collector_options, nova_options, placement_options),
-    {
-        'run': _service,
-        'once': _once,
-        'dry-run': _dry_run,
-        'withdraw': _withdraw,
-        'status': _status,
-    },
+    (
+        command.SubCommand(
+            'run', 'run the service: publish, and keep it right', _service
+        ),
+        command.SubCommand('once', 'publish once and exit', _once),
+        command.SubCommand(
+            'dry-run',
+            'print what would be published and why; neither ask '
+            'nor change Placement',
+            _dry_run,
+            formats=True,
+        ),
+        command.SubCommand(
+            'status',
+            'print how the service fares; the exit status is 0 if '
+            'all is well, 1 if not, 2 if nothing is known',
+            _status,
+            formats=True,
+        ),
+        command.SubCommand(
+            'withdraw',
+            "remove this host's traits from Placement; stop the service first",
+            _withdraw,
+        ),
+    ),
     after=('nova', 'nova-compute'),
 )
 

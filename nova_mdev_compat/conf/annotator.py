@@ -3,8 +3,6 @@
 
 from oslo_config import cfg
 
-from nova_mdev_compat.conf import command_line
-
 GROUP = cfg.OptGroup(
     'annotator',
     title='Annotator',
@@ -29,28 +27,10 @@ up to a tenth early or late.
     ),
 ]
 
-CLI_OPTS = command_line.opts(
-    [
-        ('run', 'be a service: annotate domains, and keep it right'),
-        (
-            'remove',
-            'take the annotations off all domains, running or defined; '
-            'stop the service first',
-        ),
-    ],
-    once='Annotate the running domains once and exit.',
-    dry_run='Print what would be written, domain by domain; change nothing.',
-    printing='--dry-run prints',
-)
-
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
-
-
-def register_cli_opts(conf: cfg.ConfigOpts) -> None:
-    conf.register_cli_opts(CLI_OPTS)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

@@ -6,9 +6,6 @@ import sysconfig
 
 from oslo_config import cfg
 
-from nova_mdev_compat.conf import command_line
-from nova_mdev_compat.late_check import options
-
 GROUP = cfg.OptGroup(
     'collector', title='Collector', help='Options of nova-mdev-collector.'
 )
@@ -42,7 +39,7 @@ more than access to libvirt's read-only socket.
     ),
     cfg.StrOpt(
         'sysfs_root',
-        default=options.Options.sysfs_root,
+        default='/sys',
         help='Where sysfs is mounted; facts that libvirt lacks come from '
         'there.',
     ),
@@ -168,7 +165,7 @@ first failure.
     ),
     cfg.StrOpt(
         'devices_file',
-        default=options.Options.devices_file,
+        default='/var/lib/nova-mdev-compat/devices.json',
         help="""
 Where the service leaves word of what this host's devices are and accept.
 
@@ -178,9 +175,9 @@ nor Placement for that.
     ),
     cfg.IntOpt(
         'devices_max_age',
-        default=options.Options.devices_max_age,
-        min=options.LIMITS['devices_max_age'][0],
-        max=options.LIMITS['devices_max_age'][1],
+        default=600,
+        min=1,
+        max=86400,
         help="""
 For how many seconds what is left in ``devices_file`` counts.
 
@@ -201,30 +198,10 @@ extra ``metrics``.
     ),
 ]
 
-CLI_OPTS = command_line.opts(
-    [
-        ('run', 'be a service: publish, and keep it right'),
-        (
-            'status',
-            'say how the service fares; the exit status is 0 if all is '
-            'well, 1 if not, 2 if nothing is known',
-        ),
-        ('withdraw', "take this host's traits back; stop the service first"),
-    ],
-    once='Publish once and exit.',
-    dry_run='Print what would be published and why; neither ask nor change '
-    'Placement.',
-    printing='--dry-run and status print',
-)
-
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
-
-
-def register_cli_opts(conf: cfg.ConfigOpts) -> None:
-    conf.register_cli_opts(CLI_OPTS)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

@@ -5,7 +5,7 @@ nova.conf is nova-compute's or nova-scheduler's. What it says about logging is
 meant for them, in their environment, and may not be possible here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import importlib
 import logging as python_logging
 import sys
@@ -15,6 +15,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.conf import errors
 from nova_mdev_compat.core import exceptions
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +36,19 @@ _SUSPECTS: Mapping[str, Any] = {
     'logging_debug_format_suffix': '',
     'logging_exception_prefix': '',
 }
+
+
+def without_shell_completion(conf: cfg.ConfigOpts) -> None:
+    """Remove an option of oslo.config that its wheels cannot serve.
+
+    It prints a script made from a template that no wheel has
+    (``ConfigOpts._print_shell_completion``). Older releases lack the option.
+    """
+    option = getattr(conf, '_shell_completion_opt', None)
+    if option is not None:
+        conf.unregister_opt(option)
+        # oslo.config also looks for it before it parses anything.
+        conf.supported_shell_completion = []
 
 
 def read(conf: cfg.ConfigOpts, argv: Sequence[str], **how: Any) -> None:
@@ -62,6 +76,20 @@ def _file_of(exc: UnicodeDecodeError) -> str:
         if isinstance(parser, cfg.ConfigParser):
             return str(parser.filename)
     return 'a configuration file'
+
+
+def check_values(
+    conf: cfg.ConfigOpts, group: cfg.OptGroup, opts: Iterable[cfg.Opt]
+) -> None:
+    """Read all options of a group.
+
+    :raises exceptions.BadInput: an option has a wrong value
+    """
+    wrong = list(
+        errors.wrong_values(conf, group.name, [option.dest for option in opts])
+    )
+    if wrong:
+        raise exceptions.BadInput('; '.join(wrong))
 
 
 def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:

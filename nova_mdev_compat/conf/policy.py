@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the filter and the guard do with their answers, in options' words."""
+"""Values of ``mode`` and ``unknown``, of the filter and of the guard."""
 
 ENFORCING = 'enforcing'
 PERMISSIVE = 'permissive'
 OFF = 'off'
+MODES = (ENFORCING, PERMISSIVE, OFF)
 
 REJECT = 'reject'
 ALLOW = 'allow'

@@ -1,39 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share that are services, and do a thing or two besides."""
+"""The command line that both services share."""
 
-from collections.abc import Callable, Mapping, Sequence
+import argparse
+from collections.abc import Callable, Sequence
 import dataclasses
 import sys
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_mdev_compat.common import version
-from nova_mdev_compat.conf import command_line
+from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import loading
 from nova_mdev_compat.core import exceptions
 
-#: Does something as the options say; returns the exit status.
-Do = Callable[[cfg.ConfigOpts], int]
+LOG = logging.getLogger(__name__)
 
 #: Where every ``*.conf`` is a command's own.
 DIRECTORY = '/etc/nova-mdev-compat'
-#: What is said by an option of that name, and not as a command.
-_BY_OPTION = {'once', 'dry-run'}
+#: Without a sub-command.
+DEFAULT = 'run'
+#: Sub-commands that could be given as flags before, and still can.
+DEPRECATED_FLAGS = ('once', 'dry-run')
 
 
 @dataclasses.dataclass(frozen=True)
-class Command:
-    """A command.
+class SubCommand:
+    """A sub-command.
+
+    :ivar help: in the imperative
+    :ivar do: does it as the options say; returns the exit status
+    :ivar formats: whether it prints a table, or JSON with ``--format json``
+    """
+
+    name: str
+    help: str
+    do: Callable[[cfg.ConfigOpts], int]
+    formats: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceCommand:
+    """A command with sub-commands, one of which is a service.
 
     :ivar prog: its name
     :ivar description, epilog: for --help
-    :ivar options: modules of options: the command's own, whose command line
-        it has, and others that are read
-    :ivar do: what it does, by what is said: ``run``, ``once``, ``dry-run``,
-        and more
+    :ivar options: modules of options: the command's own, and others that are
+        read
+    :ivar subcommands: ``run``, ``once``, ``dry-run``, and more
     :ivar after: project and program whose configuration files it reads as
         well, before its own, where none are given
     """
@@ -42,7 +58,7 @@ class Command:
     description: str
     epilog: str
     options: tuple[ModuleType, ...]
-    do: Mapping[str, Do]
+    subcommands: tuple[SubCommand, ...]
     after: tuple[str, str] | None = None
 
     project: ClassVar[str] = 'nova-mdev-compat'
@@ -50,14 +66,57 @@ class Command:
     def new_config(self) -> cfg.ConfigOpts:
         """Return the command's options, all registered and none read."""
         conf = cfg.ConfigOpts()
-        command_line.without_shell_completion(conf)
+        loading.without_shell_completion(conf)
         logging.register_options(conf)
         # For whoever runs it by hand; systemd takes it to the journal.
         conf.set_default('use_stderr', True)
-        self.options[0].register_cli_opts(conf)
+        conf.register_cli_opts(
+            [
+                cfg.SubCommandOpt(
+                    'command', title='commands', handler=self._add_subcommands
+                ),
+                cfg.StrOpt(
+                    'format',
+                    short='f',
+                    default='table',
+                    choices=['table', 'json'],
+                    help='How to print. Can also follow the command.',
+                ),
+                *(
+                    cfg.BoolOpt(
+                        name,
+                        default=False,
+                        help=f'Deprecated: use the command "{name}".',
+                    )
+                    for name in DEPRECATED_FLAGS
+                ),
+            ]
+        )
         for module in self.options:
             module.register_opts(conf)
         return conf
+
+    def _add_subcommands(self, parsers: Any) -> None:
+        # SubCommandOpt has made it required.
+        parsers.required = False
+        for item in self.subcommands:
+            text = item.help
+            if item.name == DEFAULT:
+                text += ' (the default)'
+            parser = parsers.add_parser(
+                item.name,
+                help=text,
+                description=f'{item.help[0].upper()}{item.help[1:]}.',
+            )
+            if item.formats:
+                # The value of the option of the same name, if it is given.
+                parser.add_argument(
+                    '-f',
+                    '--format',
+                    choices=['table', 'json'],
+                    default=argparse.SUPPRESS,
+                    help='How to print.',
+                )
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run the command and return its exit status."""
@@ -73,8 +132,9 @@ class Command:
                 epilog=self.epilog,
                 **self._default_files(),
             )
-            self._check_command(conf)
-            self._check_values(conf)
+            for module in self.options:
+                if hasattr(module, 'OPTS'):
+                    loading.check_values(conf, module.GROUP, module.OPTS)
             loading.set_up_logging(conf, self.project)
             return self.run(conf)
         except SystemExit as exc:
@@ -83,13 +143,14 @@ class Command:
             return exceptions.BadInput.exit_status if exc.code else 0
         except cfg.Error as exc:
             return self._fail(
-                f'configuration: {exc}', exceptions.BadInput.exit_status
+                f'configuration: {errors.describe(exc)}',
+                exceptions.BadInput.exit_status,
             )
         except exceptions.Failure as exc:
             return self._fail(str(exc), exc.exit_status)
 
     def _default_files(self) -> dict[str, list[str]]:
-        """Return what is read where no --config-file, no --config-dir is.
+        """Return what is read without --config-file and --config-dir.
 
         First the files of which ``after`` has the project and the program,
         then our own, whose options win.
@@ -114,37 +175,39 @@ class Command:
             ],
         }
 
-    def _check_command(self, conf: cfg.ConfigOpts) -> None:
-        known = self.do.keys() - _BY_OPTION
-        if conf.command not in known:
-            raise exceptions.BadInput(
-                f'there is no command {conf.command!r}; the commands are '
-                f'{", ".join(sorted(known))}'
-            )
-
-    def _check_values(self, conf: cfg.ConfigOpts) -> None:
-        """Read all options of ours: oslo.config looks at a value only then."""
-        for module in self.options:
-            for option in getattr(module, 'OPTS', ()):
-                getattr(conf[module.GROUP.name], option.dest)
-
     def run(self, conf: cfg.ConfigOpts) -> int:
         """Do what the options say.
 
         :raises exceptions.Failure: it cannot be done
         """
-        command: str = conf.command
-        if command != 'run' and (conf.once or conf.dry_run):
+        name = conf.command.name
+        flags = [
+            flag for flag in DEPRECATED_FLAGS if conf[flag.replace('-', '_')]
+        ]
+        if flags and (name or len(flags) > 1):
             raise exceptions.BadInput(
-                f'--once and --dry-run do not go with {command}'
+                'give one command: '
+                + ', '.join(
+                    [
+                        *(f'--{flag}' for flag in flags),
+                        *([name] if name else []),
+                    ]
+                )
             )
-        if conf.once and conf.dry_run:
-            raise exceptions.BadInput('say either --once or --dry-run')
-        if conf.once:
-            command = 'once'
-        elif conf.dry_run:
-            command = 'dry-run'
-        return self.do[command](conf)
+        if flags:
+            (name,) = flags
+            LOG.warning(
+                '--%s is deprecated and will be removed: use "%s %s"',
+                name,
+                self.prog,
+                name,
+            )
+        (do,) = (
+            item.do
+            for item in self.subcommands
+            if item.name == (name or DEFAULT)
+        )
+        return do(conf)
 
     def _fail(self, message: str, status: int) -> int:
         print(f'{self.prog}: {message}', file=sys.stderr)

@@ -11,23 +11,27 @@ is asked.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import faulthandler
 import pathlib
+import re
 import signal
 import sys
 import syslog
 import time
 from typing import NoReturn
 
+from oslo_config import cfg
+
+from nova_mdev_compat.conf import errors
+from nova_mdev_compat.conf import guard as options
 from nova_mdev_compat.conf import policy
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.host import mdev_sysfs
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
-from nova_mdev_compat.late_check import options
 from nova_mdev_compat.publication import devices_file
 
 PROG = 'nova-mdev-guard'
@@ -54,6 +58,11 @@ LOG_LIMIT = 1
 AGAIN = 0.2
 #: A line for libvirt's error, whatever a domain says.
 MAX_LINE = 2000
+
+#: A line that sets an option, as oslo.config reads it.
+_ASSIGNMENT = re.compile(
+    r"""(?P<key>[^\s#;:=][^:=]*?)\s*[:=]\s*(['"]?)(?P<value>.*?)\2\s*"""
+)
 
 
 class Refused(Exception):
@@ -104,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     Whatever happens once the arguments are read is answered by the policy:
     libvirt takes any status but 0 for a refusal.
     """
-    _end_after(options.Options.time_limit)
+    _end_after(options.TIME_LIMIT)
     try:
         paths, (domain, *operation) = _arguments(argv)
         if operation[:2] != ['migrate', 'begin']:
@@ -140,34 +149,115 @@ def _end_after(limit: float) -> None:
 
 
 def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
-    """Say whether a domain may come; return the exit status."""
-    conf, status, allowed = options.Options(), 1, False
+    """Check a domain, and tell libvirt why if it is refused.
+
+    :returns: the exit status
+    """
+    mode, unknown = policy.ENFORCING, policy.REJECT
+    status, allowed = 1, False
     try:
-        with _time_limit(conf.time_limit):
-            conf, faults = options.read(
-                paths or sorted(pathlib.Path(DIRECTORY).glob('*.conf'))
-            )
-        if conf.mode == policy.OFF:
+        with _time_limit(options.TIME_LIMIT):
+            paths = paths or sorted(pathlib.Path(DIRECTORY).glob('*.conf'))
+            conf, faults = read_options(paths)
+            mode = mode_despite_faults(paths) if faults else conf.guard.mode
+        if mode == policy.OFF:
             return 0
         if faults:
             raise WrongOptions('; '.join(faults))
-        with _time_limit(conf.time_limit):
+        unknown = conf.guard.unknown
+        with _time_limit(conf.guard.time_limit):
             look(conf, _standard_input())
     except WrongOptions as exc:
         text, status = f'configuration: {exc}', WRONG_OPTIONS
     except Refused as exc:
         text = f'incompatible: {exc}'
     except Exception as exc:
-        text = f'unknown ([guard]unknown = {conf.unknown}): {_say(exc)}'
-        allowed = conf.unknown == policy.ALLOW
+        text = f'unknown ([guard]unknown = {unknown}): {_say(exc)}'
+        allowed = unknown == policy.ALLOW
     else:
         return 0
     text = f'domain {domain}: {text}'
-    if allowed or conf.mode == policy.PERMISSIVE:
+    if allowed or mode == policy.PERMISSIVE:
         _log(f'let through: {text}')
         return 0
     _refuse(text)
     return status
+
+
+def read_options(
+    paths: Iterable[pathlib.Path],
+) -> tuple[cfg.ConfigOpts, list[str]]:
+    """Read configuration files.
+
+    :returns: options; and what is wrong, each with its file. If anything is
+        wrong, the options of that file are not among the options.
+    """
+    good, faults = [], []
+    for path in paths:
+        try:
+            found = list(_wrong_values(_load([path])))
+        except UnicodeDecodeError as exc:
+            found = [f'{path} is not in UTF-8: {exc}']
+        except OSError as exc:
+            found = [f'{path}: {exc.strerror}']
+        except cfg.Error as exc:
+            found = [errors.describe(exc)]
+        faults += [
+            text if str(path) in text else f'{path}: {text}' for text in found
+        ]
+        if not found:
+            good.append(path)
+    return _load(good), faults
+
+
+def _load(paths: Iterable[pathlib.Path]) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    # The environment is libvirt's.
+    conf(
+        [],
+        prog=PROG,
+        use_env=False,
+        default_config_dirs=[],
+        default_config_files=[str(path) for path in paths],
+    )
+    return conf
+
+
+def _wrong_values(conf: cfg.ConfigOpts) -> Iterator[str]:
+    for group, names in options.READ.items():
+        wrong = list(errors.wrong_values(conf, group, names))
+        yield from wrong
+        for name in () if wrong else names:
+            if not str(conf[group][name]).isprintable():
+                yield (
+                    f'[{group}]{name} = {conf[group][name]}: it has a '
+                    'character that cannot be printed'
+                )
+
+
+def mode_despite_faults(paths: Iterable[pathlib.Path]) -> str:
+    """Return [guard]mode of files that oslo.config does not read.
+
+    It is the way out in an emergency, so it counts whatever else is wrong.
+
+    :returns: the last one; ``enforcing`` if there is none, or if that is wrong
+    """
+    mode = ''
+    for path in paths:
+        section = key = ''
+        with contextlib.suppress(OSError):
+            text = path.read_text('utf-8', 'surrogateescape')
+            for line in text.split('\n'):
+                match = _ASSIGNMENT.fullmatch(line)
+                if line.startswith('['):
+                    section = line.strip()
+                elif match and section == f'[{options.GROUP.name}]':
+                    key = match['key']
+                    mode = match['value'] if key == 'mode' else mode
+                elif line[:1].isspace() and line.strip() and key == 'mode':
+                    mode = ''  # a value of several lines
+    return mode if mode in policy.MODES else policy.ENFORCING
 
 
 def _say(exc: Exception) -> str:
@@ -212,12 +302,12 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def look(conf: options.Options, text: bytes) -> None:
-    """Look at a domain that is to come; return where it may.
+def look(conf: cfg.ConfigOpts, text: bytes) -> None:
+    """Check a domain that is about to arrive; return if it may.
 
     :param text: its XML
     :raises Refused: it may not
-    :raises Unknown: nobody can tell
+    :raises Unknown: it is not known whether it may
     """
     try:
         domain = domain_xml.parse(text)
@@ -227,13 +317,18 @@ def look(conf: options.Options, text: bytes) -> None:
         return
     try:
         devices = devices_file.read_fresh(
-            pathlib.Path(conf.devices_file), conf.devices_max_age, time.time()
+            pathlib.Path(conf.collector.devices_file),
+            conf.collector.devices_max_age,
+            time.time(),
         )
     except devices_file.DeviceFileError as exc:
         raise Unknown(str(exc)) from exc
     findings = check.judge(
         domain,
-        [_target(conf.sysfs_root, uuid, devices) for uuid in domain.uuids],
+        [
+            _target(conf.collector.sysfs_root, uuid, devices)
+            for uuid in domain.uuids
+        ],
     )
     if findings:
         known = findings[0].kind is verdict.Status.INCOMPATIBLE

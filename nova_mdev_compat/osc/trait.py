@@ -70,7 +70,7 @@ class Purge(command.Lister):
     Collectors leave them behind: traits of drivers, types and rules that no
     host has any more. Those that the filter's queries need (V1, HOST and
     MIXED) stay. A collector that was about to use a trait makes it again at
-    its next pass; where it runs with --once, that pass is for you to repeat.
+    its next pass; where you run it with "once", run it again.
     A scheduler that still knew one asks again. The exit status is 0, and 1
     if Placement does not delete one that nobody carries.
 

@@ -21,7 +21,7 @@ from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import snapshot_schema
 from nova_mdev_compat.rules import evaluation
 
-_HOW = 'make one with "nova-mdev-collector --dry-run --format json"'
+_HOW = 'make one with "nova-mdev-collector dry-run --format json"'
 
 
 class RecordingError(exceptions.BadInput):
@@ -29,7 +29,7 @@ class RecordingError(exceptions.BadInput):
 
 
 def parse(name: str, text: str | bytes) -> host_traits.Host:
-    """Return a host from what --dry-run --format json printed of it.
+    """Return a host from what dry-run --format json printed of it.
 
     :param name: what to call it in an error
     :raises RecordingError: it is something else

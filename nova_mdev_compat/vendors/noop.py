@@ -8,7 +8,7 @@ declare an entry point::
     acme = "acme_mdev:Acme"
 
 The collector finds it when it is next started; ``nova-mdev-collector
---dry-run`` shows what it says.
+dry-run`` shows what it says.
 """
 
 from collections.abc import Collection, Mapping, Sequence

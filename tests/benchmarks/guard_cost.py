@@ -26,7 +26,7 @@ HOOK = (
     / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
 )
 #: What the guard may take beyond an empty hook, in seconds.
-ALLOWED = 0.15
+ALLOWED = 0.25
 EMPTY, OTHER, WITHOUT, ACCEPTED, REFUSED = (
     'empty hook',
     'another operation',

@@ -36,11 +36,11 @@ OPENSTACK = (
 
 class CollectorTest(collector_base.CollectorTestCase):
     def test_starts(self):
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         self.assertIn('pci_0000_81_00_0', shown)
-        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        shown, _ = self.run_collector('dry-run', '--format', 'json')
         self.assertEqual(2, len(json.loads(shown)['parents']))
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.published():
             self.assertTrue(
                 {name for name in names if name.startswith(ACCEPT)}, names
@@ -55,7 +55,7 @@ class CollectorTest(collector_base.CollectorTestCase):
             'publisher': 'provider_config',
             'provider_config_file': str(path),
         }
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertIn(ACCEPT, path.read_text())
 
 
@@ -75,11 +75,11 @@ class CollectorServiceTest(service_base.ServiceTestCase):
 
 class CollectorAnnotatorTest(test_annotator.CommandTestCase):
     def test_starts(self):
-        shown, _ = self.run_command('--dry-run')
+        shown, _ = self.run_command('dry-run')
         self.assertIn(self.uuid, shown)
-        shown, _ = self.run_command('--dry-run', '--format', 'json')
+        shown, _ = self.run_command('dry-run', '--format', 'json')
         self.assertEqual('write', json.loads(shown)['domains'][0]['action'])
-        _, said = self.run_command('--once')
+        _, said = self.run_command('once')
         self.assertIn('Domains written: 1', said)
 
 

@@ -151,7 +151,7 @@ class CollectorMixin:
             + nova
         )
         conf = collector.COMMAND.new_config()
-        conf(['--once', '--config-file', str(path)])
+        conf(['--config-file', str(path), 'once'])
         self.assertEqual(0, collector.COMMAND.run(conf))
 
 

@@ -4,7 +4,6 @@
 import json
 import os
 import pathlib
-import sqlite3
 import subprocess
 import sys
 
@@ -27,16 +26,15 @@ class StatusTestCase(collector_base.CollectorTestCase):
     def setUp(self):
         super().setUp()
         self.scheduler = FILTERS
-        self.database = ''
         self.token = 'admin'
         self.environment = {}
 
-    def write_nova(self, name='scheduler.conf', more=''):
+    def write_nova(self, name='scheduler.conf'):
         path = self.home / name
         path.write_text(
             f'[placement]\nauth_type = admin_token\ntoken = {self.token}\n'
             f'endpoint = {self.placement.endpoint}\n'
-            f'{self.database}{self.scheduler}{more}'
+            f'{self.scheduler}'
         )
         return path
 
@@ -105,37 +103,3 @@ class StatusTestCase(collector_base.CollectorTestCase):
                     'user_id': 'u',
                 },
             )
-
-    def sync_database(self, *schedulers):
-        """Make Nova's databases; schedulers have registered in cell0."""
-        self.database = (
-            f'[api_database]\nconnection = sqlite:///{self.home}/api.db\n'
-            f'[database]\nconnection = sqlite:///{self.home}/main.db\n'
-        )
-        self.manage('api_db', 'sync')
-        self.manage('db', 'sync', '--local_cell')
-        self.manage(
-            'cell_v2',
-            'map_cell0',
-            '--database_connection',
-            f'sqlite:///{self.home}/main.db',
-        )
-        self.register(*schedulers)
-
-    def manage(self, *args):
-        subprocess.run(
-            [BIN / 'nova-manage', '--config-file', self.write_nova(), *args],
-            check=True,
-            capture_output=True,
-        )
-
-    def register(self, *schedulers, name='main.db', disabled=0):
-        """Write the records that schedulers make when they start."""
-        with sqlite3.connect(self.home / name) as database:
-            database.executemany(
-                'INSERT INTO services (host, binary, topic, report_count, '
-                'disabled, forced_down, deleted, version) VALUES (?, '
-                "'nova-scheduler', 'scheduler', 1, ?, 0, 0, 66)",
-                [(name, disabled) for name in schedulers],
-            )
-        database.close()

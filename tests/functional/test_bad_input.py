@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input: a clear error, exit status 2, and nothing lost."""
 
+import json
+
 from tests.functional import collector_base
 
 RULE = """
@@ -15,7 +17,7 @@ rules:
 class BadInputTest(collector_base.CollectorTestCase):
     def setUp(self):
         super().setUp()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.before = self.published()
 
     def assert_refused(self, *words, accepting=(False, False, False)):
@@ -24,12 +26,12 @@ class BadInputTest(collector_base.CollectorTestCase):
         :param accepting: whether root and boards accept anything after that;
             none does where nobody can know what is true
         """
-        shown, log = self.run_collector('--dry-run', status=2)
+        shown, log = self.run_collector('dry-run', status=2)
         for word in words:
             self.assertIn(word, log)
         self.assertEqual(1, len(log.strip().splitlines()), log)
         self.assertEqual(self.before, self.published())
-        _, log = self.run_collector('--once', status=2)
+        _, log = self.run_collector('once', status=2)
         for word in words:
             self.assertIn(word, log.splitlines()[-1])
         now = self.published()
@@ -169,7 +171,7 @@ class BadInputTest(collector_base.CollectorTestCase):
 
     def test_option_of_the_wrong_kind(self):
         self.nova += '[placement]\ntimeout = soon\n'
-        _, log = self.run_collector('--once', status=2)
+        _, log = self.run_collector('once', status=2)
         self.assertIn('timeout', log)
 
     def test_log_file_that_cannot_be_written(self):
@@ -182,19 +184,54 @@ class BadInputTest(collector_base.CollectorTestCase):
     def test_shell_completion(self):
         """oslo.config has that, and ends in a traceback."""
         for shell in ('bash', 'zsh'):
-            _, log = self.run_collector('--shell_completion', shell, status=2)
+            _, log = self.run_collector(
+                f'--shell_completion={shell}', status=2
+            )
             self.assertIn('unrecognized arguments: --shell_completion', log)
+            _, log = self.run_collector('--shell_completion', shell, status=2)
+            self.assertIn(f"invalid choice: '{shell}'", log)
         shown, _ = self.run_collector('--help')
         self.assertNotIn('shell_completion', shown)
 
     def test_contradictions(self):
-        _, log = self.run_collector('status', '--once', status=2)
-        self.assertIn('do not go with status', log)
+        for args, expected in (
+            (('--once', 'status'), '--once, status'),
+            (('--dry-run', 'run'), '--dry-run, run'),
+            (('--once', '--dry-run'), '--once, --dry-run'),
+        ):
+            _, log = self.run_collector(*args, status=2)
+            self.assertEqual(
+                f'nova-mdev-collector: give one command: {expected}\n', log
+            )
+        _, log = self.run_collector('once', 'dry-run', status=2)
+        self.assertIn('unrecognized arguments: dry-run', log)
         _, log = self.run_collector('nonsense', status=2)
-        self.assertEqual(
-            "nova-mdev-collector: there is no command 'nonsense'; the "
-            'commands are run, status, withdraw\n',
+        self.assertIn("invalid choice: 'nonsense' (choose from ", log)
+        for name in ('run', 'once', 'dry-run', 'status', 'withdraw'):
+            self.assertIn(name, log.rpartition('choose from')[2])
+
+    def test_deprecated_flags(self):
+        """They do the same, and say how to do it from now on."""
+        shown, log = self.run_collector('--dry-run', '--format', 'json')
+        self.assertIn(
+            '--dry-run is deprecated and will be removed: use '
+            '"nova-mdev-collector dry-run"',
             log,
         )
-        _, log = self.run_collector('--once', '--dry-run', status=2)
-        self.assertIn('--once or --dry-run', log)
+        self.assertEqual(
+            json.loads(self.run_collector('dry-run', '-f', 'json')[0]),
+            json.loads(shown),
+        )
+        _, log = self.run_collector('--once')
+        self.assertIn('use "nova-mdev-collector once"', log)
+        self.assertIn('providers changed', log)
+
+    def test_format_before_and_behind_a_command(self):
+        for args in (
+            ('--format', 'json', 'dry-run'),
+            ('-f', 'json', 'dry-run'),
+            ('dry-run', '-f', 'json'),
+            ('-f', 'table', 'dry-run', '--format', 'json'),
+        ):
+            shown, _ = self.run_collector(*args)
+            self.assertEqual(2, len(json.loads(shown)['parents']), args)

@@ -26,7 +26,7 @@ class PublishTest(collector_base.CollectorTestCase):
 
     def test_equal_boards(self):
         """The root says what its boards say."""
-        self.run_collector('--once')
+        self.run_collector('once')
         root, *boards = self.without_facts()
         self.assertEqual(SAID | {'CUSTOM_MDEV_HOST'}, root)
         self.assertEqual([SAID, SAID], boards)
@@ -36,7 +36,7 @@ class PublishTest(collector_base.CollectorTestCase):
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
-        self.run_collector('--once')
+        self.run_collector('once')
         root, first, second = self.without_facts()
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
         self.assertEqual(SAID | {'CUSTOM_MDEV_MIXED'}, first)
@@ -54,7 +54,7 @@ class PublishTest(collector_base.CollectorTestCase):
         (board / 'subsystem_vendor').write_text('0x10de\n')
         (board / 'subsystem_device').write_text('0x14d9\n')
 
-        self.run_collector('--once')
+        self.run_collector('once')
         root, first, second = self.published()
         self.assertLessEqual(
             {
@@ -69,9 +69,9 @@ class PublishTest(collector_base.CollectorTestCase):
         self.assertTrue([name for name in second if '_FACT_KERNEL_' in name])
 
     def test_second_time_writes_nothing(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         self.placement.requests.clear()
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertEqual(
             {'GET'}, {method for method, _ in self.placement.requests}
         )
@@ -81,15 +81,15 @@ class PublishTest(collector_base.CollectorTestCase):
         for uuid in (self.root, *self.boards):
             for name in FOREIGN:
                 self.placement.add_trait(uuid, name)
-        self.run_collector('--once')
+        self.run_collector('once')
         self.devices()
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.published():
             self.assertEqual(FOREIGN, names & FOREIGN)
 
     def test_change_of_a_rule(self):
         """What is no longer accepted is gone, at once and everywhere."""
-        self.run_collector('--once')
+        self.run_collector('once')
         self.write_rules("""
             schema_version: "1.0"
             vendor: "10de"
@@ -97,7 +97,7 @@ class PublishTest(collector_base.CollectorTestCase):
               - name: the other board
                 accepts: {product: ["2236"]}
             """)
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.published():
             self.assertNotIn(ACCEPT, names)
             self.assertIn('CUSTOM_MDEV_ACCEPT_10DE_2236__NVIDIA_11', names)
@@ -111,15 +111,15 @@ class PublishTest(collector_base.CollectorTestCase):
             """,
             name='default.yaml',
         )
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertFalse(any(ACCEPT in names for names in self.published()))
         self.assertIn('no rule file speaks for vendor 10DE', log)
 
     def test_device_that_is_gone(self):
         """Nova leaves its provider; it accepts nothing and is nothing."""
-        self.run_collector('--once')
+        self.run_collector('once')
         self.devices(collector_base.device(1))
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         root, ghost, alive = self.without_facts()
         self.assertEqual({'CUSTOM_MDEV_V1'}, ghost)
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
@@ -146,7 +146,7 @@ class PublishTest(collector_base.CollectorTestCase):
         for uuid in (*others, *self.boards):
             for name in theirs:
                 self.placement.add_trait(uuid, name)
-        self.run_collector('--once')
+        self.run_collector('once')
         for uuid in others:
             self.assertEqual(theirs, self.placement.traits(uuid))
         for uuid in self.boards:
@@ -162,7 +162,7 @@ class PublishTest(collector_base.CollectorTestCase):
         """
         child = self.placement.create_provider('host1_accelerator', self.root)
         self.placement.add_trait(child, 'CUSTOM_NVIDIA_11')
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertEqual({'CUSTOM_NVIDIA_11'}, self.placement.traits(child))
         self.assertIn('gone but still with a provider: accelerator', log)
         root, *boards = self.without_facts()
@@ -171,7 +171,7 @@ class PublishTest(collector_base.CollectorTestCase):
 
     def test_no_mdev_devices(self):
         self.devices()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(
             {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'},
             self.placement.traits(self.root),
@@ -180,7 +180,7 @@ class PublishTest(collector_base.CollectorTestCase):
     def test_device_without_provider(self):
         """nova-compute has not made it yet."""
         self.placement.ask('DELETE', f'/resource_providers/{self.boards[1]}')
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn('without a provider: pci_0000_81_01_0', log)
         self.assertIn(ACCEPT, self.placement.traits(self.boards[0]))
 
@@ -189,9 +189,9 @@ class PublishTest(collector_base.CollectorTestCase):
         self.devices(
             collector_base.device(0), collector_base.device(1, api='vfio-ccw')
         )
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         self.assertIn('device API vfio-ccw cannot be live-migrated', shown)
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn('device API vfio-ccw cannot be live-migrated', log)
         root, asked, unasked = self.without_facts()
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
@@ -212,14 +212,14 @@ class PublishTest(collector_base.CollectorTestCase):
             for slot, function in places
             if (slot, function) not in ((0, 0), (1, 0))
         ]
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
 
 class DryRunTest(collector_base.CollectorTestCase):
     def test_table(self):
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         for text in (
             'pci_0000_81_00_0',
             'nvidia-11',
@@ -230,7 +230,7 @@ class DryRunTest(collector_base.CollectorTestCase):
             self.assertIn(text, shown)
 
     def test_json(self):
-        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        shown, _ = self.run_collector('dry-run', '--format', 'json')
         told = json.loads(shown)
         self.assertEqual('host1', told['host'])
         self.assertFalse(told['mixed'])
@@ -249,15 +249,15 @@ class DryRunTest(collector_base.CollectorTestCase):
               - name: same ECC mode
                 accepts: {facts: {ecc: same}}
             """)
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         self.assertIn(
             "not 'same ECC mode': ecc of the target is unknown", shown
         )
 
     def test_says_what_once_publishes(self):
-        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        shown, _ = self.run_collector('dry-run', '--format', 'json')
         told = json.loads(shown)
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(
             [
                 set(told['root_traits']),
@@ -276,7 +276,7 @@ class DryRunTest(collector_base.CollectorTestCase):
         ):
             self.options['hypervisor_hostname'] = name
             self.devices(collector_base.device(0, product=product))
-            shown, _ = self.run_collector('--dry-run', '--format', 'json')
+            shown, _ = self.run_collector('dry-run', '--format', 'json')
             (self.home / f'{name}.json').write_text(shown)
         command = collector_base.COMMAND.with_name('nova-mdev-rules')
         for target, status in (('host2', 0), ('host3', 1)):
@@ -308,5 +308,5 @@ class DryRunTest(collector_base.CollectorTestCase):
 
     def test_touches_nothing(self):
         self.placement.requests.clear()
-        self.run_collector('--dry-run')
+        self.run_collector('dry-run')
         self.assertEqual([], self.placement.requests)

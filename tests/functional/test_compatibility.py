@@ -126,7 +126,7 @@ class GuardTest(test_guard_command.GuardTestCase):
 class AnnotatorTest(test_annotator.CommandTestCase):
     def mdev(self):
         """Return what would be written of the domain's mdev."""
-        shown, _ = self.run_command('--dry-run', '--format', 'json')
+        shown, _ = self.run_command('dry-run', '--format', 'json')
         (domain,) = json.loads(shown)['domains']
         (mdev,) = domain['mdevs']
         return mdev

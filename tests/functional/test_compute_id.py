@@ -26,7 +26,7 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         By its UUID it is found in the tree, by its name one request sooner.
         """
         self.placement.requests.clear()
-        self.run_collector('--once')
+        self.run_collector('once')
         asked = [
             path
             for _, path in self.placement.requests
@@ -37,7 +37,7 @@ class ComputeIdTest(collector_base.CollectorTestCase):
             self.assertIn(ACCEPT, names)
 
     def assert_refused(self, status, *words):
-        for args in (['--once'], ['withdraw']):
+        for args in (['once'], ['withdraw']):
             _, log = self.run_collector(*args, status=status)
             for word in words:
                 self.assertIn(str(word), log)

@@ -358,7 +358,7 @@ class StartTest(ContradictionTestCase):
 
     def setUp(self):
         super().setUp()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertTrue(self.accepting(*[[accept(OLD)]] * 3))
         self.before = self.published()
         for slot in (0, 1):
@@ -381,7 +381,7 @@ class StartTest(ContradictionTestCase):
 
     def test_so_with_once(self):
         self.write_rules('rules: [', 'acme.yaml')
-        self.run_collector('--once', status=2)
+        self.run_collector('once', status=2)
         self.assertTrue(self.accepting([], [], []))
 
     def test_a_plugin_that_does_not_load(self):
@@ -423,18 +423,18 @@ class OnceTest(ContradictionTestCase):
 
     def setUp(self):
         super().setUp()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.before = self.published()
         self.modes()
 
     def test_contradicted(self):
         self.driver(0, NEW)
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('what is published is not true any more', log)
         self.assertTrue(self.accepting([], [], [accept(OLD)]))
 
     def test_unreadable(self):
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertEqual(self.before, self.published())
         self.assertIn(
             f'nova-mdev-collector: {", ".join(NAMES)}: the library is of '
@@ -442,22 +442,22 @@ class OnceTest(ContradictionTestCase):
             log,
         )
         self.age(601)
-        self.run_collector('--once', status=1)
+        self.run_collector('once', status=1)
         self.assertTrue(self.accepting([], [], []))
         self.modes('fast', 'fast')
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(self.before, self.published())
 
     def test_no_mercy(self):
         self.options['acceptance_max_age'] = 0
-        self.run_collector('--once', status=1)
+        self.run_collector('once', status=1)
         self.assertTrue(self.accepting([], [], []))
 
     def test_clock_set_back(self):
         """It must not keep alive what cannot be read."""
-        self.run_collector('--once', status=1)
+        self.run_collector('once', status=1)
         self.age(-3600)
-        self.run_collector('--once', status=1)
+        self.run_collector('once', status=1)
         since = json.loads((self.home / 'state.json').read_text())[
             'unread_since'
         ]
@@ -466,7 +466,7 @@ class OnceTest(ContradictionTestCase):
 
     def test_dry_run(self):
         shown, log = self.run_collector(
-            '--dry-run', '--format', 'json', status=1
+            'dry-run', '--format', 'json', status=1
         )
         for parent in json.loads(shown)['parents']:
             self.assertEqual(
@@ -475,7 +475,7 @@ class OnceTest(ContradictionTestCase):
             self.assertEqual([], parent['accepts'])
             self.assertEqual(OLD, parent['facts']['driver'])
         self.assertIn('the library is of another version', log)
-        shown, _ = self.run_collector('--dry-run', status=1)
+        shown, _ = self.run_collector('dry-run', status=1)
         self.assertIn('the library is of another version', shown)
 
 
@@ -486,14 +486,14 @@ class LateProviderTest(ContradictionTestCase):
         self.placement.ask('DELETE', f'/resource_providers/{self.boards[1]}')
         self.boards.pop()
         self.devices(board(0), board(1, '0010'))
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertTrue(self.accepting([], [accept(OLD)]))
         self.assertIn('CUSTOM_MDEV_MIXED', self.published()[1])
 
     def test_it_does_for_a_board_like_the_others(self):
         self.placement.ask('DELETE', f'/resource_providers/{self.boards[1]}')
         self.boards.pop()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertTrue(self.accepting([accept(OLD)], [accept(OLD)]))
 
     def test_a_function_that_nova_does_not_use(self):
@@ -501,7 +501,7 @@ class LateProviderTest(ContradictionTestCase):
         self.placement.ask('DELETE', f'/resource_providers/{self.boards[1]}')
         self.boards.pop()
         self.nova += '[mdev_labgpu-1]\ndevice_addresses = 0000:81:00.0\n'
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertTrue(self.accepting([accept(OLD)], [accept(OLD)]))
 
     def test_another_board_that_nova_does_not_use(self):
@@ -510,5 +510,5 @@ class LateProviderTest(ContradictionTestCase):
         self.boards.pop()
         self.devices(board(0), board(1, '0010'))
         self.nova += '[mdev_labgpu-1]\ndevice_addresses = 0000:81:00.0\n'
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertTrue(self.accepting([], [accept(OLD)]))

@@ -42,7 +42,7 @@ class FaultTest(collector_base.CollectorTestCase):
     def test_conflicts(self):
         """nova-compute writes to the same provider, nine times in a row."""
         self.compete(rounds=9)
-        self.run_collector('--once')
+        self.run_collector('once')
         others = [f'CUSTOM_OTHER_{number}' for number in range(1, 10)]
         everything = set().union(*self.published())
         self.assertLessEqual(set(others), everything)
@@ -52,7 +52,7 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def test_conflicts_without_end(self):
         self.compete(rounds=1000)
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('409', log)
 
     def test_provider_vanishes(self):
@@ -66,7 +66,7 @@ class FaultTest(collector_base.CollectorTestCase):
                 )
 
         self.at_write(action)
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn('is gone', log)
         self.assertIn(ACCEPT, self.placement.traits(self.boards[1]))
 
@@ -77,14 +77,14 @@ class FaultTest(collector_base.CollectorTestCase):
         for both. After every step whoever asks the root or the boards must
         hear nothing that is not true now.
         """
-        self.run_collector('--once')
+        self.run_collector('once')
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
         for stop in range(1, 4):
             self.writes = 0
             self.stop_at(stop)
-            self.run_collector('--once', status=1)
+            self.run_collector('once', status=1)
             self.assertEqual(stop, self.writes)
             root, _, second = self.published()
             self.assertEqual(stop == 1, ACCEPT in root)
@@ -101,7 +101,7 @@ class FaultTest(collector_base.CollectorTestCase):
         """Go back to where the boards were equal, then change them again."""
         self.placement.before = None
         self.devices(collector_base.device(0), collector_base.device(1))
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertIn(ACCEPT, self.placement.traits(self.root))
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
@@ -109,7 +109,7 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def test_placement_fails(self):
         """Nothing that was published is lost."""
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.published()
         self.devices(collector_base.device(0, product='2236'))
         for status in (
@@ -119,7 +119,7 @@ class FaultTest(collector_base.CollectorTestCase):
         ):
             with self.subTest(status=status):
                 self.placement.before = lambda *_, status=status: status
-                _, log = self.run_collector('--once', status=1)
+                _, log = self.run_collector('once', status=1)
                 self.assertIn(
                     f'Placement: GET /resource_providers?name=host1:'
                     f' {status[:3]}',
@@ -130,27 +130,27 @@ class FaultTest(collector_base.CollectorTestCase):
 
     def test_placement_refuses_connections(self):
         self.placement.endpoint = 'http://127.0.0.1:1'
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('Placement does not answer', log)
 
     def test_unknown_host(self):
         self.options['hypervisor_hostname'] = 'elsewhere'
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('no resource provider named elsewhere', log)
 
     def test_host_that_is_no_compute_node(self):
         """Never publish under another's provider."""
         self.options['hypervisor_hostname'] = 'host1_pci_0000_81_00_0'
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('is no compute node', log)
         self.assertEqual(
             {'CUSTOM_GOLD'}, self.placement.traits(self.boards[0])
         )
 
     def test_libvirt_is_down(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.published()
         self.options['libvirt_uri'] = 'qemu+unix:///system?socket=/nowhere'
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('see [collector]libvirt_uri', log)
         self.assertEqual(before, self.published())

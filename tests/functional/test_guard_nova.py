@@ -14,7 +14,6 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.late_check import hook
-from nova_mdev_compat.late_check import options
 from nova_mdev_compat.publication import devices_file
 from tests.functional import base
 from tests.functional import differences
@@ -71,18 +70,23 @@ class GuardNovaTest(base.MdevCompatTestCase):
         text = self.annotated(params['destination_xml'])
         self.seen.append(domain_xml.parse(text))
         try:
-            hook.look(
-                options.Options(
-                    devices_file=str(self.path), sysfs_root=self.sysfs()
-                ),
-                text,
-            )
+            hook.look(self.guard_options(), text)
         except hook.Refused as exc:
             domain.fail_job()
             raise fakelibvirt.make_libvirtError(
                 fakelibvirt.libvirtError, f'{ERROR}{exc}'
             ) from exc
         super()._migrate_stub(domain, destination, params, flags)
+
+    def guard_options(self):
+        path = self.directory / 'guard.conf'
+        path.write_text(
+            f'[collector]\ndevices_file = {self.path}\n'
+            f'sysfs_root = {self.sysfs()}\n'
+        )
+        conf, faults = hook.read_options([path])
+        self.assertEqual([], faults)
+        return conf
 
     def annotated(self, text):
         mdevs = [annotation.Mdev('of the source', self.source)]

@@ -25,7 +25,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 
 @ddt.ddt
 class LoggingTest(collector_base.CollectorTestCase):
-    @ddt.data(['--dry-run'], ['--once'], ['withdraw'])
+    @ddt.data(['dry-run'], ['once'], ['withdraw'])
     def test_use_journal(self, args):
         """As openstack-ansible has it on every host."""
         self.nova = '[DEFAULT]\nuse_journal = True\n' + self.nova
@@ -65,7 +65,7 @@ class LoggingTest(collector_base.CollectorTestCase):
                 *self.write_config(),
                 '--config-file',
                 more,
-                '--dry-run',
+                'dry-run',
             ],
             capture_output=True,
             text=True,
@@ -97,11 +97,11 @@ class WhyNothingTest(service_base.ServiceTestCase):
     )
 
     def test_dry_run(self):
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         self.assertIn('enabled: nvidia-999', shown)
         self.assertIn('offered: nvidia-558, nvidia-559', shown)
         self.assertIn(f'Note: {self.remark}.', shown)
-        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        shown, _ = self.run_collector('dry-run', '--format', 'json')
         found = json.loads(shown)
         self.assertIn(self.why, found['parents'][0]['note'])
         self.assertEqual([self.remark], found['remarks'])
@@ -122,7 +122,7 @@ class WhyNothingTest(service_base.ServiceTestCase):
         self.assertIn(self.remark, shown)
 
     def test_once(self):
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn(self.remark, log)
         self.assertIn(self.why, log)
 
@@ -161,7 +161,7 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         return done.stdout
 
     def test_both_files_of_nova_compute(self):
-        self.run_without_files('--once')
+        self.run_without_files('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
@@ -170,7 +170,7 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         nova = self.home / '.nova/nova.conf'
         nova.write_text(nova.read_text() + self.compute.read_text())
         self.compute.unlink()
-        self.run_without_files('--once')
+        self.run_without_files('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
@@ -180,22 +180,22 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         directory.mkdir()
         for name in ('nova.conf', 'nova-compute.conf'):
             (self.home / '.nova' / name).rename(directory / name)
-        self.run_without_files('--once')
+        self.run_without_files('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
     def test_given_files_alone(self):
         empty = self.home / 'empty.conf'
         empty.write_text('')
-        self.run_without_files('--config-file', empty, '--once', status=2)
+        self.run_without_files('--config-file', empty, 'once', status=2)
 
     def test_compute_id(self):
         """It is looked for beside the files that were read by default."""
         other = self.placement.create_provider('host2')
         (self.home / '.nova/compute_id').write_text(other)
-        self.run_without_files('--once', status=1)
+        self.run_without_files('once', status=1)
         self.assertEqual([set()] * 3, self.published())
         (self.home / '.nova/compute_id').write_text(self.root)
-        self.run_without_files('--once')
+        self.run_without_files('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)

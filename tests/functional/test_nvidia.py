@@ -119,8 +119,8 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
         )
 
     def parents(self):
-        """Return what --dry-run tells of the parents, by name."""
-        shown, _ = self.collect('--dry-run', '--format', 'json')
+        """Return what dry-run tells of the parents, by name."""
+        shown, _ = self.collect('dry-run', '--format', 'json')
         return {
             parent['name']: parent for parent in json.loads(shown)['parents']
         }
@@ -202,7 +202,7 @@ class FactsTest(NvidiaTestCase):
         self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
 
     def test_published(self):
-        self.collect('--once')
+        self.collect('once')
         self.assertLessEqual(
             {
                 'CUSTOM_MDEV_FACT_ECC_ON',
@@ -351,7 +351,7 @@ class StatesTest(NvidiaTestCase):
     def test_rule_says_why(self):
         """The operator reads it where the rule did not apply."""
         self.fail_in('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
-        shown, _ = self.collect('--dry-run')
+        shown, _ = self.collect('dry-run')
         self.assertRegex(
             ' '.join(shown.split()),
             'ecc of the target is unknown: NVML finds no driver',
@@ -364,12 +364,12 @@ class FailureTest(NvidiaTestCase):
 
     def setUp(self):
         super().setUp()
-        self.collect('--once')
+        self.collect('once')
         self.before = self.published()
         self.assertIn(ACCEPT_ECC, self.before[1])
 
     def assert_failed(self, *texts):
-        _, log = self.collect('--once', status=1)
+        _, log = self.collect('once', status=1)
         self.assertEqual(self.before, self.published())
         for text in texts:
             self.assertIn(text, log)
@@ -416,7 +416,7 @@ class FailureTest(NvidiaTestCase):
     def test_state_is_no_failure(self):
         """What was published is taken back: it cannot be known any more."""
         self.fail_in(FIRST, HANDLE, GPU_IS_LOST)
-        self.collect('--once')
+        self.collect('once')
         self.assertNotIn(ACCEPT_ECC, self.published()[1])
         self.assertIn(ACCEPT_ECC, self.published()[2])
 

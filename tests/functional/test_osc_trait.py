@@ -433,12 +433,12 @@ class CollectorTest(osc_base.ShellMixin, collector_base.CollectorTestCase):
         return purged
 
     def test_the_next_pass_puts_it_right(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         expected = self.published()
         self.run_collector('withdraw')
         purged = self.purge_at_first_write()
 
-        _, said = self.run_collector('--once', status=1)
+        _, said = self.run_collector('once', status=1)
         self.assertIn('400 The server could not comply', said)
         self.assertIn('No such trait', said)
         self.assertIn('CUSTOM_MDEV_TYPE_NVIDIA_11', purged)
@@ -446,5 +446,5 @@ class CollectorTest(osc_base.ShellMixin, collector_base.CollectorTestCase):
         for found, wanted in zip(self.published(), expected, strict=True):
             self.assertLessEqual(found, wanted)
 
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(expected, self.published())

@@ -156,7 +156,6 @@ class PackagingTest(PackagingTestCase):
                     'keystoneauth1',
                     'nova',
                     'oslo_log',
-                    'stevedore',
                 ],
                 module='nova_mdev_compat.guard.hook',
             ),

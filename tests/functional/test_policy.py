@@ -208,6 +208,62 @@ class PartlyUnknownTest(PolicyTestCase):
         self.assert_calm()
 
 
+class OptionsTest(PolicyTestCase):
+    def lines(self):
+        compat_filter.MdevCompatFilter()
+        return [
+            line.partition('options in effect: ')[2]
+            for line in self.log().splitlines()
+            if 'INFO [nova_mdev_compat.filters]' in line
+            and 'options in effect' in line
+        ]
+
+    def test_logged_at_the_start(self):
+        """By the scheduler, in one line; Nova's own log no options."""
+        self.flags(
+            unknown='allow',
+            resource_classes=['VGPU', 'CUSTOM_A'],
+            cache_ttl=5,
+            group='mdev_compat',
+        )
+        self.flags(region_name='north', group='placement')
+        one, another = self.lines()
+        self.assertTrue(
+            one.startswith(
+                '[mdev_compat]mode = enforcing, [mdev_compat]unknown = reject, '
+                '[mdev_compat]resource_classes = VGPU, [mdev_compat]cache_ttl = '
+                '0, [placement]auth_type = '
+            ),
+            one,
+        )
+        self.assertTrue(
+            another.startswith(
+                '[mdev_compat]mode = enforcing, [mdev_compat]unknown = allow, '
+                '[mdev_compat]resource_classes = VGPU,CUSTOM_A, '
+                '[mdev_compat]cache_ttl = 5, [placement]auth_type = '
+            ),
+            another,
+        )
+        self.assertIn(
+            ', [placement]region_name = north, '
+            '[placement]valid_interfaces = internal,public, '
+            '[placement]endpoint_override = ',
+            another,
+        )
+        self.assertNotIn('password', another)
+
+    def test_a_wrong_value_is_shown(self):
+        path = self.directory / 'wrong.conf'
+        path.write_text('[mdev_compat]\nmode = maybe\n')
+        compat_filter.CONF([], default_config_files=[str(path)])
+        self.addCleanup(compat_filter.CONF.reset)
+        self.assertIn(
+            f'[mdev_compat]mode = invalid ({path}: mode: Valid values are '
+            "[enforcing, permissive], but found 'maybe')",
+            self.lines()[-1],
+        )
+
+
 class PermissiveTest(PolicyTestCase):
     def setUp(self):
         super().setUp()

@@ -86,7 +86,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
 
     def test_same_traits_as_in_placement(self):
         self.placement.requests.clear()
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn('restart nova-compute', log)
         self.assertEqual([], self.placement.requests)
         written = self.as_nova_reads_it()
@@ -100,7 +100,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
             '[placement]\nauth_type = admin_token\ntoken = admin\n'
             f'endpoint = {self.placement.endpoint}\n'
         )
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(self.published(), list(written.values()))
 
     def test_different_boards(self):
@@ -108,16 +108,16 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
-        self.run_collector('--once')
+        self.run_collector('once')
         root, first, second = self.as_nova_reads_it().values()
         self.assertEqual({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_HOST'}, root)
         self.assertIn(ACCEPT, first)
         self.assertIn(OTHER, second)
 
     def test_not_rewritten(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.path.stat()
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         after = self.path.stat()
         self.assertEqual(
             (before.st_ino, before.st_mtime_ns),
@@ -128,12 +128,12 @@ class ProviderConfigTest(ProviderConfigTestCase):
 
     def test_replaced_as_a_whole(self):
         """Whoever is reading the old file goes on reading the old file."""
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.path.read_text()
         with self.path.open() as file:
             beginning = file.read(10)
             self.change()
-            self.run_collector('--once')
+            self.run_collector('once')
             self.assertEqual(before, beginning + file.read())
         self.assertIn(OTHER, self.as_nova_reads_it()['host1'])
         self.assertEqual(0o644, self.path.stat().st_mode & 0o777)
@@ -141,34 +141,34 @@ class ProviderConfigTest(ProviderConfigTestCase):
 
     def test_something_else_was_there(self):
         self.path.write_bytes(b'\xff\xfe no text')
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertIn(ACCEPT, self.as_nova_reads_it()['host1'])
 
     def test_full_disk(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.path.read_bytes()
         self.change()
-        _, log = self.run_collector('--once', status=1, preexec_fn=_full_disk)
+        _, log = self.run_collector('once', status=1, preexec_fn=_full_disk)
         self.assertIn(f'{self.path}: File too large', log)
         self.assertEqual(before, self.path.read_bytes())
         self.assert_nothing_else()
 
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertIn(OTHER, self.as_nova_reads_it()['host1'])
 
     def test_full_disk_at_first(self):
-        _, log = self.run_collector('--once', status=1, preexec_fn=_full_disk)
+        _, log = self.run_collector('once', status=1, preexec_fn=_full_disk)
         self.assertIn(f'{self.path}: File too large', log)
         self.assertEqual([], list(self.directory.iterdir()))
 
     def test_unwritable_directory(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.path.read_bytes()
         self.change()
         self.directory.chmod(0o555)
         self.addCleanup(self.directory.chmod, 0o755)
         _, log = self.run_collector(
-            '--once', status=1, preexec_fn=_no_super_powers
+            'once', status=1, preexec_fn=_no_super_powers
         )
         self.assertIn(f'{self.path}: Permission denied', log)
         self.assertEqual(before, self.path.read_bytes())
@@ -181,18 +181,18 @@ class ProviderConfigTest(ProviderConfigTestCase):
         ):
             with self.subTest(path=path):
                 self.use(path)
-                _, log = self.run_collector('--once', status=1)
+                _, log = self.run_collector('once', status=1)
                 self.assertIn(f'{path}: {why}', log)
 
     def test_file_that_nova_would_not_read(self):
         self.use(self.directory / 'traits.yml')
-        _, log = self.run_collector('--once', status=2)
+        _, log = self.run_collector('once', status=2)
         self.assertIn('traits.yml must end in .yaml', log)
         self.assertEqual(1, len(log.splitlines()), log)
         self.assertEqual([], list(self.directory.iterdir()))
 
     def test_withdraw(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         self.run_collector('withdraw')
         self.assertEqual({}, self.as_nova_reads_it())
         before = self.path.stat().st_ino
@@ -208,11 +208,11 @@ class TakingBackTest(ProviderConfigTestCase):
 
     def setUp(self):
         super().setUp()
-        self.run_collector('--once')
+        self.run_collector('once')
         self.before = self.path.read_bytes()
         self.refused = self.path.with_name('nova-mdev-compat.yaml.refused')
 
-    def assert_refused(self, way='--once'):
+    def assert_refused(self, way='once'):
         _, log = self.run_collector(way, status=2)
         self.assertIn('provider_config cannot take back', log)
         self.assertIn(str(self.refused), log)
@@ -236,7 +236,7 @@ class TakingBackTest(ProviderConfigTestCase):
 
     def test_rules_that_became_invalid(self):
         self.write_rules('rules: [')
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn('nvidia.yaml', log)
         self.assertIn('provider_config cannot take back', log)
         self.assertEqual({}, self.as_nova_reads_it())
@@ -249,12 +249,12 @@ class TakingBackTest(ProviderConfigTestCase):
         _, log = self.run_collector('withdraw')
         self.assertIn('stay in Placement until somebody removes them', log)
         self.assertFalse(self.refused.exists())
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(self.before, self.path.read_bytes())
 
     def test_more_is_no_problem(self):
         self.write_rules(THE_OTHER_TOO)
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.as_nova_reads_it().values():
             self.assertLessEqual({ACCEPT, OTHER}, names)
 

@@ -45,7 +45,7 @@ class ReportsTest(testtools.TestCase):
         forms = ('table', 'json') if 'says' in expected else ('json',)
         for form in forms:
             done = report.collect(
-                self.home, '--dry-run', '--format', form, options=options
+                self.home, 'dry-run', '--format', form, options=options
             )
             said = done.stdout + done.stderr
             self.assertEqual(expected.get('status', 0), done.returncode, said)
@@ -206,7 +206,7 @@ class ManyFunctionsTest(testtools.TestCase):
 
     def test_dry_run_and_guard(self):
         """All are of one kind, and the guard finds the last of them."""
-        done = self.report.collect(self.home, '--dry-run', '--format', 'json')
+        done = self.report.collect(self.home, 'dry-run', '--format', 'json')
         self.assertEqual(0, done.returncode, done.stderr)
         found = reports.Found(done.stdout)
         self.assertEqual(384, len(found.parents))

@@ -38,7 +38,7 @@ class WithdrawTest(collector_base.CollectorTestCase):
     def test_all_of_ours_and_only_ours(self):
         other = self.placement.create_provider('host2')
         child = self.placement.create_provider('host2_pci_0000_81_00_0', other)
-        self.run_collector('--once')
+        self.run_collector('once')
         for uuid in (other, child):
             self.placement.add_trait(uuid, traits.SCHEMA)
         _, log = self.run_collector('withdraw')
@@ -51,22 +51,22 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
-        self.run_collector('--once')
+        self.run_collector('once')
         self.run_collector('withdraw')
         self.assert_withdrawn()
 
     def test_ghosts(self):
         """Providers whose devices are gone, whether seen so or not."""
-        self.run_collector('--once')
+        self.run_collector('once')
         self.devices(collector_base.device(1))
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertIn(traits.SCHEMA, self.published()[1])
         self.devices()
         self.run_collector('withdraw')
         self.assert_withdrawn()
 
     def test_twice(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         self.run_collector('withdraw')
         self.placement.requests.clear()
         _, log = self.run_collector('withdraw')
@@ -77,22 +77,22 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.assert_withdrawn()
 
     def test_published_again(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.published()
         self.run_collector('withdraw')
-        self.run_collector('--once')
+        self.run_collector('once')
         self.assertEqual(before, self.published())
 
     def test_rules_and_devices_do_not_matter(self):
         """A host may be decommissioned because they are broken."""
-        self.run_collector('--once')
+        self.run_collector('once')
         self.write_rules(']')
         self.options['libvirt_uri'] = 'qemu+unix:///system?socket=/nowhere'
         self.run_collector('withdraw')
         self.assert_withdrawn()
 
     def test_placement_is_down(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.published()
         self.placement.before = lambda *_: '503 Unavailable'
         _, log = self.run_collector('withdraw', status=1)

@@ -89,8 +89,8 @@ class PluginTestCase(collector_base.CollectorTestCase):
         )
 
     def dry_run(self):
-        """Return what --dry-run says of each board."""
-        shown, _ = self.run_collector('--dry-run', '--format', 'json')
+        """Return what dry-run says of each board."""
+        shown, _ = self.run_collector('dry-run', '--format', 'json')
         return json.loads(shown)['parents']
 
 
@@ -131,7 +131,7 @@ class ThirdPartyTest(PluginTestCase):
         self.packages = self.installed
 
     def test_published(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         root, first, second = self.published()
         for names in (first, second):
             self.assertLessEqual(FACTS, names)
@@ -144,7 +144,7 @@ class ThirdPartyTest(PluginTestCase):
 
     def test_decides(self):
         """What the scheduler makes of it, which does not have the plugin."""
-        self.run_collector('--once')
+        self.run_collector('once')
         _, names, _ = self.published()
         (target,) = traits.describe(names).accepts.values()
         for firmware, mode, may in (
@@ -164,7 +164,7 @@ class ThirdPartyTest(PluginTestCase):
     def test_equal_boards(self):
         """The root says what a plugin says, as it says what rules say."""
         self.devices(board(0, '0005'), board(1, '0005'))
-        self.run_collector('--once')
+        self.run_collector('once')
         for names in self.published():
             self.assertEqual({BY_PLUGIN}, self.accepted(names))
 
@@ -200,7 +200,7 @@ class ThirdPartyTest(PluginTestCase):
         for parent in self.dry_run():
             self.assertEqual([], parent['accepts'])
             self.assertEqual(why, parent['unknown_facts'])
-        shown, _ = self.run_collector('--dry-run')
+        shown, _ = self.run_collector('dry-run')
         self.assertIn('vendor plugin acme accepts nothing here', shown)
         self.assertIn(
             "not 'same mode, firmware not newer than ours': firmwareversion "
@@ -211,9 +211,9 @@ class ThirdPartyTest(PluginTestCase):
 
     def test_what_it_does_not_know_any_more(self):
         """Nothing is left of what it said before."""
-        self.run_collector('--once')
+        self.run_collector('once')
         self.firmware = ''
-        _, log = self.run_collector('--once')
+        _, log = self.run_collector('once')
         self.assertIn(
             'pci_0000_81_00_0 accepts nothing: vendor plugin acme '
             'accepts nothing here',
@@ -223,10 +223,10 @@ class ThirdPartyTest(PluginTestCase):
             self.assertEqual(set(), self.accepted(names))
 
     def test_it_cannot_answer_now(self):
-        self.run_collector('--once')
+        self.run_collector('once')
         before = self.published()
         self.firmware = 'upgrading'
-        _, log = self.run_collector('--once', status=1)
+        _, log = self.run_collector('once', status=1)
         self.assertIn(
             'nova-mdev-collector: pci_0000_81_00_0, pci_0000_81_01_0: the '
             'firmware is being upgraded\n',
@@ -236,7 +236,7 @@ class ThirdPartyTest(PluginTestCase):
 
     def test_its_option_is_wrong(self):
         self.nova = self.nova.replace('fast', 'furious')
-        _, log = self.run_collector('--once', status=2)
+        _, log = self.run_collector('once', status=2)
         last = log.splitlines()[-1]
         self.assertIn("vendor plugin 'acme': ", last)
         self.assertIn('furious', last)
@@ -259,7 +259,7 @@ class BrokenTest(PluginTestCase):
     def setUp(self):
         super().setUp()
         self.install('good', PLUGIN)
-        self.run_collector('--once')
+        self.run_collector('once')
         self.before = self.published()
         for names in self.before[1:]:
             self.assertIn('CUSTOM_MDEV_FACT_MODE_SAFE', names)
@@ -294,17 +294,17 @@ class BrokenTest(PluginTestCase):
         expected = 'nova-mdev-collector: ' + '; '.join(
             f'{names}: {why}' for names, why in message.items()
         )
-        for way in ('--dry-run', '--once'):
+        for way in ('dry-run', 'once'):
             _, log = self.run_collector(way, status=1)
             self.assertEqual(expected, log.splitlines()[-1])
         self.assertEqual(self.before, self.published())
 
     def assert_not_used(self, message):
         """Likewise; what is there stays, and what it accepts does not."""
-        shown, log = self.run_collector('--dry-run', status=2)
+        shown, log = self.run_collector('dry-run', status=2)
         self.assertEqual(f'nova-mdev-collector: {message}\n', log)
         self.assertEqual('', shown)
-        _, log = self.run_collector('--once', status=2)
+        _, log = self.run_collector('once', status=2)
         self.assertIn(message, log.splitlines()[-1])
         self.assertEqual(
             [
@@ -374,7 +374,7 @@ class BrokenTest(PluginTestCase):
         )
 
     def test_hangs(self):
-        """Where a service would go on, --once ends, and the process too."""
+        """Where a service would go on, once ends, and the process too."""
         self.options['vendor_timeout'] = 1
         for method in (
             'facts(self, devices)',
@@ -441,7 +441,7 @@ class BrokenTest(PluginTestCase):
             'class Plugin: pass',
         ):
             self.install('acme', text)
-            self.run_collector('--once')
+            self.run_collector('once')
             self.assertEqual(self.before, self.published())
 
     def test_one_that_is_not_there_is_named(self):

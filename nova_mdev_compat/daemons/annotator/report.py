@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What --dry-run prints. Pure."""
+"""What dry-run prints. Pure."""
 
 from collections.abc import Sequence
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What --dry-run and status print."""
+"""What dry-run and status print."""
 
 import dataclasses
 import json

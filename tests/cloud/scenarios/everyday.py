@@ -14,7 +14,7 @@ def installed(lab):
         [
             control.BIN / 'nova-mdev-compat-status',
             '--config-file',
-            *_configurations(lab, '--scheduler-conf'),
+            lab.plane.etc / f'{control.SCHEDULERS[0]}.conf',
             'upgrade',
             'check',
             '--json',
@@ -29,13 +29,6 @@ def installed(lab):
         f'nova-mdev-compat-status: {len(checks) - 1} checks succeed, and '
         f'"{warning["details"]}"'
     )
-
-
-def _configurations(lab, separator):
-    first, second = (
-        lab.plane.etc / f'{name}.conf' for name in control.SCHEDULERS
-    )
-    return first, separator, second
 
 
 def one_kind(lab):

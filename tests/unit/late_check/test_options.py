@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guard's reader of options, beside oslo.config's."""
+"""Configuration files of the guard: what it does with right and wrong ones."""
 
-import dataclasses
 import pathlib
 
 import ddt
 import fixtures
-from oslo_config import cfg
 import testtools
 
-from nova_mdev_compat.conf import collector
-from nova_mdev_compat.conf import guard
-from nova_mdev_compat.conf import policy
-from nova_mdev_compat.late_check import options
+from nova_mdev_compat.late_check import hook
+
+DEFAULTS = {
+    'mode': 'enforcing',
+    'unknown': 'reject',
+    'time_limit': 10,
+    'devices_file': '/var/lib/nova-mdev-compat/devices.json',
+    'devices_max_age': 600,
+    'sysfs_root': '/sys',
+}
 
 
 @ddt.ddt
@@ -20,6 +24,11 @@ class OptionsTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MonkeyPatch('syslog.syslog', self.log))
+        self.logged = []
+
+    def log(self, _priority, text):
+        self.logged.append(text)
 
     def write(self, *texts):
         paths = []
@@ -28,23 +37,19 @@ class OptionsTest(testtools.TestCase):
             paths[-1].write_text(text)
         return paths
 
-    def of_oslo(self, paths):
-        """Return what oslo.config reads in the same files."""
-        conf = cfg.ConfigOpts()
-        guard.register_opts(conf)
-        collector.register_opts(conf)
-        conf(
-            [],
-            default_config_files=[str(path) for path in paths],
-            default_config_dirs=[],
-        )
-        return options.Options(
-            **{
-                name: conf[section][name]
-                for section, names in options.SECTIONS.items()
-                for name in names
-            }
-        )
+    def run_guard(self, paths):
+        """Return the exit status, and the line for libvirt."""
+        stderr = self.useFixture(fixtures.StringStream('stderr')).stream
+        files = [
+            part for path in paths for part in ('--config-file', str(path))
+        ]
+        with (
+            fixtures.MonkeyPatch('sys.stderr', stderr),
+            fixtures.MonkeyPatch('sys.stdin', None),
+        ):
+            status = hook.main([*files, 'vg', 'migrate', 'begin'])
+        stderr.seek(0)
+        return status, stderr.read()
 
     @ddt.named_data(
         ('nothing', [], {}),
@@ -101,92 +106,121 @@ class OptionsTest(testtools.TestCase):
             ['[collector]\nrules_dirs = a,\n  b\ndevices_file = /x\n'],
             {'devices_file': '/x'},
         ),
+        (
+            'substitution',
+            ['[collector]\ndevices_file = $collector.sysfs_root/x\n'],
+            {'devices_file': '/sys/x'},
+        ),
     )
-    def test_as_oslo_config(self, texts, expected):
-        paths = self.write(*texts)
-        found, faults = options.read(paths)
-        self.assertEqual((), faults)
-        self.assertEqual(options.Options(**expected), found)
-        self.assertEqual(self.of_oslo(paths), found)
+    def test_read(self, texts, expected):
+        conf, faults = hook.read_options(self.write(*texts))
+        self.assertEqual([], faults)
+        found = {
+            name: conf[group][name]
+            for group, names in hook.options.READ.items()
+            for name in names
+        }
+        self.assertEqual(DEFAULTS | expected, found)
+
+    def test_environment(self):
+        """It is libvirt's."""
+        self.useFixture(fixtures.EnvironmentVariable('OS_GUARD__MODE', 'off'))
+        self.assertEqual(1, self.run_guard([])[0])
 
     @ddt.named_data(
         (
             'mode',
             '[guard]\nmode = on\n',
-            '[guard]mode = on is none of enforcing, permissive, off',
+            '[guard]mode: Valid values are '
+            "[enforcing, permissive, off], but found 'on'",
         ),
         (
             'control',
-            '[collector]\nsysfs_root = /a\0b\n',
-            '[collector]sysfs_root = /a\0b: it has a character that',
+            '[collector]\nsysfs_root = /a\x01b\n',
+            r'[collector]sysfs_root = /a\x01b: it has a character that cannot',
         ),
-        ('case', '[guard]\nmode = Off\n', '[guard]mode = Off is none of'),
+        (
+            'nul',
+            '[collector]\nsysfs_root = /a\0b\n',
+            r'[collector]sysfs_root = /a\x00b: it has a character that cannot',
+        ),
+        ('case', '[guard]\nmode = Off\n', '[guard]mode: Valid values are'),
+        ('lines', '[guard]\nmode = off\n  off\n', '[guard]mode: Valid values'),
         (
             'unknown',
             '[guard]\nunknown =\n',
-            '[guard]unknown =  is none of reject, allow',
+            "[guard]unknown: Valid values are [reject, allow], but found ''",
         ),
         (
             'time_limit',
             '[guard]\ntime_limit = 0\n',
-            '[guard]time_limit = 0 is no number of 1 to 60',
+            '[guard]time_limit: Should be greater than or equal to 1',
         ),
         (
             'text',
             '[guard]\ntime_limit = ten\n',
-            '[guard]time_limit = ten is no number of 1 to 60',
+            "[guard]time_limit: invalid literal for int() with base 10: 'ten'",
         ),
         (
             'float',
             '[guard]\ntime_limit = 1.5\n',
-            '[guard]time_limit = 1.5 is no number of 1 to 60',
+            "[guard]time_limit: invalid literal for int() with base 10: '1.5'",
         ),
         (
             'endless',
             f'[guard]\ntime_limit = {"9" * 9999}\n',
-            '[guard]time_limit = 999',
+            '[guard]time_limit: ',
         ),
         (
             'max_age',
             '[collector]\ndevices_max_age = -1\n',
-            '[collector]devices_max_age = -1 is no number of 1 to 86400',
+            '[collector]devices_max_age: Should be greater than or equal to 1',
         ),
-        ('no_value', '[guard]\nmode\n', "at line 2, No ':' or '=' found"),
-        ('section', '[guard\nmode = off\n', 'at line 1, Invalid section'),
+        ('no_value', '[guard]\nmode\n', "0.conf:2, No ':' or '=' found"),
+        ('section', '[guard\nmode = off\n', '0.conf:1, Invalid section'),
         (
             'substitution',
             '[collector]\ndevices_file = $state/x\n',
-            '[collector]devices_file = $state/x: no $ can be used here',
+            '[collector]devices_file: no such option state in group',
+        ),
+        (
+            'recursion',
+            '[guard]\nmode = $guard.mode\n',
+            '[guard]mode: its value refers to itself',
         ),
     )
     def test_wrong(self, text, words):
-        self.assert_wrong(self.write(text), f'0.conf: {words}')
+        self.assert_wrong(self.write(text), words)
 
-    def assert_wrong(self, paths, *words, **expected):
-        """The files have such faults, and what else they say counts."""
-        found, faults = options.read(paths)
-        self.assertEqual(options.Options(**expected), found)
-        self.assertEqual(len(words), len(faults), faults)
-        for text, fault in zip(words, faults, strict=True):
-            self.assertIn(text, fault)
-            self.assertTrue(fault.startswith(str(self.home)), fault)
+    def assert_wrong(self, paths, *words, mode='enforcing'):
+        """The line names file and option; in other modes, none is refused."""
+        status, line = self.run_guard(paths)
+        (logged,) = self.logged or ('',)
+        self.assertEqual(
+            (2, 1, f'nova-mdev-guard: {logged}\n')
+            if mode == 'enforcing'
+            else (0, 0, ''),
+            (status, line.count('\n'), line),
+        )
+        if mode == 'off':
+            self.assertEqual([], self.logged)
+            return
+        start = 'refused' if mode == 'enforcing' else 'let through'
+        self.assertTrue(
+            logged.startswith(f'{start}: domain vg: configuration: '), logged
+        )
+        self.assertIn(str(self.home), logged)
+        for text in words:
+            self.assertIn(text, logged)
 
     def test_not_text(self):
-        """In an option; elsewhere it does not matter."""
         path = self.home / 'x.conf'
-        path.write_bytes(
-            b'# na\xefve\n[guard]\nmode = off\n[other]\nname = \xff\n'
-        )
+        path.write_bytes(b'# na\xefve\n[guard]\nmode = off\n')
         self.assert_wrong([path], mode='off')
         path.write_bytes(
             b'[guard]\nunknown = allow\n[collector]\ndevices_file = /\xff\n'
         )
-        self.assert_wrong(
-            [path],
-            'x.conf: [collector]devices_file = /\udcff: it has a '
-            'character that cannot be printed',
-            unknown='allow',
-        )
+        self.assert_wrong([path], f'{path} is not in UTF-8: ')
 
     def test_missing(self):
         (good,) = self.write('[guard]\nmode = permissive\n')
@@ -194,12 +228,12 @@ class OptionsTest(testtools.TestCase):
         directory.mkdir()
         self.assert_wrong(
             [self.home / 'x.conf', directory, good],
-            'x.conf: No such file or directory',
+            f'Failed to find some config files: {self.home}/x.conf',
             'y.conf: Is a directory',
             mode='permissive',
         )
 
-    def test_rest_counts(self):
+    def test_mode_counts(self):
         """Whatever is wrong before and behind it."""
         self.assert_wrong(
             self.write(
@@ -207,39 +241,32 @@ class OptionsTest(testtools.TestCase):
                 '  x\n[guard]\n= 1\n'
                 'time_limit = x\nmode = permissive\n[broken\n'
                 'mode = off\n[]\nmode = off\n',
+                '[guard]\ntime_limit = x\n',
             ),
-            '0.conf: at line 1, No',
-            '0.conf: at line 2, No',
-            "1.conf: at line 1, Unexpected continuation line: '  x'",
-            '1.conf: at line 3, Key cannot be empty',
-            '1.conf: at line 6, Invalid section (must end with ])',
-            '1.conf: at line 8, Empty section name',
-            '1.conf: [guard]time_limit = x is no number of',
+            '0.conf:1, No',
+            '1.conf:1, Unexpected continuation line',
+            '2.conf: [guard]time_limit: invalid',
             mode='permissive',
         )
 
-    def test_last_word_is_wrong(self):
+    @ddt.data('off', '"off"', "'off'", 'off  ', 'enforcing\nmode: off')
+    def test_off(self, text):
+        """The way out in an emergency."""
+        self.assert_wrong(
+            self.write(f'x\n[guard]\nmode = {text}\nx\n'), mode='off'
+        )
+
+    def test_the_last_mode_is_wrong(self):
         """Nobody knows what was meant: then the default."""
         self.assert_wrong(
             self.write(
                 '[guard]\nmode = permissive\n', '[guard]\nmode = permisive\n'
             ),
-            '1.conf: [guard]mode = permisive is none of',
+            '1.conf: [guard]mode: Valid values are',
         )
 
     def test_rubbish(self):
         """It is given up, and soon."""
-        paths = self.write('x\n' * 10**5 + '[guard]\nmode = off\n')
-        self.assert_wrong(paths, *['No'] * options.MAX_FAULTS)
-
-    def test_declared(self):
-        """Sample configuration and guard speak of the same options."""
-        declared = {option.dest: option for option in guard.OPTS}
-        self.assertEqual(set(options.SECTIONS['guard']), set(declared))
-        for name, choices in options.CHOICES.items():
-            self.assertEqual(list(choices), list(declared[name].type.choices))
-        self.assertEqual(
-            {field.name for field in dataclasses.fields(options.Options)},
-            {name for names in options.SECTIONS.values() for name in names},
+        self.assert_wrong(
+            self.write('x\n' * 10**5 + '[guard]\nmode = off\n'), mode='off'
         )
-        self.assertEqual(policy.ENFORCING, declared['mode'].default)

@@ -20,7 +20,7 @@ from nova_mdev_compat.rules import model
 from tests import recordings
 from tests.unit import samples
 
-HOW = '; make one with "nova-mdev-collector --dry-run --format json"'
+HOW = '; make one with "nova-mdev-collector dry-run --format json"'
 RECORDED = sorted(
     path.name for path in (samples.DATA / 'report').glob('*.json')
 )

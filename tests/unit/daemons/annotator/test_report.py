@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What --dry-run prints."""
+"""What dry-run prints."""
 
 import json
 

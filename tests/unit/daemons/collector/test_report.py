@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""--dry-run's answer, compared with tests/data/report as a whole."""
+"""What dry-run prints, compared with tests/data/report as a whole."""
 
 import dataclasses
 import json

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with options, in the words of messages.
+
+Imports no more than oslo.config: libvirt waits for nova-mdev-guard.
+"""
+
+from collections.abc import Iterable, Iterator
+import re
+
+from oslo_config import cfg
+
+#: oslo.config's message for a wrong value, which names no group and shows the
+#: place as Python does. Its exceptions have no other fields.
+_WRONG_VALUE = re.compile(
+    r'Value for option (?P<option>\S+) from LocationInfo\(.*, '
+    r"detail='(?P<place>.*)'\) is not valid: (?P<why>.*)",
+    re.DOTALL,
+)
+
+
+def describe(exc: cfg.Error, group: str = '') -> str:
+    """Return where something is wrong, and why: ``FILE: [group]option: why``.
+
+    :param group: of the option that the error is about, if that is known
+    """
+    match = _WRONG_VALUE.fullmatch(str(exc))
+    if match is None:
+        return str(exc)
+    where = f'[{group}]' if group else ''
+    return f'{match["place"]}: {where}{match["option"]}: {match["why"]}'
+
+
+def wrong_values(
+    conf: cfg.ConfigOpts, group: str, names: Iterable[str]
+) -> Iterator[str]:
+    """Read options, as oslo.config looks at a value only then.
+
+    :returns: what is wrong with each option that has a wrong value
+    """
+    for name in names:
+        try:
+            conf[group][name]
+        except (cfg.ConfigFileValueError, cfg.ConfigSourceValueError) as exc:
+            yield describe(exc, group)
+        except cfg.Error as exc:  # names neither group nor option
+            yield f'[{group}]{name}: {exc}'
+        except RecursionError:
+            yield f'[{group}]{name}: its value refers to itself'
