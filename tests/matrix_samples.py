@@ -17,10 +17,9 @@ from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.osc import compat
 from nova_mdev_compat.osc import matrix_html
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model as rules_model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
 from tests.unit import samples
 
 #: The page of mixed().
@@ -53,9 +52,7 @@ CAREFUL = RULES.replace('{at_least: "535", at_most: same}', 'same')
 
 def rules(text=RULES):
     """Return the rules of a file."""
-    found = reader.Reader(
-        pathlib.Path('nvidia.yaml'), document.parse(text.encode())
-    ).read()
+    found = parser.parse('nvidia.yaml', text.encode())
     assert not found.errors, found.errors
     return rules_model.RuleSet({found.vendor: found.rules})
 

@@ -7,8 +7,8 @@ the shipped rules, because no such board is to be had for a test.
 
 import json
 
-from nova_mdev_compat.daemons.collector import report
 from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication import snapshot
 from nova_mdev_compat.rules import loader
 from tests.unit import samples
 
@@ -58,7 +58,7 @@ def host(name):
 
 def text(name):
     """Return a recording, with rule files where a package puts them."""
-    recorded = json.loads(report.as_json(host(name)))
+    recorded = json.loads(snapshot.dump(host(name)))
     for parent in recorded['parents']:
         for rule in parent['rules']:
             rule['source'] = rule['source'].replace(

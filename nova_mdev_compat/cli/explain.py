@@ -8,9 +8,9 @@ import pathlib
 from typing import Any
 
 from nova_mdev_compat.cli import app
-from nova_mdev_compat.cli import arguments
-from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import text
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
@@ -23,12 +23,12 @@ _ID = (
 
 
 class Explain(app.ListCommand):
-    """Say why a device may live-migrate its mdevs to another, or why not.
+    """Explain why a device may live-migrate its mdevs to another, or not.
 
-    It shows the rule that allows it and where that stands; where none does,
-    for each rule the first condition that fails. Rules are those that the
-    target recorded, or those of --rules. The exit status is 0 if each source
-    may go to one of the targets, and 1 if not.
+    It shows the rule that allows it and its place; if none does, the first
+    condition of each rule that fails. The rules are those that the target
+    recorded, or those of --rules. The exit status is 0 if each source may go
+    to one of the targets, and 1 if not.
 
     Example: nova-mdev-rules explain --source cmp1.json --target
     cmp2.json:pci_0000_84_00_0
@@ -45,24 +45,33 @@ class Explain(app.ListCommand):
         parser.add_argument(
             '--target', metavar='ID', required=True, help=f'Where to: {_ID}.'
         )
-        arguments.add_hosts(parser, required=False)
-        arguments.add_rules(parser)
+        app.add_hosts(parser, required=False)
+        app.add_rules(parser)
         return parser
 
     def take_action(
         self,
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        known = {
-            host.name: host for host in arguments.hosts(parsed_args.hosts)
-        }
-        rules = [arguments.rules(parsed_args)]
+        known = {host.name: host for host in app.hosts(parsed_args.hosts)}
+        rules = [app.rules(parsed_args)]
         origins, destinations = (
-            recorded.kinds([_find(text, known)], rules)
-            for text in (parsed_args.source, parsed_args.target)
+            recorded.kinds([_find(name, known)], rules)
+            for name in (parsed_args.source, parsed_args.target)
         )
         pairs = list(recorded.pairs(origins, destinations))
-        self.exit_status = 0 if _all_may_go(pairs) else 1
+        sources, accepted = (
+            {(pair.origin.members, pair.source) for pair in some}
+            for some in (
+                pairs,
+                [
+                    pair
+                    for pair in pairs
+                    if pair.answers[0].kind is verdict.Status.COMPATIBLE
+                ],
+            )
+        )
+        self.exit_status = 0 if sources and sources == accepted else 1
         if not pairs:
             self.say(
                 'There is nothing to explain: the source has no device '
@@ -73,61 +82,50 @@ class Explain(app.ListCommand):
 
 
 def _find(
-    text: str,
+    name: str,
     known: Mapping[str, host_traits.Host],
 ) -> host_traits.Host:
     """Return a host with the devices that an ID names.
 
     :raises exceptions.BadInput: there is no such host or device
     """
-    host = _host(text, known)
+    host = _host(name, known)
     if host is not None:
         return host
-    where, _, device = text.rpartition(':')
+    where, _, device = name.rpartition(':')
     host = _host(where, known)
     if host is None:
         raise exceptions.BadInput(
-            f'{text}: there is neither a file nor a recorded host of this '
-            f'name; --hosts has {", ".join(sorted(known)) or "none"}'
+            f'{name}: there is neither a file nor a recorded host of this '
+            f'name; --hosts has {text.join(sorted(known))}'
         )
     parents = tuple(
         item for item in host.parents if item.parent.name == device
     )
     if not parents:
-        names = ', '.join(item.parent.name for item in host.parents)
+        names = text.join(item.parent.name for item in host.parents)
         raise exceptions.BadInput(
-            f'{text}: host {host.name} has no device {device}; it has '
-            f'{names or "none"}'
+            f'{name}: host {host.name} has no device {device}; it has {names}'
         )
     return dataclasses.replace(host, parents=parents)
 
 
 def _host(
-    text: str,
+    name: str,
     known: Mapping[str, host_traits.Host],
 ) -> host_traits.Host | None:
-    if text in known:
-        return known[text]
-    path = pathlib.Path(text)
-    return arguments.read_host(path) if path.is_file() else None
+    path = pathlib.Path(name)
+    if name not in known and path.is_file():
+        return app.read_host(path)
+    return known.get(name)
 
 
-def _all_may_go(pairs: list[recorded.Pair]) -> bool:
-    wanted = {(pair.origin.members, pair.source) for pair in pairs}
-    may_go = {
-        (pair.origin.members, pair.source)
-        for pair in pairs
-        if pair.answers[0].kind is verdict.Status.COMPATIBLE
-    }
-    return bool(wanted) and wanted == may_go
-
-
-def _rows(pair: recorded.Pair) -> list[tuple[Any, ...]]:
+def _rows(pair: recorded.RecordedPair) -> list[tuple[Any, ...]]:
     (answer,) = pair.answers
     return [
         (
-            columns.source(pair.origin, pair.source),
-            columns.Devices(pair.destination),
+            common.source(pair.origin, pair.source),
+            common.DevicesColumn(pair.destination),
             answer.kind.value,
             said.rule,
             ', '.join(map(str, said.reasons)) or said.source,

@@ -2,12 +2,13 @@
 """nova-mdev-rules validate."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import pathlib
 
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import text
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
@@ -22,11 +23,11 @@ Finding = tuple[str, int | None, int | None, str, str | None, str]
 class Validate(app.ListCommand):
     """Check rule files.
 
-    Errors are what no collector accepts. Warnings are rules that are right
-    in form and probably not meant: that can never match, that another rule
-    makes needless, or that accept what Nova refuses anyway; and values that
-    no device has. Facts, and the values of those that have few, are known by
-    the vendor plugins that are installed here. Without FILE it checks the
+    Errors are what no collector accepts. Warnings are rules of the right form
+    that are probably not what was meant: they can never match, are made
+    needless by another rule, accept what Nova refuses anyway, or have a value
+    that no device has. The vendor plugins that are installed here know the
+    facts, and the values of those that have few. Without FILE it checks the
     shipped rules and those of this site, as a collector would read them. The
     exit status is 2 if there is an error, 1 with --strict if there is a
     warning, and 0 otherwise.
@@ -61,13 +62,13 @@ class Validate(app.ListCommand):
         self,
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], list[Finding]]:
-        files = list(_files(parsed_args.files))
-        findings = sorted(_check(files), key=_order)
+        files = [loader.read_file(path) for path in _paths(parsed_args.files)]
+        findings = sorted([*_errors(files), *_warnings(files)], key=_order)
         levels = [level for *_, level, _, _ in findings]
         self.say(
-            f'{_count(len(files), "file")}: '
-            f'{_count(levels.count(ERROR), ERROR)}, '
-            f'{_count(levels.count(WARNING), WARNING)}'
+            f'{text.count(len(files), "file")}: '
+            f'{text.count(levels.count(ERROR), ERROR)}, '
+            f'{text.count(levels.count(WARNING), WARNING)}'
         )
         if ERROR in levels:
             self.exit_status = exceptions.BadInput.exit_status
@@ -76,16 +77,12 @@ class Validate(app.ListCommand):
         return COLUMNS, findings
 
 
-def _count(number: int, what: str) -> str:
-    return f'{number} {what}' if number == 1 else f'{number} {what}s'
-
-
-def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
+def _paths(names: Sequence[str]) -> Iterator[pathlib.Path]:
     """Return the rule files to check.
 
     :raises exceptions.BadInput: a directory cannot be read or has none
     """
-    if not paths:
+    if not names:
         directories = [
             *collector_options.SHIPPED_RULES,
             collector_options.SITE_RULES,
@@ -97,11 +94,8 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
                 'files or directories'
             )
         yield from files
-    for path in map(pathlib.Path, paths):
-        if not path.is_dir():
-            yield path
-            continue
-        files = loader.in_force([str(path)])
+    for path in map(pathlib.Path, names):
+        files = loader.in_force([str(path)]) if path.is_dir() else [path]
         if not files:
             raise exceptions.BadInput(
                 f'{path}: there is no rule file (*.yaml) in this directory'
@@ -109,53 +103,58 @@ def _files(paths: Sequence[str]) -> Iterator[pathlib.Path]:
         yield from files
 
 
-def _check(files: Iterable[pathlib.Path]) -> Iterator[Finding]:
-    right: list[model.RuleFile] = []
-    for path in files:
-        found = loader.read_file(path)
-        whole = model.Place(str(path))
-        for error in found.errors:
-            yield _finding(error.place or whole, ERROR, error.rule, error.text)
-        remark = lint.vendor_remark(found.vendor) if found.rules else None
-        if remark:
-            yield _finding(whole, WARNING, None, remark)
-        if found.vendor:
-            right.append(found)
-    yield from _lint(right)
+def _errors(files: Sequence[model.RuleFile]) -> Iterator[Finding]:
+    for file in files:
+        for error in file.errors:
+            yield _finding(
+                error.place or model.Position(file.file),
+                ERROR,
+                error.rule,
+                error.text,
+            )
 
 
-def _lint(files: Iterable[model.RuleFile]) -> Iterator[Finding]:
-    files = list(files)
+def _warnings(files: Sequence[model.RuleFile]) -> Iterator[Finding]:
+    files = [file for file in files if file.vendor]
     plugins = vendors.load()
-    for vendor, of_vendor in loader.rule_set(files).by_vendor.items():
+    for vendor, rules in loader.rule_set(files).by_vendor.items():
         whose = None if vendor == model.EVERY_VENDOR else vendor
         facts = vendors.facts_of(plugins, whose)
         values = vendors.values_of(plugins, whose)
         for file in files:
-            if file.vendor == vendor and file.devices is not None:
-                for path, text in lint.devices_remarks(
-                    vendor, file.devices, facts, values
-                ):
-                    keys = '.'.join(map(str, ('devices', *path)))
-                    yield _finding(
-                        file.places[path], WARNING, None, f'{keys}: {text}'
-                    )
-        for remark in lint.lint(vendor, of_vendor, facts, values):
-            if remark.path and remark.path not in remark.rule.places:
-                continue  # it has that of its file's devices, see above
-            keys = '.'.join(map(str, remark.path))
+            if file.vendor != vendor:
+                continue
+            remark = lint.vendor_remark(vendor) if file.rules else None
+            if remark:
+                yield _finding(
+                    model.Position(file.file), WARNING, None, remark
+                )
+            for path, what in (
+                lint.devices_remarks(vendor, file.devices, facts, values)
+                if file.devices is not None
+                else ()
+            ):
+                keys = '.'.join(map(str, path))
+                yield _finding(
+                    file.place(path), WARNING, None, f'{keys}: {what}'
+                )
+        for found in lint.lint(vendor, rules, facts, values):
+            where = (*found.rule.path, *found.path)
+            if found.path and where not in found.rule.document.keys:
+                continue  # it is of the file's devices, see above
+            keys = '.'.join(map(str, found.path))
             yield _finding(
-                remark.rule.place(remark.path),
+                found.rule.place(found.path),
                 WARNING,
-                repr(remark.rule.name),
-                f'{keys}: {remark.text}' if keys else remark.text,
+                repr(found.rule.name),
+                f'{keys}: {found.text}' if keys else found.text,
             )
 
 
 def _finding(
-    place: model.Place, level: str, rule: str | None, text: str
+    place: model.Position, level: str, rule: str | None, what: str
 ) -> Finding:
-    return place.file, place.line, place.column, level, rule, text
+    return place.file, place.line, place.column, level, rule, what
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str]:

@@ -16,6 +16,7 @@ from nova_mdev_compat.daemons.collector import service
 from nova_mdev_compat.daemons.collector import state
 from nova_mdev_compat.daemons import command
 from nova_mdev_compat.publication import publishers
+from nova_mdev_compat.publication import snapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ may still be true."""
 def _dry_run(conf: cfg.ConfigOpts) -> int:
     found = host_reader.Reader(conf).read()
     print(
-        report.as_json(found)
+        snapshot.dump(found)
         if conf.format == 'json'
         else report.as_table(found)
     )

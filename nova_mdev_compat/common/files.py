@@ -1,14 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that others read while they are written."""
+"""Files of ours: written whole while others read them, and read back."""
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
+from typing import Any
+
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import schema_version
 
 #: For everybody: another user's service reads it.
 _MODE = 0o644
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FileError(exceptions.BadInput):
+    """A file that is missing or invalid; the message names it."""
+
+
+def read(path: pathlib.Path, limit: int, hint: str = '') -> bytes:
+    """Return the content of a file.
+
+    :param limit: in bytes, a multiple of a MiB
+    :param hint: what it means if there is no such file
+    :raises FileError: it cannot be read, or is larger
+    """
+    try:
+        with path.open('rb') as file:
+            raw = file.read(limit + 1)
+    except FileNotFoundError as exc:
+        raise FileError(f'{path} is not there{hint}') from exc
+    except OSError as exc:
+        raise FileError(f'{path}: {exc.strerror}') from exc
+    if len(raw) > limit:
+        raise FileError(f'{path} is larger than {limit >> 20} MiB')
+    return raw
+
+
+def parse_json(name: str, raw: bytes, version: str, hint: str = '') -> Any:
+    """Return the content of a JSON document that has a schema version.
+
+    :param name: what to call it in an error
+    :param version: the schema version that this release writes
+    :param hint: what to do about another document
+    :raises FileError: it is not JSON, or of a version that is not read
+    """
+    try:
+        # int refuses NaN and Infinity, which are not JSON.
+        data = json.loads(raw, parse_constant=int)
+    except (ValueError, RecursionError) as exc:
+        raise FileError(f'{name} is not JSON: {exc}{hint}') from exc
+    try:
+        schema_version.check(data, version)
+    except schema_version.OtherVersionError as exc:
+        raise FileError(f'{name}: {exc}') from exc
+    except schema_version.VersionError as exc:
+        raise FileError(f'{name} is invalid: {exc}{hint}') from exc
+    return data
+
+
+def read_json(
+    path: pathlib.Path, limit: int, version: str, hint: str = ''
+) -> Any:
+    """Return the content of a JSON file; see read and parse_json."""
+    return parse_json(str(path), read(path, limit, hint), version)
 
 
 def replace(path: pathlib.Path, text: str) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices that are the same in all that decides.
+"""Classes of devices that are the same in all that decides.
 
-A cloud has thousands of devices and few kinds of them, so that kinds are
-judged, and shown, instead of devices.
+A cloud has thousands of devices and few classes of them, so that classes are
+compared, and shown, instead of devices.
 """
 
 import collections
@@ -24,8 +24,8 @@ class Member:
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
-    """Some devices.
+class DeviceClass:
+    """Devices that are the same in all that decides.
 
     :ivar members: in order
     :ivar sources: what they are as sources, one for each type that they
@@ -37,12 +37,12 @@ class Kind:
 
     @functools.cached_property
     def by_host(self) -> collections.Counter[str]:
-        """How many of them each host has."""
+        """The number of members on each host."""
         return collections.Counter(member.host for member in self.members)
 
 
-def number_of_pairs(origin: Kind, destination: Kind) -> int:
-    """Return how many pairs of devices stand on different hosts."""
+def number_of_pairs(origin: DeviceClass, destination: DeviceClass) -> int:
+    """Return the number of pairs of devices on different hosts."""
     here, there = origin.by_host, destination.by_host
     return len(origin.members) * len(destination.members) - sum(
         count * there[host] for host, count in here.items() if host in there

@@ -14,12 +14,12 @@ import re
 KEY = 'schema_version'
 
 _VERSION = re.compile(r'([1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3})')
-#: How much of something that is no version is shown.
+#: How much of something that is not a version is shown.
 _SHOWN = 40
 
 
 class VersionError(ValueError):
-    """There is no version, or it is no version."""
+    """The version is missing or malformed."""
 
 
 class OtherVersionError(VersionError):
@@ -44,13 +44,13 @@ def check_version(found: object, ours: str) -> None:
 
     :param found: the version that it has
     :param ours: the version that this release writes
-    :raises VersionError: it is no version
+    :raises VersionError: it is not a version
     :raises OtherVersionError: it is not read
     """
     match = _VERSION.fullmatch(found) if isinstance(found, str) else None
     if match is None:
         raise VersionError(
-            f'{KEY} {repr(found)[:_SHOWN]} is no version such as "{ours}"'
+            f'{KEY} {repr(found)[:_SHOWN]} is not a version such as "{ours}"'
         )
     major, read = int(match[1]), int(ours.partition('.')[0])
     if major == read:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of devices of a cloud, and which accepts which. Pure."""
+"""The classes of devices of a cloud, and which accepts which. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import functools
 import itertools
@@ -12,19 +12,18 @@ from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
-from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import model
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind(equivalence.Kind):
+class PublishedClass(equivalence.DeviceClass):
     """Devices that are the same in all that some accept pattern asks about.
 
     :ivar label: a short name, ``A``
     :ivar accepts: in order
     :ivar serves: mdev types that it takes
-    :ivar note: why nothing is known of it, where that is so
+    :ivar note: why nothing is known of it, if so
     """
 
     label: str
@@ -44,24 +43,28 @@ class Kind(equivalence.Kind):
         return Offer(frozenset(self.accepts), self.serves).judge(source)
 
 
+#: The name before there was one class of equal devices.
+Kind = PublishedClass
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What is known of landing on one kind from another.
+    """Whether one class accepts a source of another.
 
     :ivar number: of pairs of devices on different hosts
     """
 
-    origin: Kind
+    origin: PublishedClass
     source: Identity
-    destination: Kind
+    destination: PublishedClass
     number: int
     verdict: verdict.Verdict
 
 
 def kinds(
     parents: Iterable[tuple[model.Host, model.Parent]],
-) -> tuple[Kind, ...]:
-    """Return the kinds of devices, the most frequent first."""
+) -> tuple[PublishedClass, ...]:
+    """Return the classes of devices, the most frequent first."""
     parents = list(parents)
     asked = facts_asked_about(
         said.accepts.values()
@@ -69,7 +72,7 @@ def kinds(
             id(parent.said): parent.said for _, parent in parents
         }.values()
     )
-    members: dict[Kind, list[equivalence.Member]] = {}
+    members: dict[PublishedClass, list[equivalence.Member]] = {}
     for host, parent in parents:
         kind = _kind(host.published, parent, asked)
         members.setdefault(kind, []).append(
@@ -114,7 +117,7 @@ def labels() -> Iterator[str]:
 
 def _kind(
     published: bool, parent: model.Parent, asked: frozenset[str]
-) -> Kind:
+) -> PublishedClass:
     said = parent.said
     sources = sorted(
         {reduced(one, asked) for one in parent.identities}, key=str
@@ -124,16 +127,19 @@ def _kind(
         note = matching.NOT_PUBLISHED
     elif not sources and not said.accepts:
         note = matching.NO_IDENTITY
-    return Kind((), tuple(sources), '', _patterns(said), said.types, note)
-
-
-def _patterns(said: traits.Description) -> tuple[Pattern, ...]:
-    return tuple(said.accepts[name] for name in sorted(said.accepts))
+    return PublishedClass(
+        (),
+        tuple(sources),
+        '',
+        tuple(said.accepts[name] for name in sorted(said.accepts)),
+        said.types,
+        note,
+    )
 
 
 @functools.lru_cache(maxsize=4096)
 def reduced(identity: Identity, asked: frozenset[str]) -> Identity:
-    """Return an identity with those facts only that are asked about."""
+    """Return an identity with only the facts that are asked about."""
     return dataclasses.replace(
         identity,
         facts=frozenset(
@@ -143,29 +149,23 @@ def reduced(identity: Identity, asked: frozenset[str]) -> Identity:
 
 
 def matrix(
-    origins: Sequence[Kind], destinations: Sequence[Kind]
+    origins: Sequence[PublishedClass], destinations: Sequence[PublishedClass]
 ) -> list[list[Cell]]:
     """Return a row for each source of each origin, a cell a destination.
 
-    A kind of which nothing is known is no origin: there is no row for it.
+    A class of which nothing is known is not an origin and has no row.
     """
     return [
-        [_cell(origin, source, destination) for destination in destinations]
+        [
+            Cell(
+                origin,
+                source,
+                destination,
+                equivalence.number_of_pairs(origin, destination),
+                destination.judge(source),
+            )
+            for destination in destinations
+        ]
         for origin in origins
         for source in origin.sources
     ]
-
-
-def _cell(origin: Kind, source: Identity, destination: Kind) -> Cell:
-    return Cell(
-        origin,
-        source,
-        destination,
-        equivalence.number_of_pairs(origin, destination),
-        destination.judge(source),
-    )
-
-
-def by_member(kinds: Iterable[Kind]) -> Mapping[equivalence.Member, Kind]:
-    """Return the kind of each device."""
-    return {member: kind for kind in kinds for member in kind.members}

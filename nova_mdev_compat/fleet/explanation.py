@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a device may land on another, or why no rule lets it."""
+"""Why a device accepts another, or why no rule allows it."""
 
 from collections.abc import Iterable, Mapping
 import dataclasses
@@ -14,15 +14,14 @@ from nova_mdev_compat.rules import evaluation
 
 
 @dataclasses.dataclass(frozen=True)
-class Said:
-    """What one rule says about one source.
+class RuleVerdict:
+    """The verdict of one rule on one source.
 
-    :ivar rule: its name; empty where something is refused before any is
-        asked
+    :ivar rule: its name; empty if the source is refused before rules apply
     :ivar source: where the rule stands
-    :ivar reasons: why it does not speak for the target, or the first
-        condition that the source fails, in each of the alternatives that it
-        comes so far in; none where the rule allows it
+    :ivar reasons: why it does not apply to the target, or the first condition
+        that the source fails in each of its closest alternatives; none if the
+        rule allows it
     """
 
     rule: str
@@ -37,15 +36,15 @@ class Said:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
-    """Whether a source may land on a target.
+class Explanation:
+    """Whether a target accepts a source, and why.
 
-    :ivar said: by the rule that allows it; otherwise by each rule, in their
-        order
+    :ivar said: the verdict of the rule that allows it; otherwise of each
+        rule, in order
     """
 
     kind: verdict.Status
-    said: tuple[Said, ...]
+    said: tuple[RuleVerdict, ...]
 
     def __str__(self) -> str:
         return '; '.join(map(str, self.said))
@@ -55,55 +54,49 @@ def answer(
     target: host_traits.ParentTraits,
     source: identity.Identity,
     unknown: Mapping[str, str] | None = None,
-) -> Answer:
-    """Return whether a source may land on a target, and why.
+) -> Explanation:
+    """Return whether a target accepts a source, and why.
 
-    It is unknown where a rule might allow it if data were not missing.
+    It is unknown if a rule might allow it once missing data is there.
 
-    :param unknown: why facts of the source are not known, by fact name
+    :param unknown: why facts of the source are unknown, by fact name
     """
     if target.failure is not None:
-        return Answer(
+        return _before_rules(
             verdict.Status.UNKNOWN,
-            (
-                Said(
-                    '',
-                    '',
-                    (
-                        verdict.Reason(
-                            verdict.Cause.MISSING, str(target.failure)
-                        ),
-                    ),
-                ),
-            ),
+            verdict.Reason(verdict.Cause.MISSING, str(target.failure)),
         )
-    floor = _floor(target, source)
-    if floor is not None:
-        return floor
+    refusal = _refusal(target, source)
+    if refusal is not None:
+        return _before_rules(verdict.Status.INCOMPATIBLE, refusal)
     said = []
     for outcome in target.outcomes:
         one = _said(outcome, source, unknown or {})
         if not one.reasons:
-            return Answer(verdict.Status.COMPATIBLE, (one,))
+            return Explanation(verdict.Status.COMPATIBLE, (one,))
         said.append(one)
-    return Answer(_kind(target.outcomes, source), tuple(said))
+    return Explanation(_kind(target.outcomes, source), tuple(said))
 
 
-def _floor(
+def _before_rules(kind: verdict.Status, reason: verdict.Reason) -> Explanation:
+    return Explanation(kind, (RuleVerdict('', '', (reason,)),))
+
+
+def _refusal(
     target: host_traits.ParentTraits, source: identity.Identity
-) -> Answer | None:
-    """Return what no rule can change, None where rules decide."""
+) -> verdict.Reason | None:
+    """Return why no rule can allow it, None if rules decide."""
     own = target.parent.target()
     if own is None:
-        return _refused(verdict.Cause.TYPE, target.note)
+        return verdict.Reason(verdict.Cause.TYPE, target.note)
     if target.parent.device_api != devices.VFIO_PCI:
-        # Recordings of older releases have a pattern that accepts.
-        return _refused(
+        # Snapshots of older releases have a pattern that accepts.
+        return verdict.Reason(
             verdict.Cause.TYPE,
             host_traits.not_migratable(target.parent.device_api),
         )
     if identity.vendor_of(own.parent) != identity.vendor_of(source.parent):
-        return _refused(
+        return verdict.Reason(
             verdict.Cause.PARENT,
             (
                 f'device {identity.display_parent(source.parent)} is of another '
@@ -112,22 +105,17 @@ def _floor(
         )
     floor = Offer(frozenset(), frozenset({own.type})).floor(source)
     if floor:
-        return Answer(verdict.Status.INCOMPATIBLE, (Said('', '', (floor,)),))
+        return floor
     if not target.outcomes:
-        return _refused(verdict.Cause.PARENT, target.note)
+        return verdict.Reason(verdict.Cause.PARENT, target.note)
     return None
 
 
-def _refused(cause: verdict.Cause, text: str) -> Answer:
-    reason = verdict.Reason(cause, text)
-    return Answer(verdict.Status.INCOMPATIBLE, (Said('', '', (reason,)),))
-
-
 def _said(
-    outcome: evaluation.Outcome,
+    outcome: evaluation.RuleOutcome,
     source: identity.Identity,
     unknown: Mapping[str, str],
-) -> Said:
+) -> RuleVerdict:
     if outcome.patterns:
         reasons = tuple(
             evaluation.with_why(reason, unknown)
@@ -142,13 +130,13 @@ def _said(
             if reason.cause is not verdict.Cause.MISSING
         ]
         reasons = tuple(wrong) or outcome.reasons[:1]
-    return Said(outcome.name, outcome.source, reasons)
+    return RuleVerdict(outcome.name, outcome.source, reasons)
 
 
 def _kind(
-    outcomes: Iterable[evaluation.Outcome], source: identity.Identity
+    outcomes: Iterable[evaluation.RuleOutcome], source: identity.Identity
 ) -> verdict.Status:
-    """Return what it is that no rule allows a source."""
+    """Return the verdict on a source that no rule allows."""
     for outcome in outcomes:
         verdicts = [one.judge(source) for one in outcome.patterns.values()]
         if outcome.reasons:

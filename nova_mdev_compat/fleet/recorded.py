@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All devices of recorded hosts against each other, a kind at a time.
-
-A cloud has thousands of devices and few kinds of them: devices that are the
-same in all that decides are judged once.
-"""
+"""All devices of recorded hosts against each other, a class at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
@@ -20,43 +16,43 @@ Rules = model.RuleSet | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind(equivalence.Kind):
+class RecordedClass(equivalence.DeviceClass):
     """Devices that are the same in all that decides.
 
-    :ivar targets: what they accept, under each of the rules asked about
+    :ivar targets: what they accept, under each of the rule sets
     """
 
     targets: tuple[host_traits.ParentTraits, ...]
 
     @property
     def unknown(self) -> Mapping[str, str]:
-        """Why facts of them are not known, by fact name."""
+        """Why facts of them are unknown, by fact name."""
         return self.targets[0].parent.unknown
 
 
 @dataclasses.dataclass(frozen=True)
-class Pair:
-    """What is known of landing on one kind from another.
+class RecordedPair:
+    """Whether one class accepts a source of another.
 
-    :ivar source: what moves
+    :ivar source: the device that moves
     :ivar number: of pairs of devices on different hosts
-    :ivar answers: one under each of the rules asked about
+    :ivar answers: one under each of the rule sets
     """
 
-    origin: Kind
+    origin: RecordedClass
     source: identity.Identity
-    destination: Kind
+    destination: RecordedClass
     number: int
-    answers: tuple[explanation.Answer, ...]
+    answers: tuple[explanation.Explanation, ...]
 
 
 def kinds(
     hosts: Iterable[host_traits.Host], rules: Sequence[Rules]
-) -> tuple[Kind, ...]:
-    """Return the kinds of devices of hosts.
+) -> tuple[RecordedClass, ...]:
+    """Return the classes of devices of hosts.
 
-    :param rules: what to ask about
-    :raises exceptions.BadInput: a device and rules that make no trait
+    :param rules: the rule sets to compare
+    :raises exceptions.BadInput: a rule and a device make an invalid trait
     """
     memory: dict[object, tuple[host_traits.ParentTraits, ...]] = {}
     members: dict[object, list[equivalence.Member]] = {}
@@ -73,7 +69,7 @@ def kinds(
     return tuple(
         sorted(
             (
-                Kind(
+                RecordedClass(
                     tuple(sorted(members[key])), _sources(targets[0]), targets
                 )
                 for key, targets in memory.items()
@@ -112,8 +108,8 @@ def _under(
 ) -> host_traits.ParentTraits:
     """Return what a device accepts under rules.
 
-    Where a vendor's plugin has answered, rules were not asked, and still are
-    not; and nor are they where the device could not be read.
+    Rules are not asked if a vendor's plugin has answered, or if the device
+    could not be read.
     """
     if rules is None or recorded.plugin is not None or recorded.failure:
         return recorded
@@ -128,7 +124,7 @@ def _sources(
 ) -> tuple[identity.Identity, ...]:
     parent = recorded.parent
     if not parent.parent_id:
-        return ()  # nobody knows what it is
+        return ()
     types = {parent.target_type, *parent.in_use} - {None}
     return tuple(
         sorted(
@@ -142,11 +138,13 @@ def _sources(
 
 
 def pairs(
-    origins: Sequence[Kind],
-    destinations: Sequence[Kind],
-    progress: Callable[[Sequence[Kind]], Iterable[Kind]] = iter,
-) -> Iterator[Pair]:
-    """Return every way from one kind to another, between different hosts.
+    origins: Sequence[RecordedClass],
+    destinations: Sequence[RecordedClass],
+    progress: Callable[
+        [Sequence[RecordedClass]], Iterable[RecordedClass]
+    ] = iter,
+) -> Iterator[RecordedPair]:
+    """Return every way from one class to another, between different hosts.
 
     :param progress: is given the origins and yields them
     """
@@ -156,8 +154,13 @@ def pairs(
             if not number:
                 continue
             for source in origin.sources:
-                answers = tuple(
-                    explanation.answer(target, source, origin.unknown)
-                    for target in destination.targets
+                yield RecordedPair(
+                    origin,
+                    source,
+                    destination,
+                    number,
+                    tuple(
+                        explanation.answer(target, source, origin.unknown)
+                        for target in destination.targets
+                    ),
                 )
-                yield Pair(origin, source, destination, number, answers)

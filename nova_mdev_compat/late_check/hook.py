@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from oslo_config import cfg
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import guard as options
 from nova_mdev_compat.conf import policy
@@ -321,7 +322,7 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
             conf.collector.devices_max_age,
             time.time(),
         )
-    except devices_file.DeviceFileError as exc:
+    except files.FileError as exc:
         raise Unknown(str(exc)) from exc
     findings = check.judge(
         domain,

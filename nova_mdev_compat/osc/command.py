@@ -5,13 +5,13 @@ from typing import Any, cast
 
 from osc_lib.command import command
 
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.osc import client as osc_client
 from nova_mdev_compat.placement import client
 
 
-class Command(reporting.Reporting, command.Command):
+class Command(common.Reporting, command.Command):
     """A command that asks the cloud, and ends with a line that helps.
 
     Its exit status is exit_status, which is 0 unless take_action says

@@ -5,8 +5,7 @@ import argparse
 import pathlib
 from typing import Any
 
-from nova_mdev_compat.cli import columns
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import inventory
@@ -64,7 +63,7 @@ class Matrix(command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         if parsed_args.output:
             matrix_html.check(parsed_args.output)
-        cloud = inventory.read(self.placement, reporting.progress)
+        cloud = inventory.read(self.placement, common.progress)
         found = device_classes.kinds(
             selection.of(
                 selection.on_hosts(cloud, parsed_args.host),
@@ -82,8 +81,8 @@ class Matrix(command.Lister):
 def _pairs(rows: list[list[device_classes.Cell]]) -> Table:
     return PAIRS, [
         (
-            columns.source(cell.origin, cell.source),
-            columns.Devices(cell.destination),
+            common.source(cell.origin, cell.source),
+            common.DevicesColumn(cell.destination),
             cell.number,
             cell.verdict.kind.value,
             str(cell.verdict),

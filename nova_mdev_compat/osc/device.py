@@ -7,7 +7,7 @@ from typing import Any
 
 from osc_lib.cli import format_columns
 
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
@@ -53,7 +53,7 @@ class ListDevice(command.Lister):
         self,
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        cloud = inventory.read(self.placement, reporting.progress)
+        cloud = inventory.read(self.placement, common.progress)
         shown = selection.of(
             selection.on_hosts(cloud, parsed_args.host),
             parsed_args.type,
@@ -64,7 +64,7 @@ class ListDevice(command.Lister):
             found = capacity.read(
                 self.placement,
                 [parent for _, parent in shown],
-                reporting.progress,
+                common.progress,
             )
         return COLUMNS, [
             _row(host, parent, found.get(parent.uuid))

@@ -8,7 +8,7 @@ from typing import Any
 
 from osc_lib.cli import format_columns
 
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.fleet import capacity
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
@@ -50,7 +50,7 @@ class ListStranded(command.Lister):
         self,
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        progress = reporting.progress
+        progress = common.progress
         cloud = inventory.read(self.placement, progress)
         some = instances.read(
             self.placement,

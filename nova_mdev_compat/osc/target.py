@@ -7,7 +7,7 @@ from typing import Any
 
 from osc_lib.cli import format_columns
 
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
@@ -59,7 +59,7 @@ class ListTarget(command.Lister):
         )
         wanted = _wanted(server, instance)
         found = targets.find(
-            survey.ask(self.placement, wanted, room, reporting.progress),
+            survey.ask(self.placement, wanted, room, common.progress),
             wanted,
             room,
             nova.unavailable(self.compute),

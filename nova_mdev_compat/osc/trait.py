@@ -5,8 +5,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nova_mdev_compat.cli import columns
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.osc import command
@@ -17,7 +16,7 @@ from nova_mdev_compat.publication import host_traits
 Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class Words(columns.Column):
+class Words(common.Column):
     """What a trait says: words for people, values for programs."""
 
     def human_readable(self) -> str:
@@ -105,7 +104,7 @@ class Purge(command.Lister):
 
     def _delete(self, names: list[str]) -> Iterator[tuple[str, str]]:
         """Delete traits; end where Placement fails or refuses."""
-        for name in reporting.progress(names):
+        for name in common.progress(names):
             try:
                 result = _deleted(self.placement, name)
             except client.PlacementError as exc:

@@ -5,8 +5,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nova_mdev_compat.cli import columns
-from nova_mdev_compat.cli import reporting
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
@@ -93,7 +92,7 @@ class Plan(command.Lister):
         wanted = upgrade_arguments.types(parsed_args.type)
         changed = upgrade_arguments.facts(parsed_args.fact)
         rules = upgrade_arguments.rules(parsed_args)
-        cloud = inventory.read(self.placement, reporting.progress)
+        cloud = inventory.read(self.placement, common.progress)
         selection.on_hosts(cloud, parsed_args.hosts)
         upgrade = upg.plan(cloud, wanted, parsed_args.hosts, changed, rules)
         if upgrade.unlike and not parsed_args.allow_mismatch:
@@ -112,10 +111,7 @@ class Plan(command.Lister):
     def _rows(self, upgrade: upg.Upgrade) -> list[upgrade_rows.Row]:
         moving = nova.moving(self.compute)
         some = instances.read(
-            self.placement,
-            fleet.concerned(upgrade),
-            moving,
-            reporting.progress,
+            self.placement, fleet.concerned(upgrade), moving, common.progress
         )
         under_way = {*moving.values()} & {one.uuid for one in some}
         if under_way:
@@ -131,7 +127,7 @@ class Plan(command.Lister):
             upgrade,
             found,
             plan,
-            room.read(self.placement, classes, reporting.progress),
+            room.read(self.placement, classes, common.progress),
         )
         for line in story.lines():
             self.say(line)
@@ -141,8 +137,8 @@ class Plan(command.Lister):
 def _pair(pair: differences.Pair) -> Iterator[tuple[Any, ...]]:
     for upgraded, then in pair.changes.items():
         yield (
-            columns.source(pair.origin, pair.source),
-            columns.Devices(pair.destination),
+            common.source(pair.origin, pair.source),
+            common.DevicesColumn(pair.destination),
             pair.number,
             upgraded.value,
             pair.before.kind.value,

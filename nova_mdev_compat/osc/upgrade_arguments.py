@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable, Iterable
 import functools
 
-from nova_mdev_compat.cli import arguments
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.rules import model
@@ -37,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         'be given several times: a file masks one of the same name in a '
         'directory before it. The shipped rules come before all of them.',
     )
-    arguments.add_no_shipped(parser)
+    common.add_no_shipped(parser)
     parser.add_argument(
         '--allow-mismatch',
         action='store_true',
@@ -55,7 +55,7 @@ def rules(args: argparse.Namespace) -> model.RuleSet:
         raise exceptions.BadInput(
             '--no-shipped leaves no rules: name some with --rules'
         )
-    return arguments.load_rules(args.rules, args.no_shipped)
+    return common.load_rules(args.rules, args.no_shipped)
 
 
 def types(names: Iterable[str]) -> frozenset[str]:

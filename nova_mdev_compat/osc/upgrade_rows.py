@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import Any
 
-from nova_mdev_compat.cli import columns
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.upgrade import obstacles as obst
 from nova_mdev_compat.upgrade.simulation import Move
 
@@ -25,7 +25,7 @@ COLUMNS = (
 MANY = 20
 
 
-class Number(columns.Column):
+class Number(common.Column):
     """How many there are for people; which ones for programs."""
 
     def human_readable(self) -> str:
@@ -35,7 +35,7 @@ class Number(columns.Column):
         return list(self._value)
 
 
-class Targets(columns.Column):
+class Targets(common.Column):
     """Where instances go: hosts for people, moves in order for programs."""
 
     def human_readable(self) -> str:

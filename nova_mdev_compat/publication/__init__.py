@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 4: what the providers of a host publish, and how."""
+"""What a host publishes of itself, beside Placement.
+
+snapshot.py is the JSON of "nova-mdev-collector dry-run", in both directions.
+"""

@@ -14,17 +14,12 @@ import pathlib
 from typing import Any
 
 from nova_mdev_compat.common import files
-from nova_mdev_compat.core import schema_version
 from nova_mdev_compat.core import traits
 
 SCHEMA_VERSION = '1.0'
 
 #: In bytes; that of a host with 256 devices has a quarter of it.
 MAX_SIZE = 4 * 2**20
-
-
-class DeviceFileError(ValueError):
-    """There is no file, or it makes no sense; the message says so."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,31 +97,20 @@ def write(path: pathlib.Path, found: Devices) -> None:
 
 
 def read(path: pathlib.Path) -> Devices:
-    """Return what the file says.
+    """Return the content of the file.
 
-    :raises DeviceFileError: there is none, or it makes no sense
+    :raises files.FileError: it is missing or invalid
     """
+    document = files.read_json(
+        path,
+        MAX_SIZE,
+        SCHEMA_VERSION,
+        ': nova-mdev-collector has not run on this host',
+    )
     try:
-        with path.open('rb') as file:
-            raw = file.read(MAX_SIZE + 1)
-        if len(raw) > MAX_SIZE:
-            raise DeviceFileError(f'{path} has more than {MAX_SIZE >> 20} MiB')
-        return _read(json.loads(raw.decode()))
-    except FileNotFoundError as exc:
-        raise DeviceFileError(
-            f'{path} is not there: nova-mdev-collector has not run on this '
-            'host'
-        ) from exc
-    except OSError as exc:
-        raise DeviceFileError(f'{path}: {exc.strerror}') from exc
-    except DeviceFileError:
-        raise
-    except schema_version.OtherVersionError as exc:
-        raise DeviceFileError(f'{path}: {exc}') from exc
-    except (_Nonsense, schema_version.VersionError, OverflowError) as exc:
-        raise DeviceFileError(f'{path} makes no sense: {exc}') from exc
-    except (ValueError, RecursionError) as exc:
-        raise DeviceFileError(f'{path} is no JSON: {exc}') from exc
+        return _devices(document)
+    except (_ShapeMismatch, OverflowError) as exc:
+        raise files.FileError(f'{path} is invalid: {exc}') from exc
 
 
 def read_fresh(path: pathlib.Path, max_age: float, now: float) -> Devices:
@@ -134,24 +118,23 @@ def read_fresh(path: pathlib.Path, max_age: float, now: float) -> Devices:
 
     :param max_age: in seconds
     :param now: in seconds since the epoch
-    :raises DeviceFileError: there is none, it makes no sense, or it is old
+    :raises files.FileError: it is missing, invalid or too old
     """
     found = read(path)
     age = found.age(now)
     if age > max_age:
-        raise DeviceFileError(
+        raise files.FileError(
             f'{path} is {say(age)} ([collector]devices_max_age): is '
             'nova-mdev-collector running here?'
         )
     return found
 
 
-class _Nonsense(Exception):
-    """JSON of another shape. A library for that would take a hook's time."""
+class _ShapeMismatch(Exception):
+    """JSON of another shape. jsonschema would take a hook's time."""
 
 
-def _read(document: Any) -> Devices:
-    schema_version.check(document, SCHEMA_VERSION)
+def _devices(document: Any) -> Devices:
     return Devices(
         _get(document, 'host', str),
         float(_get(document, 'read_at', float)),
@@ -179,10 +162,10 @@ def _get(item: Any, key: str, kind: type) -> Any:
     # bool is an int, and an int is as good as a float.
     if type(found) is kind or (kind is float and type(found) is int):
         return found
-    raise _Nonsense(f'no {key} that is a {kind.__name__}')
+    raise _ShapeMismatch(f'no {key} that is a {kind.__name__}')
 
 
 def _texts(items: Any) -> list[str]:
     if isinstance(items, list) and all(isinstance(i, str) for i in items):
         return items
-    raise _Nonsense('something else than texts in a list of texts')
+    raise _ShapeMismatch('a list of texts has something else')

@@ -97,7 +97,7 @@ class ParentTraits:
     parent: par.Parent
     identity: frozenset[str]
     accepts: Mapping[str, Pattern]
-    outcomes: tuple[evaluation.Outcome, ...] = ()
+    outcomes: tuple[evaluation.RuleOutcome, ...] = ()
     note: str = ''
     plugin: str | None = None
     failure: exceptions.Failure | None = None
@@ -287,7 +287,7 @@ def _by_plugin(
         parent,
         identity,
         accepts,
-        (evaluation.Outcome(name, name, accepts, reasons),),
+        (evaluation.RuleOutcome(name, name, accepts, reasons),),
         note='' if accepts else f'{name} accepts nothing here',
         plugin=answer.plugin,
     )

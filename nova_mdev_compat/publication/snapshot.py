@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recording, read back."""
+"""A snapshot of a host: the JSON of "nova-mdev-collector dry-run".
+
+Keys that load does not need, and those of newer minor versions, are ignored.
+What it requires is in all minor versions. Pure.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
@@ -9,52 +13,161 @@ from typing import Any
 
 import jsonschema
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import pattern
-from nova_mdev_compat.core import schema_version
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.daemons.collector import report
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.publication import snapshot_schema
 from nova_mdev_compat.rules import evaluation
 
-_HOW = 'make one with "nova-mdev-collector dry-run --format json"'
+#: Its shape is described in the operator's guide.
+SCHEMA_VERSION = '2.1'
+#: In bytes; 256 parents with 64 accept patterns each, as many as one rule may
+#: make, are half of it.
+MAX_SIZE = 16 * 1024 * 1024
+
+_HOW = '; make one with "nova-mdev-collector dry-run --format json"'
+_TEXT = {'type': 'string'}
+_TEXTS = {'type': 'array', 'items': _TEXT}
+_TEXT_OR_NULL = {'type': ['string', 'null']}
+_BY_NAME = {'type': 'object', 'additionalProperties': _TEXT}
 
 
-class RecordingError(exceptions.BadInput):
-    """A file that is no recording of a host; the message names it."""
+def _object(
+    optional: Mapping[str, object] | None = None, **properties: object
+) -> dict[str, object]:
+    """Return the JSON schema of an object.
 
-
-def parse(name: str, text: str | bytes) -> host_traits.Host:
-    """Return a host from what dry-run --format json printed of it.
-
-    :param name: what to call it in an error
-    :raises RecordingError: it is something else
+    :param optional: what newer minor versions have besides
     """
+    return {
+        'type': 'object',
+        'properties': {**properties, **(optional or {})},
+        'required': list(properties),
+    }
+
+
+_REASON = _object(
+    cause={'enum': [cause.value for cause in verdict.Cause]}, text=_TEXT
+)
+_RULE = _object(
+    name=_TEXT,
+    source=_TEXT,
+    accepts=_TEXTS,
+    skipped_because={'type': 'array', 'items': _REASON},
+)
+#: A parent without its name.
+_PARENT = jsonschema.Draft202012Validator(
+    _object(
+        # Why it could not be read. Only then may parent_id be empty.
+        optional={'failure': _TEXT_OR_NULL},
+        parent_id={'type': 'string', 'pattern': '^[A-Z0-9_]*$'},
+        offered_types=_TEXTS,
+        target_type=_TEXT_OR_NULL,
+        device_api=_TEXT,
+        in_use_types=_TEXTS,
+        facts=_BY_NAME,
+        unknown_facts=_BY_NAME,
+        accepts=_TEXTS,
+        rules={'type': 'array', 'items': _RULE},
+        vendor_plugin=_TEXT_OR_NULL,
+        note=_TEXT,
+    )
+)
+#: A snapshot without the content of its parents.
+_HOST = jsonschema.Draft202012Validator(
+    _object(
+        host=_TEXT, parents={'type': 'array', 'items': _object(name=_TEXT)}
+    )
+)
+
+
+def dump(host: host_traits.Host) -> str:
+    """Return everything known about a host, as JSON."""
+    combined = host_traits.combine(host.parents)
+    return json.dumps(
+        {
+            'schema_version': SCHEMA_VERSION,
+            'host': host.name,
+            'mixed': combined.mixed,
+            'root_traits': sorted(combined.root),
+            'parents': [
+                {
+                    **_dump_parent(item),
+                    'traits': sorted(combined.parents[item.parent.name]),
+                }
+                for item in host.parents
+            ],
+            'unused_mdevs': [
+                {
+                    'name': mdev.name,
+                    'uuid': mdev.uuid,
+                    'type': mdev.type,
+                    'parent': mdev.parent,
+                    'state': kind.value,
+                }
+                for mdev, kind in host.leftovers
+            ],
+            'remarks': list(host.remarks),
+        },
+        indent=2,
+    )
+
+
+def _dump_parent(item: host_traits.ParentTraits) -> dict[str, Any]:
+    parent = item.parent
+    return {
+        'name': parent.name,
+        'parent_id': parent.parent_id,
+        'offered_types': list(parent.offered),
+        'target_type': parent.target_type,
+        'device_api': parent.device_api,
+        'in_use_types': sorted(parent.in_use),
+        'facts': dict(sorted(parent.facts.items())),
+        'unknown_facts': dict(sorted(parent.unknown.items())),
+        'accepts': sorted(item.accepts),
+        'rules': [
+            {
+                'name': outcome.name,
+                'source': outcome.source,
+                'accepts': sorted(outcome.patterns),
+                'skipped_because': [
+                    {'cause': reason.cause.value, 'text': reason.text}
+                    for reason in outcome.reasons
+                ],
+            }
+            for outcome in item.outcomes
+        ],
+        'vendor_plugin': item.plugin,
+        'note': item.note,
+        'failure': str(item.failure) if item.failure else None,
+    }
+
+
+def load(name: str, raw: bytes) -> host_traits.Host:
+    """Return a host from its snapshot.
+
+    :param name: the file's, for errors
+    :raises files.FileError: it is not a snapshot that this release reads
+    """
+    data = files.parse_json(name, raw, SCHEMA_VERSION, hint=_HOW)
     try:
-        data = json.loads(text)
-        schema_version.check(data, report.SCHEMA_VERSION)
-        _check(snapshot_schema.HOST, data)
+        _check(_HOST, data)
         return host_traits.Host(
             data['host'],
             tuple(
-                _parent(index, item)
+                _load_parent(index, item)
                 for index, item in enumerate(data['parents'])
             ),
         )
-    except schema_version.OtherVersionError as exc:
-        raise RecordingError(f'{name}: {exc}') from exc
-    except (ValueError, RecursionError) as exc:
-        what = str(exc)
-        if not isinstance(exc, _MISTAKES):
-            what = f'no JSON: {exc}'
-        raise RecordingError(f'{name}: {what}; {_HOW}') from exc
+    except (_ShapeError, identity.IdentityError, traits.TraitError) as exc:
+        raise files.FileError(f'{name} is invalid: {exc}{_HOW}') from exc
 
 
-class _Fault(ValueError):
+class _ShapeError(ValueError):
     """Something that the schema does not allow, and where."""
 
     def __init__(self, path: Sequence[str | int], what: str):
@@ -63,26 +176,20 @@ class _Fault(ValueError):
         self.what = what
 
 
-_MISTAKES = (
-    _Fault,
-    identity.IdentityError,
-    traits.TraitError,
-    schema_version.VersionError,
-)
-
-
 def _check(validator: Any, data: Any) -> None:
-    fault = jsonschema.exceptions.best_match(validator.iter_errors(data))
-    if fault is not None:
-        raise _Fault(list(fault.absolute_path), str(fault.message)[:200])
+    error = jsonschema.exceptions.best_match(validator.iter_errors(data))
+    if error is not None:
+        raise _ShapeError(list(error.absolute_path), str(error.message)[:200])
 
 
-def _parent(index: int, item: Mapping[str, Any]) -> host_traits.ParentTraits:
+def _load_parent(
+    index: int, item: Mapping[str, Any]
+) -> host_traits.ParentTraits:
     content = {key: value for key, value in item.items() if key != 'name'}
     try:
         alike = _without_name(json.dumps(content, sort_keys=True))
-    except _Fault as exc:
-        raise _Fault(['parents', index, *exc.path], exc.what) from exc
+    except _ShapeError as exc:
+        raise _ShapeError(['parents', index, *exc.path], exc.what) from exc
     return dataclasses.replace(
         alike, parent=dataclasses.replace(alike.parent, name=item['name'])
     )
@@ -92,7 +199,7 @@ def _parent(index: int, item: Mapping[str, Any]) -> host_traits.ParentTraits:
 def _without_name(content: str) -> host_traits.ParentTraits:
     """Return a parent; the virtual functions of all equal boards are one."""
     item = json.loads(content)
-    _check(snapshot_schema.PARENT, item)
+    _check(_PARENT, item)
     parent = parents.Parent(
         name='',
         parent_id=item['parent_id'],
@@ -110,7 +217,7 @@ def _without_name(content: str) -> host_traits.ParentTraits:
             parent, exceptions.Failure(failure), unread
         )
     if not parent.parent_id:
-        raise _Fault(['parent_id'], 'it is empty')
+        raise _ShapeError(['parent_id'], 'it is empty')
     return host_traits.ParentTraits(
         parent,
         frozenset(host_traits.identity_traits(parent)),
@@ -121,8 +228,8 @@ def _without_name(content: str) -> host_traits.ParentTraits:
     )
 
 
-def _outcome(item: Mapping[str, Any]) -> evaluation.Outcome:
-    return evaluation.Outcome(
+def _outcome(item: Mapping[str, Any]) -> evaluation.RuleOutcome:
+    return evaluation.RuleOutcome(
         item['name'],
         item['source'],
         _patterns(item['accepts']),

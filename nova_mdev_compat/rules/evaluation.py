@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rule and this host's own parent make accept patterns.
+"""A rule and a parent of this host make accept patterns.
 
-Rules only ever allow: a parent's patterns are the union of what its
-vendor's rules give, and what no pattern takes is refused.
+Rules only allow: a parent's patterns are the union of what its vendor's rules
+give, and a source that no pattern accepts is refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
-import functools
 import itertools
 import math
 from typing import Any
@@ -31,13 +30,13 @@ class EvaluationError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What one rule, or a vendor's plugin, says for one parent.
+class RuleOutcome:
+    """What one rule, or a vendor's plugin, gives for one parent.
 
     :ivar name: the rule's name, or the plugin's
     :ivar source: where the rule stands, ``/etc/…/nvidia.yaml:5``
-    :ivar patterns: accept patterns by trait name; none where it is skipped
-    :ivar reasons: why it gives none
+    :ivar patterns: accept patterns by trait name; none if it is skipped
+    :ivar reasons: why it is skipped
     """
 
     name: str
@@ -49,39 +48,36 @@ class Outcome:
 def for_device(
     rules: model.RuleSet, own: identity.Identity
 ) -> tuple[model.Rule, ...]:
-    """Return the rules that speak for a parent.
+    """Return the rules for a parent.
 
-    They are its vendor's, or, where none of that vendor's files speaks for
-    it, those for every vendor. A file of which it is not known whether it
-    does keeps these from speaking, which may be milder.
+    They are its vendor's, or, if none of that vendor's files is for the
+    parent, those for every vendor. If it is unknown whether a file is for the
+    parent, the rules for every vendor, which may be milder, do not apply.
 
     :param own: the parent in its role as a target
     """
     vendor = identity.vendor_of(own.parent)
-    named = rules.devices.get(vendor, ())
-    if named and all(map(functools.partial(_is_no, own), named)):
+    reasons = [
+        tuple(_target_reasons(target, own))
+        for target in rules.devices.get(vendor, ())
+    ]
+    if reasons and all(
+        verdict.Verdict.from_reasons(one).kind is verdict.Status.INCOMPATIBLE
+        for one in reasons
+    ):
         vendor = model.EVERY_VENDOR
     return rules.for_vendor(vendor)
-
-
-def _is_no(own: identity.Identity, target: model.Target) -> bool:
-    """Tell whether a parent is known to be none of these."""
-    reasons = tuple(_target_reasons(target, own))
-    return (
-        verdict.Verdict.from_reasons(reasons).kind
-        is verdict.Status.INCOMPATIBLE
-    )
 
 
 def evaluate(
     rules: Iterable[model.Rule],
     own: identity.Identity,
     unknown: Mapping[str, str] | None = None,
-) -> tuple[Outcome, ...]:
-    """Return what each rule says for a parent, in the rules' order.
+) -> tuple[RuleOutcome, ...]:
+    """Return what each rule gives for a parent, in the rules' order.
 
     :param own: the parent in its role as a target
-    :param unknown: why facts of it are not known, by fact name
+    :param unknown: why facts of it are unknown, by fact name
     :raises EvaluationError: a pattern that no trait can carry, or too many
     """
     return tuple(_outcome(rule, own, unknown or {}) for rule in rules)
@@ -89,31 +85,28 @@ def evaluate(
 
 def _outcome(
     rule: model.Rule, own: identity.Identity, unknown: Mapping[str, str]
-) -> Outcome:
-    reasons = tuple(_target_reasons(rule.target, own))
+) -> RuleOutcome:
+    reasons = tuple(_target_reasons(rule.target, own)) or tuple(
+        _same_reasons(rule.accepts, own)
+    )
+    found = {}
     if not reasons:
-        reasons = tuple(_unfit(rule.accepts, own))
-    if reasons:
-        return Outcome(
-            rule.name,
-            rule.source,
-            {},
-            tuple(with_why(reason, unknown) for reason in reasons),
-        )
-    found = [one for one in _patterns(rule, own) if not one.is_empty()]
-    if not found:
-        return Outcome(
-            rule.name,
-            rule.source,
-            {},
-            (
+        found = {
+            _encode(rule, one): one
+            for one in _patterns(rule, own)
+            if not one.is_empty()
+        }
+        if not found:
+            reasons = (
                 verdict.Reason(
-                    verdict.Cause.FACT, 'its conditions leave nothing'
+                    verdict.Cause.FACT, 'no value meets its conditions'
                 ),
-            ),
-        )
-    return Outcome(
-        rule.name, rule.source, {_encode(rule, one): one for one in found}
+            )
+    return RuleOutcome(
+        rule.name,
+        rule.source,
+        found,
+        tuple(with_why(reason, unknown) for reason in reasons),
     )
 
 
@@ -122,7 +115,7 @@ def with_why(
 ) -> verdict.Reason:
     """Return a reason that also says why a fact is missing.
 
-    :param unknown: why facts are not known, by fact name
+    :param unknown: why facts are unknown, by fact name
     """
     why = unknown.get(reason.fact)
     if reason.cause is not verdict.Cause.MISSING or why is None:
@@ -133,42 +126,39 @@ def with_why(
 def _target_reasons(
     target: model.Target, own: identity.Identity
 ) -> Iterator[verdict.Reason]:
+    """Return why a parent is not one of a rule's targets."""
     if target.products is not None and own.parent not in target.products:
         yield verdict.Reason(
             verdict.Cause.PARENT,
-            'it does not speak for device '
+            'it does not apply to device '
             f'{identity.display_parent(own.parent)}',
         )
     if target.types is not None and own.type not in target.types:
         yield verdict.Reason(
             verdict.Cause.TYPE,
-            f'it does not speak for type {identity.display_type(own.type)}',
+            f'it does not apply to type {identity.display_type(own.type)}',
         )
     for name, alternatives in target.facts.items():
-        yield from _first_failure(name, alternatives, own)
+        # Of each alternative that fails; none if one holds.
+        failures: list[verdict.Reason] = []
+        for operands in alternatives:
+            reasons = [
+                pat.Condition(name, operand.op, operand.value).reason(
+                    own, 'the target'
+                )
+                for operand in operands
+            ]
+            if not any(reasons):
+                break
+            failures += filter(None, reasons)
+        else:
+            yield from failures
 
 
-def _first_failure(
-    name: str, alternatives: model.Alternatives, own: identity.Identity
-) -> list[verdict.Reason]:
-    """Return why no alternative holds; nothing where one does."""
-    failures = []
-    for operands in alternatives:
-        conditions = [
-            pat.Condition(name, operand.op, operand.value)
-            for operand in operands
-        ]
-        reasons = [one.reason(own, 'the target') for one in conditions]
-        if not any(reasons):
-            return []
-        failures += [reason for reason in reasons if reason]
-    return failures
-
-
-def _unfit(
+def _same_reasons(
     accepts: model.Accepts, own: identity.Identity
 ) -> Iterator[verdict.Reason]:
-    """Return why own values cannot stand where a rule says same."""
+    """Return why a parent's values cannot replace ``same`` in a rule."""
     for name, alternatives in sorted(accepts.facts.items()):
         value = own.fact(name)
         if value is None:
@@ -193,7 +183,7 @@ def _unfit(
             yield verdict.Reason(
                 verdict.Cause.FACT,
                 f'{name} {identity.display(name, value)} of '
-                'the target is no version, so that it makes no range',
+                'the target is not a version and cannot bound a range',
                 name,
             )
 
@@ -209,47 +199,36 @@ def number_of_patterns(rule: model.Rule) -> int:
 def _patterns(
     rule: model.Rule, own: identity.Identity
 ) -> Iterator[pat.Pattern]:
-    accepts = rule.accepts
-    facts = [
-        [
-            [_condition(name, operand, own) for operand in operands]
-            for operands in alternatives
-        ]
-        for name, alternatives in sorted(accepts.facts.items())
-    ]
-    lists: list[Any] = [accepts.products, accepts.types, *facts]
     if number_of_patterns(rule) > MAX_PATTERNS:
         raise EvaluationError(f'rule {rule}: {TOO_MANY}')
-    for product, mdev_type, *conditions in itertools.product(*lists):
+    vendor = identity.vendor_of(own.parent)
+    any_product = vendor if vendor == own.parent else f'{vendor}_{pat.ANY}'
+    parents = {model.SAME: own.parent, model.ANY: any_product}
+    types = {model.SAME: own.type, model.ANY: pat.ANY}
+    facts: list[Any] = [
+        [
+            [
+                pat.Condition(
+                    name,
+                    operand.op,
+                    own.fact(name) or ''
+                    if operand.value == model.SAME
+                    else operand.value,
+                )
+                for operand in operands
+            ]
+            for operands in alternatives
+        ]
+        for name, alternatives in sorted(rule.accepts.facts.items())
+    ]
+    for product, mdev_type, *conditions in itertools.product(
+        rule.accepts.products, rule.accepts.types, *facts
+    ):
         yield pat.Pattern(
-            _parent(product, own),
-            _type(mdev_type, own),
+            parents.get(product, product),
+            types.get(mdev_type, mdev_type),
             tuple(itertools.chain.from_iterable(conditions)),
         )
-
-
-def _condition(
-    name: str, operand: model.Operand, own: identity.Identity
-) -> pat.Condition:
-    value = operand.value
-    if value == model.SAME:
-        value = own.fact(name) or ''  # _unfit has seen to it
-    return pat.Condition(name, operand.op, value)
-
-
-def _parent(product: str, own: identity.Identity) -> str:
-    if product == model.SAME:
-        return own.parent
-    if product == model.ANY:
-        vendor = identity.vendor_of(own.parent)
-        return vendor if vendor == own.parent else f'{vendor}_{pat.ANY}'
-    return product
-
-
-def _type(mdev_type: str, own: identity.Identity) -> str:
-    if mdev_type == model.SAME:
-        return own.type
-    return pat.ANY if mdev_type == model.ANY else mdev_type
 
 
 def _encode(rule: model.Rule, pattern: pat.Pattern) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules that are right in form and probably not meant. Pure."""
+"""Rules of the right form that are probably not what was meant. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses
@@ -7,14 +7,14 @@ import difflib
 import re
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.rules import containment
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import subsumption
+from nova_mdev_compat.rules import yaml_document
 
-#: Words for vendors, canonical, and the PCI ids that are meant.
+#: PCI ids by canonical name of the vendor.
 _PCI_IDS = {'AMD': '1002', 'INTEL': '8086', 'NVIDIA': '10de'}
-_NEVER = 'so that the rule never matches'
-_EMPTY = f'no version is in this range, {_NEVER}; widen it or except less'
+_NEVER = 'so the rule never matches'
+_EMPTY = f'no version is in this range, {_NEVER}; widen it'
 _FLOOR = 'Nova refuses a live migration to another type'
 #: As the collector reads it: two PCI ids.
 _SUBSYSTEM = re.compile('[0-9A-F]{4}_[0-9A-F]{4}')
@@ -22,13 +22,13 @@ _PREFIXED = re.compile('(?:0X)?([0-9A-F]{4})_?(?:0X)?([0-9A-F]{4})')
 #: 550.x, 550.xx.
 _ANY_PART = re.compile('([0-9_]*[0-9])_X+')
 
-#: What each fact can be, canonical, by name; of those that have few values.
+#: All canonical values by fact name, of the facts that have few.
 Values = Mapping[str, Collection[str]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """Something about a rule that is probably not meant.
+    """What is probably wrong with a rule.
 
     :ivar rule: the rule
     :ivar path: where in it, ``('accepts', 'facts', 'ecc')``; () is all of it
@@ -36,17 +36,17 @@ class Remark:
     """
 
     rule: model.Rule
-    path: document.Path
+    path: yaml_document.Path
     text: str
 
 
 def vendor_remark(vendor: str) -> str | None:
-    """Return what is wrong with a canonical vendor, None where nothing is."""
+    """Return what is wrong with a canonical vendor, None if nothing is."""
     if vendor not in _PCI_IDS:
         return None
     return (
-        f'no device has the vendor {vendor.lower()}, so that its rules '
-        f'never match; write the PCI id, "{_PCI_IDS[vendor]}"'
+        f'no device has the vendor {vendor.lower()}, so its rules never '
+        f'match; write the PCI id, {_PCI_IDS[vendor]}'
     )
 
 
@@ -56,12 +56,12 @@ def lint(
     known_facts: Collection[str],
     known_values: Values | None = None,
 ) -> Iterator[Remark]:
-    """Return what is probably not meant, in the rules' order.
+    """Return what is probably wrong, in the rules' order.
 
     :param vendor: canonical, or EVERY_VENDOR
     :param rules: all rules of the vendor
-    :param known_facts: what collectors publish of the vendor's devices
-    :param known_values: all values of those of these facts that have few
+    :param known_facts: the facts that collectors publish of its devices
+    :param known_values: see Values
     """
     never = [
         [
@@ -83,10 +83,11 @@ def devices_remarks(
     devices: model.Target,
     known_facts: Collection[str],
     known_values: Values,
-) -> Iterator[tuple[document.Path, str]]:
-    """Return what is probably not meant of a file's devices.
+) -> Iterator[tuple[yaml_document.Path, str]]:
+    """Return what is probably wrong with a file's devices.
 
-    :return: where in it, ``('facts', 'module')``, and what is wrong
+    :return: where in it, ``('devices', 'facts', 'module')``, and what is
+        wrong
     """
     rule = model.Rule('', '', devices, model.Accepts())
     for remark in (
@@ -95,18 +96,15 @@ def devices_remarks(
         *unknown_values(rule, known_values),
     ):
         yield (
-            remark.path[1:],
+            ('devices', *remark.path[1:]),
             remark.text.replace(
-                _NEVER, 'so that no rule of this file ever matches'
+                _NEVER, 'so no rule of this file ever matches'
             ),
         )
 
 
 def unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
-    """Find values that no device has.
-
-    :param known: all values of those facts that have few
-    """
+    """Find values that no device has."""
     for path in _facts(rule):
         where, _, name = path
         alternatives = getattr(rule, where).facts[name]
@@ -131,16 +129,14 @@ def _why_unknown(
         ids = _PREFIXED.fullmatch(value)
         right = ':'.join(ids.groups()).lower() if ids else '10de:145a'
         return (
-            f'subsystem is never {value.lower()}; it is two PCI ids, "{right}"'
+            f'subsystem is never {value.lower()}; it is two PCI ids, {right}'
         )
-    branch = (
-        _ANY_PART.fullmatch(value) if identity.is_version_fact(name) else None
-    )
-    if branch:
+    branch = _ANY_PART.fullmatch(value)
+    if branch and identity.is_version_fact(name):
         low = identity.display(name, branch[1])
         return (
-            f'x is no number of a version, and stands for none; for all '
-            f'of a branch write {{at_least: "{low}", below: "…"}}'
+            f'x is not a wildcard; for all versions of a branch write '
+            f'{{at_least: "{low}", below: "…"}}'
         )
     return None
 
@@ -158,12 +154,12 @@ def _unknown_facts(
         if name in known:
             continue
         near = difflib.get_close_matches(name, sorted(known), 1)
-        meant = f'; {near[0]} may be meant' if near else ''
+        hint = f'did you mean {near[0]}? Known' if near else 'known'
         yield Remark(
             rule,
             path,
             (
-                f'no collector publishes {name}{whose}, {_NEVER}{meant}; known: '
+                f'no collector publishes {name}{whose}, {_NEVER}; {hint}: '
                 f'{", ".join(sorted(known)) or "none"}'
             ),
         )
@@ -182,26 +178,23 @@ def _impossible_facts(
     for name in sorted({*rule.target.facts, *rule.accepts.facts}):
         if name not in known:
             continue
-        if not containment.speaks(rule, name):
+        if not subsumption.applies(rule, name):
             yield Remark(rule, ('target', 'facts', name), _EMPTY)
-        elif not containment.accepts(rule, name):
-            yield Remark(
-                rule, ('accepts', 'facts', name), _why_empty(rule, name)
-            )
-
-
-def _why_empty(rule: model.Rule, name: str) -> str:
-    if not any(
-        operand.value == model.SAME
-        for operands in rule.accepts.facts[name]
-        for operand in operands
-    ):
-        return _EMPTY
-    where = f' or target.facts.{name}' if name in rule.target.facts else ''
-    return (
-        'for any target that the rule speaks for, no version is in this '
-        f'range, {_NEVER}; change it{where}'
-    )
+        elif not subsumption.accepts(rule, name):
+            text = _EMPTY
+            if any(
+                operand.value == model.SAME
+                for operands in rule.accepts.facts[name]
+                for operand in operands
+            ):
+                other = name in rule.target.facts
+                text = (
+                    'no version is in this range for any target of the '
+                    f'rule, {_NEVER}; change it'
+                    + f' or target.facts.{name}'
+                    * other
+                )
+            yield Remark(rule, ('accepts', 'facts', name), text)
 
 
 def _no_type(rule: model.Rule) -> Iterator[Remark]:
@@ -220,7 +213,7 @@ def _no_type(rule: model.Rule) -> Iterator[Remark]:
 
 
 def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
-    """Find types that only seem to be let in, beside the target's own."""
+    """Find types that are accepted although Nova refuses them."""
     types, targets = frozenset(rule.accepts.types), rule.target.types
     if model.SAME in types or (targets == types and len(types) == 1):
         return
@@ -243,20 +236,20 @@ def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
 def _shadowed(
     rules: Sequence[model.Rule], number: int, alive: Collection[int]
 ) -> Iterator[Remark]:
-    """Find the first rule that covers one; of two equal ones the later."""
+    """Find the rule that makes one needless; of equal ones, the later."""
     rule = rules[number]
     for other in alive:
         if (
             other != number
-            and containment.covers(rules[other], rule)
-            and (other < number or not containment.covers(rule, rules[other]))
+            and subsumption.covers(rules[other], rule)
+            and (other < number or not subsumption.covers(rule, rules[other]))
         ):
             yield Remark(
                 rule,
                 (),
                 (
-                    f'rule {rules[other]} accepts all that this one accepts; '
-                    'delete this one, or change the one that is not as meant'
+                    f'rule {rules[other]} accepts everything that this one '
+                    'accepts; delete this one, or correct one of them'
                 ),
             )
             return

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only reader of rule files."""
+"""Rule files, read from their directories."""
 
 from collections.abc import Iterable
 import pathlib
 
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
+from nova_mdev_compat.rules import yaml_document
 
 RuleError = model.RuleError
 
@@ -26,11 +26,11 @@ def load(directories: Iterable[str]) -> model.RuleSet:
             f'{", ".join(directories) or "an empty rules_dirs"}: '
             'set [collector]rules_dirs'
         )
-    return rule_set(map(_right, files))
+    return rule_set(map(load_file, files))
 
 
 def rule_set(files: Iterable[model.RuleFile]) -> model.RuleSet:
-    """Return what files say together."""
+    """Return the rules of files together."""
     rules: dict[str, tuple[model.Rule, ...]] = {}
     devices: dict[str, list[model.Target | None]] = {}
     for found in files:
@@ -49,8 +49,8 @@ def rule_set(files: Iterable[model.RuleFile]) -> model.RuleSet:
 def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
     """Return the rule files of directories, by name.
 
-    A file masks one of the same name in a directory that stands earlier; a
-    directory that does not exist has no files.
+    A file masks one of the same name in an earlier directory. A directory
+    that does not exist has no files.
 
     :raises RuleError: a directory that cannot be read
     """
@@ -74,21 +74,16 @@ def _files(directory: pathlib.Path) -> dict[str, pathlib.Path]:
         raise RuleError(f'{directory}: {exc.strerror}') from exc
     for path in paths:
         if path.suffix == '.yml':
-            # Passing over it would leave its vendor to milder rules.
+            # Ignoring it would leave its vendor to milder rules.
             raise RuleError(f'{path}: name it {path.stem}.yaml')
     return {path.name: path for path in paths if path.suffix == '.yaml'}
 
 
-def load_file(path: pathlib.Path) -> tuple[str, tuple[model.Rule, ...]]:
-    """Return a file's vendor (canonical, or EVERY_VENDOR) and its rules.
+def load_file(path: pathlib.Path) -> model.RuleFile:
+    """Return the content of a file without errors.
 
     :raises RuleError: it cannot be read, or is wrong
     """
-    found = _right(path)
-    return found.vendor, found.rules
-
-
-def _right(path: pathlib.Path) -> model.RuleFile:
     found = read_file(path)
     if found.errors:
         raise found.errors[0]
@@ -96,18 +91,13 @@ def _right(path: pathlib.Path) -> model.RuleFile:
 
 
 def read_file(path: pathlib.Path) -> model.RuleFile:
-    """Return what a file says, and all that is wrong with it."""
+    """Return the content of a file, and everything that is wrong with it."""
     try:
         with path.open('rb') as stream:
-            # One byte more tells that it is too large, whatever its size.
-            raw = stream.read(document.MAX_BYTES + 1)
+            # One byte more shows that it is too large, whatever its size.
+            raw = stream.read(yaml_document.MAX_BYTES + 1)
     except OSError as exc:
-        return _wrong(str(exc.strerror), model.Place(str(path)))
-    try:
-        return reader.Reader(path, document.parse(raw)).read()
-    except document.DocumentError as exc:
-        return _wrong(str(exc), model.Place(str(path), exc.line, exc.column))
-
-
-def _wrong(text: str, place: model.Place) -> model.RuleFile:
-    return model.RuleFile('', (), (RuleError(text, place),))
+        return model.RuleFile(
+            '', (), (RuleError(str(exc.strerror), model.Position(str(path))),)
+        )
+    return parser.parse(str(path), raw)

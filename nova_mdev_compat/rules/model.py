@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule is, once its file has been read."""
+"""Rules, as their files are read."""
 
 from collections.abc import Mapping
 import dataclasses
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import pattern
+from nova_mdev_compat.rules import yaml_document
+
+_NO_DOCUMENT = yaml_document.Document(None, {(): (1, 1)})
 
 #: In a rule: the target parent's own value.
 SAME = 'same'
-#: In a rule: whatever it is (a product: of the rule's own vendor).
+#: In a rule: any product of the rule's vendor, or any type.
 ANY = 'any'
-#: The vendor of rules that speak for vendors without a file of their own.
+#: The vendor of rules for vendors without a file of their own.
 EVERY_VENDOR = '*'
 #: Characters of an error's text.
 MAX_MESSAGE = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where something stands, or a file as a whole.
+class Position:
+    """A position in a file, or a file as a whole.
 
-    :ivar line: from 1, None where it is the file
+    :ivar line: from 1, None for the file
     :ivar column: likewise
     """
 
@@ -36,18 +39,18 @@ class Place:
 
 
 class RuleError(exceptions.BadInput):
-    """Rules that cannot be used; as text it says where and why.
+    """Rules that cannot be used; its text names the place and the reason.
 
     :ivar text: what is wrong and what would be right
-    :ivar place: where, None where no place in a file is to blame
-    :ivar rule: the rule, ``'its name'`` or its number, where it is in one
+    :ivar place: where, None if it is not in a file
+    :ivar rule: the rule, ``'its name'`` or its number, if it is in one
     """
 
     def __init__(
-        self, text: str, place: Place | None = None, rule: str | None = None
+        self, text: str, place: Position | None = None, rule: str | None = None
     ):
         if len(text) > MAX_MESSAGE:
-            # It quotes from the file, which may have keys of any length.
+            # It quotes the file, whose keys may have any length.
             text = text[:MAX_MESSAGE] + '…'
         words = [str(place)] if place else []
         words += [f'rule {rule}'] if rule else []
@@ -71,7 +74,7 @@ Alternatives = tuple[tuple[Operand, ...], ...]
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Which of the host's parents a rule speaks for; None is all.
+    """The parents of the host that a rule is for; None is all.
 
     :ivar products: parent ids
     :ivar types: canonical mdev types
@@ -83,7 +86,10 @@ class Target:
     facts: Mapping[str, Alternatives] = dataclasses.field(default_factory=dict)
 
     def within(self, other: 'Target') -> 'Target':
-        """Return the targets that both name; none of them has no products."""
+        """Return the targets that both name.
+
+        If they have no product, or no type, in common, that set is empty.
+        """
         return Target(
             _both(self.products, other.products),
             _both(self.types, other.types),
@@ -114,7 +120,7 @@ def _both_hold(one: Alternatives, other: Alternatives) -> Alternatives:
 
 @dataclasses.dataclass(frozen=True)
 class Accepts:
-    """Which source devices a rule lets in.
+    """The source devices that a rule accepts.
 
     :ivar products: parent ids, or (SAME,), or (ANY,)
     :ivar types: canonical mdev types, or (SAME,), or (ANY,)
@@ -132,49 +138,59 @@ class Rule:
 
     :ivar name: its name in the file
     :ivar source: file and line, ``/etc/…/nvidia.yaml:5``
-    :ivar places: where its keys stand, by their paths in it
+    :ivar document: the content of its file
+    :ivar path: where the rule stands in it, ``('rules', 0)``
     """
 
     name: str
     source: str
     target: Target
     accepts: Accepts
-    places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
-        default_factory=dict, compare=False, repr=False
+    document: yaml_document.Document = dataclasses.field(
+        default=_NO_DOCUMENT, compare=False, repr=False
+    )
+    path: yaml_document.Path = dataclasses.field(
+        default=(), compare=False, repr=False
     )
 
     def __str__(self) -> str:
         return f'{self.name!r} ({self.source})'
 
-    def place(self, path: tuple[str | int, ...] = ()) -> Place:
-        """Return where a key of the rule stands, or what it stands in.
+    def place(self, path: yaml_document.Path = ()) -> Position:
+        """Return where a key of the rule stands, or what would contain it.
 
         :param path: of keys, ``('accepts', 'facts', 'ecc')``
         """
-        while path and path not in self.places:
-            path = path[:-1]
-        return self.places[path]
+        return Position(
+            self.source.rpartition(':')[0],
+            *self.document.position((*self.path, *path)),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class RuleFile:
-    """What a rule file says.
+    """The content of a rule file.
 
     :ivar vendor: canonical, or EVERY_VENDOR; empty where that is wrong
-    :ivar rules: those that are right, for the devices that the file speaks
-        for
-    :ivar errors: all that is wrong, what to see to first coming first
-    :ivar devices: which of the vendor's devices it speaks for; None is all
-    :ivar places: where the keys of devices stand, by their paths in it
+    :ivar rules: those that are right, limited to the file's devices
+    :ivar errors: everything that is wrong, in the order to correct it
+    :ivar devices: the vendor's devices that the file is for; None is all
+    :ivar file: its name
+    :ivar document: its data and positions
     """
 
     vendor: str
     rules: tuple[Rule, ...]
     errors: tuple[RuleError, ...] = ()
     devices: Target | None = None
-    places: Mapping[tuple[str | int, ...], Place] = dataclasses.field(
-        default_factory=dict, compare=False, repr=False
+    file: str = ''
+    document: yaml_document.Document = dataclasses.field(
+        default=_NO_DOCUMENT, compare=False, repr=False
     )
+
+    def place(self, path: yaml_document.Path) -> Position:
+        """Return where a key stands, or what would contain it."""
+        return Position(self.file, *self.document.position(path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,8 +198,8 @@ class RuleSet:
     """All rules of a host.
 
     :ivar by_vendor: by canonical vendor or EVERY_VENDOR
-    :ivar devices: for which of a vendor's devices its files speak, one for
-        each file; a vendor that is not in it has one that speaks for all
+    :ivar devices: the devices that a vendor's files are for, one target for
+        each file; a vendor that is missing has a file for all its devices
     """
 
     by_vendor: Mapping[str, tuple[Rule, ...]]

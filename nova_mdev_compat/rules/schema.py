@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule file looks like, as JSON Schema (draft 2020-12).
+"""The form of a rule file, as JSON Schema (draft 2020-12).
 
-Versions are ``MAJOR.MINOR``. A file of a version that is not known here is
-refused, of a newer minor one, too: a key that nobody knows may be what makes
-its rules strict. Every description completes the sentence "must be …".
+Versions are ``MAJOR.MINOR``. A file of an unknown version is refused, even of
+a newer minor one: a key that this release does not know may be what makes its
+rules strict. Every scalar is a text. Every description completes the sentence
+"must be …".
 """
 
 from collections.abc import Iterator
-import dataclasses
+import contextlib
 import re
 from typing import Any
 
 import jsonschema
 
-from nova_mdev_compat.rules import document
+from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import yaml_document
 
-#: Since the second one there is ``devices``.
+#: ``devices`` exists since 1.1.
 VERSIONS = ('1.0', '1.1')
 MAX_TEXT = 200
 MAX_RULES = 1000
-#: What a vendor must be; the loader has the last word.
+#: Characters of a key in a message.
+_MAX_KEY = 60
+#: What a vendor must be; the parser checks it.
 VENDOR = (
-    'a PCI vendor id, "10de", the subsystem of devices without PCI ids, '
-    '"mtty", or "*"'
+    'a PCI vendor id (10de), the subsystem of devices without PCI ids '
+    '(mtty), or "*"'
 )
 
 _TEXT = {
@@ -47,9 +51,9 @@ _RANGE = {
         },
     },
 }
-# JSON Schema's keywords speak for one kind of value each, so that one object
-# can say what text, list and mapping must be like. oneOf would say the same
-# and leave nobody any the wiser.
+# Each keyword of JSON Schema applies to one kind of value, so one object can
+# describe text, list and mapping. The errors of oneOf would not name the
+# part that is wrong.
 _CONDITION = {
     **_TEXT,
     'items': _TEXT,
@@ -59,24 +63,24 @@ _CONDITION = {
     'at_most, below and except',
     'type': ['string', 'array', 'object'],
 }
-# Fact names are checked by the loader, which has the better message.
+# Fact names are checked by the parser, which has the better message.
 _FACTS = {
     'description': 'a mapping of fact names',
     'type': 'object',
     'additionalProperties': _CONDITION,
 }
 _PRODUCTS = {
-    'description': 'a list of product ids (["2235"])',
+    'description': 'a list of product ids ([2235])',
     'type': 'array',
     'minItems': 1,
     'items': {
-        'description': 'four hexadecimal digits, "2235"',
+        'description': 'four hexadecimal digits (2235)',
         'type': 'string',
         'pattern': '^[0-9A-Fa-f]{4}$',
     },
 }
 _TYPES = {
-    'description': 'a list of mdev types (["nvidia-558"])',
+    'description': 'a list of mdev types ([nvidia-558])',
     'type': 'array',
     'items': _TEXT,
     'minItems': 1,
@@ -106,7 +110,7 @@ RULE_FILE = {
     'required': ['schema_version', 'vendor', 'rules'],
     'properties': {
         'schema_version': {
-            'description': ' or '.join(f'"{one}"' for one in VERSIONS),
+            'description': ' or '.join(VERSIONS),
             'type': 'string',
             'enum': [*VERSIONS],
         },
@@ -139,29 +143,76 @@ RULE_FILE = {
         },
     },
 }
-#: All of 1.0 and 1.1 that were not taken.
+#: Minor versions that do not exist yet.
 _NEWER = re.compile(r'1\.[1-9][0-9]*')
 _VALIDATOR = jsonschema.Draft202012Validator(RULE_FILE)
 
 
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    """Something that the schema does not allow.
+class Fault(ValueError):
+    """Something wrong in a document, and where.
+
+    As in jsonschema, a fault is raised with the path that is known there, and
+    callers prepend theirs: see at.
 
     :ivar path: where
     :ivar message: what is wrong and what would be right
-    :ivar unknown: it is the key itself, which nobody knows
+    :ivar key: it is the key and not its value
     :ivar missing: it is a key that is not there
     """
 
-    path: document.Path
-    message: str
-    unknown: bool = False
-    missing: bool = False
+    def __init__(
+        self,
+        message: str,
+        *path: str | int,
+        key: bool = False,
+        missing: bool = False,
+    ):
+        super().__init__(message)
+        self.path: yaml_document.Path = path
+        self.message = message
+        self.key = key
+        self.missing = missing
+
+    def mark(self, doc: yaml_document.Document) -> yaml_document.Mark:
+        """Return line and column."""
+        return (doc.keys if self.key else doc.marks)[self.path]
+
+    def error(self, file: str, doc: yaml_document.Document) -> model.RuleError:
+        """Return an error with the position, the rule's name and the key."""
+        path, rule = self.path, None
+        if len(path) > 1 and path[0] == 'rules':
+            item = doc.data['rules'][path[1]]
+            name = item.get('name') if isinstance(item, dict) else None
+            rule = str(int(path[1]) + 1)
+            if isinstance(name, str) and 0 < len(name) <= MAX_TEXT:
+                rule = repr(name)
+            path = path[2:]
+        where = '.'.join(
+            key if len(key) <= _MAX_KEY else f'{key[:_MAX_KEY]}…'
+            for key in path
+            if isinstance(key, str)
+        )
+        if path and isinstance(path[-1], int):
+            where += f' entry {path[-1] + 1}'
+        return model.RuleError(
+            f'{where}: {self.message}' if where else self.message,
+            model.Position(file, *self.mark(doc)),
+            rule,
+        )
+
+
+@contextlib.contextmanager
+def at(*path: str | int) -> Iterator[None]:
+    """Prepend a path to that of a fault."""
+    try:
+        yield
+    except Fault as exc:
+        exc.path = (*path, *exc.path)
+        raise
 
 
 def faults(data: Any) -> Iterator[Fault]:
-    """Return what is wrong with a document's data."""
+    """Return what the schema does not allow in a document's data."""
     return map(_fault, _VALIDATOR.iter_errors(data))
 
 
@@ -171,37 +222,26 @@ def _fault(error: jsonschema.ValidationError) -> Fault:
         known = error.schema['properties']
         key = next(key for key in value if key not in known)
         return Fault(
-            (*path, key),
-            f'unknown key; known: {", ".join(sorted(known))}',
-            unknown=True,
+            'unknown key; known: ' + ', '.join(sorted(known)),
+            *path,
+            key,
+            key=True,
         )
     if error.validator == 'required':
         key = next(key for key in error.validator_value if key not in value)
         right = error.schema['properties'][key]['description']
         return Fault(
-            path, f'key {key!r} is missing; it must be {right}', missing=True
+            f'missing key {key!r}; it must be {right}', *path, missing=True
         )
-    return Fault(path, _explain(value, error.schema))
-
-
-def _explain(value: Any, schema: dict[str, Any]) -> str:
-    right = schema['description']
-    if not isinstance(value, document.Unquoted):
-        newer = schema.get('enum') == [*VERSIONS] and _NEWER.fullmatch(
-            str(value)
-        )
-        return f'must be {right}, not {_kind(value)}' + (
-            ', which a newer release of nova-mdev-compat reads'
-            if newer
-            else ''
-        )
-    if value.is_empty:
-        return f'there is no value; it must be {right}'
-    if 'string' in schema['type'] and value.text in schema.get(
-        'enum', [value.text]
-    ):
-        return f'put quotes around {value}'
-    return f'must be {right}, not {value}'
+    right = error.schema['description']
+    if value is None:
+        return Fault(f'no value (empty, null or ~); must be {right}', *path)
+    newer = error.validator == 'enum' and _NEWER.fullmatch(str(value))
+    return Fault(
+        f'must be {right}, not {_kind(value)}'
+        + ('; a newer release of nova-mdev-compat reads it' if newer else ''),
+        *path,
+    )
 
 
 def _kind(value: Any) -> str:

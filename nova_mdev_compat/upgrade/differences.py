@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import enum
 
-from nova_mdev_compat.core import equivalence
+from nova_mdev_compat.core import equivalence as kinds_
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
@@ -66,7 +66,7 @@ def pairs(upgrade: Upgrade) -> Iterator[Pair]:
     found = _kinds(upgrade)
     for origin in found:
         for destination in found:
-            number = equivalence.number_of_pairs(origin.old, destination.old)
+            number = kinds_.number_of_pairs(origin.old, destination.old)
             for source in origin.old.sources if number else ():
                 yield Pair(
                     origin.old,
@@ -107,7 +107,7 @@ def _kinds(upgrade: Upgrade) -> list[_Devices]:
     }
     asked = upgrade.asked_about()
     # Devices that say the same are one object, and are looked at once.
-    alike: dict[tuple[bool, int, int], list[equivalence.Member]] = {}
+    alike: dict[tuple[bool, int, int], list[kinds_.Member]] = {}
     known: dict[tuple[bool, int, int], _Devices] = {}
     for host, parent in upgrade.cloud.parents():
         new = after.get(parent.uuid) if upgrade.changes(host, parent) else None
@@ -117,10 +117,8 @@ def _kinds(upgrade: Upgrade) -> list[_Devices]:
                 _kind(host.published, parent.said, asked),
                 None if new is None else _kind(host.published, new, asked),
             )
-        alike.setdefault(key, []).append(
-            equivalence.Member(host.name, parent.name)
-        )
-    members: dict[_Devices, list[equivalence.Member]] = {}
+        alike.setdefault(key, []).append(kinds_.Member(host.name, parent.name))
+    members: dict[_Devices, list[kinds_.Member]] = {}
     for key, some in alike.items():
         members.setdefault(known[key], []).extend(some)
     return sorted(
@@ -129,9 +127,7 @@ def _kinds(upgrade: Upgrade) -> list[_Devices]:
     )
 
 
-def _with(
-    found: _Devices, members: tuple[equivalence.Member, ...]
-) -> _Devices:
+def _with(found: _Devices, members: tuple[kinds_.Member, ...]) -> _Devices:
     return _Devices(
         dataclasses.replace(found.old, members=members),
         found.new and dataclasses.replace(found.new, members=members),

@@ -154,7 +154,7 @@ class Found:
     """
 
     def __init__(self, text):
-        host = snapshot.parse('what the collector printed', text)
+        host = snapshot.load('what the collector printed', text.encode())
         self.name = host.name
         self.parents = {item.parent.name: item for item in host.parents}
 

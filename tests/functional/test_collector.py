@@ -225,7 +225,7 @@ class DryRunTest(collector_base.CollectorTestCase):
             'nvidia-11',
             ACCEPT,
             'same vendor, product and type',
-            'the host speaks for its devices',
+            'traits are published once for the host',
         ):
             self.assertIn(text, shown)
 

@@ -15,10 +15,10 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.daemons.collector import report
 from nova_mdev_compat.daemons.collector import state
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.publication import devices_file
+from nova_mdev_compat.publication import snapshot
 from tests.functional import test_annotator
 from tests.functional import test_guard_command
 from tests import recordings
@@ -235,7 +235,7 @@ class OthersTest(testtools.TestCase):
         self.assertTrue(json.loads(expected))
         self.assertEqual(
             expected,
-            self.explain(version(report.SCHEMA_VERSION, minor=newer))[0],
+            self.explain(version(snapshot.SCHEMA_VERSION, minor=newer))[0],
         )
 
     def test_first_recording(self):
@@ -249,7 +249,7 @@ class OthersTest(testtools.TestCase):
             (-1, 'Upgrade it where this was written'),
         ):
             _, said = self.explain(
-                version(report.SCHEMA_VERSION, major=newer), status=2
+                version(snapshot.SCHEMA_VERSION, major=newer), status=2
             )
             self.assertIn('gpu-1.json: schema_version ', said)
             self.assertIn(words, said)

@@ -150,7 +150,7 @@ class PolicyTest(base.MigrationTestCase):
         path = self.devices_file(self.target)
         path.write_text(path.read_text()[:-10])
         self.start_annotated(base.GPU)
-        self.assert_unknown('is no JSON')
+        self.assert_unknown('is not JSON')
 
     def test_hanging(self):
         """The guard gives up at its limit, and libvirt goes on."""

@@ -33,7 +33,8 @@ def capture(name):
 
 def rules(name):
     """Return vendor and rules of a good rule file."""
-    return loader.load_file(GOOD_RULES / name)
+    found = loader.load_file(GOOD_RULES / name)
+    return found.vendor, found.rules
 
 
 def with_facts(**facts):

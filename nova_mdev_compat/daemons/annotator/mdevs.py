@@ -9,6 +9,7 @@ import pathlib
 import time
 from typing import Any
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.daemons.annotator import plan
 from nova_mdev_compat.host import mdev_sysfs
 from nova_mdev_compat.publication import devices_file
@@ -25,7 +26,7 @@ def devices(options: Any) -> plan.Devices:
             options.devices_max_age,
             time.time(),
         )
-    except devices_file.DeviceFileError as exc:
+    except files.FileError as exc:
         return str(exc)
 
 

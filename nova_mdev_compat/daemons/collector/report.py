@@ -1,80 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dry-run and status print."""
+"""The tables of dry-run and status, and the JSON of status."""
 
 import dataclasses
 import json
-from typing import Any
 
 import prettytable
 
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import text
 from nova_mdev_compat.daemons.collector import state as collector_state
-from nova_mdev_compat.host import nova_types
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits
-
-#: Of the JSON; its shape is described in the operator's guide.
-SCHEMA_VERSION = '2.1'
-
-
-def as_json(host: host_traits.Host) -> str:
-    """Return everything known about a host, for programs."""
-    combined = host_traits.combine(host.parents)
-    document = {
-        'schema_version': SCHEMA_VERSION,
-        'host': host.name,
-        'mixed': combined.mixed,
-        'root_traits': sorted(combined.root),
-        'parents': [
-            {
-                **_parent(item),
-                'traits': sorted(combined.parents[item.parent.name]),
-            }
-            for item in host.parents
-        ],
-        'unused_mdevs': [
-            {
-                'name': mdev.name,
-                'uuid': mdev.uuid,
-                'type': mdev.type,
-                'parent': mdev.parent,
-                'state': kind.value,
-            }
-            for mdev, kind in host.leftovers
-        ],
-        'remarks': list(host.remarks),
-    }
-    return json.dumps(document, indent=2)
-
-
-def _parent(item: host_traits.ParentTraits) -> dict[str, Any]:
-    parent = item.parent
-    return {
-        'name': parent.name,
-        'parent_id': parent.parent_id,
-        'offered_types': list(parent.offered),
-        'target_type': parent.target_type,
-        'device_api': parent.device_api,
-        'in_use_types': sorted(parent.in_use),
-        'facts': dict(sorted(parent.facts.items())),
-        'unknown_facts': dict(sorted(parent.unknown.items())),
-        'accepts': sorted(item.accepts),
-        'rules': [
-            {
-                'name': outcome.name,
-                'source': outcome.source,
-                'accepts': sorted(outcome.patterns),
-                'skipped_because': [
-                    {'cause': reason.cause.value, 'text': reason.text}
-                    for reason in outcome.reasons
-                ],
-            }
-            for outcome in item.outcomes
-        ],
-        'vendor_plugin': item.plugin,
-        'note': item.note,
-        'failure': str(item.failure) if item.failure else None,
-    }
 
 
 def as_table(host: host_traits.Host) -> str:
@@ -98,27 +34,25 @@ def as_table(host: host_traits.Host) -> str:
             ]
         )
     combined = host_traits.combine(host.parents)
-    speaks = (
-        'each device speaks for itself'
+    how = (
+        'devices differ, so traits are published per device'
         if combined.mixed
-        else 'the host speaks for its devices'
+        else 'devices are alike, so traits are published once for the host'
     )
-    return _with_remarks(f'{table}\n{host.name}: {speaks}.', host)
+    return _with_remarks(f'{table}\n{host.name}: {how}.', host)
 
 
-def _with_remarks(text: str, host: host_traits.Host) -> str:
+def _with_remarks(shown: str, host: host_traits.Host) -> str:
     free = [
         mdev.name
         for mdev, kind in host.leftovers
         if kind is remarks.Unused.FREE
     ]
     lines = (
-        [f'Free, and used again by Nova: {nova_types.some(free)}.']
-        if free
-        else []
+        [f'Free, and used again by Nova: {text.join(free)}.'] if free else []
     )
     lines += [f'Note: {remark}.' for remark in host.remarks]
-    return '\n'.join([text, *lines])
+    return '\n'.join([shown, *lines])
 
 
 def _identity(item: host_traits.ParentTraits) -> list[str]:
@@ -146,7 +80,7 @@ def _because(item: host_traits.ParentTraits) -> list[str]:
 
 
 def state_as_json(state: collector_state.State, trouble: list[str]) -> str:
-    """Return how the service fares, for programs."""
+    """Return the state of the service, for programs."""
     return json.dumps(
         {
             **dataclasses.asdict(state),
@@ -158,7 +92,7 @@ def state_as_json(state: collector_state.State, trouble: list[str]) -> str:
 
 
 def state_as_table(state: collector_state.State, trouble: list[str]) -> str:
-    """Return how the service fares, for people."""
+    """Return the state of the service, for people."""
     table = prettytable.PrettyTable(['Field', 'Value'], align='l')
     table.add_rows(
         [

@@ -9,6 +9,7 @@ import time
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.daemons.collector import host_reader
 from nova_mdev_compat.daemons.collector import metrics
@@ -96,7 +97,7 @@ class Passes(loop.Passes):
         known: Mapping[str, devices_file.Device] = {}
         # What was left there counts only for devices that cannot be read.
         if host.failures:
-            with contextlib.suppress(devices_file.DeviceFileError):
+            with contextlib.suppress(files.FileError):
                 before = devices_file.read(path)
                 known = before.devices if before.host == host.name else {}
         try:
@@ -149,7 +150,7 @@ def remembered(conf: cfg.ConfigOpts) -> collector_state.State:
     state = collector_state.State(float(conf.collector.interval))
     try:
         last = collector_state.read(pathlib.Path(conf.collector.state_file))
-    except collector_state.StateError:
+    except files.FileError:
         return state
     state.host = last.host
     state.host_unread_since = last.host_unread_since

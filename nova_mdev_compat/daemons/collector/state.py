@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Word of the service's last pass, for status and monitoring."""
+"""The state of the service after its last pass, for status and monitoring."""
 
 import dataclasses
 import datetime
@@ -10,10 +10,11 @@ from typing import Any
 import jsonschema
 
 from nova_mdev_compat.common import files
-from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import schema_version
 
 SCHEMA_VERSION = '1.1'
+#: In bytes; the traits of a host with 256 devices are a sixteenth of it.
+MAX_SIZE = 16 * 2**20
 
 _TIME = {'type': ['number', 'null'], 'minimum': 0, 'maximum': 1e11}
 _TEXT = {'type': ['string', 'null']}
@@ -42,13 +43,9 @@ _SCHEMA = {
 }
 
 
-class StateError(exceptions.BadInput):
-    """There is no word, or it makes no sense."""
-
-
 @dataclasses.dataclass
 class State:
-    """How the service fares.
+    """The state of the service.
 
     Times are seconds since the epoch.
 
@@ -86,7 +83,7 @@ class State:
         """Return what is wrong, at a time."""
         found = []
         if self.last_success is None and not self.published:
-            found.append('nothing was published yet')
+            found.append('nothing has been published yet')
         if self.error:
             found.append(f'{self.failures} passes have failed: {self.error}')
         if self.rules_error:
@@ -109,38 +106,28 @@ def write(path: pathlib.Path, state: State) -> None:
 
 
 def read(path: pathlib.Path) -> State:
-    """Return what a state file says.
+    """Return the content of a state file.
 
-    :raises StateError: there is none, or it makes no sense
+    :raises files.FileError: it is missing or invalid
     """
+    fields: dict[str, Any] = files.read_json(
+        path,
+        MAX_SIZE,
+        SCHEMA_VERSION,
+        ': the service has not run on this host',
+    )
     try:
-        # int refuses NaN and Infinity, which JSON does not have.
-        fields: dict[str, Any] = json.loads(
-            path.read_text('utf-8'), parse_constant=int
-        )
-        schema_version.check(fields, SCHEMA_VERSION)
         jsonschema.validate(fields, _SCHEMA)
-        # What a newer release says besides is not for this one, and what is
-        # returned has this one's shape.
-        return State(
-            **{
-                field.name: fields[field.name]
-                for field in dataclasses.fields(State)
-                if field.name in fields.keys() - {schema_version.KEY}
-            }
-        )
-    except FileNotFoundError as exc:
-        raise StateError(
-            f'{path} is not there: the service has not run on this host'
-        ) from exc
-    except OSError as exc:
-        raise StateError(f'{path}: {exc.strerror}') from exc
-    except schema_version.OtherVersionError as exc:
-        raise StateError(f'{path}: {exc}') from exc
     except jsonschema.ValidationError as exc:
-        raise StateError(f'{path} makes no sense: {exc.message}') from exc
-    except (ValueError, RecursionError) as exc:
-        raise StateError(f'{path} makes no sense: {exc}') from exc
+        raise files.FileError(f'{path} is invalid: {exc.message}') from exc
+    # Keys of a newer release are ignored.
+    return State(
+        **{
+            field.name: fields[field.name]
+            for field in dataclasses.fields(State)
+            if field.name in fields.keys() - {schema_version.KEY}
+        }
+    )
 
 
 def when(timestamp: float | None) -> str:

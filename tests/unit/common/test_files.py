@@ -10,6 +10,7 @@ import fixtures
 import testtools
 
 from nova_mdev_compat.common import files
+from nova_mdev_compat.core import exceptions
 
 
 @ddt.ddt
@@ -142,3 +143,69 @@ class ReplaceTest(testtools.TestCase):
         else:
             raised = None
         self.assertEqual(expected, raised)
+
+
+@ddt.ddt
+class ReadJsonTest(testtools.TestCase):
+    LIMIT = 2**20
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'a.json'
+        )
+
+    def refuse(self, expected):
+        exc = self.assertRaises(
+            files.FileError,
+            files.read_json,
+            self.path,
+            self.LIMIT,
+            '1.1',
+            ': nobody has written it',
+        )
+        self.assertIsInstance(exc, exceptions.BadInput)
+        self.assertEqual(f'{self.path}{expected}', str(exc))
+
+    @ddt.data('1.0', '1.1', '1.9')
+    def test_minor_versions(self, version):
+        text = f'{{"schema_version": "{version}", "x": [1]}}'
+        self.path.write_text(text + ' ' * (self.LIMIT - len(text)))
+        self.assertEqual(
+            {'schema_version': version, 'x': [1]},
+            files.read_json(self.path, self.LIMIT, '1.1'),
+        )
+
+    def test_missing(self):
+        self.refuse(' is not there: nobody has written it')
+
+    def test_directory(self):
+        self.path.mkdir()
+        self.refuse(': Is a directory')
+
+    @ddt.data(
+        (b' ' * (LIMIT + 1), ' is larger than 1 MiB'),
+        (
+            b'{',
+            ' is not JSON: Expecting property name enclosed in double '
+            'quotes: line 1 column 2 (char 1)',
+        ),
+        (
+            b'[NaN]',
+            " is not JSON: invalid literal for int() with base 10: 'NaN'",
+        ),
+        (b'[]', ' is invalid: no schema_version'),
+        (
+            b'{"schema_version": 1}',
+            ' is invalid: schema_version 1 is not a version such as "1.1"',
+        ),
+        (
+            b'{"schema_version": "2.0"}',
+            ': schema_version 2.0 cannot be read: '
+            'this nova-mdev-compat reads 1.x. Upgrade it here',
+        ),
+    )
+    @ddt.unpack
+    def test_wrong(self, raw, expected):
+        self.path.write_bytes(raw)
+        self.refuse(expected)

@@ -82,7 +82,7 @@ class CheckTest(testtools.TestCase):
             '1.0',
         )
         self.assertNotIsInstance(error, schema_version.OtherVersionError)
-        self.assertIn('is no version such as "1.0"', str(error))
+        self.assertIn('is not a version such as "1.0"', str(error))
         self.assertLess(len(str(error)), 100)
 
     @ddt.data(None, [], 'schema_version', 7, {}, {'version': '1.0'})

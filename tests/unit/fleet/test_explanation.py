@@ -55,7 +55,9 @@ class AnswerTest(testtools.TestCase):
         )
         found = explanation.answer(some, samples.A16)
         self.assertIs(COMPATIBLE, found.kind)
-        self.assertEqual((explanation.Said('yes', 'some.yaml:3'),), found.said)
+        self.assertEqual(
+            (explanation.RuleVerdict('yes', 'some.yaml:3'),), found.said
+        )
         self.assertEqual("'yes'", str(found))
 
     def test_what_each_rule_has_against_it(self):
@@ -102,7 +104,7 @@ class AnswerTest(testtools.TestCase):
             rule('other', target=model.Target(types=frozenset({'NVIDIA_557'})))
         )
         self.assertEqual(
-            (INCOMPATIBLE, "'other': it does not speak for type nvidia-558"),
+            (INCOMPATIBLE, "'other': it does not apply to type nvidia-558"),
             answer(some),
         )
 

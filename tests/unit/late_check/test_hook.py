@@ -199,7 +199,7 @@ class HookTest(testtools.TestCase):
 
     def break_device_file_text(self):
         (self.home / 'devices.json').write_text('{}')
-        return 'devices.json makes no sense: no schema_version'
+        return 'devices.json is invalid: no schema_version'
 
     def break_age(self):
         self.now += 601

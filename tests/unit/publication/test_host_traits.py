@@ -157,7 +157,7 @@ class PluginTest(testtools.TestCase):
         self.assertEqual(('acme', ''), (found.plugin, found.note))
         self.assertEqual(
             (
-                evaluation.Outcome(
+                evaluation.RuleOutcome(
                     'vendor plugin acme',
                     'vendor plugin acme',
                     {self.trait: self.pattern},

@@ -135,11 +135,11 @@ class SkippedTest(testtools.TestCase):
     @ddt.data(
         (
             model.Target(products=frozenset({'10DE_20B5'})),
-            ['it does not speak for device 10de:2235'],
+            ['it does not apply to device 10de:2235'],
         ),
         (
             model.Target(types=frozenset({'NVIDIA_557'})),
-            ['it does not speak for type nvidia-558'],
+            ['it does not apply to type nvidia-558'],
         ),
         (
             model.Target(facts={'ecc': one_of(OP.IS, 'OFF')}),
@@ -271,7 +271,7 @@ class SkippedTest(testtools.TestCase):
         accepts = rules[0].accepts
         own = samples.with_facts(driver='470.1')
         self.assertEqual(
-            ['its conditions leave nothing'],
+            ['no value meets its conditions'],
             self.skipped(rule(accepts=accepts), own),
         )
 
@@ -287,8 +287,8 @@ class SkippedTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                'driver UNSUPPORTED of the target is no version, so that it '
-                'makes no range'
+                'driver UNSUPPORTED of the target is not a version and cannot '
+                'bound a range'
             ],
             self.skipped(rule(accepts=accepts), own),
         )

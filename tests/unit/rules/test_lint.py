@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import pathlib
 
 import ddt
 import hypothesis
@@ -8,29 +7,25 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat.core import pattern as pat
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
 from nova_mdev_compat.vendors import loader as vendors
 from tests.unit import samples
 from tests.unit import strategies
 
 KNOWN = ('kernel', 'ecc', 'driver')
 FLOOR = 'Nova refuses a live migration to another type'
-NO_VERSION = (
-    'no version is in this range, so that the rule never matches; '
-    'widen it or except less'
-)
+NO_VERSION = 'no version is in this range, so the rule never matches; widen it'
 ANY_TARGET = (
-    'for any target that the rule speaks for, no version is in this '
-    'range, so that the rule never matches; change it'
+    'no version is in this range for any target of the rule, so the '
+    'rule never matches; change it'
 )
 SHADOWED = (
-    'accepts all that this one accepts; delete this one, or change '
-    'the one that is not as meant'
+    'accepts everything that this one accepts; delete this one, or '
+    'correct one of them'
 )
 
 
@@ -41,9 +36,7 @@ def lint_rules(*texts, vendor='10de', known=KNOWN, values=None):
         for number, text in enumerate(texts)
     ]
     raw = f'schema_version: "1.0"\nvendor: "{vendor}"\nrules:\n'
-    found = reader.Reader(
-        pathlib.Path('f.yaml'), document.parse((raw + ''.join(items)).encode())
-    ).read()
+    found = parser.parse('f.yaml', (raw + ''.join(items)).encode())
     return list(lint.lint(found.vendor, found.rules, known, values))
 
 
@@ -86,9 +79,9 @@ class NeverMatchesTest(testtools.TestCase):
         self.check(
             f'{where}: {{facts: {{fcc: "on"}}}}{accepts}',
             f'{where}.facts.fcc',
-            'no collector publishes fcc of devices of 10de, so that '
-            'the rule never matches; ecc may be meant; known: driver, '
-            'ecc, kernel',
+            'no collector publishes fcc of devices of 10de, so the '
+            'rule never matches; did you mean ecc? Known: driver, ecc, '
+            'kernel',
         )
 
     def test_a_fact_that_is_like_no_other(self):
@@ -96,7 +89,7 @@ class NeverMatchesTest(testtools.TestCase):
             [
                 (
                     'accepts.facts.hardware',
-                    'no collector publishes hardware, so that the rule never '
+                    'no collector publishes hardware, so the rule never '
                     'matches; known: driver, ecc, kernel',
                 )
             ],
@@ -108,7 +101,7 @@ class NeverMatchesTest(testtools.TestCase):
             [
                 (
                     'accepts.facts.ecc',
-                    'no collector publishes ecc of devices of mtty, so that the '
+                    'no collector publishes ecc of devices of mtty, so the '
                     'rule never matches; known: none',
                 )
             ],
@@ -169,8 +162,8 @@ class NeverMatchesTest(testtools.TestCase):
         self.check(
             'target: {type: [a]}, accepts: {type: [b]}',
             'accepts.type',
-            f'{FLOOR}, and none of these is in target.type, so that '
-            'the rule never matches; write type: same',
+            f'{FLOOR}, and none of these is in target.type, so the '
+            'rule never matches; write type: same',
         )
 
 
@@ -214,24 +207,23 @@ class ValuesTest(testtools.TestCase):
         (
             'accepts: {facts: {subsystem: "0x10de:0x145a"}}',
             'accepts.facts.subsystem',
-            'subsystem is never 0x10de_0x145a; it is two PCI ids, "10de:145a"',
+            'subsystem is never 0x10de_0x145a; it is two PCI ids, 10de:145a',
         ),
         (
             'accepts: {facts: {subsystem: "10de145a"}}',
             'accepts.facts.subsystem',
-            'subsystem is never 10de145a; it is two PCI ids, "10de:145a"',
+            'subsystem is never 10de145a; it is two PCI ids, 10de:145a',
         ),
         (
             'accepts: {facts: {subsystem: "145a"}}',
             'accepts.facts.subsystem',
-            'subsystem is never 145a; it is two PCI ids, "10de:145a"',
+            'subsystem is never 145a; it is two PCI ids, 10de:145a',
         ),
         (
             'accepts: {facts: {driver: {except: ["550.54.xx"]}}}',
             'accepts.facts.driver',
-            'x is no number of a version, and stands '
-            'for none; for all of a branch write {at_least: "550.54", below: '
-            '"…"}',
+            'x is not a wildcard; for all versions of a '
+            'branch write {at_least: "550.54", below: "…"}',
         ),
     )
     @ddt.unpack
@@ -263,13 +255,14 @@ class ValuesTest(testtools.TestCase):
         )
         self.assertEqual(
             {
+                ('devices', 'facts', 'modulename'): 'no collector publishes '
+                'modulename of devices of 10de, so no rule of this file ever '
+                'matches; did you mean module? Known: ecc, module, os',
                 (
+                    'devices',
                     'facts',
-                    'modulename',
-                ): 'no collector publishes modulename of '
-                'devices of 10de, so that no rule of this file ever matches; '
-                'module may be meant; known: ecc, module, os',
-                ('facts', 'ecc'): 'ecc is never x; known: n_a, off, on',
+                    'ecc',
+                ): 'ecc is never x; known: n_a, off, on',
             },
             dict(
                 lint.devices_remarks(
@@ -365,8 +358,8 @@ class VendorTest(testtools.TestCase):
     @ddt.unpack
     def test_a_word_for_a_pci_vendor(self, word, pci_id):
         self.assertEqual(
-            f'no device has the vendor {word}, so that its rules never '
-            f'match; write the PCI id, "{pci_id}"',
+            f'no device has the vendor {word}, so its rules never '
+            f'match; write the PCI id, {pci_id}',
             lint.vendor_remark(word.upper()),
         )
 

@@ -15,11 +15,13 @@ import fixtures
 import hypothesis
 from hypothesis import strategies as st
 import testtools
+import yaml
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import parser
 from tests.unit import samples
 from tests.unit import strategies
 
@@ -81,20 +83,39 @@ class BadFileTest(testtools.TestCase):
 class GoodFileTest(testtools.TestCase):
     @ddt.data(*GOOD)
     def test_loads(self, path):
-        vendor, rules = loader.load_file(path)
-        self.assertRegex(vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
-        self.assertTrue(all(isinstance(rule, model.Rule) for rule in rules))
+        found = loader.load_file(path)
+        self.assertRegex(found.vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
+        self.assertTrue(
+            all(isinstance(rule, model.Rule) for rule in found.rules)
+        )
+
+    @ddt.data(*GOOD)
+    def test_quotes_change_nothing(self, path):
+        data = yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506
+        for style in ('"', "'"):
+            quoted = yaml.safe_dump(data, default_style=style)
+            found = parser.parse('quoted.yaml', quoted.encode())
+            self.assertEqual((), found.errors)
+            self.assertEqual(
+                *(
+                    (
+                        one.vendor,
+                        one.devices,
+                        [
+                            (rule.name, rule.target, rule.accepts)
+                            for rule in one.rules
+                        ],
+                    )
+                    for one in (loader.load_file(path), found)
+                )
+            )
 
     def test_the_default_compares_the_driver(self):
         path = samples.SHIPPED_RULES / 'default.yaml'
-        vendor, rules = loader.load_file(path)
-        self.assertEqual(model.EVERY_VENDOR, vendor)
-        for rule, intree, op, fact in zip(
-            rules,
-            ('NO', 'YES'),
-            (OP.EQ, OP.EQ),
-            ('driver', 'kernel'),
-            strict=True,
+        found = loader.load_file(path)
+        self.assertEqual(model.EVERY_VENDOR, found.vendor)
+        for rule, intree, fact in zip(
+            found.rules, ('NO', 'YES'), ('driver', 'kernel'), strict=True
         ):
             self.assertEqual(
                 model.Target(facts={'intree': alternatives(OP.IS, intree)}),
@@ -105,7 +126,7 @@ class GoodFileTest(testtools.TestCase):
                     facts={
                         'module': alternatives(OP.IS, 'same'),
                         'intree': alternatives(OP.IS, 'same'),
-                        fact: alternatives(op, 'same'),
+                        fact: alternatives(OP.EQ, 'same'),
                     }
                 ),
                 rule.accepts,
@@ -168,6 +189,56 @@ class GoodFileTest(testtools.TestCase):
             "'same board and type, driver from the 535 branch up to ours' "
             f'({samples.GOOD_RULES}/design_example.yaml:4)',
             str(rule),
+        )
+
+    def test_values_are_texts_as_written(self):
+        found = loader.read_file(samples.GOOD_RULES / 'as_written.yaml')
+        self.assertEqual((), found.errors)
+        self.assertEqual('8086', found.vendor)
+        self.assertEqual(
+            model.Target(facts={'module': alternatives(OP.IS, 'NO', 'I915')}),
+            found.devices,
+        )
+        (rule,) = found.rules
+        self.assertEqual('535', rule.name)
+        self.assertEqual(
+            model.Target(
+                frozenset(
+                    {'8086_20B5', '8086_2235', '8086_0123', '8086_1E50'}
+                ),
+                None,
+                {
+                    'driver': alternatives(OP.EQ, '550_90'),
+                    'ecc': alternatives(OP.IS, 'ON'),
+                    'module': (
+                        operands((OP.IS, 'NO')),
+                        operands((OP.IS, 'NO'), (OP.IS, 'I915')),
+                    ),
+                },
+            ),
+            rule.target,
+        )
+        self.assertEqual(
+            model.Accepts(
+                ('8086_0123',),
+                facts={
+                    'driver': alternatives(
+                        OP.EQ, '535_161_05', '550', '1E5', '0X10'
+                    ),
+                    'kernel': (operands((OP.GE, '550_90'), (OP.NE, '600')),),
+                    'ecc': alternatives(
+                        OP.IS,
+                        'OFF',
+                        'TRUE',
+                        '2026_11_23',
+                        '12_30',
+                        'NULL',
+                        '1_000',
+                    ),
+                    'on': alternatives(OP.IS, 'same'),
+                },
+            ),
+            rule.accepts,
         )
 
     def test_lists(self):
@@ -270,15 +341,16 @@ class AllErrorsTest(testtools.TestCase):
         )
 
     def test_each_fault_of_the_form(self):
-        found = self.read('schema_version: 1.0\nvendor: 8086\nrulse: []\n')
+        found = self.read('schema_version: 1\nvendor: ~\nrulse: []\n')
         self.assertEqual((), found.rules)
         self.assertEqual(
             [
-                'schema_version: put quotes around 1.0',
-                'vendor: put quotes around 8086',
+                "schema_version: must be 1.0 or 1.1, not '1'",
+                'vendor: no value (empty, null or ~); must be a PCI vendor id '
+                '(10de), the subsystem of devices without PCI ids (mtty), or "*"',
                 'rulse: unknown key; known: devices, rules, schema_version, '
                 'vendor',
-                "key 'rules' is missing; it must be a list of up to 1000 rules",
+                "missing key 'rules'; it must be a list of up to 1000 rules",
             ],
             [error.text for error in found.errors],
         )
@@ -286,7 +358,7 @@ class AllErrorsTest(testtools.TestCase):
     def test_a_long_message_is_cut(self):
         key = 'x' * 1000
         (error,) = self.read(f'{key}: a\n{key}: b\n').errors
-        self.assertEqual(f"key '{'x' * 495}…", error.text)
+        self.assertEqual(f"duplicate key '{'x' * 485}…", error.text)
 
     def test_no_yaml(self):
         (error,) = self.read('x: [').errors

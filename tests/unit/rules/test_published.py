@@ -15,11 +15,10 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import explanation
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
 from nova_mdev_compat.vendors import loader as vendors
 from nova_mdev_compat.vendors import nvidia
 from tests.unit import samples
@@ -287,13 +286,10 @@ def commented(name):
     )
     blocks = re.findall(r'(?m)^  # - name: .*\n(?:  #   .*\n?)+', body)
     text = ''.join(block.replace('  # ', '  ') for block in blocks)
-    read = reader.Reader(
+    return parser.parse(
         'commented',
-        document.parse(
-            f'schema_version: "1.0"\n{vendor}\nrules:\n{text}'.encode()
-        ),
-    ).read()
-    return read
+        f'schema_version: "1.0"\n{vendor}\nrules:\n{text}'.encode(),
+    )
 
 
 @ddt.ddt

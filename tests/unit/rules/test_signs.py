@@ -2,7 +2,6 @@
 """Values whose signs a trait drops: which are read, and which refused."""
 
 import csv
-import pathlib
 import re
 
 import ddt
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
 from tests.unit import samples
 from tests.unit import strategies
 
@@ -72,9 +70,7 @@ def read(text):
         'schema_version: "1.0"\nvendor: "10de"\n'
         f'rules: [{{name: a, {text}}}]\n'
     )
-    return reader.Reader(
-        pathlib.Path('a.yaml'), document.parse(raw.encode())
-    ).read()
+    return parser.parse('a.yaml', raw.encode())
 
 
 def values(rule):

@@ -10,9 +10,8 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import explanation
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.rules import document
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reader
+from nova_mdev_compat.rules import parser
 from tests.unit import samples
 
 TABLE = samples.ROOT / 'doc/source/operator/rules-truth.csv'
@@ -45,7 +44,7 @@ class TruthTest(testtools.TestCase):
     def test_row(self, says, own, found, accepted):
         demand = says.strip('`')
         text = FILE % demand
-        read = reader.Reader('x', document.parse(text.encode())).read()
+        read = parser.parse('x', text.encode())
         self.assertEqual((), read.errors)
         parent = samples.parent(facts=facts(demand, own))
         target = host_traits.describe(

@@ -27,7 +27,7 @@ class UnknownTest(base.AnnotatorTestCase):
         ('missing', 'is not there'),
         ('old', 'is 601 seconds old'),
         ('future', 'is from the future'),
-        ('broken', 'is no JSON'),
+        ('broken', 'is not JSON'),
     )
     @ddt.unpack
     def test_device_file(self, how, words):

@@ -13,6 +13,7 @@ from nova_mdev_compat.daemons.collector import state as collector_state
 from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.publication import snapshot
 from nova_mdev_compat.rules import model
 from tests.unit import samples
 
@@ -136,12 +137,12 @@ class ReportTest(testtools.TestCase):
     @ddt.data(*HOSTS)
     @ddt.unpack
     def test_json(self, name, host):
-        text = report.as_json(host())
+        text = snapshot.dump(host())
         self.assertEqual(self.expected(f'{name}.json'), text + '\n')
 
     def test_json_says_what_would_be_published(self):
         host = mixed()
-        found = json.loads(report.as_json(host))
+        found = json.loads(snapshot.dump(host))
         combined = host_traits.combine(host.parents)
         self.assertEqual(sorted(combined.root), found['root_traits'])
         self.assertEqual(
@@ -186,7 +187,7 @@ class RemarksTest(testtools.TestCase):
             )
 
     def test_json(self):
-        found = json.loads(report.as_json(self.host()))
+        found = json.loads(snapshot.dump(self.host()))
         self.assertEqual(['one thing', 'another'], found['remarks'])
         self.assertEqual(
             ['free', 'inactive', 'free'],

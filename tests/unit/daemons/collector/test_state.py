@@ -7,6 +7,7 @@ import ddt
 import fixtures
 import testtools
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.daemons.collector import state as collector_state
 
 NOW = 1_800_000_000.0
@@ -54,7 +55,7 @@ class TroubleTest(testtools.TestCase):
 
     def test_no_pass_yet(self):
         self.assertEqual(
-            ['nothing was published yet', *STALE],
+            ['nothing has been published yet', *STALE],
             collector_state.State(60.0).trouble(NOW),
         )
 
@@ -101,7 +102,7 @@ class StateOnDiskTest(testtools.TestCase):
 
     def test_missing(self):
         self.assertRaisesRegex(
-            collector_state.StateError,
+            files.FileError,
             'state.json is not there',
             collector_state.read,
             self.path,
@@ -129,8 +130,8 @@ class StateOnDiskTest(testtools.TestCase):
         collector_state.write(self.path, a_state())
         self.change(**changes)
         self.assertRaisesRegex(
-            collector_state.StateError,
-            'state.json makes no sense',
+            files.FileError,
+            'state.json is (invalid|not JSON): ',
             collector_state.read,
             self.path,
         )
@@ -158,7 +159,7 @@ class StateOnDiskTest(testtools.TestCase):
         collector_state.write(self.path, a_state())
         self.change(schema_version='2.0', interval='soon')
         self.assertRaisesRegex(
-            collector_state.StateError,
+            files.FileError,
             'state.json: schema_version 2.0 '
             r'cannot be read: this nova-mdev-compat reads 1.x. Upgrade it '
             'here$',
@@ -170,8 +171,8 @@ class StateOnDiskTest(testtools.TestCase):
     def test_no_state(self, raw):
         self.path.write_bytes(raw)
         self.assertRaisesRegex(
-            collector_state.StateError,
-            'state.json makes no sense',
+            files.FileError,
+            'state.json is (invalid|not JSON): ',
             collector_state.read,
             self.path,
         )

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a rule accepts all that another one accepts. Pure.
+"""Whether a rule accepts everything that another one accepts. Pure.
 
-Nothing is proved about operators: values are tried. Whether a condition
-holds depends on nothing but which of the values are versions, how these are
-ordered and which texts are equal. So there are only finitely many cases for
-the values that target and source may have beside those that two rules name,
-and each of them is tried. The rules' own versions are renamed to 3, 6, 9…
-before, which leaves room for two values in each gap.
+Whether a condition holds depends only on which values are versions, how these
+are ordered and which texts are equal. So the values of target and source make
+finitely many cases beside those that two rules name, and each case is tried.
+The rules' own versions are first renamed to 3, 6, 9…, which leaves room for
+two values in each gap.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +18,7 @@ from nova_mdev_compat.rules import model
 
 #: A target that no rule names.
 _SOMEBODY = ''
-#: Values that are no version and that no rule names; canonical ones are in
+#: Values that are not versions and that no rule names: canonical ones are in
 #: upper case.
 _OTHERS = ('x', 'y')
 
@@ -27,15 +26,16 @@ _Conditions = tuple[pattern.Condition, ...]
 
 
 def covers(wide: model.Rule, narrow: model.Rule) -> bool:
-    """Tell whether a rule accepts whatever another one accepts.
+    """Return whether a rule accepts whatever another one accepts.
 
-    For every target and every source. Both are rules of one vendor, and the
-    target is a parent of that vendor, with a product where they name any.
+    This holds for every target and source. Both are rules of one vendor, and
+    the target is a parent of that vendor, with a product if they name any.
 
-    False may be wrong, True is not. Not seen is: that of a vendor without
-    products ``any`` is ``same``; that a list names all products there are;
-    that a rule which accepts nothing because of one fact is covered in
-    spite of another; that there may be no version between two.
+    False may be wrong, True is not. These cases are not detected: a vendor
+    without products, for which ``any`` is ``same``; a list that names all
+    products there are; a rule which accepts nothing because of one fact and is
+    therefore covered whatever its other facts demand; two versions with none
+    between them.
     """
     one, other = wide.target, narrow.target
     return (
@@ -55,17 +55,17 @@ def covers(wide: model.Rule, narrow: model.Rule) -> bool:
     )
 
 
-def speaks(rule: model.Rule, fact: str) -> bool:
-    """Tell whether what a rule demands of its target's fact is possible.
+def applies(rule: model.Rule, fact: str) -> bool:
+    """Return whether a target can have what a rule demands of a fact.
 
     True may be wrong, False is not.
     """
     (demand,), values = _renamed(_demand(rule, fact))
-    return any(map(demand.speaks, values))
+    return any(map(demand.applies, values))
 
 
 def accepts(rule: model.Rule, fact: str) -> bool:
-    """Tell whether a target and a source may have values that a rule takes.
+    """Return whether a target and a source can have values for a rule.
 
     True may be wrong, False is not.
     """
@@ -102,7 +102,7 @@ def _own(ids: Iterable[str], target: str) -> set[str]:
 class _Demand:
     """What a rule demands of one fact; None is nothing.
 
-    A value that is not known is None in all that follows.
+    An unknown value is None in everything that follows.
     """
 
     target: model.Alternatives | None
@@ -123,19 +123,19 @@ class _Demand:
             for operand in itertools.chain.from_iterable(self.accepts or ())
         )
 
-    def speaks(self, own: str | None) -> bool:
-        """Tell whether the rule speaks for a target's value."""
+    def applies(self, own: str | None) -> bool:
+        """Return whether the rule applies to a target's value."""
         if own is None and self.needs_own():
             return False
         return self.target is None or _takes(_conditions(self.target), own)
 
     def conditions(self, own: str | None) -> list[_Conditions]:
-        """Return what its patterns for a target ask of the source."""
-        if not self.speaks(own):
+        """Return the conditions on the source in its patterns for a target."""
+        if not self.applies(own):
             return []
         if self.accepts is None:
             return [()]
-        # As in evaluation, which publishes no pattern that is empty.
+        # evaluation does not publish an empty pattern.
         return [
             one
             for one in _conditions(self.accepts, own)
@@ -163,7 +163,14 @@ def _renamed(*demands: _Demand) -> tuple[list[_Demand], list[str | None]]:
         itertools.chain.from_iterable(demand.operands() for demand in demands)
     )
     literals = {operand.value for operand in operands} - {model.SAME}
-    by_rank = _by_rank(filter(versions.is_version, literals))
+    groups = itertools.groupby(
+        sorted(filter(versions.is_version, literals), key=versions.key),
+        versions.key,
+    )
+    by_rank = {
+        3 * number: sorted(group)
+        for number, (_, group) in enumerate(groups, 1)
+    }
     names = {
         text: _version(rank, number)
         for rank, texts in by_rank.items()
@@ -185,15 +192,6 @@ def _renamed(*demands: _Demand) -> tuple[list[_Demand], list[str | None]]:
     ]
 
 
-def _by_rank(texts: Iterable[str]) -> dict[int, list[str]]:
-    ordered = sorted(texts, key=versions.key)
-    groups = itertools.groupby(ordered, versions.key)
-    return {
-        3 * number: sorted(group)
-        for number, (_, group) in enumerate(groups, 1)
-    }
-
-
 def _version(rank: int, spelling: int) -> str:
     """Return one of the texts of a version: 3, 3_0, 3_0_0…"""
     return f'{rank}{"_0" * spelling}'
@@ -208,15 +206,15 @@ def _conditions(
 ) -> list[_Conditions]:
     return [
         tuple(
-            pattern.Condition('', operand.op, _value(operand, own))
+            pattern.Condition(
+                '',
+                operand.op,
+                own if own and operand.value == model.SAME else operand.value,
+            )
             for operand in operands
         )
         for operands in alternatives
     ]
-
-
-def _value(operand: model.Operand, own: str | None) -> str:
-    return own if operand.value == model.SAME and own else operand.value
 
 
 def _takes(alternatives: Iterable[_Conditions], found: str | None) -> bool:
@@ -235,23 +233,16 @@ def _covers_demand(wide: _Demand, narrow: _Demand) -> bool:
     (wide, narrow), values = _renamed(wide, narrow)
     targets = values
     if not (wide.needs_own() or narrow.needs_own()):
-        # All that counts is for which of them the rules speak.
+        # It only matters to which of them the rules apply.
         targets = list(
             {
-                (wide.speaks(own), narrow.speaks(own)): own for own in values
+                (wide.applies(own), narrow.applies(own)): own for own in values
             }.values()
         )
-    return all(
-        _covers_source(wide.conditions(own), narrow.conditions(own), values)
-        for own in targets
-    )
-
-
-def _covers_source(
-    wide: list[_Conditions],
-    narrow: list[_Conditions],
-    values: list[str | None],
-) -> bool:
-    return all(
-        _takes(wide, found) for found in values if _takes(narrow, found)
-    )
+    for own in targets:
+        wider, narrower = wide.conditions(own), narrow.conditions(own)
+        if not all(
+            _takes(wider, found) for found in values if _takes(narrower, found)
+        ):
+            return False
+    return True

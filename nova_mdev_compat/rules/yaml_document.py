@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML text to plain data that remembers where each value stood.
+"""YAML text to plain data, with the position of each value.
 
-A subset of YAML on purpose: mappings with unique text keys, sequences and
-scalars. Aliases, anchors and tags are refused, so that no file of any size
-takes more than linear time and memory.
+A subset of YAML: mappings with unique text keys, sequences, and scalars,
+which are texts as written (``550.90``, ``on``, ``0123``). Aliases, anchors
+and tags are refused, so that a file of any content takes linear time and
+memory.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ Mark = tuple[int, int]
 
 
 class DocumentError(ValueError):
-    """Text that is no document.
+    """A text that cannot be read as a document.
 
     :ivar line: where, from 1
     :ivar column: where, from 1
@@ -38,8 +39,10 @@ class DocumentError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """Plain data that knows where it stood.
+    """Plain data and where it stands.
 
+    :ivar data: mappings, lists and texts; None for a plain null, ``~`` or
+        nothing
     :ivar marks: line and column (from 1) of the value at each path
     :ivar keys: line and column of its key, where it has one
     """
@@ -48,8 +51,14 @@ class Document:
     marks: dict[Path, Mark] = dataclasses.field(default_factory=dict)
     keys: dict[Path, Mark] = dataclasses.field(default_factory=dict)
 
+    def position(self, path: Path) -> Mark:
+        """Return where a key stands, or else what would contain it."""
+        while path not in self.keys and path not in self.marks:
+            path = path[:-1]
+        return self.keys.get(path) or self.marks[path]
 
-class _Loader(yaml.SafeLoader):
+
+class _Loader(yaml.BaseLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
@@ -75,10 +84,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse(raw: bytes) -> Document:
-    """Return what a YAML text says.
+    """Return the content of a YAML text.
 
-    :raises DocumentError: it is too large, not UTF-8, not YAML, or uses
-        what a rule file has no need of
+    :raises DocumentError: it is too large, not UTF-8, not YAML, or uses a
+        part of YAML that is refused here
     """
     if len(raw) > MAX_BYTES:
         raise DocumentError(f'larger than {MAX_BYTES} bytes')
@@ -90,27 +99,26 @@ def parse(raw: bytes) -> Document:
     try:
         node = _compose(text)
     except yaml.MarkedYAMLError as exc:
-        raise _error(_problem(exc), exc.problem_mark) from exc
+        words = ', '.join(
+            str(word) for word in (exc.context, exc.problem) if word
+        )
+        hints = [hint for sign, hint in _HINTS.items() if sign in words]
+        raise _error(
+            '; '.join([f'not YAML: {words}', *hints]), exc.problem_mark
+        ) from exc
     except yaml.reader.ReaderError as exc:
         raise DocumentError(
             _UNPRINTABLE.format(chr(exc.character)),
             *_end_of(text[: exc.position]),
         ) from exc
     if node is None:
-        raise DocumentError('there is nothing in this file')
-    return _Builder().build(node)
+        raise DocumentError('the file is empty')
+    doc = Document(None)
+    return dataclasses.replace(doc, data=_plain(node, (), doc))
 
 
 def _end_of(text: str) -> Mark:
     return text.count('\n') + 1, len(text) - text.rfind('\n')
-
-
-def _problem(exc: yaml.MarkedYAMLError) -> str:
-    words = [str(word) for word in (exc.context, exc.problem) if word]
-    problem = f'not YAML: {", ".join(words)}'
-    return problem + ''.join(
-        f'; {hint}' for sign, hint in _HINTS.items() if sign in problem
-    )
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -129,76 +137,42 @@ def _compose(text: str) -> yaml.Node | None:
         loader.dispose()
 
 
-class _Builder:
-    """Makes plain data of nodes, and notes where each value stood."""
-
-    def __init__(self) -> None:
-        self.marks: dict[Path, Mark] = {}
-        self.keys: dict[Path, Mark] = {}
-
-    def build(self, node: yaml.Node) -> Document:
-        return Document(self._plain(node, ()), self.marks, self.keys)
-
-    def _plain(self, node: yaml.Node, path: Path) -> Any:
-        self.marks[path] = _position(node.start_mark)
-        if isinstance(node, yaml.SequenceNode):
-            return [
-                self._plain(item, (*path, index))
-                for index, item in enumerate(node.value)
-            ]
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
+def _plain(node: yaml.Node, path: Path, doc: Document) -> Any:
+    """Return a node as plain data, and record positions in a document."""
+    doc.marks[path] = _position(node.start_mark)
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _plain(item, (*path, index), doc)
+            for index, item in enumerate(node.value)
+        ]
+    if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
-
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = _key(key_node)
-            if key in result:
-                raise _error(
-                    f'key {key!r} stands here twice', key_node.start_mark
-                )
-            self.keys[(*path, key)] = _position(key_node.start_mark)
-            result[key] = self._plain(value_node, (*path, key))
-        return result
-
-
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _error('a list or a mapping cannot be a key', node.start_mark)
-    key = _scalar(node)
-    if isinstance(key, Unquoted):
-        raise _error(f'put quotes around the key {key}', node.start_mark)
-    return key
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _error(
+                'a list or a mapping cannot be a key', key_node.start_mark
+            )
+        key = _scalar(key_node)
+        if key is None:
+            raise _error(
+                'a key cannot be empty, null or ~', key_node.start_mark
+            )
+        if key in result:
+            raise _error(f'duplicate key {key!r}', key_node.start_mark)
+        doc.keys[(*path, key)] = _position(key_node.start_mark)
+        result[key] = _plain(value_node, (*path, key), doc)
+    return result
 
 
-def _scalar(node: yaml.Node) -> 'str | Unquoted':
-    """Return text; anything YAML takes for a number or a switch as itself.
-
-    The schema refuses the latter wherever a version or name is meant, which
-    is how a forgotten pair of quotes (``550.90``, ``on``) is found.
-    """
-    if node.tag != 'tag:yaml.org,2002:str':
-        return Unquoted(node.value)
+def _scalar(node: yaml.ScalarNode) -> str | None:
+    if not node.style and node.value in _NULL:
+        return None
     # Names are printed in logs and tables: no line breaks, no escapes.
     for character in node.value:
         if not character.isprintable():
             raise _error(_UNPRINTABLE.format(character), node.start_mark)
     return str(node.value)
-
-
-@dataclasses.dataclass(frozen=True)
-class Unquoted:
-    """A scalar that YAML does not read as text."""
-
-    text: str
-
-    @property
-    def is_empty(self) -> bool:
-        return self.text in _NULL
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def _position(mark: Any) -> Mark:
