@@ -287,7 +287,7 @@ class SkippedTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                'driver UNSUPPORTED of the target is not a version and cannot '
+                'driver unsupported of the target is not a version and cannot '
                 'bound a range'
             ],
             self.skipped(rule(accepts=accepts), own),
