@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check style types unit functional docs \
-	generated bounds cloud matrix bench genconfig constraints clean
+	generated bounds cloud matrix mutation bench genconfig constraints clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
@@ -50,6 +50,9 @@ bounds: setup ## commands and unit tests with the oldest libraries
 matrix: setup ## functional tests with each supported Nova (about an hour)
 	@tools/matrix.sh $(RELEASES)
 
+mutation: setup ## change the core, one thing at a time: do its tests notice?
+	@tools/mutation.sh $(MUTANTS)
+
 bench: ## measure what the filter costs and saves in a large cloud
 	@tools/cloud.sh -- -m tests.benchmarks $(ARGS)
 
@@ -63,7 +66,7 @@ setup: ## make .venv (the other targets do it when needed)
 	@tools/setup.sh
 
 clean: ## remove .venv and everything else that was made here
-	rm -rf .venv .bounds .check .cloud .matrix .stestr .tox .demo .coverage cover build dist \
+	rm -rf .venv .bounds .check .cloud .matrix .mutation .stestr .tox .demo .coverage cover build dist \
 		*.egg-info .eggs .mypy_cache .ruff_cache .hypothesis \
 		doc/build releasenotes/build AUTHORS ChangeLog
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

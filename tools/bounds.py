@@ -97,7 +97,7 @@ def constraints(name: str) -> Iterator[str]:
         package: [line.replace('==', '<=', 1) for line in lines]
         for package, lines in releases.read(releases.DEFAULT).items()
     }
-    for lines in releases.overlay(base, pins(name)).values():
+    for lines in dict(sorted({**base, **pins(name)}.items())).values():
         yield from lines
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Merge "pip freeze" files of several Python versions into one.
 
-The files are named after their version, as 3.11.txt, and stand in order. A
-package that has not the same version everywhere gets environment markers.
+The files are named after their version, as 3.11.txt, oldest first. A package
+whose version is not the same everywhere gets environment markers.
 """
 
 import collections
@@ -14,29 +14,23 @@ HEADER = """\
 # Use it with: pip install --constraint constraints.txt ..."""
 
 
-def marker(pythons: list[str], newest: str) -> str:
-    """Return what is true on these; the newest stands for later ones."""
-    return ' or '.join(
-        f"python_version {'>=' if python == newest else '=='} '{python}'"
-        for python in pythons
-    )
-
-
 def main(files: list[str]) -> None:
-    paths = [pathlib.Path(name) for name in files]
-    pythons = [path.stem for path in paths]
+    pythons = [pathlib.Path(name).stem for name in files]
     pins: dict[str, list[str]] = collections.defaultdict(list)
-    for path in paths:
-        for line in path.read_text(encoding='utf-8').splitlines():
-            pins[line].append(path.stem)
+    for name, python in zip(files, pythons, strict=True):
+        for line in pathlib.Path(name).read_text('utf-8').splitlines():
+            pins[line].append(python)
     print(HEADER)
     for pin, having in sorted(
         pins.items(), key=lambda item: (item[0].lower(), item[1])
     ):
-        if having == pythons:
-            print(pin)
-        else:
-            print(f'{pin} ; {marker(having, pythons[-1])}')
+        # The newest stands for later ones.
+        markers = ' or '.join(
+            f'python_version {">=" if python == pythons[-1] else "=="} '
+            f"'{python}'"
+            for python in having
+        )
+        print(pin if having == pythons else f'{pin} ; {markers}')
 
 
 if __name__ == '__main__':

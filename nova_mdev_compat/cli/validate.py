@@ -12,7 +12,7 @@ from nova_mdev_compat.core import text
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.vendors import loader as vendors
+from nova_mdev_compat.vendors import manager as vendors
 
 COLUMNS = ('File', 'Line', 'Column', 'Level', 'Rule', 'Message')
 ERROR, WARNING = 'error', 'warning'

@@ -32,6 +32,7 @@ _PCI_DISPLAY = re.compile(r'[0-9A-F]{4}_([0-9A-F]{4}|ANY)')
 _OS = re.compile(r'([A-Z][A-Z0-9_]*?)_([0-9].*)')
 _TYPE = re.compile(r'((?:VFIO_)?[A-Z0-9]+)_(.+)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
+_CANONICAL = re.compile(r'[A-Z0-9]+(_[A-Z0-9]+)*')
 
 # In what people write. A sign that is not named here may mean something, and
 # whoever means nothing by it can write _ in its place.
@@ -67,6 +68,11 @@ def canonical(text: str) -> str:
             f'{text!r} has no letter or digit that a trait could carry'
         )
     return result
+
+
+def is_canonical(text: str) -> bool:
+    """Return whether a text is as a trait carries it: ``NVIDIA_558``."""
+    return _CANONICAL.fullmatch(text) is not None
 
 
 def literal(text: str, fact: str = '') -> str:
@@ -277,12 +283,27 @@ class Facts:
     """What is known of one device.
 
     :ivar values: raw values by fact name
-    :ivar unknown: for each fact that could not be found out, why, in a
+    :ivar unknown: for each fact that could not be read, the reason, in a
         clause that tells an operator what to do
+    :raises TypeError: one of them is not a mapping of texts to texts
     """
 
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ('values', 'unknown'):
+            texts = getattr(self, name)
+            if not isinstance(texts, Mapping) or not all(
+                isinstance(text, str)
+                for item in texts.items()
+                for text in item
+            ):
+                raise TypeError(
+                    f'{texts!r} is not a mapping of texts to texts'
+                )
+            # A plugin may change its own mapping later.
+            object.__setattr__(self, name, dict(texts))
 
 
 # How people write what a trait carries. A trait has no lower case and one

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a target parent says it takes, and whether a source device fits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 import dataclasses
 import enum
 import operator
@@ -107,6 +107,8 @@ class Pattern:
     :ivar parent: parent id, or a vendor's ``10DE_ANY``
     :ivar type: mdev type or ``ANY``
     :ivar conditions: in the order in which a trait names them, each once
+    :raises identity.IdentityError: a part is not canonical
+    :raises AttributeError, KeyError, TypeError: a part has the wrong type
     """
 
     parent: str
@@ -116,6 +118,18 @@ class Pattern:
     def __post_init__(self) -> None:
         ordered = tuple(sorted(set(self.conditions), key=Condition.sort_key))
         object.__setattr__(self, 'conditions', ordered)
+        for text in (
+            self.parent,
+            self.type,
+            *(condition.value for condition in ordered),
+        ):
+            if not identity.is_canonical(text):
+                raise identity.IdentityError(
+                    f'{text!r} in a pattern is not in canonical form: upper '
+                    'case letters, digits and single underscores'
+                )
+        for condition in ordered:
+            identity.fact_name(condition.fact)
 
     def takes_parent(self, parent: str) -> bool:
         """Tell whether a source's parent id fits."""
@@ -158,19 +172,20 @@ class Pattern:
             if reason:
                 yield (2, condition.fact), reason
 
-    def is_empty(self) -> bool:
-        """Tell whether a condition is impossible, or two contradict.
 
-        Pairs only: an interval that its exceptions empty is not found, and
-        does no harm, since nothing fits it.
-        """
-        for one in self.conditions:
-            if not one.is_possible():
+def is_empty(conditions: Collection[Condition]) -> bool:
+    """Return whether a condition is impossible, or two contradict.
+
+    Only pairs are compared: a range whose exceptions leave nothing is not
+    found. It does no harm, since no source fits it.
+    """
+    for one in conditions:
+        if not one.is_possible():
+            return True
+        for other in conditions:
+            if one.fact == other.fact and _contradict(one, other):
                 return True
-            for other in self.conditions:
-                if one.fact == other.fact and _contradict(one, other):
-                    return True
-        return False
+    return False
 
 
 def _contradict(one: Condition, other: Condition) -> bool:

@@ -40,7 +40,6 @@ ACCEPT = PREFIX + 'ACCEPT_'
 
 MAX_LENGTH = 255
 
-_CANONICAL = re.compile(r'[A-Z0-9]+(_[A-Z0-9]+)*')
 _SCHEMA = re.compile(PREFIX + 'V[0-9]+')
 
 
@@ -96,7 +95,7 @@ def decode_pattern(name: str) -> pat.Pattern:
     if not name.startswith(ACCEPT):
         raise TraitError(f'{name} is not an accept pattern')
     sections = name.removeprefix(ACCEPT).split('__')
-    if len(sections) < 2 or not all(map(_CANONICAL.fullmatch, sections)):
+    if len(sections) < 2 or not all(map(identity.is_canonical, sections)):
         raise TraitError(f'{name} does not read as ACCEPT_PARENT__TYPE')
     conditions = itertools.chain.from_iterable(
         _decode_conditions(name, section) for section in sections[2:]
@@ -224,7 +223,7 @@ def decode_fact(name: str) -> tuple[str, str]:
     :raises TraitError: it stands for none
     """
     fact, _, value = name.removeprefix(FACT).partition('_')
-    if not name.startswith(FACT) or not _CANONICAL.fullmatch(value):
+    if not name.startswith(FACT) or not identity.is_canonical(value):
         raise TraitError(f'{name} does not read as FACT_NAME_VALUE')
     return _fact_name(name, fact), value
 
@@ -234,7 +233,7 @@ def _readable(name: str) -> bool:
         return True
     return any(
         name.startswith(prefix)
-        and _CANONICAL.fullmatch(name.removeprefix(prefix)) is not None
+        and identity.is_canonical(name.removeprefix(prefix))
         for prefix in (PARENT, TYPE, INUSE)
     )
 

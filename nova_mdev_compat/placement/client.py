@@ -104,6 +104,8 @@ class Placement:
 
     Every method raises PlacementError.
 
+    :param send: sends a request; a public attribute, which tests replace to
+        count requests or to let them fail
     :param account: whose rights they are, for errors
     :param config: what says where Placement is, for errors
     """
@@ -114,7 +116,7 @@ class Placement:
         account: str = 'the user in [placement]',
         config: str = 'the [placement] section',
     ):
-        self._send = send
+        self.send = send
         self._account = account
         self._config = config
 
@@ -306,7 +308,7 @@ class Placement:
     def _reach(self, method: str, url: str, body: Any = None) -> Response:
         """Return a response of any status."""
         try:
-            return self._send(method, url, body)
+            return self.send(method, url, body)
         except ks_exceptions.ClientException as exc:
             raise PlacementError(
                 f'Placement does not answer: {exc}; see {self._config} and '

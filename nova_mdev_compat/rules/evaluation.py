@@ -94,7 +94,7 @@ def _outcome(
         found = {
             _encode(rule, one): one
             for one in _patterns(rule, own)
-            if not one.is_empty()
+            if not pat.is_empty(one.conditions)
         }
         if not found:
             reasons = (

@@ -275,7 +275,7 @@ class _FactParser:
             for operand in operands
             if operand.value != model.SAME
         )
-        if pattern.Pattern('X', 'X', literal).is_empty():
+        if pattern.is_empty(literal):
             raise schema.Fault('no version is in this range')
         return tuple(operands)
 

@@ -8,7 +8,7 @@ from oslo_log import log as logging
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.vendors import loader as vendors
+from nova_mdev_compat.vendors import manager as vendors
 
 LOG = logging.getLogger(__name__)
 

@@ -139,7 +139,7 @@ class _Demand:
         return [
             one
             for one in _conditions(self.accepts, own)
-            if not pattern.Pattern('', '', one).is_empty()
+            if not pattern.is_empty(one)
         ]
 
 

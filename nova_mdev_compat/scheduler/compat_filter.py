@@ -82,9 +82,25 @@ class MdevCompatFilter(filters.BaseHostFilter):
     RUN_ON_REBUILD = False
     run_filter_once_per_request = True
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        placement: client.Placement | None = None,
+        live_migrations: Callable[[Any], list[str]] | None = None,
+    ):
+        """Create the filter; Nova passes no arguments.
+
+        Both are public attributes, too, for tests that count or fail what
+        the filter asks for.
+
+        :param placement: reads Placement; by default with the client of the
+            scheduler
+        :param live_migrations: returns the UUIDs of the accepted live
+            migrations of a request's instance, newest first; by default from
+            the cell's database
+        """
         super().__init__()
-        self._placement = client.Placement(_send)
+        self.placement = placement or client.Placement(_send)
+        self.live_migrations = live_migrations or _live_migrations
         self._cache: cachetools.TTLCache[Any, Any] = cachetools.TTLCache(
             CACHE_SIZE, CONF.mdev_compat.cache_ttl
         )
@@ -121,9 +137,9 @@ class MdevCompatFilter(filters.BaseHostFilter):
         neither a clock nor a record left behind shall decide that nothing
         is asked.
         """
-        accepted = _live_migrations(spec_obj)
+        accepted = self.live_migrations(spec_obj)
         for migration in accepted:
-            held = dec.amounts(self._placement.allocations(migration), classes)
+            held = dec.amounts(self.placement.allocations(migration), classes)
             if held:
                 return self._about(spec_obj, migration, held)
         if not accepted or _newest_migration(spec_obj) != accepted[0]:
@@ -351,10 +367,10 @@ class MdevCompatFilter(filters.BaseHostFilter):
     # as old as its requests, and none is made of others that were kept.
 
     def _described(self, uuid: str) -> traits.Description:
-        return traits.describe(self._placement.provider_traits(uuid)[0])
+        return traits.describe(self.placement.provider_traits(uuid)[0])
 
     def _published(self) -> Published:
-        carried = self._placement.carried_traits()
+        carried = self.placement.carried_traits()
         return Published(carried, traits.describe(carried))
 
     def _found(self, queries: Iterable[Iterable[str]]) -> dec.Acceptors:
@@ -362,7 +378,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             {
                 pair
                 for query in some
-                for pair in self._placement.lineage_at(query)
+                for pair in self.placement.lineage_at(query)
             }
             for some in queries
         ]

@@ -3,8 +3,8 @@
 
 A plugin is a class with an entry point in the namespace
 ``nova_mdev_compat.vendors``. It runs in the collector, on the compute host,
-where the vendor's driver is. noop.py is an example to start from, and
-nvidia.py one that does something.
+where the vendor's driver is. noop.py is an example to start from, nvidia.py
+a complete one.
 """
 
 import abc
@@ -23,14 +23,14 @@ Facts = identity.Facts
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """A parent of this host, as its vendor's plugin is asked about it.
+    """A parent of this host, as its vendor's plugin sees it.
 
     :ivar name: libvirt's name, ``pci_0000_84_00_4``
     :ivar parent_id: canonical parent id, ``10DE_2235`` or ``MTTY``
-    :ivar address: PCI address, ``0000:84:00.4``; None where there is none
-    :ivar board: PCI address of the board: the physical function's where the
+    :ivar address: PCI address, ``0000:84:00.4``; None without one
+    :ivar board: PCI address of the board: of the physical function if the
         device is a virtual one, else the same as address
-    :ivar types: mdev types that it has to offer, raw
+    :ivar types: mdev types that it offers, raw
     """
 
     name: str
@@ -41,35 +41,35 @@ class Device:
 
 
 class Vendor(abc.ABC):
-    """Speaks for the devices of one vendor, or of several.
+    """Provides facts of the devices of one vendor, or of several.
 
-    One is made when the collector starts, and asked in every pass, one
-    question at a time, each in a thread of its own; what takes longer than
-    [collector]vendor_timeout is given up. It may raise
-    nova_mdev_compat.exceptions.Failure when it cannot answer now: the devices
-    that it was asked about could not be read, and the next pass asks again.
-    Any other exception is reported as its bug, with the same effect. Nothing
-    that it raises ever makes a device compatible, or keeps another plugin's
-    devices from being judged. If it raises when it is made, it is made in the
-    next pass; exceptions.BadInput, or oslo.config's errors, end the collector
-    then: somebody has to put options right first.
+    The collector creates one when it starts. It asks it in every pass, one
+    question at a time, each in a thread of its own, and gives up after
+    [collector]vendor_timeout. A plugin that cannot answer now may raise
+    nova_mdev_compat.exceptions.Failure: the devices of the question could not
+    be read, and the next pass asks again. Any other exception is reported as
+    a bug in the plugin, with the same effect. No exception makes a device
+    compatible, or affects the devices of another plugin. A plugin that raises
+    when it is created is created in the next pass. exceptions.BadInput and
+    errors of oslo.config end the collector instead: an operator must correct
+    the options.
 
     :param conf: the collector's options. A plugin registers its own, in a
         group of its own.
     """
 
     #: PCI vendor ids, or subsystems of devices without, as in rule files:
-    #: ``10de``, ``mtty``. No two plugins may speak for the same.
+    #: ``10de``, ``mtty``. No two plugins may declare the same.
     vendors: ClassVar[frozenset[str]]
 
-    #: The facts that it gives, each with a line about what it is. A name is
-    #: lower case letters and digits; one that ends in ``version`` compares
-    #: as a version. It may not be one of the collector's own
-    #: (identity.FACTS).
+    #: The facts that it provides, each with a line of description. A name
+    #: has lower case letters and digits; a fact whose name ends in
+    #: ``version`` compares as a version. The collector's own facts
+    #: (identity.FACTS) are not allowed.
     fact_names: ClassVar[Mapping[str, str]]
 
-    #: All values of those of these facts that have few, raw: so that a rule
-    #: with another one is found. A fact that is not in it may have any.
+    #: All values, raw, of facts that have few: a rule with another value is
+    #: reported. A fact that is not listed may have any value.
     fact_values: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -82,11 +82,12 @@ class Vendor(abc.ABC):
     ) -> Mapping[str, Facts | exceptions.Failure]:
         """Return what is known of devices, by name.
 
-        A Failure in place of Facts says that this device could not be read
-        now; the others are not affected. To raise one says so of all.
+        A Failure in place of Facts means that this device could not be read
+        now; the others are not affected. To raise a Failure means the same
+        for all of them.
 
-        They are asked about all at once, so that a library can be opened and
-        closed again: one that stays open keeps its driver from being
+        The question is about all devices at once, so that a library can be
+        opened and closed again: while it is open, its driver cannot be
         upgraded.
 
         :param devices: parents of its vendors, at least one
@@ -97,11 +98,11 @@ class Vendor(abc.ABC):
         device: Device,
         target: identity.Identity,
     ) -> Collection[pattern.Pattern] | None:
-        """Return which source devices may land on a device.
+        """Return which source devices a device accepts.
 
-        Patterns over a source of the same vendor, which replace what rule
-        files say for this device; none at all means that it accepts nothing.
-        The default, None, leaves the answer to the rule files.
+        Patterns over a source of the same vendor, which replace the rule
+        files for this device. An empty collection accepts nothing. None, the
+        default, leaves the answer to the rule files.
 
         :param target: the device in its role as a target: parent id, mdev
             type and all its facts, canonical

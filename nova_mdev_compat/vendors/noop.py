@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin that speaks for nobody: an example to start from.
+"""A plugin without a vendor: an example to start from.
 
 Copy it into a package of your own, name your vendor id in ``vendors``, and
 declare an entry point::
@@ -7,8 +7,8 @@ declare an entry point::
     [project.entry-points."nova_mdev_compat.vendors"]
     acme = "acme_mdev:Acme"
 
-The collector finds it when it is next started; ``nova-mdev-collector
-dry-run`` shows what it says.
+The collector finds it at its next start; ``nova-mdev-collector dry-run``
+shows what it provides.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,12 +24,12 @@ OPTS = [cfg.StrOpt('firmware', help='Fact that the example gives.')]
 
 
 class NoOp(base.Vendor):
-    """Gives one fact, and leaves the answer to the rule files."""
+    """Provides one fact, and leaves the answer to the rule files."""
 
-    # Nobody, so that it is never asked. Yours says frozenset({'1234'}).
+    # None, so that it is never asked. Yours has frozenset({'1234'}).
     vendors = frozenset()
 
-    # Every fact that facts() may give. A rule may then say
+    # Every fact that facts() may return. A rule may then have
     # "firmwareversion: same", or {at_least: "2.1"}.
     fact_names = {'firmwareversion': 'version of the firmware of the board'}
 
@@ -44,8 +44,8 @@ class NoOp(base.Vendor):
         """Ask the driver, here an option, about each device."""
         firmware = self.conf.noop_vendor.firmware
         if firmware is None:
-            # A fact that is not known is said to be so: rules that need it
-            # then accept nothing, and the operator reads why.
+            # Rules that need the fact accept nothing, and the operator reads
+            # this reason.
             found = base.Facts(
                 unknown={'firmwareversion': 'set [noop_vendor]firmware'}
             )
@@ -60,9 +60,8 @@ class NoOp(base.Vendor):
     ) -> Collection[pattern.Pattern] | None:
         """Leave the answer to rule files.
 
-        A vendor that prefers to answer by code returns patterns instead;
-        this one is what "the same board, the same type, firmware from 2.0
-        on" looks like::
+        A vendor that answers in code returns patterns instead. This is "the
+        same board, the same type, firmware 2.0 or later"::
 
             return [pat.Pattern(target.parent, target.type, (
                 pat.Condition('firmwareversion', pat.Op.GE, '2_0'),))]

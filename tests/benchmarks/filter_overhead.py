@@ -116,7 +116,9 @@ class Cloud:
             trees.patterns_of_others(PATTERNS),
         )
         return scheduler.our_filter(
-            client.Placement(placement.send), scenario.cached
+            client.Placement(placement.send),
+            answers.MIGRATION,
+            scenario.cached,
         )
 
     @functools.lru_cache  # noqa: B019

@@ -5,7 +5,6 @@ from nova.scheduler import filters
 
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.placement import client
 from nova_mdev_compat.scheduler import candidates
 from nova_mdev_compat.scheduler import compat_filter
 
@@ -22,11 +21,13 @@ class NaiveFilter(filters.BaseHostFilter):
 
     def __init__(self):
         super().__init__()
-        self._placement = client.Placement(compat_filter._send)
+        ours = compat_filter.MdevCompatFilter()
+        self._placement = ours.placement
+        self._live_migrations = ours.live_migrations
 
     def filter_all(self, filter_obj_list, spec_obj):
         hosts = list(filter_obj_list)
-        (migration,) = compat_filter._live_migrations(spec_obj)
+        (migration,) = self._live_migrations(spec_obj)
         held = candidates.amounts(
             self._placement.allocations(migration), CLASSES
         )

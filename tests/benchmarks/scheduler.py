@@ -44,19 +44,19 @@ def configure(migration):
     CONF([], project='nova', default_config_files=[])
     CONF.set_override('service_down_time', 86400)  # here nobody reports
     objects.register_all()
-    compat_filter._live_migrations = lambda spec_obj: [migration]
     compat_filter._newest_migration = lambda spec_obj: migration
 
 
-def our_filter(placement, cached):
+def our_filter(placement, migration, cached):
     """Return the filter with another way to Placement.
 
+    :param migration: UUID of the only live migration of any instance
     :param cached: it may use an answer twice
     """
     CONF.set_override('cache_ttl', 3600 if cached else 0, 'mdev_compat')
-    found = compat_filter.MdevCompatFilter()
-    found._placement = placement
-    return found
+    return compat_filter.MdevCompatFilter(
+        placement, lambda spec_obj: [migration]
+    )
 
 
 def host_state(number, uuid):

@@ -176,19 +176,16 @@ class MdevCompatTestCase(
 
     def _count_requests(self):
         """Return a list that takes the URLs that the filter asks for."""
-        urls, original = [], compat_filter._send
+        urls = []
 
-        def counting(method, url, body):
+        def counting(send, method, url, body):
             urls.append(url)
-            return original(method, url, body)
+            return send(method, url, body)
 
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'nova_mdev_compat.scheduler.compat_filter._send', counting
-            )
-        )
         for host_filter in self.our_filters():
-            host_filter._placement._send = counting
+            host_filter.placement.send = functools.partial(
+                counting, host_filter.placement.send
+            )
         return urls
 
     def fail_requests(self, part):
@@ -202,24 +199,22 @@ class MdevCompatTestCase(
             return ServerError() if part in url else send(method, url, body)
 
         for host_filter in self.our_filters():
-            host_filter._placement._send = functools.partial(
-                fails, host_filter._placement._send
+            host_filter.placement.send = functools.partial(
+                fails, host_filter.placement.send
             )
 
     def _count_lookups(self):
         """Return a list of instances looked up in the database."""
-        found, original = [], compat_filter._live_migrations
+        found = []
 
-        def counting(spec_obj):
+        def counting(live_migrations, spec_obj):
             found.append(spec_obj.instance_uuid)
-            return original(spec_obj)
+            return live_migrations(spec_obj)
 
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'nova_mdev_compat.scheduler.compat_filter._live_migrations',
-                counting,
+        for host_filter in self.our_filters():
+            host_filter.live_migrations = functools.partial(
+                counting, host_filter.live_migrations
             )
-        )
         return found
 
     def _record_destination_checks(self):

@@ -19,12 +19,11 @@ import fixtures
 from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.vendors import base
-from nova_mdev_compat.vendors import consult
-from nova_mdev_compat.vendors import loader
+from nova_mdev_compat.vendors import manager
+from nova_mdev_compat.vendors import nvidia
 from tests.functional import collector_base
 from tests.functional import nvml
 from tests.functional import service_base
-from tests.unit import packages
 
 FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
 FACTS = {
@@ -443,14 +442,13 @@ class SickTest(NvidiaTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(packages.Packages()).install(
-            'other', loader.NAMESPACE, {'other': f'{__name__}:Other'}
-        )
         conf = collector.COMMAND.new_config()
         conf([], default_config_files=[], default_config_dirs=[])
         # NVML has eight tenths of that.
         conf.set_override('vendor_timeout', 10, 'collector')
-        self.vendors = consult.Vendors(conf)
+        self.vendors = manager.Vendors(
+            conf, {'nvidia': nvidia.Nvidia, 'other': Other}
+        )
 
     def facts(self):
         """Return facts of each board, or a text: why it cannot be read."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens where there is no answer."""
 
-import fixtures
+import functools
+
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_db import exception as db_exception
 
@@ -309,19 +310,22 @@ class FaultTest(PolicyTestCase):
         self.start_host('src', Board(0))
         self.start_host('good', Board(0))
         self.server = self.boot('src')
+        self.sends = [
+            (host_filter, host_filter.placement.send)
+            for host_filter in self.our_filters()
+        ]
 
     def fail(self, at, fault):
         """Let the filter's request number ``at`` fail."""
-        original = compat_filter._send
         count = iter(range(100))
 
-        def send(method, url, body):
+        def fails(send, method, url, body):
             if next(count) == at:
                 return fault()
-            return original(method, url, body)
+            return send(method, url, body)
 
-        for host_filter in self.our_filters():
-            host_filter._placement._send = send
+        for host_filter, send in self.sends:
+            host_filter.placement.send = functools.partial(fails, send)
 
     def answer_500(self):
         return base.ServerError()
@@ -365,12 +369,8 @@ class FaultTest(PolicyTestCase):
         def broken(spec_obj):
             raise db_exception.DBConnectionError('gone away')
 
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'nova_mdev_compat.scheduler.compat_filter._live_migrations',
-                broken,
-            )
-        )
+        for host_filter in self.our_filters():
+            host_filter.live_migrations = broken
         self.assert_no_valid_host(self.server)
         self.assertIn('gone away', self.log())
         self.assert_calm()

@@ -179,8 +179,8 @@ class RequestIdTest(RecordsTestCase):
         executor = futures.ThreadPoolExecutor(1)
         self.addCleanup(executor.shutdown)
         (host_filter,) = self.our_filters()
-        send = host_filter._placement._send
-        host_filter._placement._send = lambda *args: executor.submit(
+        send = host_filter.placement.send
+        host_filter.placement.send = lambda *args: executor.submit(
             send, *args
         ).result()
         self.written = io.StringIO()

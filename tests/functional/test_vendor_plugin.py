@@ -321,7 +321,8 @@ class BrokenTest(PluginTestCase):
             """)
         self.assert_failed(
             "vendor plugin 'acme', asked for facts: "
-            'RuntimeError: no board; this is a bug of it'
+            'RuntimeError: no board; this is a bug in the '
+            'plugin'
         )
 
     def test_ends_the_process_in_facts(self):
@@ -331,7 +332,7 @@ class BrokenTest(PluginTestCase):
             """)
         self.assert_failed(
             "vendor plugin 'acme', asked for facts: "
-            'SystemExit: 0; this is a bug of it'
+            'SystemExit: 0; this is a bug in the plugin'
         )
 
     def test_raises_in_accepts(self):
@@ -343,7 +344,7 @@ class BrokenTest(PluginTestCase):
         self.assert_failed(
             {
                 board: f"vendor plugin 'acme', asked what {board} accepts: "
-                'RuntimeError: no board; this is a bug of it'
+                'RuntimeError: no board; this is a bug in the plugin'
                 for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
             }
         )
@@ -355,7 +356,8 @@ class BrokenTest(PluginTestCase):
             """)
         self.assert_failed(
             "vendor plugin 'acme', when it was started: "
-            'RuntimeError: no library; this is a bug of it'
+            'RuntimeError: no library; this is a bug in the '
+            'plugin'
         )
 
     def test_breaks_its_contract(self):
@@ -368,7 +370,7 @@ class BrokenTest(PluginTestCase):
             {
                 board: "vendor plugin 'acme' breaks its contract for "
                 f"{board}: it answered the fact 'driver', which its "
-                'fact_names does not announce'
+                'fact_names do not declare'
                 for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
             }
         )
@@ -428,7 +430,7 @@ class BrokenTest(PluginTestCase):
         self.install('acme', PLUGIN.replace('1b36', '1B36'))
         self.assert_not_used(
             "[collector]vendor_plugins: plugins 'acme' and 'good' both "
-            "speak for vendor '1b36'; name only one of them"
+            "declare vendor '1b36'; name only one of them"
         )
 
     def test_another_one_is_named(self):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages that are installed for one test."""
 
+import functools
 import importlib
+from importlib import metadata
 import pathlib
 import sys
 import textwrap
@@ -14,11 +16,14 @@ class Packages(fixtures.Fixture):
     """Packages that are installed for one test.
 
     :param modules: texts of the modules that they have, as for write
+    :param beside_ours: entry points of all installed packages are found, too;
+        that takes a while
     """
 
-    def __init__(self, modules=None):
+    def __init__(self, modules=None, beside_ours=False):
         super().__init__()
         self._modules = modules or {}
+        self._beside_ours = beside_ours
 
     def _setUp(self):
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -31,6 +36,15 @@ class Packages(fixtures.Fixture):
                 'stevedore._cache.get_group_all', cache.get_group_all
             )
         )
+        if not self._beside_ours:
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    'importlib.metadata.distributions',
+                    functools.partial(
+                        metadata.distributions, path=[str(self.home)]
+                    ),
+                )
+            )
         self.useFixture(
             fixtures.MonkeyPatch(
                 'stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE', {}

@@ -22,7 +22,7 @@ from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reload
 from nova_mdev_compat.vendors import base
-from nova_mdev_compat.vendors import consult
+from nova_mdev_compat.vendors import manager
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Reader:
         self._conf = conf
         self._types = nova_types.mdev_types(conf, conf.collector.sysfs_root)
         self._libvirt = _libvirt(conf.collector)
-        self._vendors = consult.Vendors(conf)
+        self._vendors = manager.Vendors(conf)
         self.rules = reload.Rules(
             conf.collector.rules_dirs, self._vendors.classes
         )

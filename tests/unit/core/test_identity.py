@@ -281,3 +281,31 @@ class IdentityTest(testtools.TestCase):
             {'host_os': 'x'},
         )
         self.assertIn("fact host_os: 'host_os' is not a fact name", str(exc))
+
+
+@ddt.ddt
+class FactsTest(testtools.TestCase):
+    @ddt.data(
+        None,
+        [('ecc', 'on')],
+        'driver is not loaded',
+        {'ecc': None},
+        {'ecc': True},
+        {'ecc': 94.02},
+        {'ecc': b'on'},
+        {'ecc': ['on']},
+        {None: 'on'},
+        {5: 'on'},
+    )
+    def test_texts_only(self, some):
+        for parts in ((some,), ({}, some)):
+            error = self.assertRaises(TypeError, identity.Facts, *parts)
+            self.assertEqual(
+                f'{some!r} is not a mapping of texts to texts', str(error)
+            )
+
+    def test_a_mapping_that_changes_later(self):
+        values = {'ecc': 'on'}
+        facts = identity.Facts(values)
+        values['ecc'] = 'off'
+        self.assertEqual({'ecc': 'on'}, facts.values)

@@ -167,6 +167,39 @@ class JudgeTest(testtools.TestCase):
 
 @ddt.ddt
 class PatternTest(testtools.TestCase):
+    @ddt.data(
+        {'parent': '10de_2235'},
+        {'parent': ''},
+        {'parent': 'A__B'},
+        {'type': 'NVIDIA-558'},
+        {'type': 'A_'},
+        {'conditions': (pat.Condition('my_fact', pat.Op.IS, 'X'),)},
+        {'conditions': (pat.Condition('Os', pat.Op.IS, 'A'),)},
+        {'conditions': (pat.Condition('os', pat.Op.IS, 'on'),)},
+        {'conditions': (pat.Condition('os', pat.Op.IS, ''),)},
+        {'conditions': (pat.Condition('os', pat.Op.IS, 'A__B'),)},
+    )
+    def test_not_canonical_is_refused(self, changes):
+        parts = {'parent': '10DE_2235', 'type': 'NVIDIA_558', **changes}
+        self.assertRaises(identity.IdentityError, pat.Pattern, **parts)
+
+    @ddt.data(
+        {'parent': None},
+        {'parent': ['10DE_2235']},
+        {'type': b'NVIDIA_558'},
+        {'conditions': 'os'},
+        {'conditions': None},
+        {'conditions': (('os', pat.Op.IS, 'X'),)},
+        {'conditions': (pat.Condition('os', 'IS', 'X'),)},
+        {'conditions': (pat.Condition('ecc', pat.Op.IS, True),)},
+        {'conditions': (pat.Condition(5, pat.Op.IS, 'X'),)},
+    )
+    def test_parts_of_another_type_are_refused(self, changes):
+        parts = {'parent': '10DE_2235', 'type': 'NVIDIA_558', **changes}
+        self.assertRaises(
+            (AttributeError, KeyError, TypeError), pat.Pattern, **parts
+        )
+
     def test_order_and_repetition_of_conditions_do_not_matter(self):
         one = pattern('ecc IS on', 'driver LE 550', 'driver GE 535')
         other = pattern(
@@ -194,8 +227,10 @@ class PatternTest(testtools.TestCase):
         ('driver GE 535', 'driver NE N_A'),
     )
     def test_empty(self, conditions):
-        self.assertTrue(pattern(*conditions).is_empty())
-        self.assertTrue(pattern(*reversed(conditions)).is_empty())
+        self.assertTrue(pat.is_empty(pattern(*conditions).conditions))
+        self.assertTrue(
+            pat.is_empty(pattern(*reversed(conditions)).conditions)
+        )
 
     @ddt.data(
         (),
@@ -208,7 +243,7 @@ class PatternTest(testtools.TestCase):
         ('driver NE 550',),
     )
     def test_not_empty(self, conditions):
-        self.assertFalse(pattern(*conditions).is_empty())
+        self.assertFalse(pat.is_empty(pattern(*conditions).conditions))
 
     @hypothesis.given(
         strategies.version_ops,
@@ -227,4 +262,4 @@ class PatternTest(testtools.TestCase):
             ),
         )
         source = identity.Identity('MTTY', 'X', frozenset({('driver', found)}))
-        self.assertFalse(some.is_empty() and some.judge(source))
+        self.assertFalse(pat.is_empty(some.conditions) and some.judge(source))

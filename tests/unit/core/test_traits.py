@@ -83,21 +83,6 @@ class PatternTest(testtools.TestCase):
         self.assertIn('has 256 characters, Placement takes 255', str(exc))
 
     @ddt.data(
-        pattern(parent='10de_2235'),
-        pattern(mdev_type='NVIDIA-558'),
-        pattern(parent=''),
-        pattern(parent='A__B'),
-        pattern(mdev_type='A_'),
-        pattern(('my_fact', OP.IS, 'X')),
-        pattern(('os', OP.IS, 'on')),
-        pattern(('os', OP.IS, '')),
-        pattern(('os', OP.IS, 'A__B')),
-        pattern(('Os', OP.IS, 'A')),
-    )
-    def test_not_canonical_is_refused(self, value):
-        self.assertRaises(traits.TraitError, traits.encode_pattern, value)
-
-    @ddt.data(
         ('CUSTOM_MDEV_TYPE_X', 'is not an accept pattern'),
         (ACCEPT, 'does not read as ACCEPT_PARENT__TYPE'),
         (ACCEPT + 'MTTY', 'does not read as ACCEPT_PARENT__TYPE'),

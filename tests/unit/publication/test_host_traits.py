@@ -203,7 +203,7 @@ class PluginTest(testtools.TestCase):
         self.assertEqual(one(**changes), self.one(self.pattern, **changes))
 
     def test_a_pattern_that_no_trait_can_carry(self):
-        """consult.py has refused it before, with the plugin's name."""
+        """vendors/manager.py has refused it before, naming the plugin."""
         self.assertIn(
             'node device pci_0: ',
             str(

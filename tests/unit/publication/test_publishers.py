@@ -29,6 +29,29 @@ PLUGINS = {
 }
 
 
+def load(test, name, **options):
+    """Return the publisher that the options of a test name."""
+    conf = collector.COMMAND.new_config()
+    conf([], default_config_files=[], default_config_dirs=[])
+    for key, value in {'publisher': name, **options}.items():
+        conf.set_override(key, value, 'collector')
+        # The group, with what is overridden, is that of any conf.
+        test.addCleanup(conf.clear_override, key, 'collector')
+    return publishers.load(conf)
+
+
+class OursTest(testtools.TestCase):
+    def test_ours(self):
+        self.assertIsInstance(
+            load(self, 'provider_config', provider_config_file='/a.yaml'),
+            provider_config.ProviderConfigPublisher,
+        )
+        # It is found, and looks for credentials.
+        error = self.assertRaises(exceptions.BadInput, load, self, 'placement')
+        self.assertIn('[placement]auth_type', str(error))
+        self.assertTrue(placement.PlacementPublisher)
+
+
 @ddt.ddt
 class LoadTest(testtools.TestCase):
     def setUp(self):
@@ -48,36 +71,17 @@ class LoadTest(testtools.TestCase):
             },
         )
 
-    def load(self, name, **options):
-        conf = collector.COMMAND.new_config()
-        conf([], default_config_files=[], default_config_dirs=[])
-        for key, value in {'publisher': name, **options}.items():
-            conf.set_override(key, value, 'collector')
-            # The group, with what is overridden, is that of any conf.
-            self.addCleanup(conf.clear_override, key, 'collector')
-        return publishers.load(conf)
-
     def refuse(self, name):
-        error = self.assertRaises(exceptions.BadInput, self.load, name)
+        error = self.assertRaises(exceptions.BadInput, load, self, name)
         self.assertIn('[collector]publisher', str(error))
         self.assertIn(name, str(error))
         # The message says it all.
         self.assertEqual('', self.log.output)
         return str(error)
 
-    def test_ours(self):
-        self.assertIsInstance(
-            self.load('provider_config', provider_config_file='/a.yaml'),
-            provider_config.ProviderConfigPublisher,
-        )
-        # It is found, and looks for credentials.
-        error = self.assertRaises(exceptions.BadInput, self.load, 'placement')
-        self.assertIn('[placement]auth_type', str(error))
-        self.assertTrue(placement.PlacementPublisher)
-
     def test_another(self):
         """Broken plugins of other names are nobody's business."""
-        self.assertEqual('a_plugin_good', type(self.load('good')).__module__)
+        self.assertEqual('a_plugin_good', type(load(self, 'good')).__module__)
 
     def test_not_all_of_them(self):
         self.assertIn('name one publisher', self.refuse('*'))
@@ -93,7 +97,7 @@ class LoadTest(testtools.TestCase):
     def test_one_installed_twice(self):
         """The same entry point is one plugin."""
         self.install('copy', {'good': 'good'})
-        self.assertEqual('a_plugin_good', type(self.load('good')).__module__)
+        self.assertEqual('a_plugin_good', type(load(self, 'good')).__module__)
 
     @ddt.data(
         ('raises', 'broken at import'),

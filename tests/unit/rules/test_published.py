@@ -19,7 +19,7 @@ from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import parser
-from nova_mdev_compat.vendors import loader as vendors
+from nova_mdev_compat.vendors import manager as vendors
 from nova_mdev_compat.vendors import nvidia
 from tests.unit import samples
 

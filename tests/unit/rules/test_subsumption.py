@@ -390,6 +390,7 @@ class PropertyTest(testtools.TestCase):
     def test_what_is_covered_is_accepted(self):
         count = collections.Counter()
 
+        @hypothesis.settings(max_examples=200)
         @hypothesis.given(strategies.near_rules, st.data())
         def check(wide, data):
             narrow = data.draw(

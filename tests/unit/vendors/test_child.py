@@ -29,12 +29,11 @@ child.Child('a_plugin_lib', {timeout}).ask({question!r})
 """
 #: Leaves its process id, starts another process, and hangs.
 HANG = """
-import os, pathlib, subprocess, sys, time
+import os, pathlib, subprocess, time
 
 def answer(path):
     yield 'first'
-    other = subprocess.Popen([sys.executable, '-c',
-                              'import time; time.sleep(1000)'])
+    other = subprocess.Popen(['sleep', '1000'])
     part = pathlib.Path(path + '.part')
     part.write_text(f'{os.getpid()} {other.pid}')
     part.rename(path)
@@ -108,15 +107,15 @@ class AnswerTest(ChildTestCase):
         self.packages.write('lib', 'def answer(question):\n    yield "newer"')
         self.assertEqual(('newer',), asked.ask(None).items)
 
-    @ddt.data(
-        'print("[1]", flush=True)',
-        'os.write(1, b"[1]\\n")',
-        'os.system("echo [1]")',
-        'os.write(2, b"[1]\\n")',
-        # More than a pipe holds.
-        'os.write(1, b"[1]\\n" * 100000)',
-        'sys.stdin.read()',
+    @ddt.named_data(
+        ['print', 'print("[1]", flush=True)'],
+        ['stdout', 'os.write(1, b"[1]\\n")'],
+        ['another_process', 'os.system("echo [1]")'],
+        ['stderr', 'os.write(2, b"[1]\\n")'],
+        ['more_than_a_pipe_holds', 'os.write(1, b"[1]\\n" * 100000)'],
+        ['reads', 'sys.stdin.read()'],
     )
+    @ddt.unpack
     def test_what_is_printed_is_no_answer(self, noise):
         self.assertEqual(
             child.Answers((2,), None),
@@ -170,49 +169,73 @@ class TroubleTest(ChildTestCase):
         self.assertEqual(items, found.items)
         self.assertRegex(found.trouble, f'^{regex}$')
 
-    @ddt.data(
-        (
+    @ddt.named_data(
+        [
+            'raises',
             'raise ValueError("no board")',
             'ended with status 1; it said: ValueError: no board',
-        ),
-        ('sys.exit(3)', 'ended with status 3'),
-        ('os._exit(4)', 'ended with status 4'),
-        ('yield object()', 'ended with status 1; it said: TypeError: .*'),
-        ('import ctypes; ctypes.string_at(0)', 'was ended by SIGSEGV'),
-        ('os.abort()', 'was ended by SIGABRT'),
-        ('os.kill(os.getpid(), 9)', 'was ended by SIGKILL'),
-        ('os.kill(os.getpid(), 40)', 'was ended by signal 40'),
-        (
+        ],
+        ['exits', 'sys.exit(3)', 'ended with status 3'],
+        ['exits_at_once', 'os._exit(4)', 'ended with status 4'],
+        [
+            'no_json',
+            'yield object()',
+            'ended with status 1; it said: TypeError: .*',
+        ],
+        [
+            'segfault',
+            'import ctypes; ctypes.string_at(0)',
+            'was ended by SIGSEGV',
+        ],
+        ['aborts', 'os.abort()', 'was ended by SIGABRT'],
+        ['killed', 'os.kill(os.getpid(), 9)', 'was ended by SIGKILL'],
+        [
+            'real_time_signal',
+            'os.kill(os.getpid(), 40)',
+            'was ended by signal 40',
+        ],
+        [
+            'noise_not_in_utf_8',
             'os.write(2, b"free(): \\xff\\n\\n"); os.abort()',
             'was ended by SIGABRT; it said: free\\(\\): \ufffd',
-        ),
-        (
+        ],
+        [
+            'long_noise',
             'print("x" * 10**6, flush=True); os.abort()',
             'was ended by SIGABRT; it said: x{200}',
-        ),
+        ],
     )
     @ddt.unpack
     def test_ending(self, body, regex):
         """What it has answered before counts."""
         self.assert_trouble(regex, self.answers(f'yield "first"\n{body}'))
 
-    @ddt.data(
-        (
+    @ddt.named_data(
+        [
+            'missing',
             'import a_library_that_is_not_there',
             'ended with status 1; it said: ModuleNotFoundError: No module '
             "named 'a_library_that_is_not_there'",
-        ),
-        ('', 'ended with status 1; it said: AttributeError: .*'),
+        ],
+        ['empty', '', 'ended with status 1; it said: AttributeError: .*'],
     )
     @ddt.unpack
     def test_module(self, text, regex):
         self.assert_trouble(regex, self.child(text).ask(None), ())
 
-    @ddt.data(
-        (b'"first"\n[1', r"answered what is no JSON: b'\[1'"),
-        (b'"first"\nnvml: hello\n2\n', "answered what is no JSON: b'nvml: .*"),
-        (b'"first"\n\xff\n', 'answered what is no JSON: .*'),
-        (b'"first"\n' + b'[' * 10**6 + b'\n', 'answered what is no JSON: .*'),
+    @ddt.named_data(
+        ['half', b'"first"\n[1', r"answered what is no JSON: b'\[1'"],
+        [
+            'text',
+            b'"first"\nnvml: hello\n2\n',
+            "answered what is no JSON: b'nvml: .*",
+        ],
+        ['bytes', b'"first"\n\xff\n', 'answered what is no JSON: .*'],
+        [
+            'deep',
+            b'"first"\n' + b'[' * 10**6 + b'\n',
+            'answered what is no JSON: .*',
+        ],
     )
     @ddt.unpack
     def test_no_answer(self, text, regex):
@@ -271,10 +294,10 @@ class HangTest(ChildTestCase):
         return map(int, self.pids.read_text().split())
 
     def test_killed_with_all_that_it_has_started(self):
-        asked = self.child(HANG, timeout=5)
+        asked = self.child(HANG, timeout=2.5)
         self.assertEqual(
             child.Answers(
-                ('first',), 'did not answer within 4 seconds and was killed'
+                ('first',), 'did not answer within 2 seconds and was killed'
             ),
             asked.ask(str(self.pids)),
         )
@@ -288,14 +311,14 @@ class HangTest(ChildTestCase):
             'def answer(question):\n'
             '    time.sleep(question)\n'
             '    yield "first"\n',
-            timeout=5,
+            timeout=2.5,
         )
         self.assertIn('was killed', asked.ask(1000).trouble)
         self.assertEqual(child.Answers(('first',), None), asked.ask(0))
 
     def test_does_not_end(self):
         """As one in an uninterruptible call does not."""
-        asked = self.child(HANG, timeout=5)
+        asked = self.child(HANG, timeout=2.5)
         with fixtures.MonkeyPatch('os.killpg', lambda *args: None):
             found = asked.ask(str(self.pids))
         pid, _ = self.two()
@@ -303,7 +326,7 @@ class HangTest(ChildTestCase):
         self.assertEqual(
             child.Answers(
                 ('first',),
-                'did not answer within 4 seconds, was killed, and '
+                'did not answer within 2 seconds, was killed, and '
                 f'has not ended: it hangs in the kernel (process {pid})',
             ),
             found,

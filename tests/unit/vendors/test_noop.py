@@ -7,10 +7,8 @@ import testtools
 from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.vendors import base
-from nova_mdev_compat.vendors import consult
-from nova_mdev_compat.vendors import loader
+from nova_mdev_compat.vendors import manager
 from nova_mdev_compat.vendors import noop
-from tests.unit import packages
 
 BOARD = base.Device(
     'pci_0000_03_00_0',
@@ -32,25 +30,15 @@ class Copy(noop.NoOp):
 class NoOpTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        installed = self.useFixture(packages.Packages())
-        installed.install(
-            'copy', loader.NAMESPACE, {'copy': f'{__name__}:Copy'}
-        )
         self.conf = collector.COMMAND.new_config()
         self.conf([], default_config_files=[], default_config_dirs=[])
 
-    def start(self, name):
-        self.conf.set_override('vendor_plugins', [name], 'collector')
-        self.addCleanup(
-            self.conf.clear_override, 'vendor_plugins', 'collector'
-        )
-        return consult.Vendors(self.conf)
+    def start(self, plugin):
+        return manager.Vendors(self.conf, {'acme': plugin})
 
-    def test_speaks_for_nobody(self):
-        classes = loader.load(['noop'])
-        self.assertEqual({'noop': noop.NoOp}, classes)
-        self.assertEqual({}, loader.by_vendor(classes))
-        vendors = self.start('noop')
+    def test_has_no_vendor(self):
+        self.assertEqual({}, manager.by_vendor({'noop': noop.NoOp}))
+        vendors = self.start(noop.NoOp)
         self.assertIsNone(vendors.name_for(BOARD))
         self.assertEqual({}, vendors.facts([BOARD]))
 
@@ -65,11 +53,11 @@ class NoOpTest(testtools.TestCase):
                     {}, {'firmwareversion': 'set [noop_vendor]firmware'}
                 )
             },
-            self.start('copy').facts([BOARD]),
+            self.start(Copy).facts([BOARD]),
         )
 
     def test_a_copy_gives_its_fact(self):
-        vendors = self.start('copy')
+        vendors = self.start(Copy)
         self.conf.set_override('firmware', '2.1', 'noop_vendor')
         self.addCleanup(self.conf.clear_override, 'firmware', 'noop_vendor')
         self.assertEqual(
@@ -78,10 +66,10 @@ class NoOpTest(testtools.TestCase):
         )
 
     def test_a_copy_leaves_the_answer_to_the_rules(self):
-        self.assertIsNone(self.start('copy').accepts(BOARD, TARGET))
+        self.assertIsNone(self.start(Copy).accepts(BOARD, TARGET))
 
-    @ddt.data('noop', 'copy')
-    def test_is_made_as_often_as_one_likes(self, name):
+    @ddt.data(noop.NoOp, Copy)
+    def test_is_made_as_often_as_one_likes(self, plugin):
         """The service makes one in each of its processes."""
-        self.start(name)
-        self.start(name)
+        self.start(plugin)
+        self.start(plugin)

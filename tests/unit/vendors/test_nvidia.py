@@ -15,7 +15,7 @@ from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import child
-from nova_mdev_compat.vendors import loader
+from nova_mdev_compat.vendors import manager
 from nova_mdev_compat.vendors import nvidia
 from nova_mdev_compat.vendors import nvml
 
@@ -88,9 +88,9 @@ class PluginTest(PluginTestCase):
     def test_loads(self):
         """It keeps the contract, library or not."""
         self.bindings(NO_BINDINGS)
-        classes = loader.load(['nvidia'])
+        classes = manager.check({'nvidia': nvidia.Nvidia})
         self.assertEqual({'nvidia': nvidia.Nvidia}, dict(classes))
-        self.assertEqual({'10DE': 'nvidia'}, loader.by_vendor(classes))
+        self.assertEqual({'10DE': 'nvidia'}, manager.by_vendor(classes))
 
     @ddt.data('ecc', 'mig', 'gsp', 'migration')
     def test_tokens(self, name):
