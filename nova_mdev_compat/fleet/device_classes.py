@@ -43,10 +43,6 @@ class PublishedClass(equivalence.DeviceClass):
         return Offer(frozenset(self.accepts), self.serves).judge(source)
 
 
-#: The name before there was one class of equal devices.
-Kind = PublishedClass
-
-
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """Whether one class accepts a source of another.

@@ -94,7 +94,7 @@ def _pairs(rows: list[list[device_classes.Cell]]) -> Table:
 
 
 def _matrix(
-    found: tuple[device_classes.Kind, ...],
+    found: tuple[device_classes.PublishedClass, ...],
     rows: list[list[device_classes.Cell]],
 ) -> Table:
     labels = tuple(f'to {kind.label}' for kind in found)
@@ -111,7 +111,9 @@ def _matrix(
     return (*KINDS, *labels), told
 
 
-def _row(kind: device_classes.Kind, what: str, signs: Any) -> tuple[Any, ...]:
+def _row(
+    kind: device_classes.PublishedClass, what: str, signs: Any
+) -> tuple[Any, ...]:
     return (kind.label, what, len(kind.by_host), len(kind.members), *signs)
 
 

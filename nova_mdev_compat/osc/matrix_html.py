@@ -74,7 +74,7 @@ class Legend:
     :ivar differing: names of the other facts, in order
     """
 
-    def __init__(self, kinds: Iterable[device_classes.Kind]):
+    def __init__(self, kinds: Iterable[device_classes.PublishedClass]):
         sources: set[identity.Identity] = set()
         first: dict[tuple[identity.Identity, ...], str] = {}
         #: Kinds with the sources of an earlier kind. They differ only in
@@ -111,7 +111,7 @@ class Legend:
         ]
 
     def values(
-        self, kind: device_classes.Kind, source: identity.Identity
+        self, kind: device_classes.PublishedClass, source: identity.Identity
     ) -> dict[str, str]:
         """Return a source by attribute; empty where an attribute is absent."""
         values = {
@@ -132,7 +132,7 @@ class Legend:
         return values
 
     def source_text(
-        self, kind: device_classes.Kind, source: identity.Identity
+        self, kind: device_classes.PublishedClass, source: identity.Identity
     ) -> str:
         """Return a source as text, without the facts that all share."""
         values = self.values(kind, source)
@@ -149,7 +149,7 @@ class Legend:
             parts.append(f'(accepts {values["accepts"]})')
         return ' '.join(parts)
 
-    def kind_text(self, kind: device_classes.Kind) -> str:
+    def kind_text(self, kind: device_classes.PublishedClass) -> str:
         """Return a kind as text: its sources, or why it has none."""
         return ' or '.join(
             self.source_text(kind, source) for source in kind.sources
@@ -167,7 +167,7 @@ def reasons(cell: device_classes.Cell) -> str:
     )
 
 
-def devices(kind: device_classes.Kind) -> str:
+def devices(kind: device_classes.PublishedClass) -> str:
     """Return the number of devices, and their hosts, as text."""
     return (
         f'{text.count(len(kind.members), "device")} on '
@@ -196,7 +196,7 @@ def printable(value: str) -> str:
 
 
 def page(
-    kinds: Sequence[device_classes.Kind],
+    kinds: Sequence[device_classes.PublishedClass],
     rows: Sequence[Sequence[device_classes.Cell]],
     title: str,
 ) -> str:
@@ -279,7 +279,7 @@ def check(path: pathlib.Path) -> None:
 
 def write(
     path: pathlib.Path,
-    kinds: Sequence[device_classes.Kind],
+    kinds: Sequence[device_classes.PublishedClass],
     rows: Sequence[Sequence[device_classes.Cell]],
     title: str,
 ) -> None:

@@ -2,35 +2,24 @@
 """openstack mdev upgrade plan."""
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+import functools
+import itertools
 from typing import Any
 
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import text
+from nova_mdev_compat.fleet import capacity
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
 from nova_mdev_compat.osc import selection
-from nova_mdev_compat.osc import upgrade_arguments
-from nova_mdev_compat.osc import upgrade_rows
-from nova_mdev_compat.osc import upgrade_story
-from nova_mdev_compat.upgrade import differences
-from nova_mdev_compat.upgrade import fleet
-from nova_mdev_compat.upgrade import obstacles as obst
-from nova_mdev_compat.upgrade import order
-from nova_mdev_compat.upgrade import planning
-from nova_mdev_compat.upgrade import room
-from nova_mdev_compat.upgrade import upgrade as upg
-
-PAIRS = ('From', 'To', 'Pairs', 'Upgraded', 'Before', 'Then', 'Because')
-STATUS = {
-    order.Outcome.FOUND: 0,
-    order.Outcome.NONE: 1,
-    order.Outcome.UNDECIDED: 3,
-}
-
-Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
+from nova_mdev_compat.upgrade import plan
+from nova_mdev_compat.upgrade import report
+from nova_mdev_compat.upgrade import scenario
 
 
 class Mismatch(exceptions.Failure):
@@ -48,33 +37,68 @@ class Plan(command.Lister):
     listed, and the exit status is 4: unless --allow-mismatch says that the
     hosts will get these rules with the upgrade. "Because" then marks them.
 
-    An instance is stranded while no other host accepts all of its mdevs;
-    before the upgrade of a host those on its devices of the type have to be
-    elsewhere. If there is no order, it is said why: which hosts cannot be
-    the next one, and whom no other host would then take. Step 0 has those
-    who are stranded already.
+    An instance is stranded while no other host accepts all of its mdevs.
+    Before the upgrade of a host, the instances on its devices of the type
+    move to hosts that accept them and have free capacity: the moves that are
+    listed fit, one after the other. Step 0 has the instances that are
+    stranded already.
 
-    "To Move" are instances that have to be moved before the upgrade, "Go To"
-    where they then have room, if each goes to the first one that has; "No
-    Room" those that have to wait for some; "To Stop" those that no other host
-    takes. With -f json these have UUIDs, and "Go To" the migrations in
-    order. Instances are taken for where they are now, and those that are
-    being moved for where they go. With --pairs, kinds of devices are listed
-    for which the answer changes while, or when, their hosts are upgraded.
+    The search is quick and not exhaustive. If it finds no order, there may be
+    one all the same. It then says which hosts could not be upgraded next and
+    which instances stop that, and lists an order that fails few instances:
+    "No Room" are those whose acceptors are all full, "To Stop" those that no
+    other host accepts, "Stranded" those that no other host accepts once the
+    step is done.
+
+    "To Move" counts the instances that move before the upgrade, "Go To" says
+    where they end. With -f json these have UUIDs, and "Go To" the migrations
+    in order. An instance that is being moved counts where it goes. With
+    --pairs, kinds of devices are listed for which the verdict changes while,
+    or when, their hosts are upgraded.
 
     Placement is asked once for each distinct trait of ours, and for each
     device whose instances the upgrade can make a difference to; Nova is asked
-    for the migrations under way. The exit
-    status is 0 if there is such an order, 1 if there is none, and 3 if none
-    was found in so many steps and it is not proven that there is none; 4 if
-    the rules are not those of the hosts. With --pairs it is 0 or 4.
+    for the migrations under way. The exit status is 0 if an order was found,
+    1 if none was; 4 if the rules are not those of the hosts. With --pairs it
+    is 0 or 4.
 
     Example: openstack mdev upgrade plan --type nvidia-558 --fact driver=550
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        upgrade_arguments.add(parser)
+        parser.add_argument(
+            '--type',
+            metavar='<type>',
+            action='append',
+            required=True,
+            help='Upgrade devices that serve this mdev type, or have it in '
+            'use. Can be given several times.',
+        )
+        parser.add_argument(
+            '--fact',
+            metavar='<name>=<value>',
+            action='append',
+            required=True,
+            help='A fact that they have afterwards: '
+            'driver=550.90.07. Can be given several times.',
+        )
+        parser.add_argument(
+            '--rules',
+            metavar='<directory>',
+            action='append',
+            default=[],
+            help='A directory of rule files that their hosts will have. Can '
+            'be given several times: a file masks one of the same name in a '
+            'directory before it. The shipped rules come before all of them.',
+        )
+        common.add_no_shipped(parser)
+        parser.add_argument(
+            '--allow-mismatch',
+            action='store_true',
+            help='Answer although these rules do not give what hosts publish '
+            'now: the hosts will have these rules when they are upgraded.',
+        )
         parser.add_argument(
             '--pairs',
             action='store_true',
@@ -88,60 +112,104 @@ class Plan(command.Lister):
         )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        wanted = upgrade_arguments.types(parsed_args.type)
-        changed = upgrade_arguments.facts(parsed_args.fact)
-        rules = upgrade_arguments.rules(parsed_args)
+    def take_action(
+        self,
+        parsed_args: argparse.Namespace,
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        types, facts = (
+            mdev_types(parsed_args.type),
+            new_facts(parsed_args.fact),
+        )
+        if parsed_args.no_shipped and not parsed_args.rules:
+            raise exceptions.BadInput(
+                '--no-shipped leaves no rules: name some with --rules'
+            )
+        rules = common.load_rules(parsed_args.rules, parsed_args.no_shipped)
         cloud = inventory.read(self.placement, common.progress)
         selection.on_hosts(cloud, parsed_args.hosts)
-        upgrade = upg.plan(cloud, wanted, parsed_args.hosts, changed, rules)
-        if upgrade.unlike and not parsed_args.allow_mismatch:
-            raise Mismatch(upgrade_story.mismatch(upgrade))
-        for line in upgrade_story.warnings(upgrade):
+        upgraded = scenario.build(
+            cloud, types, parsed_args.hosts, facts, rules
+        )
+        if upgraded.mismatched and not parsed_args.allow_mismatch:
+            raise Mismatch(report.mismatch(upgraded))
+        transitions = list(scenario.transitions(upgraded))
+        changing = sum(bool(one.changes) for one in transitions)
+        for line in (
+            *report.warnings(upgraded),
+            f'{changing} of '
+            f'{len(transitions)} pairs of kinds of devices change',
+        ):
             self.say(line)
-        pairs = list(differences.pairs(upgrade))
-        self.say(upgrade_story.changes(pairs))
         if parsed_args.pairs:
-            return PAIRS, [row for pair in pairs for row in _pair(pair)]
-        rows = self._rows(upgrade)
-        if parsed_args.formatter == 'table':
-            rows = list(upgrade_rows.merged(rows))
-        return upgrade_rows.COLUMNS, [row.columns() for row in rows]
+            return report.PAIRS, list(report.pair_rows(transitions))
+        found = self._find(upgraded)
+        for line in report.summary(upgraded, found):
+            self.say(line)
+        self.exit_status = 1 if found.obstacles else 0
+        return report.COLUMNS, report.rows(
+            upgraded, found, merge=parsed_args.formatter == 'table'
+        )
 
-    def _rows(self, upgrade: upg.Upgrade) -> list[upgrade_rows.Row]:
+    def _find(self, upgraded: scenario.Scenario) -> plan.UpgradePlan:
         moving = nova.moving(self.compute)
         some = instances.read(
-            self.placement, fleet.concerned(upgrade), moving, common.progress
+            self.placement, upgraded.concerned(), moving, common.progress
         )
         under_way = {*moving.values()} & {one.uuid for one in some}
         if under_way:
             self.say(
                 'being moved, and taken for where they go: '
-                + obst.number(len(under_way), 'instance')
+                + text.count(len(under_way), 'instance')
             )
-        found = fleet.build(upgrade, some)
-        plan = planning.search(found.problem)
-        self.exit_status = STATUS[plan.outcome]
-        classes = {name for instance in some for _, name, _ in instance.mdevs}
-        story = upgrade_story.Story(
-            upgrade,
-            found,
-            plan,
-            room.read(self.placement, classes, common.progress),
-        )
-        for line in story.lines():
-            self.say(line)
-        return story.rows
+        free: dict[str, dict[str, int]] = {}
+        for name in common.progress(
+            sorted({name for one in some for _, name, _ in one.mdevs})
+        ):
+            free[name] = {}
+            # Up to the largest amount that any device has to spare.
+            for amount in itertools.count(1):
+                found = capacity.free(self.placement, [(name, amount)])[name]
+                if not found:
+                    break
+                free[name].update(found)
+        return plan.find(upgraded, some, free)
 
 
-def _pair(pair: differences.Pair) -> Iterator[tuple[Any, ...]]:
-    for upgraded, then in pair.changes.items():
-        yield (
-            common.source(pair.origin, pair.source),
-            common.DevicesColumn(pair.destination),
-            pair.number,
-            upgraded.value,
-            pair.before.kind.value,
-            then.kind.value,
-            str(pair.before if then else then),
+def mdev_types(names: Iterable[str]) -> frozenset[str]:
+    """Return mdev types as traits have them.
+
+    :raises exceptions.BadInput: there can be no such type
+    """
+    return frozenset(
+        _canonical('type', name, identity.literal) for name in names
+    )
+
+
+def new_facts(pairs: Iterable[str]) -> dict[str, str]:
+    """Return facts from ``name=value``, as traits have them.
+
+    :raises exceptions.BadInput: one is not of this form, or comes twice
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition('=')
+        if not equals:
+            raise exceptions.BadInput(
+                f'fact {pair!r} is not of the form <name>=<value>'
+            )
+        _canonical('fact', name, identity.fact_name)
+        if name in found:
+            raise exceptions.BadInput(f'fact {name} is given twice')
+        found[name] = _canonical(
+            f'fact {name}',
+            value,
+            functools.partial(identity.literal, fact=name),
         )
+    return found
+
+
+def _canonical(what: str, value: str, read: Callable[[str], str]) -> str:
+    try:
+        return read(value)
+    except identity.IdentityError as exc:
+        raise exceptions.BadInput(f'{what}: {exc}') from exc

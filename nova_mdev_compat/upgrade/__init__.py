@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From "if these hosts had that driver" to an order of upgrades. Pure.
+"""From "if these hosts had that driver" to an order of upgrades.
 
-``upgrade.py`` makes the cloud that would be and ``differences.py`` compares;
-``fleet.py`` and ``landing.py`` make numbers of it (``problem.py``), on which
-``planning.py`` searches, with ``board.py``, ``course.py`` and ``order.py``;
-``simulation.py`` tries the order with the capacity that there is, by
-``routes.py`` and ``room.py``, which alone asks Placement; ``obstacles.py``
-says why there is none.
+``scenario.py`` makes the cloud as it would be, and compares; ``plan.py``
+looks for an order and the migrations in it; ``report.py`` has the rows and
+the text. None of them does any I/O.
 """

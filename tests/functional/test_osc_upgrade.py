@@ -232,7 +232,7 @@ class PlanTest(UpgradeTestCase):
         self.boot(2, one)
         self.boot(1, one, amount=2)
         self.boot(4, two)
-        self.assert_all_golden('room')
+        self.assert_all_golden('room', status=1)
 
     def move(self, server, origin, destination=None, status='running'):
         """Let Nova be moving a server: its migration has the source."""
@@ -299,7 +299,7 @@ class PlanTest(UpgradeTestCase):
         )
         self.assertIn(
             'devices of type nvidia-559 count as staying as they are: on '
-            'gpu-1 and gpu-2; add --type if they change, too\n',
+            'gpu-1, gpu-2; add --type if they change, too\n',
             done.stderr,
         )
         done = self.plan(f'{TO_560} --type nvidia-559')
@@ -351,21 +351,6 @@ class PlanTest(UpgradeTestCase):
         )
         self.plan(f'{TO_560} gpu-1 gpu-2', status=1)
 
-    def test_undecided(self):
-        self.useFixture(
-            fixtures.MonkeyPatch('nova_mdev_compat.upgrade.planning.LIMIT', 2)
-        )
-        self.write_rules(ONE_BACK)
-        self.host('gpu-1', '550.54.14')
-        (two,) = self.host('gpu-2', '535.54.03')
-        self.boot(1, two)
-        done = self.plan(status=3)
-        self.assertIn(
-            'no order of 2 upgrades was found that strands nobody, and it is '
-            'not proven that there is none: the search ended after 2 steps\n',
-            done.stderr,
-        )
-
     def test_all_have_it(self):
         self.host('gpu-1', '560.28.3')
         (two,) = self.host('gpu-2', '560.28.03')
@@ -373,7 +358,7 @@ class PlanTest(UpgradeTestCase):
         done = self.plan()
         self.assertEqual('\n', done.stdout)
         self.assertEqual(
-            'nothing to upgrade: on gpu-1 and gpu-2\n'
+            'nothing to upgrade: on gpu-1, gpu-2\n'
             '0 of 2 pairs of kinds of devices change\n',
             done.stderr,
         )
@@ -417,8 +402,8 @@ class WarningTest(UpgradeTestCase):
         return self.plan(*args, **kwargs).stderr.splitlines()
 
     def test_other_rules_on_the_hosts(self):
-        for number in range(5):
-            self.host(f'gpu-{number}', '550.54.14')
+        for number in range(12):
+            self.host(f'gpu-{number:02}', '550.54.14')
         self.write_rules(HEAD + SAME)
         for more in ('', ' --pairs'):
             line = self.refuse(
@@ -426,9 +411,10 @@ class WarningTest(UpgradeTestCase):
             )
             self.assertIn(
                 'these rules do not give what devices accept now: '
-                'on gpu-0, gpu-1, gpu-2 and 2 more hosts; ',
+                'on gpu-00, gpu-01, ',
                 line,
             )
+            self.assertIn(', gpu-09 and 2 more hosts; ', line)
             self.assertNotIn('strands nobody', line)
         self.assertFalse(
             [

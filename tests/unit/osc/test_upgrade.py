@@ -4,7 +4,7 @@ import ddt
 import testtools
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.osc import upgrade_arguments
+from nova_mdev_compat.osc import upgrade
 
 
 @ddt.ddt
@@ -17,7 +17,7 @@ class ArgumentTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_facts(self, arguments, expected):
-        self.assertEqual(expected, upgrade_arguments.facts(arguments))
+        self.assertEqual(expected, upgrade.new_facts(arguments))
 
     @ddt.data(
         (['driver'], "fact 'driver' is not of the form <name>=<value>"),
@@ -55,13 +55,13 @@ class ArgumentTest(testtools.TestCase):
     @ddt.unpack
     def test_wrong_facts(self, arguments, line):
         error = self.assertRaises(
-            exceptions.BadInput, upgrade_arguments.facts, arguments
+            exceptions.BadInput, upgrade.new_facts, arguments
         )
         self.assertEqual(line, str(error))
 
     @ddt.data('nvidia-558', 'NVIDIA_558', 'Nvidia 558')
     def test_types(self, name):
-        self.assertEqual({'NVIDIA_558'}, upgrade_arguments.types([name]))
+        self.assertEqual({'NVIDIA_558'}, upgrade.mdev_types([name]))
 
     @ddt.data(
         ('-', "'-' has no letter or digit that a trait could carry"),
@@ -73,6 +73,6 @@ class ArgumentTest(testtools.TestCase):
     @ddt.unpack
     def test_wrong_type(self, name, line):
         error = self.assertRaises(
-            exceptions.BadInput, upgrade_arguments.types, [name]
+            exceptions.BadInput, upgrade.mdev_types, [name]
         )
         self.assertEqual(f'type: {line}', str(error))

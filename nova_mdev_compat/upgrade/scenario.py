@@ -1,0 +1,496 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud as it is, and as it would be if some devices had other facts.
+
+What an upgraded device accepts is made from its facts by rules, through the
+code that makes it on the host. Facts that a device has not published stay
+missing. No type is "in use" on an upgraded device, because its instances had
+to leave.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+import dataclasses
+import enum
+
+from nova_mdev_compat.core.equivalence import Member
+from nova_mdev_compat.core.equivalence import number_of_pairs
+from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity as ident
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
+from nova_mdev_compat.core.pattern import Pattern
+from nova_mdev_compat.core import traits
+from nova_mdev_compat.core import verdict
+from nova_mdev_compat.core import versions
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import device_classes
+from nova_mdev_compat.fleet import model
+from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.rules.model import RuleSet
+
+Members = Sequence[tuple[model.Host, model.Parent]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A cloud, and what an upgrade makes of its hosts.
+
+    :ivar types: mdev types of the devices that change
+    :ivar after: the hosts that change, by UUID
+    :ivar up_to_date: names of the selected hosts that would not change
+    :ivar mismatched: names of hosts whose devices do not accept now what the
+        rules give
+    :ivar unknown: devices that change and have no complete identity
+    """
+
+    cloud: model.Cloud
+    types: frozenset[str]
+    after: Mapping[str, model.Host]
+    up_to_date: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    unknown: Members
+
+    def changes(self, host: model.Host, parent: model.Parent) -> bool:
+        """Return whether a device is one of those that change."""
+        return host.uuid in self.after and has_type(parent, self.types)
+
+    def change(self, host: model.Host) -> str:
+        """Return what changes on a host: ``driver 535.54 to 550.54``."""
+        pairs = [
+            (old.said, new.said)
+            for old, new in zip(
+                host.parents, self.after[host.uuid].parents, strict=True
+            )
+        ]
+        changed = []
+        for name in sorted(
+            {name for old, new in pairs for name, _ in new.facts - old.facts}
+        ):
+            values = {
+                (_value(old, name), _value(new, name)) for old, new in pairs
+            }
+            values = {(old, new) for old, new in values if old != new}
+            before = ' or '.join(sorted(old for old, _ in values))
+            changed.append(f'{name} {before} to {min(values)[1]}')
+        return ', '.join(changed) or 'what they accept'
+
+    def facts_asked_about(self) -> frozenset[str]:
+        """Return the facts on which a verdict can depend, now or then."""
+        return _asked_about(
+            parent
+            for hosts in (self.cloud.hosts, self.after.values())
+            for host in hosts
+            for parent in host.parents
+        )
+
+    @property
+    def unaffected(self) -> Members:
+        """Devices of the hosts that change which stay as they are."""
+        return [
+            (host, parent)
+            for host, parent in self.cloud.parents()
+            if host.uuid in self.after
+            and parent.said.managed
+            and parent.said.types
+            and not has_type(parent, self.types)
+        ]
+
+    def concerned(self) -> Members:
+        """Return the devices whose instances the upgrade can affect.
+
+        These are the devices that change, the devices whose instances could
+        move to one of them now, and the other devices of the same hosts,
+        because one instance may have mdevs of several devices.
+        """
+        asked = self.facts_asked_about()
+        changing = {
+            Offer.of(said)
+            for said in {
+                id(parent.said): parent.said
+                for host, parent in self.cloud.parents()
+                if host.published and self.changes(host, parent)
+            }.values()
+        }
+        known: dict[int, bool] = {}
+
+        def may_move(said: traits.Description) -> bool:
+            if id(said) not in known:
+                known[id(said)] = any(
+                    acceptance.accepts(offer, need)
+                    for offer in changing
+                    for identity in said.identities()
+                    for need in acceptance.needs(
+                        [
+                            (
+                                frozenset(
+                                    {device_classes.reduced(identity, asked)}
+                                ),
+                                '',
+                                1,
+                            )
+                        ]
+                    )
+                )
+            return known[id(said)]
+
+        hosts = {
+            host.uuid
+            for host, parent in self.cloud.parents()
+            if self.changes(host, parent) or may_move(parent.said)
+        }
+        return [
+            (host, parent)
+            for host, parent in self.cloud.parents()
+            if host.uuid in hosts
+        ]
+
+
+def build(
+    cloud: model.Cloud,
+    types: frozenset[str],
+    names: Sequence[str],
+    changed: Mapping[str, str],
+    rules: RuleSet,
+) -> Scenario:
+    """Return a cloud, and what an upgrade makes of its hosts.
+
+    :param types: canonical mdev types; the devices that serve one or have
+        one in use are the ones that change
+    :param names: hypervisor hostnames; all hosts if there are none
+    :param changed: canonical values of the new facts
+    :param rules: of the hosts
+    :raises exceptions.BadInput: no device has such a type, or none on a host
+        that is named; no device and no rule knows a fact; or the rules make
+        something that no trait can carry
+    """
+    scope = _scope(cloud, types, names)
+    projection = _Projection(changed, rules)
+    hosts = {host.uuid: host for host, _ in scope}
+    after = {
+        uuid: dataclasses.replace(
+            host,
+            parents=tuple(
+                projection.after(host, parent)
+                if has_type(parent, types)
+                else parent
+                for parent in host.parents
+            ),
+        )
+        for uuid, host in hosts.items()
+    }
+    # A fact that makes no difference to anybody is a typing error.
+    known = {name for _, parent in scope for name, _ in parent.said.facts}
+    known |= _asked_about(
+        parent for host in after.values() for parent in host.parents
+    )
+    for name in changed:
+        if name not in known:
+            raise exceptions.BadInput(
+                f'none of these devices has published fact {name}, and no '
+                'rule asks for it; what they have: '
+                f'{", ".join(sorted(known)) or "none"}'
+            )
+    return Scenario(
+        cloud,
+        types,
+        {
+            uuid: host
+            for uuid, host in after.items()
+            if host.parents != hosts[uuid].parents
+        },
+        tuple(
+            dict.fromkeys(
+                host.name
+                for uuid, host in hosts.items()
+                if host.parents == after[uuid].parents
+            )
+        ),
+        tuple(
+            dict.fromkeys(
+                host.name
+                for host, parent in scope
+                if not projection.matches(host, parent)
+            )
+        ),
+        [(host, parent) for host, parent in scope if not parent.identities],
+    )
+
+
+def has_type(parent: model.Parent, types: frozenset[str]) -> bool:
+    """Return whether a device serves one of some types, or has it in use."""
+    return not types.isdisjoint(parent.said.types | parent.said.in_use)
+
+
+def _scope(
+    cloud: model.Cloud, types: frozenset[str], names: Sequence[str]
+) -> Members:
+    wanted = ' or '.join(map(identity.display_type, sorted(types)))
+    of_type = [
+        (host, parent)
+        for host, parent in cloud.parents()
+        if has_type(parent, types)
+    ]
+    if not of_type:
+        raise exceptions.BadInput(
+            f'no device serves type {wanted}, or has it in use: '
+            '"openstack mdev device list" has the types'
+        )
+    chosen = [pair for pair in of_type if not names or pair[0].name in names]
+    without = set(names) - {host.name for host, _ in chosen}
+    if without:
+        raise exceptions.BadInput(
+            f'no device of host {", ".join(sorted(without))} serves type '
+            f'{wanted}, or has it in use'
+        )
+    return chosen
+
+
+def _asked_about(some: Iterable[model.Parent]) -> frozenset[str]:
+    return device_classes.facts_asked_about(
+        said.accepts.values()
+        for said in {id(parent.said): parent.said for parent in some}.values()
+    )
+
+
+def _value(said: traits.Description, name: str) -> str:
+    return (
+        '/'.join(
+            ident.display(name, value)
+            for other, value in sorted(said.facts)
+            if other == name
+        )
+        or 'unknown'
+    )
+
+
+class _Projection:
+    """What rules give for devices as they are and as they will be.
+
+    Devices with equal traits share one Description, which is looked at once.
+    """
+
+    def __init__(self, changed: Mapping[str, str], rules: RuleSet):
+        self._changed = changed
+        self._rules = rules
+        self._after: dict[int, traits.Description] = {}
+        self._matches: dict[int, bool] = {}
+
+    def after(self, host: model.Host, parent: model.Parent) -> model.Parent:
+        """Return what a device will be; the same if nothing changes."""
+        said = parent.said
+        if id(said) not in self._after:
+            kept = frozenset(
+                pair
+                for pair in said.facts
+                if pair[0] not in self._changed
+                or _equal(*pair, self._changed[pair[0]])
+            )
+            missing = self._changed.keys() - dict(kept).keys()
+            new = dataclasses.replace(
+                said,
+                in_use=frozenset(),
+                facts=kept | {(name, self._changed[name]) for name in missing},
+            )
+            new = dataclasses.replace(
+                new, accepts=self._accepts(host, parent.name, new)
+            )
+            self._after[id(said)] = (
+                said
+                if (new.facts, new.accepts) == (said.facts, said.accepts)
+                else new
+            )
+        return dataclasses.replace(parent, said=self._after[id(said)])
+
+    def matches(self, host: model.Host, parent: model.Parent) -> bool:
+        """Return whether the rules give what a device accepts now.
+
+        They count as if they did where its identity is not complete.
+        """
+        said = parent.said
+        if id(said) not in self._matches:
+            self._matches[id(said)] = not parent.identities or (
+                said.accepts.keys()
+                == self._accepts(host, parent.name, said).keys()
+            )
+        return self._matches[id(said)]
+
+    def _accepts(
+        self,
+        host: model.Host,
+        name: str,
+        said: traits.Description,
+    ) -> dict[str, Pattern]:
+        found: dict[str, Pattern] = {}
+        for mdev_type in sorted(said.types if said.identities() else ()):
+            try:
+                found.update(
+                    host_traits.describe(
+                        parents.Parent(
+                            name,
+                            min(said.parents),
+                            (mdev_type,),
+                            mdev_type,
+                            devices.VFIO_PCI,
+                            frozenset(),
+                            dict(said.facts),
+                        ),
+                        self._rules,
+                    ).accepts
+                )
+            except exceptions.BadInput as exc:
+                raise exceptions.BadInput(f'host {host.name}: {exc}') from exc
+        return found
+
+
+def _equal(name: str, old: str, new: str) -> bool:
+    """Return whether two canonical values of a fact are the same."""
+    if not (
+        ident.is_version_fact(name)
+        and versions.is_version(old)
+        and versions.is_version(new)
+    ):
+        return old == new
+    return versions.key(old) == versions.key(new)
+
+
+class Upgraded(enum.Enum):
+    """Which of two devices has been upgraded."""
+
+    TARGET = 'target'
+    SOURCE = 'source'
+    BOTH = 'both'
+
+
+@dataclasses.dataclass(frozen=True)
+class Transition:
+    """Verdicts on migrations from one kind of devices to another.
+
+    :ivar source: what moves, as it is now
+    :ivar number: pairs of devices on different hosts
+    :ivar before: the verdict now
+    :ivar then: the verdicts by what has been upgraded
+    """
+
+    origin: device_classes.PublishedClass
+    source: ident.Identity
+    destination: device_classes.PublishedClass
+    number: int
+    before: verdict.Verdict
+    then: Mapping[Upgraded, verdict.Verdict]
+
+    @property
+    def changes(self) -> dict[Upgraded, verdict.Verdict]:
+        """The verdicts that differ from the one now."""
+        return {
+            which: answer
+            for which, answer in self.then.items()
+            if answer.kind is not self.before.kind
+        }
+
+
+def transitions(scenario: Scenario) -> Iterator[Transition]:
+    """Return the verdicts from every kind of devices to every other.
+
+    Devices are of one kind if they are equal, now and afterwards, in all
+    that some accept pattern asks about.
+    """
+    found = _kinds(scenario)
+    for old_origin, new_origin in found:
+        for old, new in found:
+            number = number_of_pairs(old_origin, old)
+            for source in old_origin.sources if number else ():
+                then = {}
+                after = (
+                    next(
+                        (
+                            one
+                            for one in new_origin.sources
+                            if one.type == source.type
+                        ),
+                        None,
+                    )
+                    if new_origin
+                    else None
+                )
+                if new:
+                    then[Upgraded.TARGET] = new.judge(source)
+                if after:
+                    then[Upgraded.SOURCE] = old.judge(after)
+                if new and after:
+                    then[Upgraded.BOTH] = new.judge(after)
+                yield Transition(
+                    old_origin, source, old, number, old.judge(source), then
+                )
+
+
+def _kinds(
+    scenario: Scenario,
+) -> list[
+    tuple[device_classes.PublishedClass, device_classes.PublishedClass | None]
+]:
+    """Return the kinds of devices, each as it is and as it will be."""
+    after = {
+        parent.uuid: parent.said
+        for host in scenario.after.values()
+        for parent in host.parents
+    }
+    asked = scenario.facts_asked_about()
+    known: dict[
+        tuple[bool, int, int],
+        tuple[
+            device_classes.PublishedClass, device_classes.PublishedClass | None
+        ],
+    ] = {}
+    members: dict[
+        tuple[
+            device_classes.PublishedClass, device_classes.PublishedClass | None
+        ],
+        list[Member],
+    ] = {}
+    for host, parent in scenario.cloud.parents():
+        new = after[parent.uuid] if scenario.changes(host, parent) else None
+        key = host.published, id(parent.said), id(new)
+        if key not in known:
+            known[key] = (
+                device_class(host.published, parent.said, asked),
+                None
+                if new is None
+                else device_class(host.published, new, asked),
+            )
+        members.setdefault(known[key], []).append(
+            Member(host.name, parent.name)
+        )
+    return sorted(
+        (
+            (dataclasses.replace(old, members=tuple(sorted(some))), new)
+            for (old, new), some in members.items()
+        ),
+        key=lambda pair: pair[0].members,
+    )
+
+
+def device_class(
+    published: bool, said: traits.Description, asked: frozenset[str]
+) -> device_classes.PublishedClass:
+    """Return what a device is in all that some accept pattern asks about.
+
+    :param published: a collector runs on its host, or has
+    :param asked: the facts
+    """
+    return device_classes.PublishedClass(
+        (),
+        tuple(
+            sorted(
+                {
+                    device_classes.reduced(one, asked)
+                    for one in said.identities()
+                },
+                key=str,
+            )
+        ),
+        '',
+        tuple(said.accepts[name] for name in sorted(said.accepts)),
+        said.types,
+        None if published else matching.NOT_PUBLISHED,
+    )
