@@ -12,7 +12,6 @@ import sys
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import model
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.osc import compat
 from nova_mdev_compat.osc import matrix_html
@@ -70,12 +69,12 @@ def board(
         if value is not None
     }
     published = host_traits.describe(
-        par.Parent(
+        par.MdevParent(
             f'pci_0000_84_{slot:02x}_0',
             f'10DE_{product}',
             (mdev_type,),
             mdev_type,
-            devices.VFIO_PCI,
+            par.VFIO_PCI,
             frozenset(in_use),
             known,
         ),
@@ -87,12 +86,12 @@ def board(
 def mtty():
     """Return a device of the kernel's mtty sample, by its shipped rules."""
     published = host_traits.describe(
-        par.Parent(
+        par.MdevParent(
             'mtty_mtty',
             'MTTY',
             ('mtty-1',),
             'mtty-1',
-            devices.VFIO_PCI,
+            par.VFIO_PCI,
             frozenset(),
             {'kernel': '6.12.0'},
         ),

@@ -45,7 +45,7 @@ def host(name):
     }
     facts = {fact: value for fact, value in facts.items() if value}
     rules = loader.load([str(samples.SHIPPED_RULES)])
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         name,
         tuple(
             host_traits.describe(

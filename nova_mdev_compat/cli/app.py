@@ -119,7 +119,7 @@ def rules(args: argparse.Namespace) -> recorded.Rules:
     return common.load_rules(args.rules, args.no_shipped)
 
 
-def hosts(paths: Iterable[str]) -> list[host_traits.Host]:
+def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
     """Return the hosts of recordings.
 
     :param paths: files, and directories of *.json files
@@ -148,7 +148,7 @@ def hosts(paths: Iterable[str]) -> list[host_traits.Host]:
     return result
 
 
-def read_host(path: pathlib.Path) -> host_traits.Host:
+def read_host(path: pathlib.Path) -> host_traits.HostSnapshot:
     """Return a recorded host.
 
     :raises files.FileError: the file is missing or invalid

@@ -83,8 +83,8 @@ class Explain(app.ListCommand):
 
 def _find(
     name: str,
-    known: Mapping[str, host_traits.Host],
-) -> host_traits.Host:
+    known: Mapping[str, host_traits.HostSnapshot],
+) -> host_traits.HostSnapshot:
     """Return a host with the devices that an ID names.
 
     :raises exceptions.BadInput: there is no such host or device
@@ -112,8 +112,8 @@ def _find(
 
 def _host(
     name: str,
-    known: Mapping[str, host_traits.Host],
-) -> host_traits.Host | None:
+    known: Mapping[str, host_traits.HostSnapshot],
+) -> host_traits.HostSnapshot | None:
     path = pathlib.Path(name)
     if name not in known and path.is_file():
         return app.read_host(path)

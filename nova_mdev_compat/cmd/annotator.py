@@ -8,8 +8,7 @@ from nova_mdev_compat.conf import annotator as annotator_options
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.daemons.annotator import annotator
-from nova_mdev_compat.daemons.annotator import report
-from nova_mdev_compat.daemons.annotator import service
+from nova_mdev_compat.daemons.annotator import updates
 from nova_mdev_compat.daemons import command
 
 LOG = logging.getLogger(__name__)
@@ -30,9 +29,9 @@ corrected."""
 def _dry_run(conf: cfg.ConfigOpts) -> int:
     summary = annotator.Annotator(conf.collector).annotate(write=False)
     print(
-        report.as_json(summary.plans)
+        updates.as_json(summary.updates)
         if conf.format == 'json'
-        else report.as_table(summary.plans)
+        else updates.as_table(summary.updates)
     )
     summary.check()
     return 0
@@ -44,8 +43,8 @@ def _once(conf: cfg.ConfigOpts) -> int:
         LOG.warning('%s', text)
     if summary.busy:
         LOG.warning(
-            'In the middle of a job, and passed over: %s',
-            annotator.some(summary.busy),
+            'Domains with a job, which were not written: %s',
+            annotator.join_some(summary.busy),
         )
     LOG.info('Domains written: %d', summary.written)
     summary.check()
@@ -53,7 +52,7 @@ def _once(conf: cfg.ConfigOpts) -> int:
 
 
 def _service(conf: cfg.ConfigOpts) -> int:
-    service.run(conf)
+    annotator.run(conf)
     return 0
 
 
@@ -63,9 +62,8 @@ def _remove(conf: cfg.ConfigOpts) -> int:
     summary.check()
     if summary.busy:
         raise exceptions.Failure(
-            'in the middle of a job, and so not done: '
-            f'{annotator.some(summary.busy)}; run it again when that has '
-            'ended'
+            f'domains with a job: {annotator.join_some(summary.busy)}; run it '
+            'again when the jobs have ended'
         )
     return 0
 

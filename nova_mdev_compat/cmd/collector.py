@@ -37,7 +37,7 @@ may still be true."""
 
 
 def _dry_run(conf: cfg.ConfigOpts) -> int:
-    found = host_reader.Reader(conf).read()
+    found = host_reader.HostReader(conf).read()
     print(
         snapshot.dump(found)
         if conf.format == 'json'

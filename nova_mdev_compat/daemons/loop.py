@@ -1,123 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service that makes passes, as often as needed and no oftener."""
+"""A daemon's reconcile loop: what runs it, what wakes it, what systemd hears.
+
+Each run reads everything anew and writes what differs. A run follows an
+event, or the end of the interval.
+"""
 
 import abc
 from collections.abc import Callable
+import os
 import random
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import cotyledon
 from oslo_config import cfg
 from oslo_log import log as logging
+import sdnotify
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons import systemd
-from nova_mdev_compat.daemons import wakeup
 from nova_mdev_compat.host import libvirt_events
 
 if TYPE_CHECKING:
-    # It is there since cotyledon 2.0 only.
+    # Only since cotyledon 2.0.
     from cotyledon import types
 
 LOG = logging.getLogger(__name__)
 
-#: First and longest pause after a pass that failed, in seconds.
+#: Pause after the first failure, in seconds; it doubles with each further one.
 MIN_PAUSE = 2
 JITTER = 0.1
-#: For how long the end of the process waits for that of a pass.
+#: For how long the end of the process waits for the end of a run, in seconds.
 GRACE = 10
+#: A burst of events ends when none has come for this long …
+SETTLE = 0.3
+#: … and is cut off after this. Both in seconds.
+MAX_SETTLE = 1.5
+#: The watchdog waits for at least so many intervals.
+WATCHDOG_INTERVALS = 3
 
+#: Sends systemd a message such as ``READY=1``.
 Notify = Callable[[str], object]
 
 
-class Passes(abc.ABC):
-    """One pass after another, each of which may fail.
+class ReconcileLoop(abc.ABC):
+    """Reconciles again and again; each run may fail.
 
-    :param interval: between two good ones, in seconds
-    :param notify: tells systemd
-    :ivar failures: how many have failed since the last good one
-    :ivar error: why the last one has failed, None where it has not
+    :param interval: between two successful runs, in seconds
+    :param notify: sends systemd a message
+    :ivar failures: how many runs have failed since the last success
+    :ivar error: why the last run failed, None if it succeeded
     """
 
-    #: A sentence: what a pass that fails leaves as it was.
-    stays: str
+    #: A sentence for the log: what a failed run leaves as it was.
+    on_failure: str
 
     def __init__(self, interval: float, notify: Notify):
         self._interval = interval
         self._notify = notify
-        self._ready = self._done = False
+        self._ready_sent = False
         self.failures = 0
         self.error: str | None = None
 
     @abc.abstractmethod
-    def make(self) -> str:
-        """Make a pass; return in a word what it came to.
+    def reconcile(self) -> str:
+        """Write what differs; return the status for systemd.
 
         :raises exceptions.PartlyDone: all that could be done was done
         :raises exceptions.Failure: it has failed
         """
 
-    def run_one(self) -> float:
-        """Make a pass; return for how long to sleep after it."""
-        status = self._try()
-        if self.error is None:
-            self._succeeded()
-        else:
-            self.failures += 1
-        if self._done and not self._ready:
-            self._notify('READY=1')
-            self._ready = True
-        self.leave_word(status)
-        return self._pause()
+    def max_interval(self) -> float:
+        """Return for how many seconds the loop may sleep now at most."""
+        return self._interval
 
-    def leave_word(self, status: str) -> None:
-        """Tell how it fares, after each pass."""
+    def report_status(self, status: str, ready: bool) -> None:
+        """Report how the service fares, after each run.
+
+        An override that writes files does so before it calls this one: they
+        exist when systemd hears READY.
+
+        :param ready: the run has done all that could be done
+        """
+        # cotyledon would send READY before the first run.
+        if ready and not self._ready_sent:
+            self._notify('READY=1')
+            self._ready_sent = True
         self._notify('WATCHDOG=1')
         self._notify('STATUS=' + ' '.join(status.split()))
 
-    def _try(self) -> str:
-        self.error, self._done = None, True
-        try:
-            return self.make()
-        except exceptions.PartlyDone as exc:
-            self.error = str(exc)
-        except exceptions.Failure as exc:
-            self.error, self._done = str(exc), False
-        except Exception as exc:
-            # The service has to go on, whatever it is.
-            LOG.exception('A pass has failed; this is a bug')
-            self.error = f'{type(exc).__name__}: {exc}'
-            self._done = False
-            return self.error
-        # Not in the handler: oslo.log would say it all once more.
-        if self._done:
-            LOG.error('%s', self.error)
+    def run_once(self) -> float:
+        """Reconcile and report; return for how many seconds to sleep."""
+        status, ready = self._reconcile_safely()
+        interval = min(self._interval, self.max_interval())
+        if self.error is None:
+            if self.failures:
+                LOG.info('Succeeded again, after %d failures', self.failures)
+            self.failures = 0
         else:
-            LOG.error('%s. %s', self.error, self.stays)
-        return self.error
-
-    def _succeeded(self) -> None:
-        if self.failures:
-            LOG.info('Done again, after %d failures', self.failures)
-        self.failures = 0
-
-    def _pause(self) -> float:
-        interval = min(self._interval, self.longest())
-        if self.failures:
-            # Some first tries come soon; a long outage costs no more than a
-            # quiet host.
+            self.failures += 1
+            # The first retries come soon. During a long outage there are no
+            # more of them than runs on a healthy host.
             exponent = min(self.failures - 1, 16)
             interval = min(interval, MIN_PAUSE * 2.0**exponent)
+        self.report_status(status, ready)
         return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
-    def longest(self) -> float:
-        """Return for how long it may sleep now at most, in seconds."""
-        return self._interval
+    def _reconcile_safely(self) -> tuple[str, bool]:
+        """Return the status, and whether all was done that could be done."""
+        self.error = None
+        try:
+            return self.reconcile(), True
+        except exceptions.PartlyDone as exc:
+            self.error, done = str(exc), True
+        except exceptions.Failure as exc:
+            self.error, done = str(exc), False
+        except Exception as exc:
+            # The service goes on after any error.
+            LOG.exception('A run has failed; this is a bug')
+            self.error = f'{type(exc).__name__}: {exc}'
+            return self.error, False
+        # Not in the handlers: oslo.log would repeat the exception.
+        if done:
+            LOG.error('%s', self.error)
+        else:
+            LOG.error('%s. %s', self.error, self.on_failure)
+        return self.error, done
 
 
-class Service(cotyledon.Service):
-    """The process that makes the passes; its parent handles signals."""
+class Wakeup:
+    """Ends a sleep early; a burst of events ends it once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self, reason: str) -> None:
+        if not self._event.is_set():
+            LOG.debug('Reconciling again: %s', reason)
+        self._event.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until it is set and the burst is over, or time is up."""
+        if not self._event.wait(seconds):
+            return
+        end = time.monotonic() + MAX_SETTLE
+        while self._event.is_set() and time.monotonic() < end:
+            self._event.clear()
+            self._event.wait(SETTLE)
+        self._event.clear()
+
+
+class ReconcileService(cotyledon.Service):
+    """The process that runs the loop; its parent handles signals."""
 
     def __init__(
         self, worker_id: 'types.WorkerId', conf: cfg.ConfigOpts, notify: Notify
@@ -125,47 +159,69 @@ class Service(cotyledon.Service):
         super().__init__(worker_id)
         self._conf = conf
         self._notify = notify
-        self._alarm = wakeup.Alarm()
+        self._wakeup = Wakeup()
         self._stopped = threading.Event()
         self._ended = threading.Event()
 
     @abc.abstractmethod
-    def passes(self) -> Passes:
-        """Return what makes the passes."""
+    def new_loop(self) -> ReconcileLoop:
+        """Return the loop to run."""
 
     @abc.abstractmethod
-    def watcher(self, wake: Callable[[str], None]) -> libvirt_events.Watcher:
-        """Return what wakes the service."""
+    def new_watcher(
+        self, wake: Callable[[str], None]
+    ) -> libvirt_events.Watcher:
+        """Return what wakes the loop."""
 
     def run(self) -> None:
-        """Make passes until terminate is called."""
-        passes = self.passes()
-        watcher = self.watcher(self._alarm.ring)
+        """Reconcile until terminate is called."""
+        loop = self.new_loop()
+        watcher = self.new_watcher(self._wakeup.set)
         watcher.start()
         while not self._stopped.is_set():
-            self._alarm.sleep(passes.run_one())
+            self._wakeup.sleep(loop.run_once())
         watcher.stop()
         self._ended.set()
 
     def terminate(self) -> None:
-        """End, after the pass that is under way (SIGTERM).
+        """End after the current run (SIGTERM).
 
-        The process ends when this returns. A pass that takes long is cut
-        off: what it has written by then is true.
+        The process ends when this returns. A run that takes long is cut off:
+        what it has written by then is true.
         """
         self._notify('STOPPING=1')
         self._stopped.set()
-        self._alarm.ring('asked to end')
+        self._wakeup.set('SIGTERM')
         self._ended.wait(GRACE)
 
     def reload(self) -> None:
-        """Look again at once, at files too (SIGHUP)."""
-        self._alarm.ring('asked to')
+        """Reconcile now, with files read anew (SIGHUP)."""
+        self._wakeup.set('SIGHUP')
 
 
-def run(service: type[Service], conf: cfg.ConfigOpts, interval: int) -> None:
-    """Be a service until a signal ends it."""
-    notify = systemd.notifier(interval)
+def run(
+    service: type[ReconcileService], conf: cfg.ConfigOpts, interval: int
+) -> None:
+    """Run a service until a signal ends it.
+
+    :param interval: between two successful runs, in seconds
+    """
     manager = cotyledon.ServiceManager()
-    manager.add(service, workers=1, args=(conf, notify))
+    manager.add(service, workers=1, args=(conf, new_notifier(interval)))
     manager.run()
+
+
+def new_notifier(interval: float) -> Notify:
+    """Return the only function that sends systemd messages (sd_notify).
+
+    :param interval: between two successful runs, in seconds
+    """
+    notify: Notify = sdnotify.SystemdNotifier().notify
+    # cotyledon would use it.
+    os.environ.pop('NOTIFY_SOCKET', None)
+    # A service that sleeps for an interval does not hang.
+    watchdog = int(os.environ.pop('WATCHDOG_USEC', 0))
+    needed = interval * WATCHDOG_INTERVALS * 1e6
+    if 0 < watchdog < needed:
+        notify(f'WATCHDOG_USEC={needed:.0f}')
+    return notify

@@ -8,7 +8,7 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import evaluation
 
@@ -89,7 +89,7 @@ def _refusal(
     own = target.parent.target()
     if own is None:
         return verdict.Reason(verdict.Cause.TYPE, target.note)
-    if target.parent.device_api != devices.VFIO_PCI:
+    if target.parent.device_api != parents.VFIO_PCI:
         # Snapshots of older releases have a pattern that accepts.
         return verdict.Reason(
             verdict.Cause.TYPE,

@@ -47,7 +47,7 @@ class RecordedPair:
 
 
 def kinds(
-    hosts: Iterable[host_traits.Host], rules: Sequence[Rules]
+    hosts: Iterable[host_traits.HostSnapshot], rules: Sequence[Rules]
 ) -> tuple[RecordedClass, ...]:
     """Return the classes of devices of hosts.
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt's events, as nothing but a reason to look again.
+"""libvirt's events, which only wake a service.
 
-A parent's counts change without an event, a reloaded driver shows as an
-UPDATE only, and one new mdev gives an UPDATE of every other: so an event
-never says what is, it only wakes a service.
+A service reads everything anew when it wakes, because events do not tell
+enough: a parent's counts change without an event, a reloaded driver is only
+an UPDATE, and one new mdev causes an UPDATE of every other.
 """
 
 from collections.abc import Callable, Collection
@@ -18,33 +18,33 @@ from nova_mdev_compat.host import node_devices
 
 LOG = logging.getLogger(__name__)
 
-#: A connection that is silent for INTERVAL * COUNT seconds is broken.
+#: A connection without an answer for INTERVAL * COUNT seconds is broken.
 KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 3
 MAX_WAIT = 60
 
-#: By default, all that changes which mdevs there are, and who has them.
+#: The defaults: all events that change which mdevs exist, and who has them.
 DEVICE_EVENTS = (
     libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
     libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE,
 )
 DOMAIN_EVENTS = (
     libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-    # Of a domain that runs: hot-plug, and hot-unplug.
+    # Hot-plug and hot-unplug of a running domain.
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
 )
 
 
 class Watcher:
-    """Calls back whenever something about devices or domains may be new.
+    """Calls back when devices or domains may have changed.
 
-    It keeps a read-only connection of its own; when that breaks (libvirtd
-    was restarted) it calls back, connects again, and calls back again.
+    It keeps a read-only connection of its own. When that breaks (libvirtd
+    was restarted), it calls back, connects again, and calls back again.
 
     :param uri: connection URI
-    :param wake: called from another thread, often, with a word on why
-    :param domain_events: libvirt's ids of the events of domains that count
+    :param wake: called from another thread, often, with the reason
+    :param domain_events: libvirt's ids of the domain events that count
     :param device_events: likewise, of node devices
     """
 
@@ -63,7 +63,7 @@ class Watcher:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begin to watch, in threads that end with the process."""
+        """Watch, in threads that end with the process."""
         libvirt.virEventRegisterDefaultImpl()
         node_devices.quiet()
         for target in (self._pump, self._watch):
@@ -83,9 +83,9 @@ class Watcher:
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(libvirt.libvirtError),
             wait=tenacity.wait_random_exponential(multiplier=1, max=MAX_WAIT),
-            sleep=self._sleep,
+            sleep=tenacity.sleep_using_event(self._stopped),
             stop=tenacity.stop_when_event_set(self._stopped),
-            before_sleep=self._say,
+            before_sleep=self._log_failure,
         )
         while not self._stopped.is_set():
             self._closed.clear()
@@ -100,64 +100,58 @@ class Watcher:
             self._wake('libvirt closed the connection')
 
     def _connect(self) -> contextlib.ExitStack:
-        """Return a connection, as what has to be undone to end it.
+        """Connect; the result is a context that ends the connection.
 
-        Callbacks keep a connection, and its socket, for as long as they are
-        registered, even after it broke: each restart of libvirtd would leave
-        one behind.
+        Registered callbacks keep a connection and its socket, even a broken
+        one: without deregistration each restart of libvirtd would leak one.
         """
+
+        def on_device_event(
+            _connection: object, device: libvirt.virNodeDevice, *_: object
+        ) -> None:
+            self._wake(f'node device {device.name()}')
+
+        def on_domain_event(
+            _connection: object, domain: libvirt.virDomain, *_: object
+        ) -> None:
+            self._wake(f'domain {domain.UUIDString()}')
+
         with contextlib.ExitStack() as stack:
             connection = libvirt.openReadOnly(self._uri)
-            stack.callback(_undo, connection.close)
-            self._keep_alive(connection)
+            stack.callback(_call_quietly, connection.close)
+            try:
+                connection.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
+            except libvirt.libvirtError as exc:
+                # Drivers without a daemon do not support it.
+                if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+                    raise
             connection.registerCloseCallback(
                 lambda *_: self._closed.set(), None
             )
-            stack.callback(_undo, connection.unregisterCloseCallback)
+            stack.callback(_call_quietly, connection.unregisterCloseCallback)
             for event in self._device_events:
                 stack.callback(
-                    _undo,
+                    _call_quietly,
                     connection.nodeDeviceEventDeregisterAny,
                     connection.nodeDeviceEventRegisterAny(
-                        None, event, self._device, None
+                        None, event, on_device_event, None
                     ),
                 )
             for event in self._domain_events:
                 stack.callback(
-                    _undo,
+                    _call_quietly,
                     connection.domainEventDeregisterAny,
                     connection.domainEventRegisterAny(
-                        None, event, self._domain, None
+                        None, event, on_domain_event, None
                     ),
                 )
             return stack.pop_all()
 
-    def _device(
-        self, _connection: object, device: libvirt.virNodeDevice, *_: object
-    ) -> None:
-        self._wake(f'node device {device.name()}')
-
-    def _domain(
-        self, _connection: object, domain: libvirt.virDomain, *_: object
-    ) -> None:
-        self._wake(f'domain {domain.UUIDString()}')
-
-    def _keep_alive(self, connection: libvirt.virConnect) -> None:
-        try:
-            connection.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
-        except libvirt.libvirtError as exc:
-            # Drivers without a daemon have nothing to keep alive.
-            if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-                raise
-
-    def _sleep(self, seconds: float) -> None:
-        self._stopped.wait(seconds)
-
-    def _say(self, state: tenacity.RetryCallState) -> None:
+    def _log_failure(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         LOG.warning('No events from libvirt at %s: %s', self._uri, error)
 
 
-def _undo(function: Callable[..., object], *args: object) -> None:
+def _call_quietly(function: Callable[..., object], *args: object) -> None:
     with contextlib.suppress(libvirt.libvirtError):
         function(*args)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt knows of this host, over a read-only connection."""
+"""Read libvirt's devices and domains, over a read-only connection."""
 
 from collections.abc import Iterator, Mapping
 import contextlib
@@ -9,57 +9,57 @@ from urllib import parse
 import libvirt
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import libvirt_xml
+from nova_mdev_compat.host.parents import DeviceError
+from nova_mdev_compat.host.parents import Mdev
+from nova_mdev_compat.host.parents import ParentDevice
 
 _GONE = (libvirt.VIR_ERR_NO_NODE_DEVICE, libvirt.VIR_ERR_NO_DOMAIN)
 
 
 class LibvirtError(exceptions.Failure):
-    """libvirt does not answer, or refuses."""
+    """libvirt does not answer, or returns an error."""
 
 
 @dataclasses.dataclass(frozen=True)
 class HostDevices:
-    """What libvirt knows of a host.
+    """A host's devices and domains, as libvirt describes them.
 
-    :ivar hostname: libvirt's own name of the host
+    :ivar hostname: libvirt's name of the host
     :ivar parents: devices that can create mdevs
-    :ivar odd: why others of them have a description that cannot be used, by
+    :ivar mdevs: active mdevs, and inactive ones, which are only defined
+    :ivar used: UUIDs of the mdevs of running domains
+    :ivar odd: errors of parents whose description cannot be used, by
         libvirt's name
-    :ivar mdevs: mdevs, active ones and others that are only defined
-    :ivar used: UUIDs of the mdevs that running domains have
-    :ivar kept: UUIDs of the mdevs that domains have which do not run
+    :ivar kept: UUIDs of the mdevs of domains that do not run
     """
 
     hostname: str
-    parents: tuple[devices.ParentDevice, ...]
-    mdevs: tuple[devices.Mdev, ...]
+    parents: tuple[ParentDevice, ...]
+    mdevs: tuple[Mdev, ...]
     used: frozenset[str]
-    odd: Mapping[str, devices.DeviceError] = dataclasses.field(
-        default_factory=dict
-    )
+    odd: Mapping[str, DeviceError] = dataclasses.field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
 
 def check_uri(uri: str) -> None:
-    """Refuse what no libvirt could ever connect to.
+    """Check that libvirt could connect to a URI.
 
-    :raises exceptions.BadInput: it is no URI
+    :raises exceptions.BadInput: it is not a URI
     """
     if not parse.urlsplit(uri).scheme:
         raise exceptions.BadInput(
-            f'[collector]libvirt_uri: {uri!r} is no connection URI; '
-            'qemu:///system is one'
+            f'[collector]libvirt_uri: {uri!r} is not a connection URI '
+            'such as qemu:///system'
         )
 
 
 def read(uri: str) -> HostDevices:
-    """Return what libvirt knows of this host.
+    """Read this host's devices and domains.
 
     :param uri: connection URI, ``qemu:///system``
-    :raises LibvirtError: no connection, or it broke
-    :raises devices.DeviceError: a domain whose description cannot be used
+    :raises LibvirtError: there is no connection, or it broke
+    :raises DeviceError: a domain's description cannot be used
     """
     quiet()
     try:
@@ -78,72 +78,61 @@ def quiet() -> None:
 
 
 def _read(connection: libvirt.virConnect) -> HostDevices:
-    parents, odd = _parents(connection)
+    found, odd = [], {}
+    for device in connection.listAllDevices(
+        libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES
+    ):
+        with _ignore_gone():
+            name = device.name()
+            try:
+                found.append(libvirt_xml.parse_parent(name, device.XMLDesc()))
+            except DeviceError as exc:
+                # The others are published all the same.
+                odd[name] = exc
     mdevs = []
     for device in connection.listAllDevices(
         libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
     ):
-        with _gone_is_fine():
+        with _ignore_gone():
             mdevs.append(
                 libvirt_xml.parse_mdev(
                     device.name(), device.XMLDesc(), _is_active(device)
                 )
             )
-    # In this order a domain that is started meanwhile is in both.
+    # In this order, a domain that starts meanwhile is in both.
     kept = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE)
     used = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     return HostDevices(
-        connection.getHostname(), tuple(parents), tuple(mdevs), used, odd, kept
+        connection.getHostname(), tuple(found), tuple(mdevs), used, odd, kept
     )
-
-
-def _parents(
-    connection: libvirt.virConnect,
-) -> tuple[list[devices.ParentDevice], dict[str, devices.DeviceError]]:
-    """Return the devices that can create mdevs, and what is wrong with some.
-
-    One device with an odd description must not keep the others from being
-    published.
-    """
-    found, odd = [], {}
-    for device in connection.listAllDevices(
-        libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES
-    ):
-        with _gone_is_fine():
-            name = device.name()
-            try:
-                found.append(libvirt_xml.parse_parent(name, device.XMLDesc()))
-            except devices.DeviceError as exc:
-                odd[name] = exc
-    return found, odd
 
 
 def _is_active(device: libvirt.virNodeDevice) -> bool:
     try:
         return bool(device.isActive())
     except libvirt.libvirtError as exc:
-        # libvirt before 7.3, which knows no mdev that is only defined; and
-        # its test driver.
+        # libvirt before 7.3, which has no inactive mdevs, and its test
+        # driver.
         if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
         return True
 
 
-def _mdevs_of(connection: libvirt.virConnect, which: int) -> frozenset[str]:
+def _mdevs_of(connection: libvirt.virConnect, flag: int) -> frozenset[str]:
     """Return the UUIDs of the mdevs of some domains.
 
-    :param which: libvirt's flag of those that run, or that do not
+    :param flag: libvirt's, for domains that run or that do not
     """
     found: set[str] = set()
-    for domain in connection.listAllDomains(which):
-        with _gone_is_fine():
+    for domain in connection.listAllDomains(flag):
+        with _ignore_gone():
             found |= libvirt_xml.parse_domain(domain.name(), domain.XMLDesc())
     return frozenset(found)
 
 
 @contextlib.contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    """Let a device or domain vanish between the list and its description."""
+def _ignore_gone() -> Iterator[None]:
+    """Ignore that a device or domain vanished since it was listed."""
     try:
         yield
     except libvirt.libvirtError as exc:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which mdev type Nova uses on which parent, from nova.conf.
+"""Which mdev type Nova uses on which parent, by nova.conf.
 
-The same reading as nova.virt.libvirt.driver._get_supported_vgpu_types: a
-type takes the devices that its ``[mdev_<type>]device_addresses`` name; the
-first type without any is the default for all other devices; a further one
-without any is ignored.
+As in nova.virt.libvirt.driver._get_supported_vgpu_types, a type takes the
+devices of its ``[mdev_<type>]device_addresses``. The first type without
+addresses is the default for all other devices; Nova ignores further types
+without addresses.
 
 Only PCI devices can have the default (``_get_device_address``, before Nova 34
 ``_get_pci_id_from_libvirt_name``, and ``_get_vgpu_type_per_pgpu``).
@@ -19,23 +19,24 @@ from oslo_config import cfg
 
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import text
 
-#: What Nova takes for a PCI address (nova.pci.utils.parse_address).
+#: A PCI address by nova.pci.utils.parse_address.
 PCI_ADDRESS = re.compile(r'^[\da-fA-F]{4}:[\da-fA-F]{2}:[\da-fA-F]{2}.[0-7]$')
 
 
 class NovaTypesError(exceptions.BadInput):
-    """nova.conf says something that nova-compute would refuse too."""
+    """A value in nova.conf with which nova-compute does not start."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NovaTypes:
-    """Nova's choice of one mdev type for each parent.
+    """The mdev type that Nova uses on each parent.
 
     :ivar by_address: mdev type by PCI address or libvirt name
     :ivar default: mdev type of all other PCI devices
     :ivar ignored: enabled types that Nova ignores
-    :ivar enabled: all enabled types, as nova.conf has them
+    :ivar enabled: all enabled types, as in nova.conf
     """
 
     by_address: Mapping[str, str]
@@ -49,32 +50,33 @@ class NovaTypes:
         :param name: libvirt's name, which virtual parents go by
         :param address: PCI address
         """
-        default = self.default if self._can_have_default(address) else None
+        takes_default = address is not None and PCI_ADDRESS.match(address)
+        default = self.default if takes_default else None
         return self.by_address.get(address or name, default)
-
-    def _can_have_default(self, address: str | None) -> bool:
-        return address is not None and bool(PCI_ADDRESS.match(address))
 
     def why_none(
         self, name: str, address: str | None, offered: Collection[str]
     ) -> str:
-        """Return why Nova uses none of the types that a parent offers.
+        """Return why Nova uses none of a parent's types.
 
         :param name: libvirt's name
-        :param address: PCI address
+        :param address: PCI address, None if it is not a PCI device
         :param offered: types that the parent offers
         """
         chosen = self.type_of(name, address)
         if not self.enabled:
             why = '[devices]enabled_mdev_types is empty'
         elif chosen is not None:
-            why = f'it is to have {chosen}, which it does not offer'
-        elif address is not None and not self._can_have_default(address):
-            why = 'Nova knows no PCI address whose domain has over four digits'
+            why = f'nova.conf gives it {chosen}, which it does not offer'
         elif address is None:
             why = (
-                'it is no PCI device, and no [mdev_<type>]device_addresses '
-                'names it'
+                'it is not a PCI device, and no '
+                '[mdev_<type>]device_addresses names it'
+            )
+        elif not PCI_ADDRESS.match(address):
+            why = (
+                'Nova does not support PCI addresses whose domain has more '
+                'than four digits'
             )
         else:
             why = (
@@ -82,26 +84,19 @@ class NovaTypes:
                 'the default'
             )
         return (
-            f'{why}; enabled: {some(self.enabled)}; offered: '
-            f'{some(sorted(offered))}'
+            f'{why}; enabled: {text.join(self.enabled)}; offered: '
+            f'{text.join(sorted(offered))}'
         )
-
-
-def some(names: Collection[str], limit: int = 10) -> str:
-    """Return names in their order, only the first ones of many."""
-    told = ', '.join(list(names)[:limit]) or 'none'
-    more = len(names) - limit
-    return f'{told} and {more} more' if more > 0 else told
 
 
 def assign(
     enabled: Collection[str], addresses: Mapping[str, Iterable[str]]
 ) -> NovaTypes:
-    """Return Nova's choice.
+    """Assign enabled types to parents, as Nova does.
 
     :param enabled: ``[devices]enabled_mdev_types``
     :param addresses: ``[mdev_<type>]device_addresses`` by type
-    :raises NovaTypesError: one address for two types
+    :raises NovaTypesError: two types have the same address
     """
     by_address: dict[str, str] = {}
     default, ignored = None, []
@@ -123,10 +118,10 @@ def assign(
 
 
 def mdev_types(conf: cfg.ConfigOpts, sysfs_root: str = '/sys') -> NovaTypes:
-    """Return Nova's choice of one mdev type for each parent.
+    """Return the mdev type that Nova uses on each parent.
 
     :param sysfs_root: where sysfs is
-    :raises NovaTypesError: what nova-compute does not start with
+    :raises NovaTypesError: nova-compute does not start with nova.conf
     """
     addresses: dict[str, list[str]] = {}
     for mdev_type in conf.devices.enabled_mdev_types:
@@ -146,11 +141,11 @@ def mdev_types(conf: cfg.ConfigOpts, sysfs_root: str = '/sys') -> NovaTypes:
 
 
 def _check_address(group: str, address: str, sysfs_root: str) -> None:
-    """Refuse an address with which nova-compute does not start.
+    """Check an address as nova-compute does when it starts.
 
-    PCI addresses are all that Nova before 34 takes. Since then it takes
-    virtual devices that exist (``_validate_device_address``). Which Nova this
-    host has is not known here, so what the newest takes is taken.
+    Nova before 34 takes only PCI addresses. Newer ones take virtual devices
+    that exist, too (``_validate_device_address``). This host's release is not
+    known here, so the newest one's check applies.
 
     :raises NovaTypesError: it is neither
     """
@@ -162,6 +157,6 @@ def _check_address(group: str, address: str, sysfs_root: str) -> None:
     if not virtual.exists():
         raise NovaTypesError(
             f'nova.conf: [{group}]device_addresses: {address!r} is neither a '
-            'PCI address as 0000:84:00.0 nor a virtual device of this host, '
-            'and nova-compute does not start with it'
+            'PCI address such as 0000:84:00.0 nor a virtual device of this '
+            'host; nova-compute does not start with it'
         )

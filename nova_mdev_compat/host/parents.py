@@ -1,28 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was read, put together: this host's parents and their facts."""
+"""This host's mdev parents and mdevs, and what Nova does with them.
+
+libvirt describes node devices (``ParentDevice``, ``Mdev``). With nova.conf,
+sysfs and the vendor's plugin they become the parents to publish
+(``MdevParent``).
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import nova_types
 
+#: The only device API whose mdevs Nova can live-migrate; vfio-ccw and
+#: vfio-ap cannot be.
+VFIO_PCI = 'vfio-pci'
 
-#: What is said of a parent that cannot be a target.
+#: Why a parent cannot be a target.
 NO_TYPE = 'Nova uses no mdev type that this device offers'
 
 
-@dataclasses.dataclass(frozen=True)
-class Parent:
-    """A parent as it is to be published.
+class DeviceError(exceptions.BadInput):
+    """A device whose description cannot be used; the message names it."""
 
-    :ivar name: libvirt's name; after the host's it names the provider
-    :ivar parent_id: canonical parent id, empty where it could not be read
-    :ivar offered: mdev types that the device has to offer, raw
-    :ivar target_type: the type that Nova uses here, raw; None where Nova
-        uses none, or one that the device does not offer
-    :ivar why_no_type: why there is no target type, empty where there is one
+
+@dataclasses.dataclass(frozen=True)
+class ParentDevice:
+    """A node device that can create mdevs, as libvirt describes it.
+
+    :ivar name: libvirt's name, ``pci_0000_84_00_0``
+    :ivar path: its sysfs path below ``/sys``, None if libvirt has none
+    :ivar address: ``0000:84:00.0``, None if it is not a PCI device
+    :ivar vendor: ``0x10de``, None likewise
+    :ivar product: ``0x2235``, None likewise
+    :ivar driver: name of the driver bound to it, None if libvirt has none
+    :ivar types: device API by mdev type, ``{'nvidia-558': 'vfio-pci'}``
+    :ivar board: address of its physical function, None if it is not a
+        virtual one
+    """
+
+    name: str
+    path: str | None
+    address: str | None
+    vendor: str | None
+    product: str | None
+    driver: str | None
+    types: dict[str, str]
+    board: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Mdev:
+    """A mediated device, as libvirt describes it.
+
+    ``uuid``, ``type`` and ``parent`` are empty if libvirt does not have
+    them.
+
+    :ivar uuid: in lower case
+    :ivar type: its mdev type
+    :ivar parent: libvirt's name of its parent; ``computer`` if the parent is
+        gone
+    :ivar name: libvirt's name of the mdev
+    :ivar active: it exists; an inactive one is only defined
+    :ivar fault: what its description lacks, empty if it is complete
+    """
+
+    uuid: str
+    type: str
+    parent: str
+    name: str = ''
+    active: bool = True
+    fault: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class MdevParent:
+    """A parent with everything that is published of it.
+
+    :ivar name: libvirt's name; the provider's name is the host's and this
+    :ivar parent_id: canonical parent id, empty if it could not be read
+    :ivar offered: mdev types that the device offers, raw
+    :ivar target_type: the type that Nova uses here, raw; None if Nova uses
+        none, or one that the device does not offer
+    :ivar why_no_type: why there is no target type, empty if there is one
     :ivar device_api: device API of the target type, ``vfio-pci``
     :ivar in_use: other types that running domains still use here, raw
     :ivar facts: raw values by fact name
@@ -49,23 +110,22 @@ class Parent:
 
 
 def build(
-    found: Iterable[devices.ParentDevice],
-    mdevs: Iterable[devices.Mdev],
+    found: Iterable[ParentDevice],
+    mdevs: Iterable[Mdev],
     used: frozenset[str],
     types: nova_types.NovaTypes,
     parent_ids: Mapping[str, str],
     facts: Mapping[str, identity.Facts],
-) -> tuple[Parent, ...]:
-    """Return this host's parents, by name.
+) -> tuple[MdevParent, ...]:
+    """Return this host's parents, in order of their names.
 
-    An mdev that no running domain uses counts as nothing: Nova never
-    deletes mdevs. So does one that is only defined: its UUID may be that of
-    another, active one.
+    Mdevs that no running domain uses do not count, because Nova never
+    deletes mdevs. Mdevs that are only defined do not count either: another,
+    active one may have the same UUID.
 
-    Where a running domain may have an mdev whose type or parent libvirt does
-    not tell, nobody knows what the instances on its parent have. Such a
-    parent has no target type, so that nothing comes there, and nothing is
-    known of what leaves it.
+    A running domain may have an mdev whose type or parent libvirt does not
+    tell. Then it is unknown which mdevs are on the parent: the parent gets no
+    target type, so that nothing migrates to it.
 
     :param used: UUIDs of mdevs that running domains have
     :param parent_ids: canonical parent ids by device name
@@ -100,12 +160,12 @@ def build(
                 f'not describe: {", ".join(doubts)}'
             )
         parents.append(
-            Parent(
+            MdevParent(
                 name=device.name,
                 parent_id=parent_ids.get(device.name, ''),
                 offered=tuple(sorted(device.types)),
                 target_type=target,
-                device_api=device.types.get(target or '', devices.VFIO_PCI),
+                device_api=device.types.get(target or '', VFIO_PCI),
                 in_use=frozenset(in_use.get(device.name, set()) - {target}),
                 facts=dict(facts[device.name].values),
                 unknown=dict(facts[device.name].unknown),
@@ -116,63 +176,61 @@ def build(
 
 
 def parent_id(
-    device: devices.ParentDevice,
-    subsystem_of: Callable[[devices.ParentDevice], str | None],
+    device: ParentDevice,
+    subsystem_of: Callable[[ParentDevice], str | None],
 ) -> str:
     """Return a device's canonical parent id.
 
     :param subsystem_of: reads the subsystem of a device without PCI ids
-    :raises devices.DeviceError: it cannot be identified
+    :raises DeviceError: it cannot be identified
     """
     try:
         if device.vendor is not None and device.product is not None:
             return identity.pci_parent(device.vendor, device.product)
         subsystem = subsystem_of(device)
         if subsystem is None:
-            raise devices.DeviceError(
+            raise DeviceError(
                 f'node device {device.name}: neither PCI ids nor a subsystem '
                 'in sysfs to know it by'
             )
         return identity.subsystem_parent(subsystem)
     except identity.IdentityError as exc:
-        raise devices.DeviceError(f'node device {device.name}: {exc}') from exc
+        raise DeviceError(f'node device {device.name}: {exc}') from exc
 
 
-def collisions(parents: Iterable[Parent]) -> dict[str, devices.DeviceError]:
+def collisions(parents: Iterable[MdevParent]) -> dict[str, DeviceError]:
     """Return the parents that have a name which no trait can carry.
 
-    That is one without any letter or digit, or one that is another raw name
-    of this host in a trait: then neither parent can be told from the other.
+    Such a name has no letter and no digit, or it makes the same trait as
+    another name of this host, and the two could not be told apart.
 
     :returns: what is wrong, by the parent's libvirt name
     """
     seen: dict[tuple[str, str], tuple[str, str]] = {}
-    found: dict[str, devices.DeviceError] = {}
+    found: dict[str, DeviceError] = {}
     for parent in parents:
-        for kind, raw in _names(parent):
+        served = set(parent.in_use)
+        if parent.target_type is not None:
+            served.add(parent.target_type)
+        for kind, raw in [
+            *(('mdev type', mdev_type) for mdev_type in sorted(served)),
+            *(
+                (f'fact {fact}', parent.facts[fact])
+                for fact in sorted(parent.facts)
+            ),
+        ]:
             try:
                 key = (kind, identity.canonical(raw))
             except identity.IdentityError as exc:
-                found[parent.name] = devices.DeviceError(
+                found[parent.name] = DeviceError(
                     f'node device {parent.name}: {kind}: {exc}'
                 )
                 continue
             first, owner = seen.setdefault(key, (raw, parent.name))
             if first != raw:
-                found[parent.name] = found[owner] = devices.DeviceError(
+                found[parent.name] = found[owner] = DeviceError(
                     f'node device {parent.name}: {kind} {raw!r} and {kind} '
                     f'{first!r} of node device {owner} are both {key[1]} in '
                     'a trait'
                 )
     return found
-
-
-def _names(parent: Parent) -> list[tuple[str, str]]:
-    served = set(parent.in_use)
-    if parent.target_type is not None:
-        served.add(parent.target_type)
-    names = [('mdev type', mdev_type) for mdev_type in sorted(served)]
-    names += [
-        (f'fact {name}', value) for name, value in sorted(parent.facts.items())
-    ]
-    return names

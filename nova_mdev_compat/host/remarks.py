@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator should know of a host on which nothing has failed. Pure.
+"""Remarks for the operator of a host on which nothing has failed. Pure.
 
-A nova.conf that serves nothing, and mdevs that nobody has: both are as Nova
-takes them, and neither is what anybody wants.
+They are about options in nova.conf without effect and unused mdevs. Nova
+accepts both without a message, but hardly any operator wants them.
 """
 
 from collections.abc import Collection, Iterable
 import enum
 
-from nova_mdev_compat.host import devices
+from nova_mdev_compat.core import text
 from nova_mdev_compat.host import nova_types
-from nova_mdev_compat.host.parents import Parent
+from nova_mdev_compat.host.parents import Mdev
+from nova_mdev_compat.host.parents import MdevParent
+from nova_mdev_compat.host.parents import ParentDevice
 
 
 class Unused(enum.Enum):
-    """What an mdev is that no domain has."""
+    """The state of an mdev that no domain has."""
 
     FREE = 'free'
     STRAY = 'stray'
@@ -22,7 +24,7 @@ class Unused(enum.Enum):
     ORPHANED = 'orphaned'
 
 
-#: What such mdevs are, and what to do about them; virsh(1) has the commands.
+#: What such mdevs are, and what to do about them; see virsh(1).
 _ABOUT = {
     Unused.STRAY: (
         'active mdevs that no domain has, and that Nova does not use again, '
@@ -46,31 +48,32 @@ _ABOUT = {
 
 
 #: The mdevs that no domain has, in order of their names.
-Leftovers = tuple[tuple[devices.Mdev, Unused], ...]
+Leftovers = tuple[tuple[Mdev, Unused], ...]
 
 
 def leftovers(
-    mdevs: Collection[devices.Mdev],
+    mdevs: Collection[Mdev],
     used: Collection[str],
     kept: Collection[str],
-    found: Iterable[devices.ParentDevice],
+    found: Iterable[ParentDevice],
     odd: Collection[str],
     types: nova_types.NovaTypes,
 ) -> Leftovers:
     """Return the mdevs of a host that no domain has.
 
-    Active ones of which it is not known what Nova does with them are left
-    out, rather than have somebody remove them.
+    Active mdevs are left out if it is not known what Nova does with them, so
+    that nobody removes them.
 
-    :param used, kept: UUIDs of the mdevs of domains that run, and of those
-        that do not: an instance that is shut off keeps its mdevs
-    :param odd: libvirt's names of parents that it does not describe
+    :param used: UUIDs of the mdevs of domains that run
+    :param kept: UUIDs of the mdevs of domains that do not run: an instance
+        that is shut off keeps its mdevs
+    :param odd: libvirt's names of parents whose description cannot be used
     """
     parents = {device.name: device for device in found}
     active = {mdev.uuid for mdev in mdevs if mdev.active}
     left = []
     for mdev in sorted(mdevs, key=lambda one: one.name):
-        # A definition whose UUID is active elsewhere is nobody's.
+        # An inactive mdev is unused if an active one has the same UUID.
         had = (mdev.uuid in used or mdev.uuid in kept) and (
             mdev.active or mdev.uuid not in active
         )
@@ -89,12 +92,12 @@ def leftovers(
 
 
 def of_host(
-    found: Collection[devices.ParentDevice],
+    found: Collection[ParentDevice],
     types: nova_types.NovaTypes,
-    mdevs: Iterable[devices.Mdev],
+    mdevs: Iterable[Mdev],
     left: Leftovers,
 ) -> tuple[str, ...]:
-    """Return what there is to say of nova.conf and mdevs, a line each."""
+    """Return remarks on nova.conf and mdevs, a line each."""
     return (
         *_about_types(types),
         *_about_addresses(types, found),
@@ -104,7 +107,7 @@ def of_host(
 
 
 def of_vendor_specific(addresses: Collection[str]) -> tuple[str, ...]:
-    """Return what there is to say of vGPUs that are no mdevs.
+    """Return remarks on vGPUs that are not mdevs.
 
     :param addresses: PCI addresses of functions that have them
     """
@@ -112,20 +115,20 @@ def of_vendor_specific(addresses: Collection[str]) -> tuple[str, ...]:
         return ()
     return (
         "NVIDIA's vendor-specific VFIO framework, which has no mdevs, is "
-        f'in use on {nova_types.some(addresses)}. It is not covered here: '
-        'Nova has such functions as PCI devices ([pci]device_spec), and '
-        'nothing of them is published or compared',
+        f'in use on {text.join(addresses)}. It is not covered: Nova has '
+        'such functions as PCI devices ([pci]device_spec), and nothing is '
+        'published or compared for them',
     )
 
 
-def of_parents(parents: Iterable[Parent]) -> tuple[str, ...]:
-    """Return why parents have no target type, a line for each reason."""
+def of_parents(parents: Iterable[MdevParent]) -> tuple[str, ...]:
+    """Return why parents have no target type, one line a reason."""
     without: dict[str, list[str]] = {}
     for parent in parents:
         if parent.why_no_type:
             without.setdefault(parent.why_no_type, []).append(parent.name)
     return tuple(
-        f'{nova_types.some(names)}: {why}' for why, names in without.items()
+        f'{text.join(names)}: {why}' for why, names in without.items()
     )
 
 
@@ -133,11 +136,11 @@ def _about_types(types: nova_types.NovaTypes) -> Iterable[str]:
     for name in types.enabled:
         hint = ''
         if name.startswith(('[', '"', "'")) or name.endswith((']', '"', "'")):
-            hint = 'the list has neither brackets nor quotes'
+            hint = 'use neither brackets nor quotes'
         elif '#' in name or ';' in name:
-            hint = 'a comment stands on a line of its own'
+            hint = 'put the comment on its own line'
         elif len(name.split()) > 1:
-            hint = 'commas separate types'
+            hint = 'separate types with commas'
         if hint:
             yield (
                 f'nova.conf: [devices]enabled_mdev_types has {name!r}, '
@@ -146,9 +149,9 @@ def _about_types(types: nova_types.NovaTypes) -> Iterable[str]:
 
 
 def _about_addresses(
-    types: nova_types.NovaTypes, found: Collection[devices.ParentDevice]
+    types: nova_types.NovaTypes, found: Collection[ParentDevice]
 ) -> Iterable[str]:
-    """Tell addresses that are of no device that can create mdevs."""
+    """Return remarks on addresses without a device that can create mdevs."""
     here = {device.address or device.name for device in found}
     boards = {device.board for device in found}
     lost: dict[tuple[str, str], list[str]] = {}
@@ -157,18 +160,18 @@ def _about_addresses(
             continue
         hint = ''
         if address.lower() in here:
-            hint = '; Nova compares letter by letter: write small letters'
+            hint = '; Nova compares case-sensitively: use lower case'
         elif address.lower() in boards:
             hint = (
-                '; it is a physical function, and mdevs come from its '
-                'virtual functions: name those'
+                '; it is a physical function, and mdevs are on its virtual '
+                'functions: name those'
             )
         lost.setdefault((mdev_type, hint), []).append(address)
     for (mdev_type, hint), addresses in lost.items():
         yield (
             f'nova.conf: [mdev_{mdev_type}]device_addresses: no device '
             'here that can create mdevs has the address '
-            f'{nova_types.some(addresses)}{hint}'
+            f'{text.join(addresses)}{hint}'
         )
 
 
@@ -180,4 +183,4 @@ def _about_leftovers(left: Leftovers) -> Iterable[str]:
             if found is kind
         ]
         if names:
-            yield f'{what}: {nova_types.some(names)}. {how}'
+            yield f'{what}: {text.join(names)}. {how}'

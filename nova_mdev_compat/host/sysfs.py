@@ -1,38 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts that only sysfs has; every path derives from one root.
+"""What sysfs tells of parents and mdevs; every path is below one root.
 
 The kernel documents these files in Documentation/ABI/testing: sysfs-bus-pci
 (``subsystem_vendor``, ``subsystem_device``, ``driver``, ``physfn``) and
-sysfs-module (``/sys/module/<module>/version``, only where a module declares
-a version: vendors' modules do, those of the kernel's tree mostly do not, or
-never change it). ``/sys/module/<module>/taint`` has the flags of
+sysfs-module (``/sys/module/<module>/version``, only if the module declares a
+version: vendors' modules do; in-tree modules mostly do not, or never change
+it). ``/sys/module/<module>/taint`` has the flags of
 Documentation/admin-guide/tainted-kernels that are about a module
-(kernel/module/main.c: modinfo_attrs); like ``initstate`` it is only there
-where the module was loaded, and not where it is built in.
+(kernel/module/main.c: modinfo_attrs). Like ``initstate`` it exists only for a
+module that was loaded, and not for one that is built in.
+Documentation/driver-api/vfio-mediated-device.rst has the links of mdevs.
+
+The late check imports this module: it must not import oslo.config or libvirt.
 """
 
+import dataclasses
 import errno
+import os
 import pathlib
+import re
+from typing import TYPE_CHECKING
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.host import devices
 
-#: What a device that vanishes in the middle of a read looks like.
+if TYPE_CHECKING:
+    from nova_mdev_compat.host import parents
+
+#: Errors of a read from a device that vanishes meanwhile.
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
-#: Taint flags of a module from outside the kernel's tree, and those that one
-#: of that tree may have: a staging driver, and one that is not signed. Others
-#: leave it open, such as that of a module which was loaded by force, perhaps
-#: another kernel's.
-_EXTERNAL = 'O'
-_OWN = frozenset('CE')
+#: Taint flag of an out-of-tree module, and the flags that an in-tree module
+#: may have: a staging driver, and an unsigned module. Other flags do not tell,
+#: such as that of a module loaded by force, which may be another kernel's.
+_OUT_OF_TREE = 'O'
+_IN_TREE = frozenset('CE')
+_MDEV_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 
 class SysfsError(exceptions.Failure):
-    """A file that is there and cannot be read."""
+    """A file that exists and cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MdevLocation:
+    """Where an mdev is.
+
+    :ivar device: libvirt's name of its parent, ``pci_0000_84_00_0``
+    :ivar type: its mdev type, ``nvidia-558``
+    """
+
+    device: str
+    type: str
+
+
+def find_mdev(root: str, uuid: str) -> MdevLocation | None:
+    """Return where an mdev is, None if there is none.
+
+    ``/sys/bus/mdev/devices`` links to the mdev's directory, which is in its
+    parent's; ``mdev_type`` in it links to its type. libvirt is not asked,
+    because it waits for the late check's answer.
+
+    :param root: where sysfs is
+    :param uuid: in lower case; any other text is not an mdev
+    :raises OSError: it exists and cannot be read
+    """
+    if not _MDEV_UUID.fullmatch(uuid):
+        return None
+    path = pathlib.Path(root, 'bus/mdev/devices', uuid)
+    if not path.exists():
+        return None
+    parent = pathlib.Path(os.path.realpath(path)).parent
+    return MdevLocation(
+        _libvirt_name(parent), (path / 'mdev_type').readlink().name
+    )
+
+
+def _libvirt_name(device: pathlib.Path) -> str:
+    """Return libvirt's name of a device.
+
+    By libvirt's ``node_device_udev.c``: ``udevGetDeviceType`` knows parents on
+    the buses pci, css and matrix and in the class mtty.
+    ``udevGenerateDeviceName`` takes subsystem and name in sysfs, and replaces
+    everything but ASCII letters and digits; ``udevProcessAPMatrix`` has a
+    fixed name for vfio-ap's parent, whose subsystem and name are ``matrix``.
+    """
+    subsystem = (device / 'subsystem').readlink().name
+    if subsystem == 'matrix':
+        return 'ap_matrix'
+    return re.sub(r'[^A-Za-z0-9]', '_', f'{subsystem}_{device.name}')
 
 
 class Sysfs:
-    """A tree laid out as ``/sys``.
+    """A tree with the layout of ``/sys``.
 
     :param root: where the tree is
     """
@@ -40,33 +98,41 @@ class Sysfs:
     def __init__(self, root: str):
         self.root = pathlib.Path(root)
 
-    def facts(self, device: devices.ParentDevice) -> dict[str, str]:
+    def facts(self, device: 'parents.ParentDevice') -> dict[str, str]:
         """Return a parent's facts: module, driver, intree, subsystem.
 
-        A fact whose file is not there is left out. The subsystem is the
-        board's: a virtual function's own ids say nothing about the board.
+        A fact without a file is left out. The subsystem is the board's: a
+        virtual function's own ids do not identify the board.
 
-        :raises SysfsError: a file is there and cannot be read
+        :raises SysfsError: a file exists and cannot be read
         """
         path = self.path(device)
-        module = device.driver or self._link(path / 'driver')
-        facts = {
-            'module': module,
-            'driver': self._driver_version(path, module),
-            'intree': self._intree(path, module),
-            'subsystem': self._subsystem_ids(self._board(path)),
-        }
+        driver = device.driver or self._link(path / 'driver')
+        name = self._link(path / 'driver/module') or driver
+        facts = {'module': driver}
+        if name:
+            # A driver's name may have dashes, a module's directory has none.
+            module = self.root / 'module' / name.replace('-', '_')
+            facts['driver'] = self._text(module / 'version')
+            facts['intree'] = self._intree(module)
+        board = path / 'physfn' if self._link(path / 'physfn') else path
+        vendor = self._text(board / 'subsystem_vendor')
+        product = self._text(board / 'subsystem_device')
+        if vendor and product:
+            facts['subsystem'] = (
+                f'{vendor.removeprefix("0x")}:{product.removeprefix("0x")}'
+            )
         return {name: value for name, value in facts.items() if value}
 
-    def subsystem(self, device: devices.ParentDevice) -> str | None:
+    def subsystem(self, device: 'parents.ParentDevice') -> str | None:
         """Return the name of the subsystem that a device belongs to."""
         return self._link(self.path(device) / 'subsystem')
 
-    def board_address(self, device: devices.ParentDevice) -> str | None:
-        """Return the PCI address of the board that a device is a part of.
+    def board_address(self, device: 'parents.ParentDevice') -> str | None:
+        """Return the PCI address of the board that has a device.
 
-        That is its physical function where it is a virtual one, else its
-        own address; None where it is no PCI device.
+        It is the physical function's address for a virtual function, and
+        the device's own otherwise; None if it is not a PCI device.
         """
         return self._link(self.path(device) / 'physfn') or device.address
 
@@ -74,8 +140,8 @@ class Sysfs:
         """Return PCI addresses of functions that have vGPUs without mdevs.
 
         On newer kernels (RHEL 10, Ubuntu 24.04) NVIDIA's virtual functions
-        have ``nvidia/current_vgpu_type`` in their place: the vendor-specific
-        VFIO framework of its vGPU user guide.
+        have ``nvidia/current_vgpu_type`` instead: the vendor-specific VFIO
+        framework of its vGPU user guide.
         """
         return sorted(
             path.parent.parent.name
@@ -84,57 +150,26 @@ class Sysfs:
             )
         )
 
-    def path(self, device: devices.ParentDevice) -> pathlib.Path:
+    def path(self, device: 'parents.ParentDevice') -> pathlib.Path:
         """Return where a device's files are."""
         if device.path:
             # Never absolute: it would lead out of the root.
             return self.root / device.path.removeprefix('/sys').lstrip('/')
         return self.root / 'bus/pci/devices' / (device.address or device.name)
 
-    def _board(self, path: pathlib.Path) -> pathlib.Path:
-        return path / 'physfn' if self._link(path / 'physfn') else path
+    def _intree(self, module: pathlib.Path) -> str | None:
+        """Return whether a module is from the kernel's own tree: yes or no.
 
-    def _driver_version(
-        self, path: pathlib.Path, driver: str | None
-    ) -> str | None:
-        module = self._module(path, driver)
-        return self._text(module / 'version') if module else None
-
-    def _intree(self, path: pathlib.Path, driver: str | None) -> str | None:
-        """Tell whether the module is of the kernel's own tree: yes or no.
-
-        None where that is not known. Of a driver that is built in there may
-        be no trace in /sys/module.
+        None if that is not known: /sys/module may not have a built-in
+        driver at all.
         """
-        module = self._module(path, driver)
-        if module is None:
-            return None
         flags = self._text(module / 'taint')
         if flags is None:
-            built_in = _is_there(module) and not _is_there(
-                module / 'initstate'
-            )
+            built_in = _exists(module) and not _exists(module / 'initstate')
             return 'yes' if built_in else None
-        if _EXTERNAL in flags:
+        if _OUT_OF_TREE in flags:
             return 'no'
-        return 'yes' if _OWN.issuperset(flags) else None
-
-    def _module(
-        self, path: pathlib.Path, driver: str | None
-    ) -> pathlib.Path | None:
-        """Return the directory of the module of a device's driver."""
-        name = self._link(path / 'driver/module') or driver
-        if not name:
-            return None
-        # A driver's name may have dashes, a module's directory never has.
-        return self.root / 'module' / name.replace('-', '_')
-
-    def _subsystem_ids(self, path: pathlib.Path) -> str | None:
-        vendor = self._text(path / 'subsystem_vendor')
-        device = self._text(path / 'subsystem_device')
-        if not vendor or not device:
-            return None
-        return f'{vendor.removeprefix("0x")}:{device.removeprefix("0x")}'
+        return 'yes' if _IN_TREE.issuperset(flags) else None
 
     def _text(self, path: pathlib.Path) -> str | None:
         try:
@@ -151,7 +186,7 @@ class Sysfs:
             return None
 
 
-def _is_there(path: pathlib.Path) -> bool:
+def _exists(path: pathlib.Path) -> bool:
     try:
         path.stat()
     except OSError as exc:
@@ -161,6 +196,6 @@ def _is_there(path: pathlib.Path) -> bool:
 
 
 def _check_gone(path: pathlib.Path, exc: OSError) -> None:
-    """Treat a file that is not there as a fact that is not known."""
+    """Accept that a file is missing; raise every other error."""
     if exc.errno not in _GONE:
         raise SysfsError(f'{path}: {exc.strerror}') from exc

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a domain's metadata says of its mdevs: written and compared. Pure.
+"""The sources of a domain's mdevs in its metadata. Pure.
 
 ::
 
@@ -10,61 +10,70 @@
       </mdev-compat:mdev>
     </mdev-compat:mdevs>
 
-The host is the one where that is so. A device without PCI ids has no product.
-An mdev whose parent nobody knows has its UUID alone.
+``host`` is where the mdevs are. A device without PCI ids has no product. An
+mdev with an unknown parent has only its UUID.
 
-What a newer minor version has besides, attributes and elements, is ignored.
+More attributes and elements of newer minor versions are ignored.
 """
 
 from collections.abc import Iterable, Mapping
 import dataclasses
 from xml.sax import saxutils
 
-from nova_mdev_compat.core import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
 
 VERSION = '1.0'
-#: Of all versions.
+#: Common to all versions.
 FAMILY = 'http://openstack.org/xmlns/libvirt/mdev-compat/'
-#: Names the element in a domain's metadata. Only another major version is
-#: another name: a domain with two elements would have two truths.
+#: Identifies the element in a domain's metadata. Only a new major version
+#: changes it: a domain with two elements could contradict itself.
 NAMESPACE = FAMILY + VERSION
-#: libvirt's prefix for it.
+#: Its prefix in libvirt.
 KEY = 'mdev-compat'
-#: No value is longer, since it is published as a trait.
+#: No value is longer, because it is published as a trait, too.
 MAX_LENGTH = traits.MAX_LENGTH
 
 
 class AnnotationError(ValueError):
-    """An annotation that cannot be read; the message says what is wrong."""
+    """An annotation that cannot be read; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Mdev:
+class AnnotatedMdev:
     """One mdev of a domain.
 
-    :ivar uuid: on the host where it was written down
-    :ivar identity: of its parent, in its role as the home of the mdev's
-        type; None where it is not known
+    :ivar uuid: on the host where it was written
+    :ivar identity: of its parent, with the mdev's type; None if not known
     """
 
     uuid: str
-    identity: ident.Identity | None
+    identity: identity.Identity | None
 
 
-def write(mdevs: Iterable[Mdev], host: str = '') -> str:
-    """Return the element for a domain's mdevs, in their order.
+def write(mdevs: Iterable[AnnotatedMdev], host: str = '') -> str:
+    """Return the metadata element for a domain's mdevs, in their order.
 
     :param host: libvirt's name of the host where they are
     """
     names = {f'xmlns:{KEY}': NAMESPACE, **({'host': host} if host else {})}
     lines = [f'<{KEY}:mdevs{_attributes(names)}>']
     for mdev in mdevs:
-        lines += [f'  <{KEY}:mdev{_attributes(_names(mdev))}>']
-        lines += [
-            f'    <{KEY}:fact{_attributes(fact)}/>' for fact in _facts(mdev)
-        ]
-        lines += [f'  </{KEY}:mdev>']
+        found, facts = {'uuid': mdev.uuid}, []
+        if mdev.identity is not None:
+            facts = sorted(mdev.identity.facts)
+            vendor, _, product = identity.display_parent(
+                mdev.identity.parent
+            ).partition(':')
+            found['vendor'] = vendor
+            if product:
+                found['product'] = product
+            found['type'] = identity.display_type(mdev.identity.type)
+        lines.append(f'  <{KEY}:mdev{_attributes(found)}>')
+        for name, value in facts:
+            fact = {'name': name, 'value': identity.display(name, value)}
+            lines.append(f'    <{KEY}:fact{_attributes(fact)}/>')
+        lines.append(f'  </{KEY}:mdev>')
     return '\n'.join([*lines, f'</{KEY}:mdevs>'])
 
 
@@ -75,76 +84,49 @@ def _attributes(values: Mapping[str, str]) -> str:
     )
 
 
-def _names(mdev: Mdev) -> dict[str, str]:
-    found = {'uuid': mdev.uuid}
-    if mdev.identity is not None:
-        vendor, _, product = ident.display_parent(
-            mdev.identity.parent
-        ).partition(':')
-        found['vendor'] = vendor
-        if product:
-            found['product'] = product
-        found['type'] = ident.display_type(mdev.identity.type)
-    return found
-
-
-def _facts(mdev: Mdev) -> list[dict[str, str]]:
-    facts = () if mdev.identity is None else mdev.identity.facts
-    return [
-        {'name': name, 'value': ident.display(name, value)}
-        for name, value in sorted(facts)
-    ]
-
-
 def read_mdev(
     attributes: Mapping[str, str], facts: Iterable[Mapping[str, str]]
-) -> Mdev:
-    """Return what an mdev element stands for.
+) -> AnnotatedMdev:
+    """Return the mdev of an element.
 
     :param attributes: the element's own
     :param facts: attributes of each fact element in it
-    :raises AnnotationError: it makes no sense
+    :raises AnnotationError: it is invalid
     """
     attributes = _known(attributes, ('uuid', 'vendor', 'product', 'type'))
     facts = [_known(fact, ('name', 'value')) for fact in facts]
     uuid = attributes.get('uuid', '')
     if 'vendor' not in attributes:
-        return Mdev(uuid, None)
+        return AnnotatedMdev(uuid, None)
     try:
-        return Mdev(
+        if 'product' in attributes:
+            parent = identity.pci_parent(
+                attributes['vendor'], attributes['product']
+            )
+        else:
+            parent = identity.subsystem_parent(attributes['vendor'])
+        values: dict[str, str] = {}
+        for fact in facts:
+            name, value = fact['name'], fact['value']
+            if values.setdefault(name, value) != value:
+                raise identity.IdentityError(f'fact {name} has two values')
+        return AnnotatedMdev(
             uuid,
-            ident.Identity.of(
-                _parent(attributes), attributes['type'], _pairs(facts)
-            ),
+            identity.Identity.of(parent, attributes['type'], values),
         )
     except KeyError as exc:
         raise AnnotationError(f'mdev {uuid}: no {exc.args[0]}') from exc
-    except ident.IdentityError as exc:
+    except identity.IdentityError as exc:
         raise AnnotationError(f'mdev {uuid}: {exc}') from exc
 
 
 def _known(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the values of known names.
+
+    :raises AnnotationError: one is too long
+    """
     found = {name: values[name] for name in names if name in values}
     for name, value in found.items():
         if len(value) > MAX_LENGTH:
             raise AnnotationError(f'{name} has {len(value)} characters')
-    return found
-
-
-def _parent(attributes: Mapping[str, str]) -> str:
-    vendor = attributes['vendor']
-    if 'product' in attributes:
-        return ident.pci_parent(vendor, attributes['product'])
-    return ident.subsystem_parent(vendor)
-
-
-def _pairs(facts: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return facts by name.
-
-    :raises ident.IdentityError: one has two values: which is true?
-    """
-    found: dict[str, str] = {}
-    for fact in facts:
-        if found.setdefault(fact['name'], fact['value']) != fact['value']:
-            raise ident.IdentityError(f'fact {fact["name"]} has two values')
     return found

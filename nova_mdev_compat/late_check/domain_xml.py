@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A domain's XML: which mdevs it has, and what it says of them. Pure.
+"""Parse a domain's XML: its mdevs, and their annotation. Pure.
 
-It is read as a stream, so that a large description takes time and no memory.
-Only elements in their own places count. Tenants choose texts in it (Nova puts
-an instance's name into its own metadata element), and libvirt escapes them:
-they can be no elements.
+It is parsed as a stream, so that a large description needs time, but not
+memory. Only elements at the right path count. Tenants choose some texts in it
+(Nova's own metadata element has the instance's name). libvirt escapes them,
+so they cannot be elements.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from nova_mdev_compat.late_check import annotation
 MAX_SIZE = 4 * 2**20
 MAX_DEPTH = 64
 
-#: Between a namespace and a name; no name in no namespace can look like ours.
-#: expat refuses namespaces that have it, and none that is meant well has.
+#: Between namespace and name; so a name without a namespace cannot look like
+#: ours. expat refuses namespaces that contain it; no sound one does.
 _SEPARATOR = '\n'
 _HOSTDEV = ('domain', 'devices', 'hostdev')
 _ADDRESS = (*_HOSTDEV, 'source', 'address')
@@ -28,63 +28,61 @@ _MDEVS, _MDEV, _FACT = (
 )
 _METADATA = ('domain', 'metadata')
 _ANNOTATION = (*_METADATA, _MDEVS)
-#: Such an element of any version.
+#: Our element, in any version.
 _ANY_VERSION = re.compile(
     rf'{re.escape(annotation.FAMILY)}([0-9.]{{1,9}}){_SEPARATOR}mdevs'
 )
-#: The only encoding in which libvirt writes.
+#: libvirt's only encoding.
 _ENCODING = 'UTF-8'
 
 
 class DomainError(ValueError):
-    """A description that libvirt would not write; the message says why."""
+    """XML that libvirt would not write; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """What matters of a domain.
+    """The mdevs of a domain.
 
     :ivar uuids: of its mdevs, in lower case, in the order of its devices
-    :ivar annotated: what its metadata says of its mdevs, None where it says
-        nothing
-    :ivar fault: why what it says cannot be read, empty where it can
-    :ivar host: where it was so; empty where that is not said
-    :ivar others: other versions of the metadata than the one that is read, in
-        which it says something of them
+    :ivar annotated: its annotation, None if it has none that can be read
+    :ivar fault: why the annotation cannot be read, empty if it can
+    :ivar host: where it was written; empty if not given
+    :ivar others: versions of other annotations, which are not read
     """
 
     uuids: tuple[str, ...]
-    annotated: tuple[annotation.Mdev, ...] | None = None
+    annotated: tuple[annotation.AnnotatedMdev, ...] | None = None
     fault: str = ''
     host: str = ''
     others: tuple[str, ...] = ()
 
 
 def parse(text: bytes) -> Domain:
-    """Return what matters of a domain.
+    """Return the mdevs of a domain.
 
     :param text: its XML, as libvirt writes it
     :raises DomainError: it is too large, broken, or has a document type
     """
     if len(text) > MAX_SIZE:
         raise DomainError(f'its XML has more than {MAX_SIZE >> 20} MiB')
-    target = _Target()
-    # With an encoding, since some that a declaration may name make Python
-    # raise whatever its codec raises.
+    handler = _Handler()
+    # With an encoding: for some that a declaration may name, Python raises
+    # any error of its codec.
     parser = expat.ParserCreate(_ENCODING, _SEPARATOR)
-    parser.XmlDeclHandler = target.declaration
-    parser.StartDoctypeDeclHandler = target.doctype
-    parser.StartElementHandler = target.start
-    parser.EndElementHandler = target.end
+    parser.XmlDeclHandler = handler.declaration
+    parser.StartDoctypeDeclHandler = handler.doctype
+    parser.StartElementHandler = handler.start
+    parser.EndElementHandler = handler.end
     try:
         parser.Parse(text, True)
     except expat.ExpatError as exc:
         raise DomainError(f'its XML is broken: {exc}') from exc
-    return target.domain()
+    return handler.domain()
 
 
-class _Target:
-    """Gets elements one at a time."""
+class _Handler:
+    """Collects the mdevs from expat's events."""
 
     def __init__(self) -> None:
         self._path: tuple[str, ...] = ()
@@ -92,7 +90,7 @@ class _Target:
         self._uuids: list[str] = []
         self._annotations = 0
         self._host = ''
-        self._annotated: list[annotation.Mdev] = []
+        self._annotated: list[annotation.AnnotatedMdev] = []
         self._mdev: dict[str, str] = {}
         self._facts: list[dict[str, str]] = []
         self._fault = ''
@@ -119,7 +117,7 @@ class _Target:
             raise DomainError(f'it is more than {MAX_DEPTH} elements deep')
         self._path = path = (*self._path, tag)
         if path[0] != 'domain':
-            raise DomainError('it is no domain')
+            raise DomainError('it is not a domain')
         if path == _HOSTDEV:
             self._is_mdev = attributes.get('type') == 'mdev'
         elif path == _ADDRESS and self._is_mdev:
@@ -141,16 +139,13 @@ class _Target:
 
     def end(self, tag: str) -> None:
         if self._path == (*_ANNOTATION, _MDEV):
-            self._end_mdev()
+            try:
+                self._annotated.append(
+                    annotation.read_mdev(self._mdev, self._facts)
+                )
+            except annotation.AnnotationError as exc:
+                self._fault = str(exc)
         self._path = self._path[:-1]
-
-    def _end_mdev(self) -> None:
-        try:
-            self._annotated.append(
-                annotation.read_mdev(self._mdev, self._facts)
-            )
-        except annotation.AnnotationError as exc:
-            self._fault = str(exc)
 
     def domain(self) -> Domain:
         uuids, others = tuple(self._uuids), tuple(self._others)

@@ -30,7 +30,7 @@ from nova_mdev_compat.conf import guard as options
 from nova_mdev_compat.conf import policy
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.host import mdev_sysfs
+from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
@@ -74,7 +74,7 @@ class WrongOptions(Refused):
     """Nor may it come before a person has put options right; and which."""
 
 
-class Unknown(Exception):
+class Undecided(Exception):
     """It cannot be told whether the domain may come; the message says why."""
 
 
@@ -262,7 +262,7 @@ def mode_despite_faults(paths: Iterable[pathlib.Path]) -> str:
 
 
 def _say(exc: Exception) -> str:
-    if isinstance(exc, Unknown):
+    if isinstance(exc, Undecided):
         return str(exc)
     # libvirt gets an answer, and the policy is kept, whatever it is.
     return f'{type(exc).__name__}: {exc}; this is a bug of {PROG}'
@@ -271,22 +271,22 @@ def _say(exc: Exception) -> str:
 def _standard_input() -> bytes:
     """Return the domain's XML.
 
-    :raises Unknown: there is none
+    :raises Undecided: there is none
     """
     # It is None where libvirt has closed it.
     text = sys.stdin.buffer.read(domain_xml.MAX_SIZE + 1) if sys.stdin else b''
     if not text:
-        raise Unknown('there is no domain on standard input')
+        raise Undecided('there is no domain on standard input')
     return text
 
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise Unknown in what takes longer."""
+    """Raise Undecided in what takes longer."""
 
     def too_long(*_: object) -> NoReturn:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        raise Unknown(
+        raise Undecided(
             f'it has taken more than {seconds} seconds ([guard]time_limit)'
         )
 
@@ -308,7 +308,7 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
 
     :param text: its XML
     :raises Refused: it may not
-    :raises Unknown: it is not known whether it may
+    :raises Undecided: nobody can tell
     """
     try:
         domain = domain_xml.parse(text)
@@ -323,37 +323,37 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
             time.time(),
         )
     except files.FileError as exc:
-        raise Unknown(str(exc)) from exc
-    findings = check.judge(
+        raise Undecided(str(exc)) from exc
+    objections = check.check_domain(
         domain,
         [
             _target(conf.collector.sysfs_root, uuid, devices)
             for uuid in domain.uuids
         ],
     )
-    if findings:
-        known = findings[0].kind is verdict.Status.INCOMPATIBLE
-        raise (Refused if known else Unknown)(
-            '; '.join(finding.text for finding in findings)
+    if objections:
+        known = objections[0].kind is verdict.Status.INCOMPATIBLE
+        raise (Refused if known else Undecided)(
+            '; '.join(objection.text for objection in objections)
         )
 
 
 def _target(
-    root: str, uuid: str, devices: devices_file.Devices
-) -> check.Target:
+    root: str, uuid: str, devices: devices_file.DevicesFile
+) -> check.TargetMdev:
     try:
-        place = mdev_sysfs.find(root, uuid)
+        place = sysfs.find_mdev(root, uuid)
         if place is None:
             why = f'mdev {uuid!r} is not on this host'
-            return check.Target(uuid, '', '', None, why)
-        return check.Target(
+            return check.TargetMdev(uuid, '', '', None, why)
+        return check.TargetMdev(
             uuid,
             place.device,
             identity.canonical(place.type),
             devices.devices.get(place.device),
         )
     except (OSError, identity.IdentityError) as exc:
-        return check.Target(uuid, '', '', None, f'mdev {uuid}: {exc}')
+        return check.TargetMdev(uuid, '', '', None, f'mdev {uuid}: {exc}')
 
 
 def _refuse(text: str) -> None:

@@ -23,7 +23,7 @@ MAX_SIZE = 4 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
-class Device:
+class DeviceEntry:
     """What a device is and accepts.
 
     :ivar identity: trait names that say what it is
@@ -40,7 +40,7 @@ class Device:
 
 
 @dataclasses.dataclass(frozen=True)
-class Devices:
+class DevicesFile:
     """What was found.
 
     :ivar host: hypervisor hostname
@@ -50,7 +50,7 @@ class Devices:
 
     host: str
     read_at: float
-    devices: Mapping[str, Device]
+    devices: Mapping[str, DeviceEntry]
 
     def age(self, now: float) -> float:
         """Return how many seconds old it is; before it was read, endlessly.
@@ -67,7 +67,7 @@ def say(age: float) -> str:
     return f'{age:.0f} seconds old'
 
 
-def write(path: pathlib.Path, found: Devices) -> None:
+def write(path: pathlib.Path, found: DevicesFile) -> None:
     """Write the file, whole or not at all.
 
     :raises OSError: it cannot be written
@@ -96,7 +96,7 @@ def write(path: pathlib.Path, found: Devices) -> None:
     )
 
 
-def read(path: pathlib.Path) -> Devices:
+def read(path: pathlib.Path) -> DevicesFile:
     """Return the content of the file.
 
     :raises files.FileError: it is missing or invalid
@@ -113,7 +113,7 @@ def read(path: pathlib.Path) -> Devices:
         raise files.FileError(f'{path} is invalid: {exc}') from exc
 
 
-def read_fresh(path: pathlib.Path, max_age: float, now: float) -> Devices:
+def read_fresh(path: pathlib.Path, max_age: float, now: float) -> DevicesFile:
     """Return what the file says, if it is not too old.
 
     :param max_age: in seconds
@@ -134,12 +134,12 @@ class _ShapeMismatch(Exception):
     """JSON of another shape. jsonschema would take a hook's time."""
 
 
-def _devices(document: Any) -> Devices:
-    return Devices(
+def _devices(document: Any) -> DevicesFile:
+    return DevicesFile(
         _get(document, 'host', str),
         float(_get(document, 'read_at', float)),
         {
-            name: Device(
+            name: DeviceEntry(
                 frozenset(_texts(_get(item, 'identity', list))),
                 {
                     trait: tuple(_texts(rules))

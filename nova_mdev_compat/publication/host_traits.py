@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host's providers are to say, and why. Pure.
+"""The desired traits of a host's providers. Pure.
 
-Where all parents of a host are of one kind and accept the same, its root
-provider says it for them and the filter needs to look no further. Where they
-are not, the root says nothing but that it is managed, and every parent
-carries CUSTOM_MDEV_MIXED: "ask me, not my root". So one query for (host or
-MIXED) finds whoever speaks.
+If all parents of a host are equal and accept the same, the root provider
+advertises it for them, and the filter needs to look no further. Otherwise the
+root only carries that the host is managed, and each parent advertises for
+itself, which CUSTOM_MDEV_MIXED marks. So one query for (host or MIXED) finds
+every provider that advertises.
 
-The root must not carry the types of parents that differ: Placement would
-take ``trait:CUSTOM_MDEV_TYPE_X=required`` of a flavor for satisfied by the
-root, whichever parent the vGPU comes from.
+The root must not carry the types of parents that differ: Placement would let
+the root satisfy ``trait:CUSTOM_MDEV_TYPE_X=required`` of a flavor, whichever
+parent the vGPU is on.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,39 +19,40 @@ import enum
 from typing import Any
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.core import identity as ident
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.host import devices
-from nova_mdev_compat.host import parents as par
+from nova_mdev_compat.host.parents import MdevParent
+from nova_mdev_compat.host.parents import NO_TYPE
+from nova_mdev_compat.host.parents import VFIO_PCI
 from nova_mdev_compat.host.remarks import Leftovers
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
 
-#: Traits that must exist in Placement before anybody may ask for them.
+#: Traits that must exist in Placement before a query may name them.
 ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
 
-#: What a root says for its parents.
+#: Prefixes of what a root advertises for its parents.
 _FOR_ALL = (traits.PARENT, traits.TYPE, traits.ACCEPT)
-#: What decides which patterns the rules make for a parent.
+#: Prefixes of what decides which patterns the rules make for a parent.
 _IDENTITY = (traits.PARENT, traits.TYPE, traits.FACT)
 
 
 class PublicationError(exceptions.BadInput):
-    """Something that cannot be said in traits; the message names it."""
+    """A name or value that no trait can carry; the message has it."""
 
 
 class PartlyRead(exceptions.PartlyDone):
-    """Some parents could not be read, or judged; the others could.
+    """Some parents could not be read or evaluated; the others could.
 
     :param failures: why, by libvirt's name
-    :ivar exit_status: 2 where somebody has to put something right
+    :ivar exit_status: 2 if an operator has to correct something
     """
 
     def __init__(self, failures: Mapping[str, exceptions.Failure]):
-        # Those of one plugin, or one library, fail for the same reason.
+        # Parents of one plugin, or one library, fail for the same reason.
         names: dict[str, list[str]] = {}
         for name, failure in sorted(failures.items()):
             names.setdefault(str(failure), []).append(name)
@@ -63,8 +64,8 @@ class PartlyRead(exceptions.PartlyDone):
         self.exit_status = max(one.exit_status for one in failures.values())
 
 
-class Standing(enum.Enum):
-    """What becomes of the accept patterns of a parent that cannot be read."""
+class Fallback(enum.Enum):
+    """What is published of a parent that cannot be read."""
 
     KEPT = 'what it accepted stays published for now'
     NEW = 'nothing was published of it before: it accepts nothing'
@@ -79,22 +80,22 @@ class Standing(enum.Enum):
 class ParentTraits:
     """What one parent is and accepts.
 
-    :ivar identity: trait names that say what it is, as far as it was read
+    :ivar identity: names of its identity traits, as far as it was read
     :ivar accepts: accept patterns by trait name
-    :ivar outcomes: what each rule, or the vendor's plugin, said; empty where
-        none was asked
+    :ivar outcomes: of each rule, or of the vendor's plugin; empty if none
+        was evaluated
     :ivar note: why it accepts nothing
-    :ivar plugin: name of the vendor plugin that answered in the rules'
-        place, if one did
-    :ivar failure: why the parent could not be read and judged completely,
-        None where it could
-    :ivar unread: prefixes of the identity traits about which nothing was
-        read, ``CUSTOM_MDEV_FACT_ECC_``
+    :ivar plugin: name of the vendor plugin that answered instead of the
+        rules, if one did
+    :ivar failure: why the parent could not be read and evaluated completely,
+        None if it could
+    :ivar unread: prefixes of the identity traits that could not be read,
+        ``CUSTOM_MDEV_FACT_ECC_``
     :ivar expired: it could not be read for too long
-    :ivar standing: after ``settled``, what became of its accept patterns
+    :ivar fallback: after ``with_fallback``, what is published of it
     """
 
-    parent: par.Parent
+    parent: MdevParent
     identity: frozenset[str]
     accepts: Mapping[str, Pattern]
     outcomes: tuple[evaluation.RuleOutcome, ...] = ()
@@ -103,11 +104,11 @@ class ParentTraits:
     failure: exceptions.Failure | None = None
     unread: tuple[str, ...] = ()
     expired: bool = False
-    standing: Standing | None = None
+    fallback: Fallback | None = None
 
     @property
     def why_nothing(self) -> str:
-        """Why it accepts nothing, with what each rule says to that."""
+        """Why it accepts nothing, with the reasons of each rule."""
         said = '; '.join(
             f'{outcome.name!r}: {", ".join(map(str, outcome.reasons))}'
             for outcome in self.outcomes
@@ -121,7 +122,7 @@ class ParentTraits:
 
     @property
     def offer(self) -> frozenset[str]:
-        """What a root would say for it: parent id, type, accept patterns."""
+        """What a root would advertise: parent id, type, accept patterns."""
         return frozenset(
             name for name in self.all_traits if name.startswith(_FOR_ALL)
         )
@@ -129,8 +130,9 @@ class ParentTraits:
     def contradicts(self, published: Collection[str]) -> bool:
         """Return whether what was read differs from what is published.
 
-        Nothing is known of traits that ``unread`` names. Types in use are
-        left out: they say nothing about what the parent accepts.
+        Traits that ``unread`` names are not compared, because nothing is
+        known of them; nor types in use, because they do not decide what the
+        parent accepts.
 
         :param published: trait names on the parent's provider
         """
@@ -145,31 +147,31 @@ class ParentTraits:
 
         return known(published) != known(self.identity)
 
-    def settled(self, published: Collection[str]) -> 'ParentTraits':
+    def with_fallback(self, published: Collection[str]) -> 'ParentTraits':
         """Return what may be published of a parent that cannot be read.
 
         What is published and may still be true stays until the parent has
-        expired. Where it is contradicted, and where nothing is published,
-        the parent accepts nothing. A parent that was read is returned as it
-        is.
+        expired. A parent that contradicts it, or of which nothing is
+        published, accepts nothing. A parent that was read is returned
+        unchanged.
 
         :param published: trait names on the parent's provider
         """
         if self.failure is None:
             return self
         if traits.SCHEMA not in published:
-            standing = Standing.NEW
+            fallback = Fallback.NEW
         elif self.contradicts(published):
-            standing = Standing.CONTRADICTED
+            fallback = Fallback.CONTRADICTED
         elif self.expired:
-            standing = Standing.EXPIRED
+            fallback = Fallback.EXPIRED
         else:
-            standing = Standing.KEPT
+            fallback = Fallback.KEPT
         changes: dict[str, Any] = {
-            'standing': standing,
-            'note': f'{self.failure}; {standing.value}',
+            'fallback': fallback,
+            'note': f'{self.failure}; {fallback.value}',
         }
-        if standing is Standing.KEPT:
+        if fallback is Fallback.KEPT:
             changes['identity'] = self.identity.union(
                 name for name in published if name.startswith(self.unread)
             )
@@ -178,12 +180,12 @@ class ParentTraits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Host:
-    """What was found on a host.
+class HostSnapshot:
+    """A host as it was read.
 
     :ivar name: hypervisor hostname
     :ivar leftovers: mdevs that no domain has
-    :ivar remarks: what else an operator should know, a line each
+    :ivar remarks: for the operator, a line each
     """
 
     name: str
@@ -201,9 +203,9 @@ class Host:
         }
 
     def check(self) -> None:
-        """Raise what says which parents could not be read completely.
+        """Check that all parents could be read completely.
 
-        :raises PartlyRead: there are some
+        :raises PartlyRead: some could not
         """
         failures = self.failures
         if failures:
@@ -212,10 +214,10 @@ class Host:
 
 @dataclasses.dataclass(frozen=True)
 class VendorAnswer:
-    """What a vendor's plugin says that a parent accepts.
+    """What a parent accepts by its vendor's plugin.
 
     :ivar plugin: its name
-    :ivar patterns: none at all: nothing
+    :ivar patterns: none if the parent accepts nothing
     """
 
     plugin: str
@@ -224,11 +226,11 @@ class VendorAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class HostTraits:
-    """What a host's providers are to say.
+    """The desired traits of a host's providers.
 
     :ivar root: trait names for the root provider
     :ivar parents: trait names by libvirt device name
-    :ivar mixed: each parent speaks for itself
+    :ivar mixed: each parent advertises for itself
     """
 
     root: frozenset[str]
@@ -237,31 +239,31 @@ class HostTraits:
 
 
 def describe(
-    parent: par.Parent,
+    parent: MdevParent,
     rules: model.RuleSet,
     answer: VendorAnswer | None = None,
 ) -> ParentTraits:
     """Return what one parent is and, by the rules, accepts.
 
-    :param answer: of the vendor's plugin, which replaces the rules' one
+    :param answer: of the vendor's plugin, which replaces the rules
     :raises PublicationError: a name or pattern that no trait can carry
     """
     try:
-        identity = frozenset(identity_traits(parent))
+        own = frozenset(identity_traits(parent))
         target = parent.target()
         if target is None:
             return ParentTraits(
-                parent, identity, {}, note=(parent.why_no_type or par.NO_TYPE)
+                parent, own, {}, note=(parent.why_no_type or NO_TYPE)
             )
-        if parent.device_api != devices.VFIO_PCI:
+        if parent.device_api != VFIO_PCI:
             return ParentTraits(
-                parent, identity, {}, note=not_migratable(parent.device_api)
+                parent, own, {}, note=not_migratable(parent.device_api)
             )
         if answer is not None:
-            return _by_plugin(parent, identity, answer)
-        return _by_rules(parent, identity, target, rules)
+            return _by_plugin(parent, own, answer)
+        return _by_rules(parent, own, target, rules)
     except (
-        ident.IdentityError,
+        identity.IdentityError,
         traits.TraitError,
         evaluation.EvaluationError,
     ) as exc:
@@ -269,12 +271,12 @@ def describe(
 
 
 def not_migratable(device_api: str) -> str:
-    """Return why nothing may land on a device, nor come from it."""
+    """Return why nothing can migrate to or from a device."""
     return f'device API {device_api} cannot be live-migrated'
 
 
 def _by_plugin(
-    parent: par.Parent, identity: frozenset[str], answer: VendorAnswer
+    parent: MdevParent, own: frozenset[str], answer: VendorAnswer
 ) -> ParentTraits:
     accepts = {traits.encode_pattern(one): one for one in answer.patterns}
     name = f'vendor plugin {answer.plugin}'
@@ -285,7 +287,7 @@ def _by_plugin(
     )
     return ParentTraits(
         parent,
-        identity,
+        own,
         accepts,
         (evaluation.RuleOutcome(name, name, accepts, reasons),),
         note='' if accepts else f'{name} accepts nothing here',
@@ -294,9 +296,9 @@ def _by_plugin(
 
 
 def _by_rules(
-    parent: par.Parent,
-    identity: frozenset[str],
-    target: ident.Identity,
+    parent: MdevParent,
+    own: frozenset[str],
+    target: identity.Identity,
     rules: model.RuleSet,
 ) -> ParentTraits:
     outcomes = evaluation.evaluate(
@@ -307,19 +309,20 @@ def _by_rules(
         accepts.update(outcome.patterns)
     note = '' if accepts else 'no rule applies to this device'
     if not outcomes:
-        vendor = ident.vendor_of(target.parent)
+        vendor = identity.vendor_of(target.parent)
         note = (
             f'the rule files for vendor {vendor} have no rule for this device'
             if vendor in rules.by_vendor
             else f'no rule file speaks for vendor {vendor}'
         )
-    return ParentTraits(parent, identity, accepts, outcomes, note)
+    return ParentTraits(parent, own, accepts, outcomes, note)
 
 
-def identity_traits(parent: par.Parent) -> Iterable[str]:
-    """Return the trait names that say what a parent is.
+def identity_traits(parent: MdevParent) -> Iterable[str]:
+    """Return the names of a parent's identity traits.
 
-    :raises identity.IdentityError, traits.TraitError: there is no such trait
+    :raises identity.IdentityError: a value that no trait can carry
+    :raises traits.TraitError: a name that is too long
     """
     yield traits.SCHEMA
     yield traits.encode_value(traits.PARENT, parent.parent_id)
@@ -327,37 +330,39 @@ def identity_traits(parent: par.Parent) -> Iterable[str]:
         yield _type_trait(traits.TYPE, parent.target_type)
     for mdev_type in parent.in_use:
         yield _type_trait(traits.INUSE, mdev_type)
-    for name, value in ident.canonical_facts(parent.facts):
+    for name, value in identity.canonical_facts(parent.facts):
         yield traits.encode_fact(name, value)
 
 
 def _type_trait(prefix: str, mdev_type: str) -> str:
     try:
-        return traits.encode_value(prefix, ident.canonical(mdev_type))
+        return traits.encode_value(prefix, identity.canonical(mdev_type))
     except traits.TraitError as exc:
         raise traits.TraitError(f'mdev type {mdev_type!r}: {exc}') from exc
 
 
 def unreadable(
-    parent: par.Parent, failure: exceptions.Failure, unread: Iterable[str] = ()
+    parent: MdevParent,
+    failure: exceptions.Failure,
+    unread: Iterable[str] = (),
 ) -> ParentTraits:
     """Return what is known of a parent that could not be read completely.
 
     :param parent: with the facts that were read
-    :param unread: prefixes of the traits about which nothing was read
+    :param unread: prefixes of the traits that could not be read
     """
     unread = tuple(unread)
-    identity: frozenset[str] = frozenset()
-    # With a name that no trait can carry, what is published is contradicted.
-    with contextlib.suppress(ident.IdentityError, traits.TraitError):
-        identity = frozenset(
+    own: frozenset[str] = frozenset()
+    # A name that no trait can carry contradicts what is published.
+    with contextlib.suppress(identity.IdentityError, traits.TraitError):
+        own = frozenset(
             name
             for name in identity_traits(parent)
             if not name.startswith(unread)
         )
     return ParentTraits(
         parent,
-        identity | {traits.SCHEMA},
+        own | {traits.SCHEMA},
         {},
         failure=failure,
         unread=unread,
@@ -365,23 +370,33 @@ def unreadable(
     )
 
 
-def combine(
+def build_host_traits(
     parents: Iterable[ParentTraits],
     orphans: Iterable[str] = (),
     absent: Iterable[ParentTraits] = (),
 ) -> HostTraits:
-    """Return what root and parents are to say.
+    """Return the desired traits of root and parents.
 
     :param parents: those that have a provider
-    :param orphans: other devices of the host with a provider, libvirt names:
-        ghosts, which accept nothing
-    :param absent: parents that have no provider yet. nova-compute may make
-        one at any time, and the root must not speak for it unless it would
-        say the same.
+    :param orphans: libvirt names of orphaned providers: their devices are
+        gone, and they accept nothing
+    :param absent: parents without a provider. nova-compute may make one at
+        any time, and the root must not advertise for it anything that it
+        would not advertise itself.
     """
     parents, orphans = list(parents), list(orphans)
     offers = {item.offer for item in parents}
-    offers.update(_offers_to_come(parents, absent))
+    boards = {item.parent.parent_id for item in parents}
+    # nova-compute makes a provider only if nova.conf gives the device a type.
+    # Others, such as virtual functions that no device_addresses names, do not
+    # count if a parent is on such a board: the host would be mixed in vain.
+    offers.update(
+        item.offer
+        for item in absent
+        if item.parent.target_type is not None
+        or item.failure is not None
+        or item.parent.parent_id not in boards
+    )
     mixed = len(offers) + bool(orphans) > 1
     own = {
         item.parent.name: item.all_traits
@@ -398,59 +413,33 @@ def combine(
     )
 
 
-def _offers_to_come(
-    parents: Iterable[ParentTraits],
-    absent: Iterable[ParentTraits],
-) -> Iterable[frozenset[str]]:
-    """Return the offers of absent parents that count.
-
-    nova-compute makes a provider only where nova.conf gives a type. Of the
-    rest, such as virtual functions that no device_addresses names, those of
-    the same board as a parent do not count: a host would be mixed for
-    nothing.
-    """
-    boards = {item.parent.parent_id for item in parents}
-    for item in absent:
-        if (
-            item.parent.target_type is not None
-            or item.failure is not None
-            or item.parent.parent_id not in boards
-        ):
-            yield item.offer
-
-
 def devices_found(
-    host: Host,
+    host: HostSnapshot,
     read_at: float,
-    before: Mapping[str, devices_file.Device],
-) -> devices_file.Devices:
-    """Return what is to be left on the host for the late check.
+    before: Mapping[str, devices_file.DeviceEntry],
+) -> devices_file.DevicesFile:
+    """Return the content of the late check's devices file.
 
     :param read_at: when the host was read, in seconds since the epoch
-    :param before: what was left there before, by libvirt's name, for the
-        parents that cannot be read
+    :param before: the file's old content by libvirt's name, for parents that
+        cannot be read
     """
     found = {}
     for item in host.parents:
         old = before.get(item.parent.name)
         rules = old.rules if old else {}
-        settled = item.settled(old.identity.union(rules) if old else ())
-        found[item.parent.name] = devices_file.Device(
-            settled.identity,
+        current = item.with_fallback(old.identity.union(rules) if old else ())
+        found[item.parent.name] = devices_file.DeviceEntry(
+            current.identity,
             {
                 name: rules[name]
                 if name in rules and item.failure
-                else _makers(settled, name)
-                for name in settled.accepts
+                else tuple(
+                    outcome.name
+                    for outcome in current.outcomes
+                    if name in outcome.patterns
+                )
+                for name in current.accepts
             },
         )
-    return devices_file.Devices(host.name, read_at, found)
-
-
-def _makers(item: ParentTraits, pattern: str) -> tuple[str, ...]:
-    """Return which rules made a pattern."""
-    return tuple(
-        outcome.name
-        for outcome in item.outcomes
-        if pattern in outcome.patterns
-    )
+    return devices_file.DevicesFile(host.name, read_at, found)

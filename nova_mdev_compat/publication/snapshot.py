@@ -85,9 +85,9 @@ _HOST = jsonschema.Draft202012Validator(
 )
 
 
-def dump(host: host_traits.Host) -> str:
+def dump(host: host_traits.HostSnapshot) -> str:
     """Return everything known about a host, as JSON."""
-    combined = host_traits.combine(host.parents)
+    combined = host_traits.build_host_traits(host.parents)
     return json.dumps(
         {
             'schema_version': SCHEMA_VERSION,
@@ -147,7 +147,7 @@ def _dump_parent(item: host_traits.ParentTraits) -> dict[str, Any]:
     }
 
 
-def load(name: str, raw: bytes) -> host_traits.Host:
+def load(name: str, raw: bytes) -> host_traits.HostSnapshot:
     """Return a host from its snapshot.
 
     :param name: the file's, for errors
@@ -156,7 +156,7 @@ def load(name: str, raw: bytes) -> host_traits.Host:
     data = files.parse_json(name, raw, SCHEMA_VERSION, hint=_HOW)
     try:
         _check(_HOST, data)
-        return host_traits.Host(
+        return host_traits.HostSnapshot(
             data['host'],
             tuple(
                 _load_parent(index, item)
@@ -200,7 +200,7 @@ def _without_name(content: str) -> host_traits.ParentTraits:
     """Return a parent; the virtual functions of all equal boards are one."""
     item = json.loads(content)
     _check(_PARENT, item)
-    parent = parents.Parent(
+    parent = parents.MdevParent(
         name='',
         parent_id=item['parent_id'],
         offered=tuple(item['offered_types']),

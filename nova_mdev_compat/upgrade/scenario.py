@@ -24,7 +24,6 @@ from nova_mdev_compat.core import versions
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import model
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules.model import RuleSet
@@ -225,7 +224,7 @@ def has_type(parent: model.Parent, types: frozenset[str]) -> bool:
 def _scope(
     cloud: model.Cloud, types: frozenset[str], names: Sequence[str]
 ) -> Members:
-    wanted = ' or '.join(map(identity.display_type, sorted(types)))
+    wanted = ' or '.join(map(ident.display_type, sorted(types)))
     of_type = [
         (host, parent)
         for host, parent in cloud.parents()
@@ -326,12 +325,12 @@ class _Projection:
             try:
                 found.update(
                     host_traits.describe(
-                        parents.Parent(
+                        parents.MdevParent(
                             name,
                             min(said.parents),
                             (mdev_type,),
                             mdev_type,
-                            devices.VFIO_PCI,
+                            parents.VFIO_PCI,
                             frozenset(),
                             dict(said.facts),
                         ),

@@ -97,12 +97,12 @@ class Host:
         self._conf = collector.COMMAND.new_config()
         self._conf(['--config-file', str(config)])
         logging.setup(self._conf, 'nova-mdev-compat')
-        self._reader = host_reader.Reader(self._conf)
+        self._reader = host_reader.HostReader(self._conf)
         self.forget()
 
     def forget(self):
         """Go on with a collector that remembers nothing of Placement."""
-        self._passes = service.Passes(
+        self._loop = service.CollectorLoop(
             self._conf,
             self._reader,
             publishers.load(self._conf),
@@ -116,8 +116,8 @@ class Host:
         self._node.write_text(f'<node>{"".join([first, *others])}</node>')
 
     def one_pass(self):
-        self._passes.run_one()
-        state = self._passes.state
+        self._loop.run_once()
+        state = self._loop.state
         if state.error or len(state.published) != len(self._devices) + 1:
             raise AssertionError(f'a pass has failed: {state}')
 

@@ -47,7 +47,7 @@ class Host:
 
     def __init__(self, number, conf, endpoint):
         self._conf, self._endpoint = conf, endpoint
-        self._host = host_traits.Host(
+        self._host = host_traits.HostSnapshot(
             bulk.host_name(number),
             trees.describe(moves.BOARDS[number % len(moves.BOARDS)], NAMES),
         )

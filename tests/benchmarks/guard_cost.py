@@ -92,11 +92,11 @@ def _cases(home):
     )
     devices_file.write(
         home / 'devices.json',
-        devices_file.Devices(
+        devices_file.DevicesFile(
             'here',
             time.time(),
             {
-                parent: devices_file.Device(
+                parent: devices_file.DeviceEntry(
                     frozenset({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_LABGPU_1'}),
                     {
                         'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_1': (
@@ -109,7 +109,7 @@ def _cases(home):
     )
     accepted, refused = (
         _domain(
-            annotation.Mdev(
+            annotation.AnnotatedMdev(
                 uuid,
                 identity.Identity.of(
                     '1234_11E8', mdev_type, {'driver': driver}

@@ -10,7 +10,6 @@ from oslo_utils import uuidutils
 
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import loader
@@ -104,7 +103,7 @@ def _candidate(root, chosen):
 
 @functools.cache
 def _published(boards):
-    return host_traits.combine(
+    return host_traits.build_host_traits(
         describe(boards, [str(slot) for slot in range(len(boards))])
     )
 
@@ -117,12 +116,12 @@ def describe(boards, names):
     rules = loader.load([str(RULES)])
     return tuple(
         host_traits.describe(
-            par.Parent(
+            par.MdevParent(
                 name,
                 f'10DE_{product}',
                 (mdev_type,),
                 mdev_type,
-                devices.VFIO_PCI,
+                par.VFIO_PCI,
                 frozenset(),
                 FACTS,
             ),

@@ -17,7 +17,7 @@ from testtools import content
 
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
-from nova_mdev_compat.publication import devices_file as device_file
+from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.rules import loader
 from tests.functional import hypervisors
 from tests.functional import hypervisors_mdevs
@@ -136,7 +136,7 @@ class MigrationTestCase(testtools.TestCase):
         found = hypervisors_mdevs.devices_found(
             host.address, host.mdevs, self.rules, facts, time.time() - age
         )
-        device_file.write(self.devices_file(host), found)
+        devices_file.write(self.devices_file(host), found)
 
     def start(self, *mdevs):
         """Start a domain on the source."""
@@ -148,11 +148,11 @@ class MigrationTestCase(testtools.TestCase):
 
     def annotate(self, *mdevs):
         """Say what the domain's mdevs come from, as the annotator does."""
-        devices = device_file.read(self.devices_file(self.source))
+        devices = devices_file.read(self.devices_file(self.source))
         self.source.annotate(
             self.name,
             annotation.write(
-                annotation.Mdev(
+                annotation.AnnotatedMdev(
                     mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
                 )
                 for mdev in mdevs
@@ -183,10 +183,10 @@ class MigrationTestCase(testtools.TestCase):
 
     def says(self, host, *mdevs):
         """Wait until it says what the collector of that host has found."""
-        devices = device_file.read(self.devices_file(host))
+        devices = devices_file.read(self.devices_file(host))
         expected = (
             tuple(
-                annotation.Mdev(
+                annotation.AnnotatedMdev(
                     mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
                 )
                 for mdev in mdevs

@@ -144,7 +144,7 @@ def devices_found(host, mdevs, rules, facts, read_at):
     """
     served = {item.parent: item.type for item in mdevs}
     return host_traits.devices_found(
-        host_traits.Host(
+        host_traits.HostSnapshot(
             host,
             tuple(
                 host_traits.describe(_parent(name, mdev_type, facts), rules)
@@ -158,7 +158,7 @@ def devices_found(host, mdevs, rules, facts, read_at):
 
 def _parent(name, mdev_type, facts):
     device = _device(name)
-    return parents.Parent(
+    return parents.MdevParent(
         name=name,
         parent_id=parents.parent_id(device, lambda _: 'mtty'),
         offered=tuple(device.types),

@@ -49,11 +49,11 @@ class CommandTestCase(testtools.TestCase):
         self.own = {}
         devices_file.write(
             self.home / 'devices.json',
-            devices_file.Devices(
+            devices_file.DevicesFile(
                 'host1',
                 time.time(),
                 {
-                    self.parent: devices_file.Device(
+                    self.parent: devices_file.DeviceEntry(
                         frozenset(
                             {traits.SCHEMA, f'{traits.PARENT}10DE_2235'}
                         ),
@@ -111,7 +111,7 @@ class CommandTest(CommandTestCase):
     def test_dry_run(self):
         with contextlib.closing(libvirt.openReadOnly(base.URI)) as connection:
             element = annotation.write(
-                [annotation.Mdev(self.uuid, self.identity)],
+                [annotation.AnnotatedMdev(self.uuid, self.identity)],
                 connection.getHostname(),
             )
         self.domains(self.domain('vm'), self.domain('right', element))
@@ -164,7 +164,9 @@ class CommandTest(CommandTestCase):
             self.domain('vm'),
             self.domain(
                 'annotated',
-                annotation.write([annotation.Mdev(self.uuid, self.identity)]),
+                annotation.write(
+                    [annotation.AnnotatedMdev(self.uuid, self.identity)]
+                ),
             ),
         )
         _, log = self.run_command('remove')
@@ -272,7 +274,7 @@ class ServiceTest(CommandTestCase):
         """Ready after the first pass; SIGHUP looks again; SIGTERM ends."""
         heard = self.wait_for('READY=1')
         self.assertIn('WATCHDOG_USEC=10800000000', heard)
-        self.wait_for('STATUS=1 domains say what their mdevs are')
+        self.wait_for('STATUS=1 domain with annotated mdevs')
         self.domains(self.domain('vm'), self.domain('another'))
         self.service.send_signal(signal.SIGHUP)
         self.wait_for('STATUS=2 domains')

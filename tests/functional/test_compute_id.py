@@ -84,7 +84,7 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         for text in ('', 'host1', self.root[:-1], f'{self.root}0'):
             with self.subTest(text=text):
                 path = self.write_id(text)
-                self.assert_refused(2, f"{path}: '{text}' is no UUID")
+                self.assert_refused(2, f"{path}: '{text}' is not a UUID")
 
     def test_no_text(self):
         path = self.home / 'compute_id'
@@ -98,12 +98,15 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         """Neither its old provider nor one of its new name is written."""
         self.write_id(self.placement.create_provider('oldname'))
         self.assert_refused(
-            1, 'calls itself host1', 'oldname', 'was the host renamed?'
+            1,
+            'the name of this host is host1',
+            'oldname',
+            'was the host renamed?',
         )
 
     def test_child(self):
         self.write_id(self.boards[0])
-        self.assert_refused(1, 'host1_pci_0000_81_00_0 is no compute node')
+        self.assert_refused(1, 'host1_pci_0000_81_00_0 is not a compute node')
 
     def test_unknown_to_placement(self):
         """Even if there is a provider of the host's name: another's."""

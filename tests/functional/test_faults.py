@@ -142,7 +142,7 @@ class FaultTest(collector_base.CollectorTestCase):
         """Never publish under another's provider."""
         self.options['hypervisor_hostname'] = 'host1_pci_0000_81_00_0'
         _, log = self.run_collector('once', status=1)
-        self.assertIn('is no compute node', log)
+        self.assertIn('is not a compute node', log)
         self.assertEqual(
             {'CUSTOM_GOLD'}, self.placement.traits(self.boards[0])
         )

@@ -166,11 +166,11 @@ class GuardTestCase(testtools.TestCase):
     def leave(self, devices):
         devices_file.write(
             self.home / 'devices.json',
-            devices_file.Devices(
+            devices_file.DevicesFile(
                 'here',
                 time.time(),
                 {
-                    name: devices_file.Device(
+                    name: devices_file.DeviceEntry(
                         frozenset(item['identity']), item['accepts']
                     )
                     for name, item in devices.items()
@@ -273,7 +273,7 @@ class GuardTest(GuardTestCase):
         ),
         ('deep', '<domain>' * 400000, 'more than 64 elements deep'),
         ('wide', f'<domain>{"<a/>" * 10**6}', 'is broken'),
-        ('long_name', f'<{"mdev" * 10**6}/>', 'it is no domain'),
+        ('long_name', f'<{"mdev" * 10**6}/>', 'it is not a domain'),
         ('attributes', f'<domain {MANY_ATTRIBUTES}>', 'is broken'),
     )
     def test_hostile(self, text, words):
@@ -326,7 +326,7 @@ class GuardTest(GuardTestCase):
         )
         self.assertEqual(0, done.returncode, done.stderr)
         loaded = set(done.stdout.split())
-        self.assertIn('nova_mdev_compat.guard.decision', loaded)
+        self.assertIn('nova_mdev_compat.late_check.check', loaded)
         self.assertEqual(set(), loaded & HEAVY)
 
     def test_manual_use(self):

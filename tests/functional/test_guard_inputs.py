@@ -248,7 +248,8 @@ class ReportsTest(test_guard_command.GuardTestCase):
             case.get('comes_from', case['is']), case['type']
         )
         annotated = annotation.write(
-            annotation.Mdev(uuid.replace('1', '5'), source) for uuid in mdevs
+            annotation.AnnotatedMdev(uuid.replace('1', '5'), source)
+            for uuid in mdevs
         )
         text = (
             f'<domain><metadata>{case.get("metadata", "")}{annotated}'

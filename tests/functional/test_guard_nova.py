@@ -51,11 +51,11 @@ class GuardNovaTest(base.MdevCompatTestCase):
         self.path = self.directory / 'devices.json'
         devices_file.write(
             self.path,
-            devices_file.Devices(
+            devices_file.DevicesFile(
                 'host2',
                 time.time(),
                 {
-                    'pci_0000_81_00_0': devices_file.Device(
+                    'pci_0000_81_00_0': devices_file.DeviceEntry(
                         frozenset(
                             {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}
                         ),
@@ -89,7 +89,7 @@ class GuardNovaTest(base.MdevCompatTestCase):
         return conf
 
     def annotated(self, text):
-        mdevs = [annotation.Mdev('of the source', self.source)]
+        mdevs = [annotation.AnnotatedMdev('of the source', self.source)]
         return text.replace(
             '<devices>',
             (f'<metadata>{annotation.write(mdevs)}</metadata><devices>'),

@@ -21,7 +21,6 @@ from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import survey
 from nova_mdev_compat.fleet import targets
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.publication import host_traits
@@ -64,12 +63,12 @@ def some_parent(chance, slot):
     mdev_type = chance.choice(['nvidia-11', 'nvidia-11', 'nvidia-12'])
     in_use = chance.choice([set(), set(), {'nvidia-11', 'nvidia-12'}])
     return host_traits.describe(
-        par.Parent(
+        par.MdevParent(
             f'pci_{slot}',
             chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
             (mdev_type,),
             mdev_type,
-            devices.VFIO_PCI,
+            par.VFIO_PCI,
             frozenset(in_use - {mdev_type}),
             facts,
         ),
@@ -100,7 +99,7 @@ class Cloud:
         parents = [
             some_parent(chance, slot) for slot in range(chance.randint(0, 3))
         ]
-        combined = host_traits.combine(parents)
+        combined = host_traits.build_host_traits(parents)
 
         def written(names):
             if not silent:

@@ -10,7 +10,6 @@ import ddt
 import fixtures
 import yaml
 
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import loader
@@ -108,12 +107,12 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
         ]
         described = [
             host_traits.describe(
-                parents.Parent(
+                parents.MdevParent(
                     f'pci_0000_8{slot}_00_0',
                     '10DE_2235',
                     (mdev_type,),
                     mdev_type,
-                    devices.VFIO_PCI,
+                    parents.VFIO_PCI,
                     frozenset(),
                     {**FACTS, 'driver': driver},
                 ),
@@ -121,7 +120,7 @@ class UpgradeTestCase(osc_base.OperatorTestCase):
             )
             for slot, (driver, mdev_type) in enumerate(boards)
         ]
-        said = host_traits.combine(described)
+        said = host_traits.build_host_traits(described)
         root = self.provider(name, said.root)
         return [
             self.provider(f'{name}_{device}', names, root, vgpus)

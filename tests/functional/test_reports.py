@@ -219,11 +219,11 @@ class ManyFunctionsTest(testtools.TestCase):
 
         devices_file.write(
             self.home / 'devices.json',
-            devices_file.Devices(
+            devices_file.DevicesFile(
                 found.name,
                 time.time(),
                 {
-                    name: devices_file.Device(
+                    name: devices_file.DeviceEntry(
                         item.identity, dict.fromkeys(item.accepts, ('rule',))
                     )
                     for name, item in found.parents.items()

@@ -61,7 +61,7 @@ def board(name, kind):
 
 
 def host(kinds):
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         'host1',
         tuple(
             board(name, kind)

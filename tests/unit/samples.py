@@ -4,7 +4,6 @@
 import pathlib
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.rules import loader
 
@@ -53,9 +52,9 @@ def parent(name='pci_0000_84_00_0', **changes):
         'parent_id': '10DE_2235',
         'offered': ('nvidia-557', 'nvidia-558'),
         'target_type': 'nvidia-558',
-        'device_api': devices.VFIO_PCI,
+        'device_api': parents.VFIO_PCI,
         'in_use': frozenset(),
         'facts': dict(FACTS),
         **changes,
     }
-    return parents.Parent(name=name, **values)
+    return parents.MdevParent(name=name, **values)

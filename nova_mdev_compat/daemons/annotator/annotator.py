@@ -1,157 +1,249 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This host's domains, each made to say what its mdevs are."""
+"""The annotator's reconcile loop: each domain gets its mdevs' sources."""
 
 import collections
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 import dataclasses
+import pathlib
+import time
 from typing import Any
 
+import libvirt
+from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import text
 from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.daemons.annotator import mdevs as places
-from nova_mdev_compat.daemons.annotator import plan as annotations
+from nova_mdev_compat.daemons.annotator import updates
+from nova_mdev_compat.daemons.annotator.updates import DomainState
+from nova_mdev_compat.daemons.annotator.updates import DomainUpdate
+from nova_mdev_compat.daemons import loop
+from nova_mdev_compat.host import libvirt_events
 from nova_mdev_compat.host import node_devices
+from nova_mdev_compat.host import sysfs
+from nova_mdev_compat.publication import devices_file
 
 LOG = logging.getLogger(__name__)
 
-#: How many are named in one line.
+#: How many domains or mdevs a message names.
 MAX_NAMED = 5
+#: Longest pause while a domain waits for the end of a job, in seconds.
+BUSY_PAUSE = 5.0
+#: Our own writes cause METADATA_CHANGE, too. The run that follows finds
+#: nothing to write.
+EVENTS = (
+    *libvirt_events.DOMAIN_EVENTS,
+    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+)
 
-_Decide = Callable[[annotations.Seen], annotations.Plan]
+_PlanFor = Callable[[DomainState], DomainUpdate]
 
 
 @dataclasses.dataclass
-class Summary:
-    """What a pass came to.
+class DomainsSummary:
+    """The result of a run over all domains.
 
-    :ivar plans: of the domains that have, or had, something to say
+    :ivar updates: of the domains that have, or had, an annotation
     :ivar written: how many were written
     :ivar busy: names of those that could not be written now
-    :ivar failures: one text for each domain that has failed; it names the
+    :ivar failures: one message for each domain that has failed; it names the
         domain
     """
 
-    plans: list[annotations.Plan] = dataclasses.field(default_factory=list)
+    updates: list[DomainUpdate] = dataclasses.field(default_factory=list)
     written: int = 0
     busy: list[str] = dataclasses.field(default_factory=list)
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def unknown(self) -> list[str]:
-        """Return what is not known, each with the mdevs that it is about."""
+        """Return why sources are not known, each with its mdevs."""
         mdevs = collections.defaultdict(list)
-        for plan in self.plans:
-            for entry in plan.entries:
+        for update in self.updates:
+            for entry in update.entries:
                 mdevs[entry.why].append(
-                    f'mdev {entry.mdev.uuid} of domain {plan.seen.name}'
+                    f'mdev {entry.mdev.uuid} of domain {update.domain.name}'
                 )
-        return [f'{some(names)}: {why}' for why, names in mdevs.items() if why]
+        return [
+            f'{join_some(names)}: {why}' for why, names in mdevs.items() if why
+        ]
 
     def check(self) -> None:
-        """Tell whether all went well.
+        """Check that no domain has failed.
 
-        :raises exceptions.Failure: a domain has failed
+        :raises exceptions.Failure: one has
         """
         if self.failures:
-            raise exceptions.Failure(some(self.failures))
+            raise exceptions.Failure(join_some(self.failures))
 
 
-def some(texts: Sequence[str]) -> str:
-    """Return texts as one, which does not become endless."""
-    more = len(texts) - MAX_NAMED
-    return '; '.join(
-        [*texts[:MAX_NAMED], *([f'and {more} more'] if more > 0 else [])]
-    )
+def join_some(texts: Iterable[str]) -> str:
+    """Return texts as one; the texts may have commas."""
+    return text.join(texts, MAX_NAMED, separator='; ')
 
 
 class Annotator:
-    """Looks at all domains, and writes what differs.
+    """Reads all domains, and writes what differs.
 
     :param options: [collector]
-    :raises exceptions.BadInput: options with which libvirt is never reached
+    :raises exceptions.BadInput: no libvirt can be reached with these options
     """
 
     def __init__(self, options: Any):
         node_devices.check_uri(options.libvirt_uri)
         self._options = options
-        self._host = domains.Host(options.libvirt_uri, options.libvirt_timeout)
+        self._libvirt = domains.LibvirtHost(
+            options.libvirt_uri, options.libvirt_timeout
+        )
 
-    def annotate(self, *, write: bool = True) -> Summary:
-        """Have each running domain say what its mdevs are.
+    def annotate(self, *, write: bool = True) -> DomainsSummary:
+        """Give each running domain the sources of its mdevs.
 
-        :param write: False only tells what would be written
-        :raises nodedev.LibvirtError: libvirt does not answer at all
+        :param write: False only returns what would be written
+        :raises node_devices.LibvirtError: libvirt does not answer at all
         """
-        devices = places.devices(self._options)
+        devices: updates.Devices
+        try:
+            devices = devices_file.read_fresh(
+                pathlib.Path(self._options.devices_file),
+                self._options.devices_max_age,
+                time.time(),
+            )
+        except files.FileError as exc:
+            devices = str(exc)
 
-        def decide(seen: annotations.Seen) -> annotations.Plan:
-            uuids = seen.live.uuids if seen.live else ()
-            where = places.places(self._options.sysfs_root, uuids)
-            return annotations.keep(seen, where, devices, self._host.name)
+        def plan(domain: DomainState) -> DomainUpdate:
+            uuids = domain.live.uuids if domain.live else ()
+            locations = {uuid: self._locate(uuid) for uuid in uuids}
+            return updates.plan_update(
+                domain, locations, devices, self._libvirt.name
+            )
 
-        with self._host.domains(write=write, running=True) as found:
-            return _go(found, decide, write)
+        with self._libvirt.domains(write=write, running=True) as found:
+            return _update_domains(found, plan, write)
 
-    def remove(self) -> Summary:
-        """Have no domain say anything, whether it runs or not.
+    def remove(self) -> DomainsSummary:
+        """Remove the annotation of each domain, whether it runs or not.
 
-        :raises nodedev.LibvirtError: libvirt does not answer at all
+        :raises node_devices.LibvirtError: libvirt does not answer at all
         """
-        with self._host.domains(write=True, running=False) as found:
-            return _go(found, annotations.drop, write=True)
+        with self._libvirt.domains(write=True, running=False) as found:
+            return _update_domains(found, updates.plan_removal, write=True)
+
+    def _locate(self, uuid: str) -> updates.Location:
+        """Return where an mdev is, or why that is not known."""
+        root = self._options.sysfs_root
+        try:
+            return sysfs.find_mdev(root, uuid) or (
+                f'it is not in {root}/bus/mdev'
+            )
+        except OSError as exc:
+            return f'{exc.filename}: {exc.strerror}'
 
 
-def _go(
-    found: Iterable[domains.Domain], decide: _Decide, write: bool
-) -> Summary:
-    """Do the same with each domain, whatever becomes of the others."""
-    summary = Summary()
+def _update_domains(
+    found: Iterable[domains.LibvirtDomain], plan: _PlanFor, write: bool
+) -> DomainsSummary:
+    """Update each domain; one that fails does not stop the others."""
+    summary = DomainsSummary()
     for domain in found:
         try:
-            _do(domain, decide, write, summary)
-        except domains.DomainError as exc:
+            _update_domain(domain, plan, write, summary)
+        except domains.LibvirtDomainError as exc:
             summary.failures.append(str(exc))
-        except domains.SilenceError as exc:
+        except domains.LibvirtTimeout as exc:
             summary.failures.append(str(exc))
-            break  # nobody else would be answered
+            break  # the others would get no answer either
     return summary
 
 
-def _do(
-    domain: domains.Domain, decide: _Decide, write: bool, summary: Summary
+def _update_domain(
+    domain: domains.LibvirtDomain,
+    plan: _PlanFor,
+    write: bool,
+    summary: DomainsSummary,
 ) -> None:
-    seen = domain.read()
-    # Once more for a domain that stops between reading and writing, and is
-    # still defined.
+    # A second time if it stops between reading and writing, and is still
+    # defined.
     for _ in range(2):
-        if seen is None:
+        state = domain.read()
+        if state is None:
             return
-        plan = decide(seen)
-        outcome = domain.write(plan) if write and plan.where else None
-        if outcome is not domains.Outcome.GONE:
-            _count(plan, outcome, summary)
-            return
-        seen = domain.read()
+        update = plan(state)
+        result = domain.write(update) if write and update.where else None
+        if result is domains.WriteResult.GONE:
+            continue
+        if update.entries or update.where:
+            summary.updates.append(update)
+        if result is domains.WriteResult.WRITTEN:
+            summary.written += 1
+            sources = '; '.join(
+                f'mdev {entry.mdev.uuid}: {entry.mdev.identity or "unknown"}'
+                for entry in update.entries
+            )
+            LOG.info(
+                'domain %s: %s', state.name, sources or 'annotation removed'
+            )
+        elif result is domains.WriteResult.BUSY:
+            summary.busy.append(state.name)
+        return
 
 
-def _count(
-    plan: annotations.Plan, outcome: domains.Outcome | None, summary: Summary
-) -> None:
-    if plan.entries or plan.where:
-        summary.plans.append(plan)
-    if outcome is domains.Outcome.WRITTEN:
-        summary.written += 1
-        LOG.info('domain %s: %s', plan.seen.name, _say(plan))
-    elif outcome is domains.Outcome.BUSY:
-        summary.busy.append(plan.seen.name)
+class AnnotatorLoop(loop.ReconcileLoop):
+    """Reads all domains, and writes what differs."""
 
+    on_failure = 'The domains keep their annotations.'
 
-def _say(plan: annotations.Plan) -> str:
-    return (
-        '; '.join(
-            f'mdev {entry.mdev.uuid}: {entry.mdev.identity or "unknown"}'
-            for entry in plan.entries
+    def __init__(self, conf: cfg.ConfigOpts, notify: loop.Notify):
+        super().__init__(float(conf.annotator.interval), notify)
+        self._annotator = Annotator(conf.collector)
+        self._unknown: frozenset[str] = frozenset()
+        self._busy = False
+
+    def reconcile(self) -> str:
+        self._busy = False
+        summary = self._annotator.annotate()
+        unknown = summary.unknown()
+        for why in sorted(set(unknown) - self._unknown):
+            LOG.warning('%s', why)
+        self._unknown = frozenset(unknown)
+        self._busy = bool(summary.busy)
+        if self._busy:
+            LOG.info(
+                'Domains with a job, which are tried again soon: %s',
+                join_some(summary.busy),
+            )
+        summary.check()
+        count = sum(bool(update.entries) for update in summary.updates)
+        return '; '.join(
+            [f'{text.count(count, "domain")} with annotated mdevs', *unknown]
         )
-        or 'annotation removed'
-    )
+
+    def max_interval(self) -> float:
+        return BUSY_PAUSE if self._busy else self._interval
+
+
+class AnnotatorService(loop.ReconcileService):
+    name = 'nova-mdev-annotator'
+
+    def new_loop(self) -> AnnotatorLoop:
+        return AnnotatorLoop(self._conf, self._notify)
+
+    def new_watcher(
+        self, wake: Callable[[str], None]
+    ) -> libvirt_events.Watcher:
+        # The collector's file has the devices.
+        return libvirt_events.Watcher(
+            self._conf.collector.libvirt_uri, wake, EVENTS, ()
+        )
+
+
+def run(conf: cfg.ConfigOpts) -> None:
+    """Run the service until a signal ends it.
+
+    :raises exceptions.BadInput: with these options no run could succeed
+    """
+    # In this process, so that a mistake ends the start.
+    Annotator(conf.collector)
+    loop.run(AnnotatorService, conf, conf.annotator.interval)

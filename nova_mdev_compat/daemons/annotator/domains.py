@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt's domains, and what their metadata says of their mdevs.
+"""Read and write the metadata of libvirt's domains.
 
-Writing takes a read-write connection, and whoever has that is as good as root
-on the host: so nothing else of this project opens one, and what need not
-write has none, either.
+Writing takes a read-write connection, which is as powerful as root on the
+host. So only this module opens one, and only to write.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +14,10 @@ import libvirt
 from lxml import etree
 
 from nova_mdev_compat.common import time_limit
-from nova_mdev_compat.daemons.annotator import plan as annotations
+from nova_mdev_compat.daemons.annotator.updates import CONFIG
+from nova_mdev_compat.daemons.annotator.updates import DomainState
+from nova_mdev_compat.daemons.annotator.updates import DomainUpdate
+from nova_mdev_compat.daemons.annotator.updates import LIVE
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
@@ -23,45 +25,45 @@ from nova_mdev_compat.late_check import domain_xml
 _Answer = TypeVar('_Answer')
 
 _FLAGS = {
-    annotations.LIVE: libvirt.VIR_DOMAIN_AFFECT_LIVE,
-    annotations.CONFIG: libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+    LIVE: libvirt.VIR_DOMAIN_AFFECT_LIVE,
+    CONFIG: libvirt.VIR_DOMAIN_AFFECT_CONFIG,
 }
 
 
-#: What libvirt's QEMU driver says to a question that has to wait for the end
-#: of a job and does not: it waited for half a minute, or too many wait already
+#: Errors of libvirt's QEMU driver for a call that has to wait for the end of a
+#: job: after half a minute, or at once if too many calls wait already
 #: (``virDomainObjBeginJobInternal`` of its ``virdomainjob.c``).
 _HAS_TO_WAIT = (
     libvirt.VIR_ERR_OPERATION_TIMEOUT,
     libvirt.VIR_ERR_OPERATION_FAILED,
 )
-#: And when it is asked about the job of a domain that is arriving
+#: Its error for a job query about an incoming domain
 #: (``qemuDomainGetJobStatsInternal`` of its ``qemu_driver.c``).
-_ARRIVES = libvirt.VIR_ERR_OPERATION_UNSUPPORTED
-#: While QEMU starts, for a domain that starts or arrives.
-_STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+_INCOMING = libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+#: The state of a starting or incoming domain while QEMU starts.
+_STARTING = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
 
 
-class SilenceError(node_devices.LibvirtError):
+class LibvirtTimeout(node_devices.LibvirtError):
     """libvirt does not answer."""
 
 
-class DomainError(node_devices.LibvirtError):
-    """libvirt refuses something about one domain; the message names it."""
+class LibvirtDomainError(node_devices.LibvirtError):
+    """libvirt returns an error for one domain; the message names it."""
 
 
-class Outcome(enum.Enum):
-    """What became of writing; its value is a word for people."""
+class WriteResult(enum.Enum):
+    """The result of writing a domain's metadata."""
 
     WRITTEN = 'written'
     BUSY = 'busy'
     GONE = 'gone'
 
 
-class Domain:
+class LibvirtDomain:
     """One domain.
 
-    :param ask: asks libvirt, but does not wait for ever
+    :param ask: calls libvirt with a time limit
     """
 
     def __init__(self, domain: libvirt.virDomain, ask: time_limit.Patience):
@@ -69,59 +71,61 @@ class Domain:
         self._ask = ask
         self.name: str = domain.name()
 
-    def read(self) -> annotations.Seen | None:
-        """Return what libvirt says of it, None where it is gone.
+    def read(self) -> DomainState | None:
+        """Return its state, None if it is gone.
 
-        :raises DomainError: libvirt refuses, or the description is none
-        :raises SilenceError: libvirt does not answer
+        :raises LibvirtDomainError: libvirt returns an error, or the
+            description cannot be used
+        :raises LibvirtTimeout: libvirt does not answer
         """
-        return self._about_it(self._read, None)
 
-    def _read(self) -> annotations.Seen:
-        inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
-        return annotations.Seen(
-            self.name,
-            self._domain.UUIDString(),
-            self._parse(0) if self._domain.isActive() else None,
-            self._parse(inactive) if self._domain.isPersistent() else None,
-        )
+        def parse(flags: int) -> domain_xml.Domain:
+            return domain_xml.parse(self._domain.XMLDesc(flags).encode())
 
-    def _parse(self, flags: int) -> domain_xml.Domain:
-        return domain_xml.parse(self._domain.XMLDesc(flags).encode())
+        def read() -> DomainState:
+            inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
+            return DomainState(
+                self.name,
+                self._domain.UUIDString(),
+                parse(0) if self._domain.isActive() else None,
+                parse(inactive) if self._domain.isPersistent() else None,
+            )
 
-    def write(self, plan: annotations.Plan) -> Outcome:
-        """Do what is planned.
+        return self._call(read, None)
 
-        :raises DomainError: libvirt refuses
-        :raises SilenceError: libvirt does not answer
+    def write(self, update: DomainUpdate) -> WriteResult:
+        """Write a domain's metadata.
+
+        :raises LibvirtDomainError: libvirt returns an error
+        :raises LibvirtTimeout: libvirt does not answer
         """
-        return self._about_it(lambda: self._write(plan), Outcome.GONE)
+        return self._call(lambda: self._write(update), WriteResult.GONE)
 
-    def _write(self, plan: annotations.Plan) -> Outcome:
-        # libvirt waits for a job, as a migration is one, and for half a
-        # minute: nobody else could be served meanwhile.
-        if plan.seen.live is not None and self._is_busy():
-            return Outcome.BUSY
+    def _write(self, update: DomainUpdate) -> WriteResult:
+        # libvirt waits half a minute for the end of a job, such as a
+        # migration, and the other domains would wait, too.
+        if update.domain.live is not None and self._is_busy():
+            return WriteResult.BUSY
         try:
             self._domain.setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-                bare(plan.element()),
+                bare(update.element()),
                 annotation.KEY,
                 annotation.NAMESPACE,
-                sum(_FLAGS[where] for where in plan.where),
+                sum(_FLAGS[where] for where in update.where),
             )
         except libvirt.libvirtError as exc:
-            # A job has begun meanwhile.
+            # A job has begun since.
             if exc.get_error_code() in _HAS_TO_WAIT:
-                return Outcome.BUSY
+                return WriteResult.BUSY
             raise
-        return Outcome.WRITTEN
+        return WriteResult.WRITTEN
 
     def _is_busy(self) -> bool:
-        """Tell whether the domain starts, arrives or has a job."""
-        # Its state is no job's business. About its job one is told only when
-        # QEMU has started, which takes minutes if the guest is large.
-        if self._domain.state() == _STARTS:
+        """Return whether the domain starts, is incoming or has a job."""
+        # The state is available at once; the job only when QEMU has started,
+        # which takes minutes if the guest is large.
+        if self._domain.state() == _STARTING:
             return True
         try:
             return bool(
@@ -129,17 +133,15 @@ class Domain:
             )
         except libvirt.libvirtError as exc:
             code = exc.get_error_code()
-            # A driver that knows no jobs has none.
+            # This driver has no jobs.
             if code == libvirt.VIR_ERR_NO_SUPPORT:
                 return False
-            if code in (*_HAS_TO_WAIT, _ARRIVES):
+            if code in (*_HAS_TO_WAIT, _INCOMING):
                 return True
             raise
 
-    def _about_it(
-        self, question: Callable[[], _Answer], gone: _Answer
-    ) -> _Answer:
-        """Ask libvirt about this domain, which may end meanwhile."""
+    def _call(self, question: Callable[[], _Answer], gone: _Answer) -> _Answer:
+        """Call libvirt with a time limit; return ``gone`` if this is."""
 
         def ask() -> _Answer:
             try:
@@ -152,16 +154,16 @@ class Domain:
         try:
             return self._ask.ask(ask)
         except libvirt.libvirtError as exc:
-            raise DomainError(
+            raise LibvirtDomainError(
                 f'domain {self.name}: {exc.get_error_message()}'
             ) from exc
         except domain_xml.DomainError as exc:
-            raise DomainError(f'domain {self.name}: {exc}') from exc
-        except SilenceError as exc:
-            raise SilenceError(f'domain {self.name}: {exc}') from exc
+            raise LibvirtDomainError(f'domain {self.name}: {exc}') from exc
+        except LibvirtTimeout as exc:
+            raise LibvirtTimeout(f'domain {self.name}: {exc}') from exc
 
     def _is_gone(self, error: libvirt.libvirtError) -> bool:
-        """Tell whether an error is because the domain has ended."""
+        """Return whether an error is because the domain has ended."""
         code = error.get_error_code()
         if code != libvirt.VIR_ERR_OPERATION_INVALID:
             return bool(code == libvirt.VIR_ERR_NO_DOMAIN)
@@ -174,9 +176,9 @@ class Domain:
 def bare(element: str | None) -> str | None:
     """Return a metadata element without its namespace.
 
-    libvirt adds that to all elements that have none, with our prefix, and
-    refuses an element that has that prefix already (``virXMLInjectNamespace``
-    of its ``virxml.c``).
+    libvirt adds the namespace, with our prefix, to all elements without one,
+    and refuses an element that has the prefix (``virXMLInjectNamespace`` of
+    its ``virxml.c``).
     """
     if element is None:
         return None
@@ -187,36 +189,44 @@ def bare(element: str | None) -> str | None:
     return str(etree.tostring(root, encoding='unicode'))
 
 
-class Host:
+class LibvirtHost:
     """The domains of this host.
 
     :param uri: connection URI
-    :param limit: for how many seconds libvirt may be silent
-    :ivar name: libvirt's name of the host, once there was a connection
+    :param limit: how many seconds a call may take
+    :ivar name: libvirt's name of the host, empty before the first connection
     """
 
     def __init__(self, uri: str, limit: float):
         self._uri = uri
         self._ask = time_limit.Patience(
-            f'libvirt at {uri}', limit, SilenceError
+            f'libvirt at {uri}', limit, LibvirtTimeout
         )
         self.name = ''
 
     @contextlib.contextmanager
-    def domains(self, *, write: bool, running: bool) -> Iterator[list[Domain]]:
+    def domains(
+        self, *, write: bool, running: bool
+    ) -> Iterator[list[LibvirtDomain]]:
         """Return domains, while a connection is open.
 
-        :param write: open it for writing, too
-        :param running: only those that run
-        :raises nodedev.LibvirtError: no connection, or no answer
+        :param write: open a read-write connection
+        :param running: return only domains that run
+        :raises node_devices.LibvirtError: no connection, or no answer
         """
         node_devices.quiet()
         connect = libvirt.open if write else libvirt.openReadOnly
         flags = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0
+
+        def close(connection: libvirt.virConnect) -> None:
+            # One that does not answer or broke ends when it is unreferenced.
+            with contextlib.suppress(libvirt.libvirtError, LibvirtTimeout):
+                self._ask.ask(connection.close)
+
         with contextlib.ExitStack() as stack:
             try:
                 connection = self._ask.ask(lambda: connect(self._uri))
-                stack.callback(self._close, connection)
+                stack.callback(close, connection)
                 self.name = self._ask.ask(connection.getHostname)
                 found = self._ask.ask(lambda: connection.listAllDomains(flags))
             except libvirt.libvirtError as exc:
@@ -226,9 +236,4 @@ class Host:
                     'whether this user may use its '
                     f'{"read-write" if write else "read-only"} socket',
                 ) from exc
-            yield [Domain(domain, self._ask) for domain in found]
-
-    def _close(self, connection: libvirt.virConnect) -> None:
-        # A connection that is silent or broken ends with its last user.
-        with contextlib.suppress(libvirt.libvirtError, SilenceError):
-            self._ask.ask(connection.close)
+            yield [LibvirtDomain(domain, self._ask) for domain in found]

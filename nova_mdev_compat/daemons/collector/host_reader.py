@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This host, read and judged: what a pass publishes."""
+"""Read this host: its devices, what they are and what they accept."""
 
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -11,13 +12,12 @@ from nova_mdev_compat.common import time_limit
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import nova_types
-from nova_mdev_compat.host import os_release
-from nova_mdev_compat.host import parents as par
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.host import sysfs
+from nova_mdev_compat.host import system
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import reload
@@ -27,46 +27,45 @@ from nova_mdev_compat.vendors import manager
 LOG = logging.getLogger(__name__)
 
 
-class Reader:
+class HostReader:
     """Reads this host again and again.
 
-    :raises exceptions.BadInput: nova.conf says what Nova would refuse, or a
-        vendor plugin cannot be used
+    :raises exceptions.BadInput: Nova would refuse nova.conf, or a vendor
+        plugin cannot be used
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
         self._types = nova_types.mdev_types(conf, conf.collector.sysfs_root)
-        self._libvirt = _libvirt(conf.collector)
+        self._libvirt = _limited_libvirt(conf.collector)
         self._vendors = manager.Vendors(conf)
         self.rules = reload.Rules(
             conf.collector.rules_dirs, self._vendors.classes
         )
         for mdev_type in self._types.ignored:
             LOG.warning(
-                'nova.conf: mdev type %s is enabled without '
-                '[mdev_%s]device_addresses, and %s is the default '
-                'already; Nova ignores it',
+                'nova.conf: Nova ignores mdev type %s: it is enabled without '
+                '[mdev_%s]device_addresses, and %s is the default already',
                 mdev_type,
                 mdev_type,
                 self._types.default,
             )
 
-    def read(self) -> host_traits.Host:
+    def read(self) -> host_traits.HostSnapshot:
         """Return what this host is and accepts.
 
-        A device that cannot be read or judged does not keep the others from
-        it: see Host.failures.
+        A device that cannot be read or evaluated does not stop the others:
+        see HostSnapshot.failures.
 
-        :raises model.RuleError: the rules cannot be used, and no others
-            were in force
+        :raises model.RuleError: the rules cannot be used, and none were in
+            force before
         :raises exceptions.Failure: libvirt cannot be read
         """
         options = self._conf.collector
         rules = self.rules.current()
-        found = _ask_libvirt(self._libvirt, options.libvirt_uri)
+        found = _read_libvirt(self._libvirt, options.libvirt_uri)
         read = self._read_devices(found)
-        parents = par.build(
+        built = parents.build(
             read.devices,
             found.mdevs,
             found.used,
@@ -74,7 +73,7 @@ class Reader:
             {name: device.parent_id for name, device in read.known.items()},
             read.facts,
         )
-        for name, failure in par.collisions(parents).items():
+        for name, failure in parents.collisions(built).items():
             read.fail(name, failure)
         left = remarks.leftovers(
             found.mdevs,
@@ -85,28 +84,35 @@ class Reader:
             self._types,
         )
         without_mdevs = sysfs.Sysfs(options.sysfs_root).vendor_specific()
-        return host_traits.Host(
+        return host_traits.HostSnapshot(
             options.hypervisor_hostname or found.hostname,
-            tuple(self._judge(parent, read, rules) for parent in parents),
+            tuple(self._describe(parent, read, rules) for parent in built),
             left,
             remarks.of_host(found.parents, self._types, found.mdevs, left)
             + remarks.of_vendor_specific(without_mdevs),
         )
 
-    def _read_devices(self, found: node_devices.HostDevices) -> '_Read':
+    def _read_devices(self, found: node_devices.HostDevices) -> '_ReadDevices':
+        """Read the facts of all parents: of the host, sysfs, and vendors."""
         tree = sysfs.Sysfs(self._conf.collector.sysfs_root)
-        of_host = os_release.facts(self._conf.collector.os_release_file)
-        read = _Read(list(found.parents))
+        of_host = system.os_facts(self._conf.collector.os_release_file)
+        read = _ReadDevices(list(found.parents))
         for name, odd in found.odd.items():
             read.devices.append(
-                devices.ParentDevice(name, None, None, None, None, None, {})
+                parents.ParentDevice(name, None, None, None, None, None, {})
             )
             read.facts[name] = identity.Facts()
             read.fail(name, odd, traits.PARENT, traits.TYPE, traits.FACT)
         for device in found.parents:
             read.facts[device.name] = of_host
             try:
-                read.known[device.name] = _as_vendor_knows_it(device, tree)
+                read.known[device.name] = base.Device(
+                    name=device.name,
+                    parent_id=parents.parent_id(device, tree.subsystem),
+                    address=device.address,
+                    board=tree.board_address(device),
+                    types=frozenset(device.types),
+                )
             except exceptions.Failure as exc:
                 read.fail(device.name, exc, traits.PARENT, traits.FACT)
                 continue
@@ -114,10 +120,6 @@ class Reader:
                 read.add(device.name, identity.Facts(tree.facts(device)))
             except exceptions.Failure as exc:
                 read.fail(device.name, exc, traits.FACT)
-        self._ask_vendors(read)
-        return read
-
-    def _ask_vendors(self, read: '_Read') -> None:
         for name, answer in self._vendors.facts(read.known.values()).items():
             if isinstance(answer, exceptions.Failure):
                 unread = self._vendors.fact_names(read.known[name])
@@ -128,51 +130,45 @@ class Reader:
                 )
             else:
                 read.add(name, answer)
+        return read
 
-    def _judge(
-        self, parent: par.Parent, read: '_Read', rules: model.RuleSet
+    def _describe(
+        self,
+        parent: parents.MdevParent,
+        read: '_ReadDevices',
+        rules: model.RuleSet,
     ) -> host_traits.ParentTraits:
+        """Return what one parent is and, by plugin or rules, accepts."""
         failed = read.failed.get(parent.name)
         if failed:
             return host_traits.unreadable(parent, *failed)
         try:
-            return host_traits.describe(
-                parent, rules, self._answer(parent, read.known[parent.name])
-            )
+            answer, target = None, parent.target()
+            if target is not None and parent.device_api == parents.VFIO_PCI:
+                device = read.known[parent.name]
+                patterns = self._vendors.accepts(device, target)
+                if patterns is not None:
+                    plugin = str(self._vendors.name_for(device))
+                    answer = host_traits.VendorAnswer(plugin, patterns)
+            return host_traits.describe(parent, rules, answer)
         except exceptions.Failure as exc:
             return host_traits.unreadable(parent, exc)
 
-    def _answer(
-        self,
-        parent: par.Parent,
-        device: base.Device,
-    ) -> host_traits.VendorAnswer | None:
-        """Return what the vendor's plugin answers for a parent itself."""
-        target = parent.target()
-        if target is None or parent.device_api != devices.VFIO_PCI:
-            return None
-        patterns = self._vendors.accepts(device, target)
-        if patterns is None:
-            return None
-        return host_traits.VendorAnswer(
-            str(self._vendors.name_for(device)), patterns
-        )
-
 
 @dataclasses.dataclass
-class _Read:
+class _ReadDevices:
     """What was read of this host's devices.
 
-    :ivar known: devices as their vendor's plugin is asked about them
+    :ivar known: devices as their vendor's plugin gets them
     :ivar facts: by device name
     :ivar failed: by device name, why it could not be read completely, and
-        prefixes of the traits about which nothing was read
+        prefixes of the traits that could not be read
     """
 
-    devices: list[devices.ParentDevice]
+    devices: list[parents.ParentDevice]
     known: dict[str, base.Device] = dataclasses.field(default_factory=dict)
     facts: dict[str, identity.Facts] = dataclasses.field(default_factory=dict)
-    failed: dict[str, tuple[exceptions.Failure, tuple[str, ...]]] = (
+    failed: dict[str, tuple[exceptions.Failure, Sequence[str]]] = (
         dataclasses.field(default_factory=dict)
     )
 
@@ -187,36 +183,26 @@ class _Read:
     def fail(self, name: str, why: exceptions.Failure, *unread: str) -> None:
         """Note that a device could not be read completely.
 
-        The first failure is the one that is told.
+        Only its first failure is reported.
         """
         first, more = self.failed.get(name, (why, ()))
         self.failed[name] = first, (*more, *unread)
 
 
-def _as_vendor_knows_it(
-    device: devices.ParentDevice, tree: sysfs.Sysfs
-) -> base.Device:
-    return base.Device(
-        name=device.name,
-        parent_id=par.parent_id(device, tree.subsystem),
-        address=device.address,
-        board=tree.board_address(device),
-        types=frozenset(device.types),
-    )
-
-
 def name(conf: cfg.ConfigOpts) -> str:
-    """Return the host's name alone.
+    """Return only the host's name.
 
-    :raises nodedev.LibvirtError: only libvirt knows, and does not say
+    :raises node_devices.LibvirtError: only libvirt has it, and does not
+        answer
     """
     options = conf.collector
     if options.hypervisor_hostname:
         return str(options.hypervisor_hostname)
-    return _ask_libvirt(_libvirt(options), options.libvirt_uri).hostname
+    libvirt = _limited_libvirt(options)
+    return _read_libvirt(libvirt, options.libvirt_uri).hostname
 
 
-def _libvirt(options: Any) -> time_limit.Patience:
+def _limited_libvirt(options: Any) -> time_limit.Patience:
     return time_limit.Patience(
         f'libvirt at {options.libvirt_uri}',
         options.libvirt_timeout,
@@ -224,7 +210,7 @@ def _libvirt(options: Any) -> time_limit.Patience:
     )
 
 
-def _ask_libvirt(
+def _read_libvirt(
     libvirt: time_limit.Patience, uri: str
 ) -> node_devices.HostDevices:
     return libvirt.ask(lambda: node_devices.read(uri))

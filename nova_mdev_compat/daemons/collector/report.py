@@ -13,46 +13,41 @@ from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits
 
 
-def as_table(host: host_traits.Host) -> str:
+def as_table(host: host_traits.HostSnapshot) -> str:
     """Return a table of a host's parents, for people."""
-    if not host.parents:
-        return _with_remarks(
+    if host.parents:
+        table = prettytable.PrettyTable(
+            ['Device', 'Is', 'Accepts', 'Because of'], align='l', hrules=1
+        )
+        for item in host.parents:
+            table.add_row(
+                [
+                    item.parent.name,
+                    '\n'.join(_identity(item)),
+                    '\n'.join(sorted(item.accepts)) or 'nothing',
+                    '\n'.join(_because(item)),
+                ]
+            )
+        advertises = (
+            'devices differ, so traits are published per device'
+            if host_traits.build_host_traits(host.parents).mixed
+            else 'devices are alike, so traits are published once for the host'
+        )
+        lines = [str(table), f'{host.name}: {advertises}.']
+    else:
+        lines = [
             f'{host.name}: libvirt knows no device that can create mdevs '
-            '(virsh nodedev-list --cap mdev_types).',
-            host,
-        )
-    table = prettytable.PrettyTable(
-        ['Device', 'Is', 'Accepts', 'Because of'], align='l', hrules=1
-    )
-    for item in host.parents:
-        table.add_row(
-            [
-                item.parent.name,
-                '\n'.join(_identity(item)),
-                '\n'.join(sorted(item.accepts)) or 'nothing',
-                '\n'.join(_because(item)),
-            ]
-        )
-    combined = host_traits.combine(host.parents)
-    how = (
-        'devices differ, so traits are published per device'
-        if combined.mixed
-        else 'devices are alike, so traits are published once for the host'
-    )
-    return _with_remarks(f'{table}\n{host.name}: {how}.', host)
-
-
-def _with_remarks(shown: str, host: host_traits.Host) -> str:
+            '(virsh nodedev-list --cap mdev_types).'
+        ]
     free = [
         mdev.name
         for mdev, kind in host.leftovers
         if kind is remarks.Unused.FREE
     ]
-    lines = (
-        [f'Free, and used again by Nova: {text.join(free)}.'] if free else []
-    )
+    if free:
+        lines.append(f'Free, and used again by Nova: {text.join(free)}.')
     lines += [f'Note: {remark}.' for remark in host.remarks]
-    return '\n'.join([shown, *lines])
+    return '\n'.join(lines)
 
 
 def _identity(item: host_traits.ParentTraits) -> list[str]:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make Placement say what is to be said: only the difference, only ours.
+"""Bring Placement's traits to the desired ones: only ours, only the difference.
 
-A provider's generation changes with everything that anybody changes about
-it, so what was seen of a provider holds as long as its generation does. One
-request, for the generations of the host's whole tree, is all that a host
-costs on which nothing has changed.
+Every change of a provider changes its generation, so the traits that were
+read of it hold as long as its generation does. A host on which nothing has
+changed costs one request, for the generations of its whole tree.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,23 +15,24 @@ import tenacity
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.host import compute_id
+from nova_mdev_compat.host import system
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import session
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.publication.publishers import base
+from nova_mdev_compat.publication.publishers import Publisher
+from nova_mdev_compat.publication.publishers import Summary
 
 LOG = logging.getLogger(__name__)
 
-#: From the traits of ours that a provider has to those that it is to have.
-Aim = Callable[[frozenset[str]], frozenset[str]]
+#: Makes a provider's desired traits out of the actual ones; both only ours.
+Desire = Callable[[frozenset[str]], frozenset[str]]
 
 #: nova-compute writes to the same providers, and each write is quick.
 ATTEMPTS = 15
 
 
 class WrongHost(exceptions.Failure):
-    """Placement has no such compute node, or it is another's."""
+    """Placement has no such compute node, or it is another host's."""
 
 
 class NoSuchHost(WrongHost):
@@ -50,61 +50,62 @@ class Tree:
     children: Mapping[str, client.Provider]
 
 
-class PlacementPublisher(base.Publisher):
+class PlacementPublisher(Publisher):
     """Writes traits to Placement, with the [placement] section's user."""
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._placement = session.placement(conf)
         self._conf = conf
         self._root_uuid: str | None = None
-        #: Traits of ours on a provider, and the generation they were seen at.
+        #: Our traits on a provider, and its generation when they were read.
         self._seen: dict[str, tuple[int, frozenset[str]]] = {}
         self._existing: frozenset[str] = frozenset()
 
-    def publish(self, host: host_traits.Host) -> base.Summary:
+    def publish(self, host: host_traits.HostSnapshot) -> Summary:
         """Publish what a host is and accepts.
 
         First all providers lose what is no longer true, the root before the
         others; only then do they get what is newly true, the root last. So a
-        pass that is cut off leaves a part of what the host accepted before,
+        run that is cut off leaves a part of what the host accepted before,
         or a part of what it accepts now, and never a mixture of both.
 
-        :raises WrongHost: there is no such root provider, or it is another's
-        :raises pl.PlacementError: Placement does not answer, or refuses
+        :raises WrongHost: there is no such root provider, or it is another
+            host's
+        :raises client.PlacementError: Placement does not answer, or refuses
         """
-        tree = self._tree(host.name)
+        tree = self._read_tree(host.name)
         known = {
-            item.parent.name: self._settled(item, tree)
+            item.parent.name: item.with_fallback(
+                self._actual_traits(tree.children.get(item.parent.name))
+            )
+            if item.failure
+            else item
             for item in host.parents
         }
-        wanted = host_traits.combine(
+        orphaned = sorted(tree.children.keys() - known.keys())
+        absent = sorted(known.keys() - tree.children.keys())
+        desired = host_traits.build_host_traits(
             [
-                item
-                for name, item in sorted(known.items())
-                if name in tree.children
+                known[name]
+                for name in sorted(known.keys() & tree.children.keys())
             ],
-            sorted(set(tree.children) - set(known)),
-            [
-                item
-                for name, item in sorted(known.items())
-                if name not in tree.children
-            ],
+            orphaned,
+            [known[name] for name in absent],
         )
         try:
-            self._create_missing(wanted)
-            summary = self._write_all(tree, wanted, known)
+            self._create_missing(desired)
+            summary = self._write_all(tree, desired, known)
         except client.PlacementError:
-            # Perhaps somebody deleted a trait that nobody carried.
+            # Perhaps a trait was deleted that no provider had.
             self._existing = frozenset()
             raise
-        summary.absent = sorted(set(known) - set(tree.children))
-        summary.silenced = sorted(set(tree.children) - set(known))
+        summary.absent, summary.orphaned = absent, orphaned
         summary.unread = [item for item in known.values() if item.failure]
         return summary
 
-    def withdraw(self, name: str) -> base.Summary:
-        """Take all traits of ours from a host's providers."""
-        tree = self._tree(name)
+    def withdraw(self, name: str) -> Summary:
+        """Remove all our traits from a host's providers."""
+        tree = self._read_tree(name)
         nothing: frozenset[str] = frozenset()
         return self._write_all(
             tree,
@@ -114,30 +115,25 @@ class PlacementPublisher(base.Publisher):
             (),
         )
 
-    def withhold(self, name: str) -> base.Summary:
-        """Take the accept patterns from a host's providers."""
-        summary = base.Summary()
+    def withhold(self, name: str) -> Summary:
+        """Remove the accept patterns from a host's providers."""
+        summary = Summary()
         try:
-            tree = self._tree(name)
+            tree = self._read_tree(name)
         except NoSuchHost:
             return summary
         for provider in (tree.root, *tree.children.values()):
-            if self._write(provider, _nothing_accepted):
+            if self._write(provider, _without_patterns):
                 summary.changed.append(provider.name)
         self._sum_up(summary, tree)
         return summary
 
-    def _settled(
-        self, item: host_traits.ParentTraits, tree: Tree
-    ) -> host_traits.ParentTraits:
-        """Return what may be published of a parent."""
-        if item.failure is None:
-            return item
-        provider = tree.children.get(item.parent.name)
-        return item.settled(self._carried(provider) if provider else ())
-
-    def _carried(self, provider: client.Provider) -> frozenset[str]:
-        """Return the traits of ours that a provider has."""
+    def _actual_traits(
+        self, provider: client.Provider | None
+    ) -> frozenset[str]:
+        """Return our traits on a provider, none if there is no provider."""
+        if provider is None:
+            return frozenset()
         seen, ours = self._seen.get(provider.uuid, (None, frozenset()))
         if seen == provider.generation:
             return ours
@@ -150,36 +146,38 @@ class PlacementPublisher(base.Publisher):
         return ours
 
     def _write_all(
-        self, tree: Tree, wanted: host_traits.HostTraits, mine: Collection[str]
-    ) -> base.Summary:
+        self,
+        tree: Tree,
+        desired: host_traits.HostTraits,
+        known: Collection[str],
+    ) -> Summary:
         """Write root and children in a safe order.
 
-        :param mine: devices that are there; others with a provider are
-            ghosts, or another service's
+        :param known: devices of this host; other providers are orphaned, or
+            another service's
         """
         children = sorted(tree.children.items())
-        changed: dict[str, None] = {}
-        if self._write(tree.root, _no_more_than(wanted.root)):
-            changed[tree.root.name] = None
+        writes: list[tuple[client.Provider, Desire]] = [
+            (tree.root, desired.root.intersection)
+        ]
         for name, provider in children:
-            if self._write(
-                provider, _speaks_no_more_than(wanted.parents[name])
-            ):
+            writes.append((provider, _reduced(desired.parents[name])))
+        for name, provider in children:
+            desire = _exactly if name in known else _exactly_if_ours
+            writes.append((provider, desire(desired.parents[name])))
+        writes.append((tree.root, _exactly(desired.root)))
+        changed: dict[str, None] = {}
+        for count, (provider, write) in enumerate(writes, 1):
+            if self._write(provider, write):
                 changed[provider.name] = None
-        for count, (name, provider) in enumerate(children, 1):
-            aim = _exactly if name in mine else _unless_foreign
-            if self._write(provider, aim(wanted.parents[name])):
-                changed[provider.name] = None
-            if count % 50 == 0:
-                LOG.info('%d of %d providers done', count, len(children))
-        if self._write(tree.root, _exactly(wanted.root)):
-            changed[tree.root.name] = None
-        summary = base.Summary(changed=list(changed))
+            if count % 100 == 0:
+                LOG.info('%d of %d updates done', count, len(writes))
+        summary = Summary(changed=list(changed))
         self._sum_up(summary, tree)
         return summary
 
-    def _sum_up(self, summary: base.Summary, tree: Tree) -> None:
-        """Add to a summary how many are unchanged, and what all carry."""
+    def _sum_up(self, summary: Summary, tree: Tree) -> None:
+        """Add to a summary how many are unchanged, and all traits of ours."""
         summary.unchanged = 1 + len(tree.children) - len(summary.changed)
         summary.published = {
             provider.name: sorted(self._seen[provider.uuid][1])
@@ -187,24 +185,24 @@ class PlacementPublisher(base.Publisher):
             if provider.uuid in self._seen
         }
 
-    def _tree(self, name: str) -> Tree:
-        """Return the host's providers, and forget what is gone."""
-        uuid = compute_id.local_uuid(self._conf)
-        remembered = uuid is None and self._root_uuid is not None
-        uuid = uuid or self._root_uuid or self._find(name)
+    def _read_tree(self, name: str) -> Tree:
+        """Return the host's providers; forget those that are gone."""
+        uuid = system.compute_node_uuid(self._conf)
+        from_memory = uuid is None and self._root_uuid is not None
+        uuid = uuid or self._root_uuid or self._find_root(name)
         providers = self._placement.providers(in_tree=uuid)
-        if remembered and not providers:
-            # Deleted; if it was made again, it has another UUID.
-            uuid = self._find(name)
+        if from_memory and not providers:
+            # It was deleted; a new one has another UUID.
+            uuid = self._find_root(name)
             providers = self._placement.providers(in_tree=uuid)
-        self._root_uuid = None  # until it has been seen to be right
+        self._root_uuid = None  # until it is checked
         tree = _tree_of(uuid, name, providers)
         self._root_uuid = uuid
         for gone in set(self._seen) - {item.uuid for item in providers}:
             del self._seen[gone]
         return tree
 
-    def _find(self, name: str) -> str:
+    def _find_root(self, name: str) -> str:
         found = self._placement.providers(name=name)
         if not found:
             raise NoSuchHost(
@@ -215,8 +213,10 @@ class PlacementPublisher(base.Publisher):
             )
         return found[0].uuid
 
-    def _create_missing(self, wanted: host_traits.HostTraits) -> None:
-        names = host_traits.ALWAYS.union(wanted.root, *wanted.parents.values())
+    def _create_missing(self, desired: host_traits.HostTraits) -> None:
+        names = host_traits.ALWAYS.union(
+            desired.root, *desired.parents.values()
+        )
         if names <= self._existing:
             return
         self._existing = self._placement.our_traits()
@@ -226,8 +226,8 @@ class PlacementPublisher(base.Publisher):
             self._placement.create_traits(missing)
             self._existing |= missing
 
-    def _write(self, provider: client.Provider, aim: Aim) -> bool:
-        """Make one provider carry what is aimed at; tell if that was news."""
+    def _write(self, provider: client.Provider, desire: Desire) -> bool:
+        """Give a provider its desired traits; return whether they differed."""
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(client.Conflict),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -235,7 +235,7 @@ class PlacementPublisher(base.Publisher):
             reraise=True,
         )
         try:
-            return retry(self._write_once, provider, aim)
+            return retry(self._write_once, provider, desire)
         except client.NotFound:
             LOG.warning(
                 'Provider %s is gone: nova-compute deletes one that '
@@ -245,25 +245,25 @@ class PlacementPublisher(base.Publisher):
             self._seen.pop(provider.uuid, None)
             return False
 
-    def _write_once(self, provider: client.Provider, aim: Aim) -> bool:
+    def _write_once(self, provider: client.Provider, desire: Desire) -> bool:
         seen, ours = self._seen.get(provider.uuid, (None, frozenset()))
-        if seen == provider.generation and aim(ours) == ours:
+        if seen == provider.generation and desire(ours) == ours:
             return False
         names, generation = self._placement.provider_traits(provider.uuid)
         ours = frozenset(filter(traits.is_ours, names))
-        target = aim(ours)
-        if target != ours:
+        desired = desire(ours)
+        if desired != ours:
             generation = self._placement.set_provider_traits(
-                provider.uuid, (names - ours) | target, generation
+                provider.uuid, (names - ours) | desired, generation
             )
             LOG.info(
                 'Provider %s: %d traits added, %d removed',
                 provider.name,
-                len(target - ours),
-                len(ours - target),
+                len(desired - ours),
+                len(ours - desired),
             )
-        self._seen[provider.uuid] = generation, target
-        return target != ours
+        self._seen[provider.uuid] = generation, desired
+        return desired != ours
 
 
 def _tree_of(
@@ -271,7 +271,7 @@ def _tree_of(
 ) -> Tree:
     """Return a host's providers; never those of another host.
 
-    :raises WrongHost: the root is no compute node, or has another name
+    :raises WrongHost: the root is not a compute node, or has another name
     """
     root = next((item for item in providers if item.uuid == uuid), None)
     if root is None:
@@ -281,18 +281,18 @@ def _tree_of(
         )
     if not root.is_root:
         raise WrongHost(
-            f'resource provider {root.name} is no compute node: '
+            f'resource provider {root.name} is not a compute node: '
             'it has a parent'
         )
     if root.name != name:
         raise WrongHost(
-            f'this host calls itself {name}, but its compute node is '
+            f'the name of this host is {name}, but its compute node is '
             f'{root.name} in Placement: nothing is published under another '
             'name; was the host renamed? See '
             '[collector]hypervisor_hostname'
         )
-    # Nova names them <host>_<node device>; what has a colon after the host's
-    # name is a PCI device that Nova tracks itself.
+    # Nova names them <host>_<node device>. A colon after the host's name
+    # marks a PCI device that Nova tracks itself.
     prefix = name + '_'
     return Tree(
         root,
@@ -305,28 +305,24 @@ def _tree_of(
     )
 
 
-def _exactly(wanted: frozenset[str]) -> Aim:
-    return lambda ours: wanted
+def _exactly(desired: frozenset[str]) -> Desire:
+    return lambda ours: desired
 
 
-def _no_more_than(wanted: frozenset[str]) -> Aim:
-    return lambda ours: ours & wanted
+def _exactly_if_ours(desired: frozenset[str]) -> Desire:
+    """Leave a provider alone that has none of our traits."""
+    return lambda ours: desired if ours else ours
 
 
-def _speaks_no_more_than(wanted: frozenset[str]) -> Aim:
-    """Take from a parent that speaks for itself what is no longer true.
+def _reduced(desired: frozenset[str]) -> Desire:
+    """Remove what is no longer true from a parent that advertises for itself.
 
-    One that does not speak is not asked what it accepts.
+    Of another parent, no query asks what it accepts.
     """
-    return lambda ours: ours & wanted if traits.MIXED in ours else ours
+    return lambda ours: ours & desired if traits.MIXED in ours else ours
 
 
-def _nothing_accepted(ours: frozenset[str]) -> frozenset[str]:
+def _without_patterns(ours: frozenset[str]) -> frozenset[str]:
     return frozenset(
         name for name in ours if not name.startswith(traits.ACCEPT)
     )
-
-
-def _unless_foreign(wanted: frozenset[str]) -> Aim:
-    """Leave a provider alone that has none of our traits."""
-    return lambda ours: wanted if ours else ours

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what is to be said into a file of Nova's, without credentials.
+"""Write the desired traits into a file of Nova's, without credentials.
 
 nova-compute merges the files of ``[compute]provider_config_location`` into
 its providers when it starts (``nova/compute/provider_config.py``). It only
-ever adds traits (``ResourceTracker._merge_provider_configs``): one that is
-gone from the file stays in Placement. So nothing that was written here can be
-taken back, and a change that has to take something back is refused.
+adds traits (``ResourceTracker._merge_provider_configs``): a trait that is no
+longer in the file stays in Placement. So nothing can be taken back, and a
+change that has to take something back is refused.
 """
 
 import pathlib
@@ -18,7 +18,8 @@ import yaml
 from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.publication.publishers import base
+from nova_mdev_compat.publication.publishers import Publisher
+from nova_mdev_compat.publication.publishers import Summary
 
 LOG = logging.getLogger(__name__)
 
@@ -27,19 +28,19 @@ SCHEMA_VERSION = '1.0'
 
 
 class WriteError(exceptions.Failure):
-    """The file cannot be written, or read."""
+    """The file cannot be written or read."""
 
 
 class CannotTakeBack(exceptions.BadInput):
-    """Something that was published is not true any more, and stays."""
+    """A published trait is no longer true and cannot be removed."""
 
 
-class ProviderConfigPublisher(base.Publisher):
-    """Writes one provider.yaml; nova-compute has to be restarted to see it.
+class ProviderConfigPublisher(Publisher):
+    """Writes one provider.yaml, which nova-compute reads when it starts.
 
-    Where a provider would lose a trait, the file is renamed, so that
-    nova-compute adds nothing from it any more, and nothing is written until
-    an operator has cleaned up and called ``withdraw``.
+    If a provider would lose a trait, the file is renamed, so that
+    nova-compute no longer reads it, and nothing is written until an operator
+    has removed the traits and called ``withdraw``.
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -49,11 +50,11 @@ class ProviderConfigPublisher(base.Publisher):
                 f'[collector]provider_config_file: {self._path} must end in '
                 '.yaml, or Nova does not read it'
             )
-        #: Nova reads *.yaml alone.
+        #: Nova reads only *.yaml.
         self._refused = self._path.with_name(f'{self._path.name}.refused')
 
-    def publish(self, host: host_traits.Host) -> base.Summary:
-        """Write the file, if it says anything else.
+    def publish(self, host: host_traits.HostSnapshot) -> Summary:
+        """Write the file, if its content differs.
 
         :raises CannotTakeBack: a provider would lose traits
         :raises WriteError: the file cannot be written, or read
@@ -61,14 +62,16 @@ class ProviderConfigPublisher(base.Publisher):
         before = self._written()
         if self._refused.exists():
             raise CannotTakeBack(self._what_to_do())
-        settled = [
-            item.settled(before.get(f'{host.name}_{item.parent.name}', ()))
+        current = [
+            item.with_fallback(
+                before.get(f'{host.name}_{item.parent.name}', ())
+            )
             for item in host.parents
         ]
-        wanted = host_traits.combine(settled)
-        providers = {host.name: wanted.root} | {
+        desired = host_traits.build_host_traits(current)
+        providers = {host.name: desired.root} | {
             f'{host.name}_{name}': names
-            for name, names in sorted(wanted.parents.items())
+            for name, names in sorted(desired.parents.items())
         }
         for name, names in before.items():
             if not names <= providers.get(name, frozenset()):
@@ -76,11 +79,11 @@ class ProviderConfigPublisher(base.Publisher):
         summary = self._replace(
             {name: sorted(names) for name, names in providers.items()}
         )
-        summary.unread = [item for item in settled if item.failure]
+        summary.unread = [item for item in current if item.failure]
         return summary
 
-    def withdraw(self, name: str) -> base.Summary:
-        """Write a file that names no provider; forget what was refused."""
+    def withdraw(self, name: str) -> Summary:
+        """Write a file without providers; forget what was refused."""
         summary = self._replace({})
         try:
             self._refused.unlink(missing_ok=True)
@@ -92,16 +95,16 @@ class ProviderConfigPublisher(base.Publisher):
         )
         return summary
 
-    def withhold(self, name: str) -> base.Summary:
-        """Refuse to publish, where the file has anything in it.
+    def withhold(self, name: str) -> Summary:
+        """Refuse to publish if the file has any provider.
 
-        :raises CannotTakeBack: what it has stays in Placement
+        :raises CannotTakeBack: its traits stay in Placement
         """
         if self._refused.exists():
             raise CannotTakeBack(self._what_to_do())
         if self._written():
             self._refuse()
-        return base.Summary()
+        return Summary()
 
     def _refuse(self) -> NoReturn:
         try:
@@ -112,9 +115,9 @@ class ProviderConfigPublisher(base.Publisher):
 
     def _what_to_do(self) -> str:
         return (
-            'the publisher provider_config cannot take back what is not true '
-            'any more, because nova-compute only ever adds traits; what it '
-            f'may have added is in {self._refused}. Remove these traits from '
+            'the publisher provider_config cannot take back what is no longer '
+            'true, because nova-compute only adds traits; what it may have '
+            f'added is in {self._refused}. Remove these traits from '
             "this host's resource providers, run 'nova-mdev-collector "
             "withdraw', and start the collector again; or use the publisher "
             'placement'
@@ -123,7 +126,7 @@ class ProviderConfigPublisher(base.Publisher):
     def _written(self) -> dict[str, frozenset[str]]:
         """Return the traits that the file names, by provider name.
 
-        There are none where somebody else has written it.
+        There are none if another program has written it.
         """
         try:
             found = yaml.safe_load(self._path.read_bytes())
@@ -143,7 +146,7 @@ class ProviderConfigPublisher(base.Publisher):
         except (LookupError, TypeError, AttributeError):
             return {}
 
-    def _replace(self, providers: dict[str, list[str]]) -> base.Summary:
+    def _replace(self, providers: dict[str, list[str]]) -> Summary:
         text = HEADER + yaml.safe_dump(
             {
                 'meta': {'schema_version': SCHEMA_VERSION},
@@ -156,9 +159,9 @@ class ProviderConfigPublisher(base.Publisher):
                 ],
             }
         )
-        summary = base.Summary(published=providers)
+        summary = Summary(published=providers)
         try:
-            # As bytes: what was there before may not even be text.
+            # As bytes: the old content may not be text.
             if (
                 self._path.is_file()
                 and self._path.read_bytes() == text.encode()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.host import os_release
+from nova_mdev_compat.host import system
 from tests.unit.host import test_sysfs
 
 
@@ -130,7 +130,7 @@ class OwnFactsTest(test_sysfs.TreeTestCase):
             set(identity.FACTS),
             {
                 *self.tree.facts(test_sysfs.device()),
-                *os_release.facts(os_release.OS_RELEASE).values,
+                *system.os_facts(system.OS_RELEASE).values,
             },
         )
 

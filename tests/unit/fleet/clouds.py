@@ -6,7 +6,6 @@ import functools
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import model
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model as rules
@@ -50,12 +49,12 @@ def parent(
 ):
     """Return a parent as its collector publishes it."""
     described = host_traits.describe(
-        par.Parent(
+        par.MdevParent(
             f'pci_{slot}',
             f'10DE_{product}',
             (mdev_type,),
             mdev_type,
-            devices.VFIO_PCI,
+            par.VFIO_PCI,
             frozenset(in_use),
             {'driver': driver, **facts},
         ),

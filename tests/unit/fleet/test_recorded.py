@@ -39,7 +39,7 @@ ANY, DRIVER = rules('any'), rules('driver', driver=model.SAME)
 
 
 def host(name, *parents, by=ANY):
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         name, tuple(host_traits.describe(parent, by) for parent in parents)
     )
 
@@ -93,7 +93,9 @@ class KindsTest(testtools.TestCase):
     def test_rules_do_not_replace_the_answer_of_a_plugin(self):
         answer = host_traits.VendorAnswer('acme', frozenset())
         recorded = host_traits.describe(board(), ANY, answer)
-        (kind,) = comparison.kinds([host_traits.Host('a', (recorded,))], [ANY])
+        (kind,) = comparison.kinds(
+            [host_traits.HostSnapshot('a', (recorded,))], [ANY]
+        )
         self.assertEqual((recorded,), kind.targets)
 
     def test_rules_that_make_no_trait(self):

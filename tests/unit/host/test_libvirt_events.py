@@ -16,7 +16,7 @@ import ddt
 import libvirt
 import testtools
 
-from nova_mdev_compat.daemons import wakeup
+from nova_mdev_compat.daemons import loop
 from nova_mdev_compat.host import libvirt_events
 
 CAPTURED = pathlib.Path(__file__).parents[2] / 'data/libvirt-11.3/events.txt'
@@ -212,34 +212,34 @@ class WatcherTest(testtools.TestCase):
             time.sleep(0.01)
 
 
-class AlarmTest(testtools.TestCase):
+class WakeupTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.alarm = wakeup.Alarm()
+        self.wakeup = loop.Wakeup()
 
     def elapsed(self, seconds):
         start = time.monotonic()
-        self.alarm.sleep(seconds)
+        self.wakeup.sleep(seconds)
         return time.monotonic() - start
 
     def test_time_is_up(self):
         self.assertGreaterEqual(self.elapsed(0.05), 0.05)
 
-    def test_many_rings_are_one(self):
+    def test_many_events_are_one(self):
         for event, _, name in captured():
-            self.alarm.ring(f'{event} {name}')
+            self.wakeup.set(f'{event} {name}')
         self.assertLess(self.elapsed(3600), 3000)
         self.assertGreaterEqual(self.elapsed(0.05), 0.05)
 
-    def test_ring_while_awake(self):
-        """What comes while a pass is made causes another."""
-        self.alarm.ring('first')
-        self.alarm.sleep(3600)
-        self.alarm.ring('second')
+    def test_set_while_awake(self):
+        """An event while the loop runs causes another run."""
+        self.wakeup.set('first')
+        self.wakeup.sleep(3600)
+        self.wakeup.set('second')
         self.assertLess(self.elapsed(3600), 3000)
 
-    def test_ring_from_another_thread(self):
-        timer = threading.Timer(0.05, self.alarm.ring, ['later'])
+    def test_set_from_another_thread(self):
+        timer = threading.Timer(0.05, self.wakeup.set, ['later'])
         timer.start()
         self.addCleanup(timer.cancel)
         self.assertLess(self.elapsed(3600), 3000)
@@ -248,14 +248,14 @@ class AlarmTest(testtools.TestCase):
         """It is waited for, but not for ever."""
         done = threading.Event()
 
-        def ring():
-            while not done.wait(wakeup.SETTLE / 10):
-                self.alarm.ring('again')
+        def set_again():
+            while not done.wait(loop.SETTLE / 10):
+                self.wakeup.set('again')
 
-        thread = threading.Thread(target=ring, daemon=True)
+        thread = threading.Thread(target=set_again, daemon=True)
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(done.set)
         took = self.elapsed(3600)
-        self.assertGreaterEqual(took, wakeup.MAX_SETTLE)
+        self.assertGreaterEqual(took, loop.MAX_SETTLE)
         self.assertLess(took, 3000)

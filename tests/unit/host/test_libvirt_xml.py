@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lxml import etree
 import testtools
 
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import libvirt_xml
+from nova_mdev_compat.host import parents
 from tests.unit import samples
 
 LAB = {'labgpu-1': 'vfio-pci', 'labgpu-2': 'vfio-pci'}
@@ -43,7 +43,7 @@ class CapturedParentTest(testtools.TestCase):
     @ddt.data(
         (
             'parent-pci_0000_01_00_0.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_01_00_0',
                 SYSFS + '0000:00:01.0/0000:01:00.0',
                 '0000:01:00.0',
@@ -55,7 +55,7 @@ class CapturedParentTest(testtools.TestCase):
         ),
         (
             'parent-pci_0000_03_00_0.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_03_00_0',
                 SYSFS + '0000:00:03.0/0000:03:00.0',
                 '0000:03:00.0',
@@ -67,7 +67,7 @@ class CapturedParentTest(testtools.TestCase):
         ),
         (
             'nvidia-like-parent-empty.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_01_00_0',
                 SYSFS + '0000:00:01.0/0000:01:00.0',
                 '0000:01:00.0',
@@ -80,7 +80,7 @@ class CapturedParentTest(testtools.TestCase):
         # Types nested twice, neither ids nor a driver.
         (
             'parent-mtty_mtty.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'mtty_mtty',
                 '/sys/devices/virtual/mtty/mtty',
                 None,
@@ -93,7 +93,7 @@ class CapturedParentTest(testtools.TestCase):
         # The driver is gone, and with it the types.
         (
             'parent-pci_0000_01_00_0-after-rmmod.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_01_00_0',
                 SYSFS + '0000:00:01.0/0000:01:00.0',
                 '0000:01:00.0',
@@ -106,7 +106,7 @@ class CapturedParentTest(testtools.TestCase):
         # A physical and a virtual function: more capabilities beside.
         (
             'sriov-pci_0000_04_00_0.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_04_00_0',
                 SYSFS + '0000:00:08.0/0000:04:00.0',
                 '0000:04:00.0',
@@ -118,7 +118,7 @@ class CapturedParentTest(testtools.TestCase):
         ),
         (
             'sriov-pci_0000_04_00_2.xml',
-            devices.ParentDevice(
+            parents.ParentDevice(
                 'pci_0000_04_00_2',
                 SYSFS + '0000:00:08.0/0000:04:00.2',
                 '0000:04:00.2',
@@ -223,7 +223,7 @@ class ParentTest(testtools.TestCase):
 
     def test_an_mdev_type_without_id(self):
         exc = self.assertRaises(
-            devices.DeviceError,
+            parents.DeviceError,
             libvirt_xml.parse_parent,
             'dev_1',
             types('<type/>'),
@@ -246,7 +246,7 @@ class ParentTest(testtools.TestCase):
         text = PCI.format('')
         self.assertIn(old, text)
         exc = self.assertRaises(
-            devices.DeviceError,
+            parents.DeviceError,
             libvirt_xml.parse_parent,
             'dev_1',
             text.replace(old, new),
@@ -259,11 +259,11 @@ class MdevTest(testtools.TestCase):
     @ddt.data(
         (
             'mdev-mdev_22222222_2222_4222_8222_222222222222_0000_02_00_0.xml',
-            devices.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0', 'mdev_x'),
+            parents.Mdev(UUIDS[2], 'labgpu-2', 'pci_0000_02_00_0', 'mdev_x'),
         ),
         (
             'mdev-mdev_33333333_3333_4333_8333_333333333333_mtty.xml',
-            devices.Mdev(
+            parents.Mdev(
                 '33333333-3333-4333-8333-333333333333',
                 'mtty-1',
                 'mtty_mtty',
@@ -272,7 +272,7 @@ class MdevTest(testtools.TestCase):
         ),
         (
             'mdev-defined-inactive.xml',
-            devices.Mdev(
+            parents.Mdev(
                 '05922e05-ff8a-4005-81e2-95d5c4e86901',
                 'labgpu-2',
                 'pci_0000_03_00_0',
@@ -297,7 +297,7 @@ class MdevTest(testtools.TestCase):
             'mdev_x', capture[capture.index('<device>') :]
         )
         self.assertEqual(
-            devices.Mdev(
+            parents.Mdev(
                 '66666666-6666-4666-8666-666666666666',
                 'labgpu-1',
                 'computer',
@@ -316,7 +316,7 @@ class MdevTest(testtools.TestCase):
         )
         self.assertNotIn('<uuid>', text)
         self.assertEqual(
-            devices.Mdev(uuid, 'labgpu-2', 'pci_0000_03_00_0', name),
+            parents.Mdev(uuid, 'labgpu-2', 'pci_0000_03_00_0', name),
             libvirt_xml.parse_mdev(name, text),
         )
 
@@ -400,7 +400,7 @@ class HostileTest(testtools.TestCase):
 
     def refused(self, text):
         exc = self.assertRaises(
-            devices.DeviceError, libvirt_xml.parse_domain, 'vm', text
+            parents.DeviceError, libvirt_xml.parse_domain, 'vm', text
         )
         return str(exc)
 
@@ -453,7 +453,7 @@ class HostileTest(testtools.TestCase):
     def test_whatever_it_is_there_is_a_device_or_an_error(self, text):
         try:
             found = libvirt_xml.parse_parent('x', text)
-        except devices.DeviceError as exc:
+        except parents.DeviceError as exc:
             self.assertTrue(str(exc).startswith('node device x: '))
         else:
             self.assertEqual('x', found.name)

@@ -88,16 +88,21 @@ class WhyNoneTest(testtools.TestCase):
     END = '; enabled: a, b; offered: c'
 
     @ddt.data(
-        ({}, 'pci_0000_84_00_0', 'it is to have b, which it does not offer'),
+        (
+            {},
+            'pci_0000_84_00_0',
+            'nova.conf gives it b, which it does not offer',
+        ),
         (
             {},
             'pci_10000_e1_00_0',
-            'Nova knows no PCI address whose domain has over four digits',
+            'Nova does not support PCI addresses whose domain has more than '
+            'four digits',
         ),
         (
             {},
             'ap_matrix',
-            'it is no PCI device, and no '
+            'it is not a PCI device, and no '
             '[mdev_<type>]device_addresses names it',
         ),
         (

@@ -6,7 +6,6 @@ import ddt
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import libvirt_xml
 from nova_mdev_compat.host import nova_types
 from nova_mdev_compat.host import parents
@@ -27,7 +26,7 @@ def device(name, /, **changes):
 
 
 def mdev(name, uuid, **more):
-    return devices.Mdev(uuid, name, 'pci_0000_01_00_0', **more)
+    return parents.Mdev(uuid, name, 'pci_0000_01_00_0', **more)
 
 
 def build(
@@ -79,7 +78,7 @@ class BuildTest(testtools.TestCase):
         nobody = frozenset()
         self.assertEqual(
             (
-                parents.Parent(
+                parents.MdevParent(
                     'mtty_mtty',
                     'MTTY',
                     ('mtty-1', 'mtty-2'),
@@ -88,7 +87,7 @@ class BuildTest(testtools.TestCase):
                     nobody,
                     {},
                 ),
-                parents.Parent(
+                parents.MdevParent(
                     'pci_0000_01_00_0',
                     '1234_11E8',
                     LAB,
@@ -97,7 +96,7 @@ class BuildTest(testtools.TestCase):
                     nobody,
                     {'driver': '1.0'},
                 ),
-                parents.Parent(
+                parents.MdevParent(
                     'pci_0000_03_00_0',
                     '1B36_0005',
                     LAB,
@@ -131,7 +130,7 @@ class BuildTest(testtools.TestCase):
     def test_why_there_is_no_type(self):
         (found,) = build(self.first, enabled=['labgpu-1x'])
         self.assertEqual(
-            'Nova uses no mdev type that this device offers; it is to have '
+            'Nova uses no mdev type that this device offers; nova.conf gives it '
             'labgpu-1x, which it does not offer; enabled: labgpu-1x; offered: '
             'labgpu-1, labgpu-2',
             found.why_no_type,
@@ -172,14 +171,14 @@ class BuildTest(testtools.TestCase):
         ),
         # The type that Nova uses is no leftover.
         ((mdev('labgpu-1', UUID1),), (UUID1,), set()),
-        ((devices.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
+        ((parents.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
         # One that is only defined is not what the domain has.
         ((mdev('labgpu-2', UUID1, active=False),), (UUID1,), set()),
         # Its UUID is active on another parent.
         (
             (
                 mdev('labgpu-2', UUID1, active=False),
-                devices.Mdev(UUID1, 'labgpu-1', 'pci_0000_03_00_0'),
+                parents.Mdev(UUID1, 'labgpu-1', 'pci_0000_03_00_0'),
             ),
             (UUID1,),
             set(),
@@ -196,7 +195,7 @@ class BuildTest(testtools.TestCase):
         # Nor is the UUID; but some mdev of the domain is not found.
         ([mdev('', '', fault='odd')], [UUID1], [None, 'labgpu-1']),
         # Its parent is not known, either.
-        ([devices.Mdev(UUID1, '', '', fault='odd')], [UUID1], [None, None]),
+        ([parents.Mdev(UUID1, '', '', fault='odd')], [UUID1], [None, None]),
         # No domain can have it: all that they have is known.
         ([mdev('', UUID2, fault='odd')], [UUID1], ['labgpu-1'] * 2),
         (
@@ -268,7 +267,7 @@ class BuildTest(testtools.TestCase):
             [item.name for item in found],
         )
         rules = loader.load([str(samples.SHIPPED_RULES)])
-        host = host_traits.combine(
+        host = host_traits.build_host_traits(
             host_traits.describe(parent, rules) for parent in found
         )
         self.assertEqual(256, len(host.parents))
@@ -280,7 +279,7 @@ class BuildTest(testtools.TestCase):
 class RefusedTest(testtools.TestCase):
     def refused(self, *found, **how):
         return str(
-            self.assertRaises(devices.DeviceError, build, *found, **how)
+            self.assertRaises(parents.DeviceError, build, *found, **how)
         )
 
     def test_neither_ids_nor_a_subsystem(self):

@@ -5,9 +5,9 @@ import dataclasses
 import ddt
 import testtools
 
-from nova_mdev_compat.host import devices
 from nova_mdev_compat.host import libvirt_xml
 from nova_mdev_compat.host import nova_types
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.host import remarks
 from tests.unit import samples
 
@@ -44,7 +44,7 @@ def mdev(
     parent='pci_0000_84_00_0',
     **more,
 ):
-    return devices.Mdev(uuid, mdev_type, parent, name, **more)
+    return parents.Mdev(uuid, mdev_type, parent, name, **more)
 
 
 def leftovers(*mdevs):
@@ -121,11 +121,11 @@ class OfHostTest(testtools.TestCase):
         self.assertEqual((), of_types(enabled, addresses))
 
     @ddt.data(
-        ('[nvidia-35', 'the list has neither brackets nor quotes'),
-        ('nvidia-36]', 'the list has neither brackets nor quotes'),
-        ('"nvidia-35"', 'the list has neither brackets nor quotes'),
-        ('nvidia-35 # T4', 'a comment stands on a line of its own'),
-        ('nvidia-35 nvidia-36', 'commas separate types'),
+        ('[nvidia-35', 'use neither brackets nor quotes'),
+        ('nvidia-36]', 'use neither brackets nor quotes'),
+        ('"nvidia-35"', 'use neither brackets nor quotes'),
+        ('nvidia-35 # T4', 'put the comment on its own line'),
+        ('nvidia-35 nvidia-36', 'separate types with commas'),
     )
     @ddt.unpack
     def test_types(self, name, hint):
@@ -145,13 +145,12 @@ class OfHostTest(testtools.TestCase):
         ),
         (
             ['0000:AF:00.0'],
-            '0000:AF:00.0; Nova compares letter by letter: '
-            'write small letters',
+            '0000:AF:00.0; Nova compares case-sensitively: use lower case',
         ),
         (
             ['0000:04:00.0'],
             '0000:04:00.0; it is a physical function, and '
-            'mdevs come from its virtual functions: name '
+            'mdevs are on its virtual functions: name '
             'those',
         ),
         (

@@ -6,7 +6,7 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.host import sysfs
 
 PATH = 'devices/pci0000:80/0000:84:00.0'
@@ -25,7 +25,7 @@ def device(**changes):
         'types': {},
         **changes,
     }
-    return devices.ParentDevice(**values)
+    return parents.ParentDevice(**values)
 
 
 VF = device(

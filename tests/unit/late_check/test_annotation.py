@@ -25,7 +25,9 @@ texts = st.text(
     )
 )
 mdevs = st.builds(
-    annotation.Mdev, texts, st.one_of(st.none(), strategies.identities)
+    annotation.AnnotatedMdev,
+    texts,
+    st.one_of(st.none(), strategies.identities),
 )
 
 
@@ -51,14 +53,18 @@ class RoundTripTest(testtools.TestCase):
 
     @ddt.data('MTTY', 'ABCD_1234_MTTY', 'A_B', '0XABC')
     def test_device_without_pci_ids(self, parent):
-        mdev = annotation.Mdev(UUID, identity.Identity.of(parent, 'mtty-1'))
+        mdev = annotation.AnnotatedMdev(
+            UUID, identity.Identity.of(parent, 'mtty-1')
+        )
         element = annotation.write([mdev])
         self.assertNotIn('product=', element)
         self.assertEqual((mdev,), parse(element).annotated)
 
     def test_words(self):
         """As people write them, where that means the same."""
-        element = annotation.write([annotation.Mdev(UUID, samples.A16)])
+        element = annotation.write(
+            [annotation.AnnotatedMdev(UUID, samples.A16)]
+        )
         for text in (
             f'uuid="{UUID}" vendor="10de" product="2235" type="nvidia-558"',
             'name="driver" value="550.90.07"',

@@ -17,7 +17,7 @@ NEWER = 'newer drivers'
 
 
 def a_device(rules, *types):
-    return devices_file.Device(
+    return devices_file.DeviceEntry(
         frozenset(
             {
                 SCHEMA,
@@ -37,15 +37,17 @@ ANY = a_device({ACCEPT: ('any driver',)})
 
 
 def a_target(device=STRICT, mdev_type='NVIDIA_558', number=1):
-    return check.Target(f'target-{number}', f'pci_{number}', mdev_type, device)
+    return check.TargetMdev(
+        f'target-{number}', f'pci_{number}', mdev_type, device
+    )
 
 
 def judge(sources, targets):
-    return check.judge(
+    return check.check_domain(
         domain_xml.Domain(
             tuple(target.uuid for target in targets),
             tuple(
-                annotation.Mdev(f'source-{number}', source)
+                annotation.AnnotatedMdev(f'source-{number}', source)
                 for number, source in enumerate(sources)
             ),
         ),
@@ -126,7 +128,7 @@ class JudgeTest(testtools.TestCase):
             ),
         )
 
-    @ddt.data(None, devices_file.Device(frozenset(), {}))
+    @ddt.data(None, devices_file.DeviceEntry(frozenset(), {}))
     def test_silent_target(self, device):
         self.assert_found(
             judge([samples.A16], [a_target(device)]),
@@ -160,16 +162,16 @@ class JudgeTest(testtools.TestCase):
 
     def test_not_annotated(self):
         self.assert_found(
-            check.judge(domain_xml.Domain(('u',)), [a_target()]),
+            check.check_domain(domain_xml.Domain(('u',)), [a_target()]),
             ('unknown', check.NOT_ANNOTATED),
         )
 
     def test_unreadable(self):
-        (found,) = check.judge(
+        (found,) = check.check_domain(
             domain_xml.Domain(('u',), None, 'why'), [a_target()]
         )
         self.assertIs(verdict.Status.UNKNOWN, found.kind)
-        self.assertTrue(found.text.endswith('makes no sense: why'))
+        self.assertTrue(found.text.endswith('is invalid: why'))
 
     @ddt.data(
         (
@@ -183,7 +185,7 @@ class JudgeTest(testtools.TestCase):
     @ddt.unpack
     def test_other_version(self, version, words):
         self.assert_found(
-            check.judge(
+            check.check_domain(
                 domain_xml.Domain(('u',), others=(version,)), [a_target()]
             ),
             ('unknown', words),
@@ -229,7 +231,7 @@ class JudgeTest(testtools.TestCase):
         self.assertEqual([verdict.Status.UNKNOWN], [one.kind for one in found])
 
     def test_known_beside_unknown_target(self):
-        gone = check.Target('gone', '', '', None, 'it is not here')
+        gone = check.TargetMdev('gone', '', '', None, 'it is not here')
         self.assertEqual(
             [(verdict.Status.UNKNOWN, 'it is not here')],
             [

@@ -18,8 +18,8 @@ UUIDS = (
     '11111111-1111-4111-8111-111111111111',
 )
 MDEVS = (
-    annotation.Mdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
-    annotation.Mdev(UUIDS[1], samples.A16),
+    annotation.AnnotatedMdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
+    annotation.AnnotatedMdev(UUIDS[1], samples.A16),
 )
 WRITTEN = annotation.write(MDEVS)
 NOVA = (
@@ -181,7 +181,7 @@ class DomainTest(testtools.TestCase):
         self.assertEqual(domain_xml.Domain(UUIDS), parse(with_metadata(text)))
 
     def test_identity_unknown(self):
-        mdevs = (annotation.Mdev(UUIDS[0], None),)
+        mdevs = (annotation.AnnotatedMdev(UUIDS[0], None),)
         self.assertEqual(
             mdevs, parse(with_metadata(annotation.write(mdevs))).annotated
         )
@@ -228,7 +228,7 @@ class HostileTest(testtools.TestCase):
             "its encoding is 'klingon', and libvirt writes UTF-8",
         ),
         ('nul', '<domain>\0</domain>', 'is broken'),
-        ('other', '<domainbackup/>', 'it is no domain'),
+        ('other', '<domainbackup/>', 'it is not a domain'),
         (
             'deep',
             '<domain>' * 65 + '</domain>' * 65,

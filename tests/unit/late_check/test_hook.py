@@ -37,8 +37,8 @@ UNKNOWN = (
     'domain',
 )
 MDEVS = (
-    annotation.Mdev('a', identity.Identity.of('MTTY', 'mtty-1')),
-    annotation.Mdev('b', LABGPU),
+    annotation.AnnotatedMdev('a', identity.Identity.of('MTTY', 'mtty-1')),
+    annotation.AnnotatedMdev('b', LABGPU),
 )
 
 
@@ -453,7 +453,7 @@ class HookTest(testtools.TestCase):
     def test_line_is_short(self):
         """Whatever a domain says."""
         mdevs = [
-            annotation.Mdev(
+            annotation.AnnotatedMdev(
                 'b',
                 dataclasses.replace(
                     LABGPU,
@@ -487,7 +487,7 @@ class HookTest(testtools.TestCase):
         self.options['unknown'] = unknown
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova_mdev_compat.late_check.check.judge', lambda: None
+                'nova_mdev_compat.late_check.check.check_domain', lambda: None
             )
         )
         status, _ = self.run_hook()

@@ -72,12 +72,12 @@ def under(directory, text):
 def of_guard(target, source):
     """Return the guard's answer and words."""
     found = host_traits.devices_found(
-        host_traits.Host('here', (target,)), read_at=0, before={}
+        host_traits.HostSnapshot('here', (target,)), read_at=0, before={}
     )
     name = target.parent.name
-    findings = check.judge(
-        domain_xml.Domain(('u',), (annotation.Mdev('s', source),)),
-        [check.Target('u', name, 'NVIDIA_558', found.devices[name])],
+    findings = check.check_domain(
+        domain_xml.Domain(('u',), (annotation.AnnotatedMdev('s', source),)),
+        [check.TargetMdev('u', name, 'NVIDIA_558', found.devices[name])],
     )
     if not findings:
         return verdict.Status.COMPATIBLE, ''

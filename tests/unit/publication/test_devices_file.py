@@ -74,7 +74,7 @@ class DeviceFileTest(testtools.TestCase):
                 ),
             )
         ]
-        host = host_traits.Host('gpu-1', tuple(parents))
+        host = host_traits.HostSnapshot('gpu-1', tuple(parents))
         devices_file.write(self.path, host_traits.devices_found(host, NOW, {}))
         found = devices_file.read(self.path)
         self.assertEqual(('gpu-1', NOW), (found.host, found.read_at))
@@ -104,7 +104,7 @@ class DeviceFileTest(testtools.TestCase):
             loader.load([str(samples.SHIPPED_RULES)]),
         )
         found = host_traits.devices_found(
-            host_traits.Host('gpu-1', (item,)), NOW, {}
+            host_traits.HostSnapshot('gpu-1', (item,)), NOW, {}
         )
         (device,) = found.devices.values()
         self.assertEqual((item.identity, {}), (device.identity, device.rules))
@@ -112,7 +112,7 @@ class DeviceFileTest(testtools.TestCase):
     @ddt.data((NOW, 0), (NOW + 61, 61), (NOW - 1, float('inf')))
     @ddt.unpack
     def test_age(self, now, age):
-        self.assertEqual(age, devices_file.Devices('h', NOW, {}).age(now))
+        self.assertEqual(age, devices_file.DevicesFile('h', NOW, {}).age(now))
 
     def test_say(self):
         self.assertEqual('61 seconds old', devices_file.say(61.2))

@@ -217,13 +217,15 @@ class PluginTest(testtools.TestCase):
 
     def test_parents_differ_where_only_one_answers_itself(self):
         parents = [*describe('pci_1'), self.one(self.pattern)]
-        found = host_traits.combine(parents)
+        found = host_traits.build_host_traits(parents)
         self.assertTrue(found.mixed)
         self.assertEqual({V1, HOST}, found.root)
 
     def test_it_does_not_matter_who_answers(self):
         floor = pat.Pattern('10DE_2235', 'NVIDIA_558')
-        found = host_traits.combine([*describe('pci_1'), self.one(floor)])
+        found = host_traits.build_host_traits(
+            [*describe('pci_1'), self.one(floor)]
+        )
         self.assertFalse(found.mixed)
         self.assertIn(FLOOR, found.root)
 
@@ -277,7 +279,7 @@ class RefusedTest(testtools.TestCase):
 class CombineTest(testtools.TestCase):
     def test_parents_of_one_kind_let_the_root_speak(self):
         parents = describe('pci_0', 'pci_1')
-        found = host_traits.combine(parents)
+        found = host_traits.build_host_traits(parents)
         everything = {V1, BOARD, TYPE, FLOOR, *FACTS}
         self.assertEqual(
             host_traits.HostTraits(
@@ -296,7 +298,7 @@ class CombineTest(testtools.TestCase):
     )
     def test_parents_that_differ_speak_for_themselves(self, changes):
         parents = describe('pci_0') + describe('pci_1', **changes)
-        found = host_traits.combine(parents)
+        found = host_traits.build_host_traits(parents)
         self.assertEqual({V1, HOST}, found.root)
         self.assertTrue(found.mixed)
         for item in parents:
@@ -306,20 +308,20 @@ class CombineTest(testtools.TestCase):
 
     def test_facts_that_change_no_answer_do_not_matter(self):
         parents = describe('pci_0') + describe('pci_1', facts={'ecc': 'off'})
-        found = host_traits.combine(parents)
+        found = host_traits.build_host_traits(parents)
         self.assertFalse(found.mixed)
         self.assertIn('CUSTOM_MDEV_FACT_ECC_OFF', found.parents['pci_1'])
         self.assertFalse(found.root & FACTS)
 
     def test_a_type_in_use_stays_with_its_parent(self):
-        found = host_traits.combine(
+        found = host_traits.build_host_traits(
             describe('pci_0', in_use=frozenset({'nvidia-557'}))
         )
         self.assertEqual({V1, HOST, BOARD, TYPE, FLOOR}, found.root)
         self.assertIn('CUSTOM_MDEV_INUSE_NVIDIA_557', found.parents['pci_0'])
 
     def test_a_ghost_keeps_the_root_from_speaking(self):
-        found = host_traits.combine(describe('pci_0'), ['pci_1'])
+        found = host_traits.build_host_traits(describe('pci_0'), ['pci_1'])
         self.assertTrue(found.mixed)
         self.assertEqual({V1, HOST}, found.root)
         self.assertEqual({V1}, found.parents['pci_1'])
@@ -327,7 +329,7 @@ class CombineTest(testtools.TestCase):
 
     @ddt.data([], ['pci_1'], ['pci_1', 'pci_2'])
     def test_nothing_but_ghosts(self, ghosts):
-        found = host_traits.combine([], ghosts)
+        found = host_traits.build_host_traits([], ghosts)
         self.assertEqual(
             host_traits.HostTraits(
                 frozenset({V1, HOST}), {name: {V1} for name in ghosts}, False
@@ -340,24 +342,24 @@ class CombineTest(testtools.TestCase):
 
     def test_a_whole_host_reads_back(self):
         parents = describe('pci_0') + describe('pci_1', rules=NVIDIA)
-        for names in host_traits.combine(parents).parents.values():
+        for names in host_traits.build_host_traits(parents).parents.values():
             found = traits.describe(names)
             self.assertEqual({samples.A16}, found.identities())
 
     def test_parents_may_come_from_a_generator(self):
-        found = host_traits.combine(iter(describe('pci_0', 'pci_1')))
+        found = host_traits.build_host_traits(iter(describe('pci_0', 'pci_1')))
         self.assertEqual({'pci_0', 'pci_1'}, set(found.parents))
 
     def test_a_parent_to_come_counts(self):
         """nova-compute may make its provider at any time."""
-        found = host_traits.combine(
+        found = host_traits.build_host_traits(
             describe('pci_0'), absent=describe('pci_1', parent_id='10DE_2236')
         )
         self.assertTrue(found.mixed)
         self.assertEqual({'pci_0'}, set(found.parents))
 
     def test_a_parent_to_come_that_is_like_the_others(self):
-        found = host_traits.combine(
+        found = host_traits.build_host_traits(
             describe('pci_0'), absent=describe('pci_1')
         )
         self.assertFalse(found.mixed)
@@ -366,14 +368,14 @@ class CombineTest(testtools.TestCase):
     @ddt.unpack
     def test_a_parent_that_nova_does_not_use(self, parent_id, mixed):
         """One of the same board does not make a host mixed for nothing."""
-        found = host_traits.combine(
+        found = host_traits.build_host_traits(
             describe('pci_0'),
             absent=describe('pci_1', parent_id=parent_id, target_type=None),
         )
         self.assertEqual(mixed, found.mixed)
 
     def test_a_parent_to_come_that_cannot_be_read(self):
-        found = host_traits.combine(
+        found = host_traits.build_host_traits(
             describe('pci_0'),
             absent=[
                 host_traits.unreadable(
@@ -408,24 +410,24 @@ class SettledTest(testtools.TestCase):
         )
 
     def settle(self, published=None, **how):
-        return self.unreadable(**how).settled(
+        return self.unreadable(**how).with_fallback(
             self.published if published is None else published
         )
 
     def test_what_was_read_is_not_changed(self):
         item = one(NVIDIA)
-        self.assertIs(item, item.settled({'CUSTOM_MDEV_FACT_ECC_OFF'}))
+        self.assertIs(item, item.with_fallback({'CUSTOM_MDEV_FACT_ECC_OFF'}))
 
     def test_kept(self):
         found = self.settle()
-        self.assertEqual(host_traits.Standing.KEPT, found.standing)
+        self.assertEqual(host_traits.Fallback.KEPT, found.fallback)
         self.assertEqual(self.published, found.all_traits)
         self.assertEqual({RANGE}, set(found.accepts))
         self.assertIn('the board is sick', found.note)
 
     def test_expired(self):
         found = self.settle(expired=True)
-        self.assertEqual(host_traits.Standing.EXPIRED, found.standing)
+        self.assertEqual(host_traits.Fallback.EXPIRED, found.fallback)
         self.assertEqual(
             {V1, BOARD, TYPE, *FACTS} - {'CUSTOM_MDEV_FACT_ECC_ON'},
             found.all_traits,
@@ -447,19 +449,19 @@ class SettledTest(testtools.TestCase):
     def test_contradicted(self, changes):
         for expired in (False, True):
             found = self.settle(expired=expired, **changes)
-            self.assertEqual(host_traits.Standing.CONTRADICTED, found.standing)
+            self.assertEqual(host_traits.Fallback.CONTRADICTED, found.fallback)
             self.assertEqual({}, found.accepts)
             self.assertNotIn('CUSTOM_MDEV_FACT_ECC_ON', found.identity)
 
     def test_nothing_is_published(self):
         found = self.settle(published=())
-        self.assertEqual(host_traits.Standing.NEW, found.standing)
+        self.assertEqual(host_traits.Fallback.NEW, found.fallback)
         self.assertEqual({}, found.accepts)
         self.assertIn(BOARD, found.identity)
 
     def test_a_type_in_use_contradicts_nothing(self):
         found = self.settle(in_use=frozenset({'nvidia-557'}))
-        self.assertEqual(host_traits.Standing.KEPT, found.standing)
+        self.assertEqual(host_traits.Fallback.KEPT, found.fallback)
         self.assertEqual(
             self.published | {'CUSTOM_MDEV_INUSE_NVIDIA_557'}, found.all_traits
         )
@@ -471,7 +473,7 @@ class SettledTest(testtools.TestCase):
             target_type=None,
             facts={},
         )
-        self.assertEqual(host_traits.Standing.KEPT, found.standing)
+        self.assertEqual(host_traits.Fallback.KEPT, found.fallback)
         self.assertEqual(self.published, found.all_traits)
 
     def test_mixed_is_said_anew(self):
@@ -481,11 +483,11 @@ class SettledTest(testtools.TestCase):
     def test_a_rule_that_cannot_be_said(self):
         """All was read; what it accepts is what nobody knows."""
         found = self.settle(unread=(), facts=samples.FACTS)
-        self.assertEqual(host_traits.Standing.KEPT, found.standing)
+        self.assertEqual(host_traits.Fallback.KEPT, found.fallback)
 
     def test_failures(self):
         wrong = exceptions.BadInput('odd')
-        host = host_traits.Host(
+        host = host_traits.HostSnapshot(
             'host1',
             (
                 one(),
@@ -503,15 +505,15 @@ class SettledTest(testtools.TestCase):
             'pci_0, pci_1: the board is sick; pci_2: odd', str(exc)
         )
         self.assertEqual(2, exc.exit_status)
-        self.assertIsNone(host_traits.Host('host1', (one(),)).check())
+        self.assertIsNone(host_traits.HostSnapshot('host1', (one(),)).check())
 
     def test_left_for_the_late_check(self):
         before = {
-            'pci_0': devices_file.Device(
+            'pci_0': devices_file.DeviceEntry(
                 one(NVIDIA).identity, {RANGE: ('a rule',)}
             )
         }
-        host = host_traits.Host(
+        host = host_traits.HostSnapshot(
             'host1', (self.unreadable(), *describe('pci_1', rules=NVIDIA))
         )
         found = host_traits.devices_found(host, 1.0, before).devices
@@ -520,7 +522,10 @@ class SettledTest(testtools.TestCase):
             ('same board and type, driver from the 535 branch up to ours',),
             found['pci_1'].rules[RANGE],
         )
-        for old in ({}, {'pci_0': devices_file.Device(frozenset({V1}), {})}):
+        for old in (
+            {},
+            {'pci_0': devices_file.DeviceEntry(frozenset({V1}), {})},
+        ):
             found = host_traits.devices_found(host, 1.0, old).devices
             self.assertEqual({}, found['pci_0'].rules)
             self.assertIn(BOARD, found['pci_0'].identity)

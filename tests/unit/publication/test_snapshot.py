@@ -59,7 +59,9 @@ class ParseTest(testtools.TestCase):
         """Under the same rules a recorded device says the same again."""
         rules = model.RuleSet(dict([samples.rules('design_example.yaml')]))
         first = host_traits.describe(samples.parent(), rules)
-        host = load('x', snapshot.dump(host_traits.Host('x', (first,))))
+        host = load(
+            'x', snapshot.dump(host_traits.HostSnapshot('x', (first,)))
+        )
         (again,) = host.parents
         self.assertEqual(first, host_traits.describe(again.parent, rules))
 
@@ -73,7 +75,7 @@ class ParseTest(testtools.TestCase):
         """Nothing may land there, whatever the rules."""
         parent = samples.parent(**changes)
         unread = (traits.PARENT,) if not parent.parent_id else ()
-        host = host_traits.Host(
+        host = host_traits.HostSnapshot(
             'x',
             (
                 host_traits.unreadable(
@@ -106,7 +108,7 @@ class ParseTest(testtools.TestCase):
             )
             for parent_id in ('10DE_2235', '8086_0BD5', 'MTTY', '1234_1111')
         )
-        host = host_traits.Host('x', parents)
+        host = host_traits.HostSnapshot('x', parents)
         self.assertEqual(host, load('x', snapshot.dump(host)))
 
     def refuse(self, text):

@@ -10,7 +10,7 @@ from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import pattern as pat
-from nova_mdev_compat.host import devices
+from nova_mdev_compat.host import parents
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import manager
 from nova_mdev_compat.vendors import noop
@@ -570,7 +570,7 @@ class RaiseTest(ManagerTestCase):
     @ddt.data(
         exceptions.Failure('the driver is being upgraded'),
         exceptions.BadInput('[acme]library: no such file'),
-        devices.DeviceError('pci_0000_84_00_0: no such board'),
+        parents.DeviceError('pci_0000_84_00_0: no such board'),
     )
     def test_what_it_says_itself_passes(self, error):
         self.acme.answers = {'facts': error, 'accepts': error}

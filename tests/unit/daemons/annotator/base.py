@@ -72,7 +72,7 @@ class AnnotatorTestCase(testtools.TestCase):
                 found, self.identities, strict=True
             )
         }
-        self.leave_word()
+        self.write_devices_file()
         self.conf = self.configure()
         self.annotator = annotator.Annotator(self.conf.collector)
         self.writes = []
@@ -83,7 +83,7 @@ class AnnotatorTestCase(testtools.TestCase):
 
     def device(self, identity):
         facts = {traits.encode_fact(*fact) for fact in identity.facts}
-        return devices_file.Device(
+        return devices_file.DeviceEntry(
             frozenset(
                 {
                     traits.SCHEMA,
@@ -95,11 +95,11 @@ class AnnotatorTestCase(testtools.TestCase):
             {},
         )
 
-    def leave_word(self, age=0):
+    def write_devices_file(self, age=0):
         """Write what the collector would."""
         devices_file.write(
             self.home / 'devices.json',
-            devices_file.Devices('host1', time.time() - age, self.known),
+            devices_file.DevicesFile('host1', time.time() - age, self.known),
         )
 
     def configure(self, **options):
@@ -165,7 +165,11 @@ class AnnotatorTestCase(testtools.TestCase):
 
     def known_mdevs(self, count=1):
         return tuple(
-            map(annotation.Mdev, self.uuids[:count], self.identities[:count])
+            map(
+                annotation.AnnotatedMdev,
+                self.uuids[:count],
+                self.identities[:count],
+            )
         )
 
     def annotate(self, failures=0):

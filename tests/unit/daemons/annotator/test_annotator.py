@@ -80,7 +80,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         """It says yet what its mdevs came from on the other host."""
         domain = self.domain(
             metadata=annotation.write(
-                [annotation.Mdev('f' * 36, self.identities[1])]
+                [annotation.AnnotatedMdev('f' * 36, self.identities[1])]
             )
         )
         self.annotate()
@@ -121,25 +121,25 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.annotate()
         parent, device = next(iter(self.known.items()))
         self.known[parent] = self.device(self.identities[1])
-        self.leave_word()
+        self.write_devices_file()
         self.annotate()
         self.assertEqual('10DE_2231', self.says(domain)[0].identity.parent)
         self.known[parent] = device
-        self.leave_word()
+        self.write_devices_file()
         self.annotate()
         self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
 
     def test_without_mdevs(self):
         self.domain(uuids=())
         summary = self.annotate()
-        self.assertEqual([], summary.plans)
+        self.assertEqual([], summary.updates)
         self.assertEqual([], self.writes)
 
     def test_dry_run(self):
         """Over a connection that could not write."""
         domain = self.domain()
         self.patch(libvirt, 'open', None)
-        (plan,) = self.annotator.annotate(write=False).plans
+        (plan,) = self.annotator.annotate(write=False).updates
         self.assertEqual(
             ('write', ('live', 'config')), (plan.action, plan.where)
         )
@@ -173,7 +173,9 @@ class RemoveTest(base.AnnotatorTestCase):
         domain = self.domain()
         self.annotate()
         self.patch(
-            domains.Domain, '_is_busy', lambda _: domain.destroy() and None
+            domains.LibvirtDomain,
+            '_is_busy',
+            lambda _: domain.destroy() and None,
         )
         self.assertEqual(1, self.annotator.remove().written)
         self.assertEqual((None, None), self.says_both(domain))

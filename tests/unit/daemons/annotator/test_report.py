@@ -5,27 +5,28 @@ import json
 
 import testtools
 
-from nova_mdev_compat.core import identity as ident
-from nova_mdev_compat.daemons.annotator import plan as annotations
-from nova_mdev_compat.daemons.annotator import report
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.daemons.annotator import updates
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from tests.unit import samples
 
 A, B = '11111111-1111-4111-8111-111111111111', 'b' * 36
-MTTY = ident.Identity.of('MTTY', 'mtty-1', {'kernel': '6.1.0-18'})
+MTTY = identity.Identity.of('MTTY', 'mtty-1', {'kernel': '6.1.0-18'})
 
 
 def plan(name, where, *entries):
-    return annotations.Plan(
-        annotations.Seen(name, f'uuid of {name}', domain_xml.Domain(()), None),
+    return updates.DomainUpdate(
+        updates.DomainState(
+            name, f'uuid of {name}', domain_xml.Domain(()), None
+        ),
         entries,
         where,
     )
 
 
-def entry(uuid, identity, why=''):
-    return annotations.Entry(annotation.Mdev(uuid, identity), why)
+def entry(uuid, source, why=''):
+    return updates.MdevEntry(annotation.AnnotatedMdev(uuid, source), why)
 
 
 PLANS = [
@@ -43,17 +44,17 @@ TABLE = samples.DATA / 'annotator/plans.txt'
 
 class ReportTest(testtools.TestCase):
     def test_table(self):
-        self.assertEqual(TABLE.read_text(), report.as_table(PLANS) + '\n')
+        self.assertEqual(TABLE.read_text(), updates.as_table(PLANS) + '\n')
 
     def test_nothing(self):
-        self.assertEqual('No running domain has mdevs.', report.as_table([]))
+        self.assertEqual('No running domain has mdevs.', updates.as_table([]))
         self.assertEqual(
             {'schema_version': '1.0', 'domains': []},
-            json.loads(report.as_json([])),
+            json.loads(updates.as_json([])),
         )
 
     def test_json(self):
-        new, right, left = json.loads(report.as_json(PLANS))['domains']
+        new, right, left = json.loads(updates.as_json(PLANS))['domains']
         self.assertEqual(
             {
                 'name': 'new',
@@ -77,7 +78,10 @@ class ReportTest(testtools.TestCase):
                     },
                 ],
                 'element': annotation.write(
-                    [annotation.Mdev(A, MTTY), annotation.Mdev(B, None)]
+                    [
+                        annotation.AnnotatedMdev(A, MTTY),
+                        annotation.AnnotatedMdev(B, None),
+                    ]
                 ),
             },
             new,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passes one after another, and what wakes the service for another.
+"""The reconcile loop, run after run, and what wakes it.
 
 The events are real ones of libvirt's test driver, in this process.
 """
@@ -13,27 +13,26 @@ from oslo_config import fixture as config_fixture
 
 from nova_mdev_compat.daemons.annotator import annotator
 from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.daemons.annotator import service
 from nova_mdev_compat.late_check import annotation
 from tests.unit.daemons.annotator import base
 
 DEADLINE = 30
 
 
-class PassesTest(base.AnnotatorTestCase):
+class LoopTest(base.AnnotatorTestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger(level=20))
         self.told = []
-        self.passes = service.Passes(self.conf, self.told.append)
+        self.loop = annotator.AnnotatorLoop(self.conf, self.told.append)
 
     def make(self):
-        """Make a pass; return for how long to sleep, and what was told."""
+        """Run once; return for how long to sleep, and what was told."""
         self.told.clear()
-        return self.passes.run_one(), list(self.told)
+        return self.loop.run_once(), list(self.told)
 
     def refuse(self, error):
-        """Let every pass raise an error until the end of the with."""
+        """Let every run raise an error until the end of the with."""
         return mock.patch.object(
             annotator.Annotator, 'annotate', side_effect=error
         )
@@ -43,9 +42,9 @@ class PassesTest(base.AnnotatorTestCase):
         self.assertLessEqual(abs(seconds - expected), expected * 0.1001)
 
     def test_good(self):
-        """Ready once; the watchdog hears of every pass."""
+        """Ready once; the watchdog hears of every run."""
         self.domain()
-        status = 'STATUS=1 domains say what their mdevs are'
+        status = 'STATUS=1 domain with annotated mdevs'
         pause, told = self.make()
         self.assert_about(60, pause)
         self.assertEqual(['READY=1', 'WATCHDOG=1', status], told)
@@ -55,7 +54,7 @@ class PassesTest(base.AnnotatorTestCase):
         )
 
     def test_bad_at_first(self):
-        with self.refuse(domains.SilenceError('nobody\nanswers')):
+        with self.refuse(domains.LibvirtTimeout('nobody\nanswers')):
             pauses = []
             for _ in range(8):
                 pause, told = self.make()
@@ -66,11 +65,11 @@ class PassesTest(base.AnnotatorTestCase):
         ):
             self.assert_about(expected, pause)
         self.assertIn('READY=1', self.make()[1])
-        self.assertIn('Done again, after 8 failures', self.log.output)
+        self.assertIn('Succeeded again, after 8 failures', self.log.output)
         self.assert_about(60, self.make()[0])
 
     def test_one_domain_fails(self):
-        """It is no good pass, though the others are done."""
+        """The run has failed, though the others are done."""
         domain = self.domain()
         self.domain(
             'bad',
@@ -102,7 +101,7 @@ class PassesTest(base.AnnotatorTestCase):
             self.assertIn('is not there', told[-1])
         words = f'mdev {self.uuids[0]} of domain vm: {self.home}/devices.json'
         self.assertEqual(1, self.log.output.count(words))
-        self.leave_word()
+        self.write_devices_file()
         self.assertNotIn('is not there', self.make()[1][-1])
 
     def test_busy(self):
@@ -123,7 +122,7 @@ class PassesTest(base.AnnotatorTestCase):
 
 
 class ServiceTest(base.AnnotatorTestCase):
-    """With an interval of an hour: nothing but events brings a pass."""
+    """With an interval of an hour: only events cause a run."""
 
     def setUp(self):
         super().setUp()
@@ -132,7 +131,7 @@ class ServiceTest(base.AnnotatorTestCase):
         )
         self.told = []
         self.more = threading.Condition()
-        self.service = service.Service(0, self.conf, self.tell)
+        self.service = annotator.AnnotatorService(0, self.conf, self.tell)
         self.thread = threading.Thread(target=self.service.run)
         self.thread.start()
         self.addCleanup(self.thread.join)
@@ -180,7 +179,7 @@ class ServiceTest(base.AnnotatorTestCase):
         self.wait_for_right(domain, self.known_mdevs())
         parent = next(iter(self.known))
         self.known[parent] = self.device(self.identities[1])
-        self.leave_word()
+        self.write_devices_file()
         self.service.reload()
         self.wait_for(
             lambda: self.says(domain)[0].identity.parent == '10DE_2231'

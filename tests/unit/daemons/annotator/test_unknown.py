@@ -17,9 +17,9 @@ class UnknownTest(base.AnnotatorTestCase):
         if how == 'missing':
             self.path.unlink()
         elif how == 'old':
-            self.leave_word(age=601)
+            self.write_devices_file(age=601)
         elif how == 'future':
-            self.leave_word(age=-60)
+            self.write_devices_file(age=-60)
         else:
             self.path.write_text('{')
 
@@ -39,7 +39,7 @@ class UnknownTest(base.AnnotatorTestCase):
         summary = self.annotate()
         self.assertEqual((self.known_mdevs(),) * 2, self.says_both(before))
         self.assertEqual(
-            ((annotation.Mdev(self.uuids[0], None),),) * 2,
+            ((annotation.AnnotatedMdev(self.uuids[0], None),),) * 2,
             self.says_both(after),
         )
         (text,) = summary.unknown()
@@ -50,13 +50,13 @@ class UnknownTest(base.AnnotatorTestCase):
             'of domain after',
         ):
             self.assertIn(word, text)
-        self.leave_word()
+        self.write_devices_file()
         self.assertEqual([], self.annotate().unknown())
         self.assertEqual((self.known_mdevs(),) * 2, self.says_both(after))
 
     def test_almost_old(self):
         domain = self.domain()
-        self.leave_word(age=500)
+        self.write_devices_file(age=500)
         self.annotate()
         self.assertEqual(self.known_mdevs(), self.says(domain))
 
@@ -78,10 +78,13 @@ class UnknownTest(base.AnnotatorTestCase):
     def test_device_that_the_collector_does_not_know(self):
         domain = self.domain(uuids=self.uuids)
         self.known.popitem()
-        self.leave_word()
+        self.write_devices_file()
         (text,) = self.annotate().unknown()
         self.assertIn('has not found pci_0000_02_00_0', text)
         self.assertEqual(
-            (*self.known_mdevs(), annotation.Mdev(self.uuids[1], None)),
+            (
+                *self.known_mdevs(),
+                annotation.AnnotatedMdev(self.uuids[1], None),
+            ),
             self.says(domain),
         )

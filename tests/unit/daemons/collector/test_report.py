@@ -10,7 +10,7 @@ import testtools
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.daemons.collector import report
 from nova_mdev_compat.daemons.collector import state as collector_state
-from nova_mdev_compat.host import devices
+from nova_mdev_compat.host.parents import Mdev
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import snapshot
@@ -42,14 +42,14 @@ def mixed():
         samples.parent('pci_0000_86_00_0', target_type=None, facts={}),
         samples.parent('pci_0000_87_00_0', parent_id='8086_0BD5', facts={}),
     ]
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         'compute1.example.org',
         tuple(host_traits.describe(parent, _rules()) for parent in parents),
     )
 
 
 def alike():
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         'compute2',
         tuple(
             host_traits.describe(samples.parent(name), _rules())
@@ -103,7 +103,7 @@ def vendors():
             answer(),
         ),
     ]
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         'compute4',
         tuple(
             host_traits.describe(parent, _rules(), said)
@@ -116,7 +116,7 @@ HOSTS = [
     ('mixed', mixed),
     ('alike', alike),
     ('vendors', vendors),
-    ('empty', lambda: host_traits.Host('compute3', ())),
+    ('empty', lambda: host_traits.HostSnapshot('compute3', ())),
 ]
 
 
@@ -143,7 +143,7 @@ class ReportTest(testtools.TestCase):
     def test_json_says_what_would_be_published(self):
         host = mixed()
         found = json.loads(snapshot.dump(host))
-        combined = host_traits.combine(host.parents)
+        combined = host_traits.build_host_traits(host.parents)
         self.assertEqual(sorted(combined.root), found['root_traits'])
         self.assertEqual(
             {name: sorted(names) for name, names in combined.parents.items()},
@@ -157,9 +157,7 @@ class RemarksTest(testtools.TestCase):
     def host(self, *parents):
         mdevs = [
             (
-                devices.Mdev(
-                    'u1', 'nvidia-558', 'pci_0000_84_00_0', f'mdev_{number}'
-                ),
+                Mdev('u1', 'nvidia-558', 'pci_0000_84_00_0', f'mdev_{number}'),
                 kind,
             )
             for number, kind in enumerate(
@@ -170,7 +168,7 @@ class RemarksTest(testtools.TestCase):
                 )
             )
         ]
-        return host_traits.Host(
+        return host_traits.HostSnapshot(
             'compute1', parents, tuple(mdevs), ('one thing', 'another')
         )
 
@@ -217,7 +215,7 @@ class RemarksTest(testtools.TestCase):
     def test_why_there_is_no_type(self):
         """In lines, or the table would be as wide as the list of types."""
         parent = samples.parent(target_type=None, why_no_type='no; a; b')
-        host = host_traits.Host(
+        host = host_traits.HostSnapshot(
             'compute1', (host_traits.describe(parent, _rules()),)
         )
         self.assertEqual('no; a; b', host.parents[0].note)

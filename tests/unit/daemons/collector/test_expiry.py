@@ -3,8 +3,8 @@
 import testtools
 
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.daemons.collector import service
 from nova_mdev_compat.daemons.collector import state
-from nova_mdev_compat.daemons.collector import unread
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from tests.unit import samples
@@ -14,7 +14,7 @@ NOW = 1_800_000_000.0
 
 def host(*sick):
     """Return a host with two parents, some of them unreadable."""
-    return host_traits.Host(
+    return host_traits.HostSnapshot(
         'host1',
         tuple(
             host_traits.unreadable(
@@ -35,7 +35,7 @@ class MarkTest(testtools.TestCase):
     def expired(self, found, later, max_age=600):
         return {
             item.parent.name
-            for item in unread.mark(
+            for item in service.mark_expired(
                 self.state, found, max_age, NOW + later
             ).parents
             if item.expired
@@ -73,13 +73,13 @@ class MarkTest(testtools.TestCase):
     def test_the_host_as_a_whole(self):
         for later, expected in ((0, False), (599, False), (600, True)):
             self.assertEqual(
-                expected, unread.host_expired(self.state, 600, NOW + later)
+                expected, service.host_expired(self.state, 600, NOW + later)
             )
         self.expired(host('pci_0'), 700)
         self.assertIsNone(self.state.host_unread_since)
-        self.assertFalse(unread.host_expired(self.state, 600, NOW + 800))
+        self.assertFalse(service.host_expired(self.state, 600, NOW + 800))
 
     def test_devices_are_not_forgotten_meanwhile(self):
         self.expired(host('pci_0'), 0)
-        unread.host_expired(self.state, 600, NOW + 100)
+        service.host_expired(self.state, 600, NOW + 100)
         self.assertEqual({'pci_0'}, self.expired(host('pci_0'), 600))

@@ -10,8 +10,8 @@ import testtools
 
 from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.daemons.annotator import plan as annotations
-from nova_mdev_compat.host import mdev_sysfs
+from nova_mdev_compat.daemons.annotator import updates
+from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
@@ -20,16 +20,16 @@ from tests.unit import strategies
 
 A, B = '11111111-1111-4111-8111-111111111111', 'b' * 36
 GPU, OTHER = 'pci_0000_84_00_0', 'pci_0000_85_00_0'
-PLACE = mdev_sysfs.Place(GPU, 'nvidia-558')
+PLACE = sysfs.MdevLocation(GPU, 'nvidia-558')
 OLD = samples.with_facts(driver='535.54.03')
 BOTH = ('live', 'config')
 HERE = 'gpu-1'
 
 
 def device(identity, *more):
-    """Return a device as the collector leaves word of it."""
+    """Return a device as the collector writes it."""
     facts = {traits.encode_fact(*fact) for fact in identity.facts}
-    return devices_file.Device(
+    return devices_file.DeviceEntry(
         frozenset(
             {
                 traits.SCHEMA,
@@ -43,11 +43,11 @@ def device(identity, *more):
     )
 
 
-DEVICES = devices_file.Devices('gpu-1', 0.0, {GPU: device(samples.A16)})
+DEVICES = devices_file.DevicesFile('gpu-1', 0.0, {GPU: device(samples.A16)})
 
 
 def mdev(uuid, identity=samples.A16):
-    return annotation.Mdev(uuid, identity)
+    return annotation.AnnotatedMdev(uuid, identity)
 
 
 def seen(uuids, live=None, config=None, persistent=True, host=HERE):
@@ -58,14 +58,14 @@ def seen(uuids, live=None, config=None, persistent=True, host=HERE):
             uuids, annotated, host='' if annotated is None else host
         )
 
-    return annotations.Seen(
+    return updates.DomainState(
         'vm', 'an-uuid', said(live), said(config) if persistent else None
     )
 
 
 def keep(found, places=None, devices=DEVICES):
     uuids = found.live.uuids if found.live else ()
-    return annotations.keep(
+    return updates.plan_update(
         found,
         {uuid: (places or {}).get(uuid, PLACE) for uuid in uuids},
         devices,
@@ -116,7 +116,7 @@ class KnownTest(testtools.TestCase):
 
     def test_not_running(self):
         """What a stopped domain says is put right when it runs."""
-        found = annotations.Seen(
+        found = updates.DomainState(
             'vm', 'an-uuid', None, domain_xml.Domain((A,), (mdev(B),))
         )
         self.assertEqual('none', keep(found).action)
@@ -135,17 +135,17 @@ class KnownTest(testtools.TestCase):
             DEVICES, devices={**DEVICES.devices, OTHER: device(other)}
         )
         plan = keep(
-            seen((B, A)), {B: mdev_sysfs.Place(OTHER, 'nvidia-468')}, devices
+            seen((B, A)), {B: sysfs.MdevLocation(OTHER, 'nvidia-468')}, devices
         )
         self.assertEqual((mdev(B, other), mdev(A)), said(plan))
 
     def test_type_that_is_only_in_use(self):
         """The mdev's own type counts, not what the device serves now."""
-        plan = keep(seen((A,)), {A: mdev_sysfs.Place(GPU, 'nvidia-556')})
+        plan = keep(seen((A,)), {A: sysfs.MdevLocation(GPU, 'nvidia-556')})
         self.assertEqual('NVIDIA_556', said(plan)[0].identity.type)
 
     def test_drop(self):
-        plan = annotations.drop(seen((A,), (mdev(A),), None))
+        plan = updates.plan_removal(seen((A,), (mdev(A),), None))
         self.assertEqual(
             ('remove', ('live',), None),
             (plan.action, plan.where, plan.element()),
@@ -160,19 +160,19 @@ class UnknownTest(testtools.TestCase):
         ({}, 'devices.json is not there', 'devices.json is not there'),
         ({A: 'it is not in /sys'}, DEVICES, 'it is not in /sys'),
         (
-            {A: mdev_sysfs.Place(OTHER, 'nvidia-558')},
+            {A: sysfs.MdevLocation(OTHER, 'nvidia-558')},
             DEVICES,
             f'nova-mdev-collector has not found {OTHER}',
         ),
-        ({A: mdev_sysfs.Place(GPU, '-')}, DEVICES, "its mdev type: '-'"),
+        ({A: sysfs.MdevLocation(GPU, '-')}, DEVICES, "its mdev type: '-'"),
         *(
             (
                 {},
-                devices_file.Devices('gpu-1', 0.0, {GPU: found}),
+                devices_file.DevicesFile('gpu-1', 0.0, {GPU: found}),
                 f'what is known of {GPU} is incomplete',
             )
             for found in (
-                devices_file.Device(frozenset(), {}),
+                devices_file.DeviceEntry(frozenset(), {}),
                 device(samples.A16, traits.PARENT + '10DE_2236'),
                 device(samples.A16, traits.FACT + 'ECC_OFF'),
                 device(samples.A16, traits.PREFIX + 'WHATEVER'),
@@ -226,7 +226,7 @@ class UnknownTest(testtools.TestCase):
 places = st.one_of(
     st.just('gone'),
     st.builds(
-        mdev_sysfs.Place,
+        sysfs.MdevLocation,
         st.sampled_from([GPU, OTHER, 'x']),
         st.sampled_from(['nvidia-558', '-']),
     ),
@@ -236,13 +236,13 @@ devices = st.one_of(
     st.dictionaries(
         st.sampled_from([GPU, OTHER]),
         st.builds(device, strategies.identities),
-    ).map(lambda found: devices_file.Devices('gpu-1', 0.0, found)),
+    ).map(lambda found: devices_file.DevicesFile('gpu-1', 0.0, found)),
 )
 present = st.one_of(
     st.none(),
     st.lists(
         st.builds(
-            annotation.Mdev,
+            annotation.AnnotatedMdev,
             st.sampled_from([A, B]),
             st.one_of(st.none(), strategies.identities),
         ),
@@ -266,14 +266,14 @@ class SettledTest(testtools.TestCase):
         Otherwise the event of writing would be a reason to write.
         """
         domain = seen(uuids, live, config, host=host)
-        plan = annotations.keep(domain, where, found, HERE)
+        plan = updates.plan_update(domain, where, found, HERE)
         element = plan.element() or ''
         text = f'<domain><metadata>{element}</metadata></domain>'
         written = dataclasses.replace(
             domain_xml.parse(text.encode()), uuids=uuids
         )
         now = dict.fromkeys(plan.where, written)
-        after = annotations.keep(
+        after = updates.plan_update(
             dataclasses.replace(domain, **now), where, found, HERE
         )
         self.assertEqual(('none', said(plan)), (after.action, said(after)))

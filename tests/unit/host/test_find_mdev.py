@@ -6,7 +6,7 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.host import mdev_sysfs
+from nova_mdev_compat.host import sysfs
 from tests import mdev_tree
 
 
@@ -23,8 +23,8 @@ class FindTest(testtools.TestCase):
             self.root, mdev_tree.capture(uuid)
         )
         self.assertEqual(
-            mdev_sysfs.Place(parent, mdev_type),
-            mdev_sysfs.find(self.root, uuid),
+            sysfs.MdevLocation(parent, mdev_type),
+            sysfs.find_mdev(self.root, uuid),
         )
 
     @ddt.data(
@@ -41,7 +41,7 @@ class FindTest(testtools.TestCase):
         """
         uuid = mdev_tree.add_below(self.root, parent, subsystem, 'x-1')
         self.assertEqual(
-            mdev_sysfs.Place(name, 'x-1'), mdev_sysfs.find(self.root, uuid)
+            sysfs.MdevLocation(name, 'x-1'), sysfs.find_mdev(self.root, uuid)
         )
 
     @ddt.data(
@@ -55,11 +55,11 @@ class FindTest(testtools.TestCase):
     )
     def test_not_there(self, uuid):
         mdev_tree.add(self.root, mdev_tree.capture('22222222'))
-        self.assertIsNone(mdev_sysfs.find(self.root, uuid))
+        self.assertIsNone(sysfs.find_mdev(self.root, uuid))
 
     @ddt.data('mdev_type', '../subsystem')
     def test_link_is_missing(self, link):
         uuid, *_ = mdev_tree.add(self.root, mdev_tree.capture('11111111'))
         home = pathlib.Path(self.root, 'bus/mdev/devices', uuid).resolve()
         (home / link).unlink()
-        self.assertRaises(FileNotFoundError, mdev_sysfs.find, self.root, uuid)
+        self.assertRaises(FileNotFoundError, sysfs.find_mdev, self.root, uuid)

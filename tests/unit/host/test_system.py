@@ -7,7 +7,7 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.host import os_release
+from nova_mdev_compat.host import system
 
 
 @ddt.ddt
@@ -19,7 +19,7 @@ class FactsTest(testtools.TestCase):
         )
 
     def facts(self):
-        found = os_release.facts(str(self.path))
+        found = system.os_facts(str(self.path))
         self.assertEqual(os.uname().release, found.values['kernel'])
         return found
 
@@ -71,4 +71,4 @@ class FactsTest(testtools.TestCase):
         self.assertIn('os', self.facts().unknown)
 
     def test_this_machine(self):
-        self.assertIn('kernel', os_release.facts().values)
+        self.assertIn('kernel', system.os_facts().values)
