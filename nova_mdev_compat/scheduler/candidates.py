@@ -1,40 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which allocation candidates of which hosts are left. Pure.
+"""Which hosts and which allocation candidates remain. Pure.
 
 Nova pairs an instance's mdevs with the target's by type name only
 (``LibvirtDriver.check_can_live_migrate_destination``), so whatever target
 parent serves a type must accept every source of that type.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import collections
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 import dataclasses
 import functools
 from typing import Any, Protocol
 
 from nova_mdev_compat.core.matching import Source
 
-#: In the place of a type: that of a parent that accepts nothing.
+#: Stands for the type of a parent that accepts no source.
 UNKNOWN = ''
 
 Candidate = Mapping[str, Any]
 
 
-class Host(Protocol):
-    """What is looked at of Nova's ``HostState``.
+class HostState(Protocol):
+    """The part of Nova's ``HostState`` that is used here.
 
     :ivar uuid: of its root provider
     """
 
     uuid: str
-    allocation_candidates: list[Candidate]
+    allocation_candidates: Sequence[Candidate]
 
 
 @dataclasses.dataclass(frozen=True)
 class Acceptors:
-    """Who accepts all sources of one type.
+    """The providers that accept all sources of one type.
 
-    :ivar roots: UUIDs of hosts, whichever of their parents it is
-    :ivar parents: UUIDs of parents of hosts whose parents differ
+    :ivar roots: UUIDs of hosts on which every parent accepts
+    :ivar parents: UUIDs of accepting parents on hosts whose parents differ
     :ivar parent_roots: UUIDs of the hosts of those parents
     """
 
@@ -57,18 +65,68 @@ class Acceptors:
 
     @functools.cached_property
     def hosts(self) -> frozenset[str]:
-        """UUIDs of all hosts on which somebody accepts."""
+        """UUIDs of all hosts with an accepting provider."""
         return self.roots | self.parent_roots
 
 
-class CandidateFilter:
-    """Which hosts, and which candidates of theirs, are left.
+class RemainingCandidates(Sequence[Candidate]):
+    """The candidates of a host that fit. There is at least one.
 
-    What is not known is taken for acceptance: whoever is refused then has
-    refused what is known.
+    The candidates are checked when somebody reads them. One that fits is
+    enough to keep the host, and Nova reads the others of few hosts: it
+    claims a candidate of one host, and other filters read candidates only
+    for requests with PCI devices or NUMA topologies.
+
+    :param fits: takes the UUID of a root provider and a candidate
+    :param root: UUID of the host's root provider
+    :param candidates: of the host
+    """
+
+    # There is one for each of thousands of hosts.
+    __slots__ = ('_candidates', '_fits', '_root')
+
+    def __init__(
+        self,
+        fits: Callable[[str, Candidate], bool],
+        root: str,
+        candidates: Sequence[Candidate],
+    ):
+        self._fits: Callable[[str, Candidate], bool] | None = fits
+        self._root = root
+        self._candidates = candidates
+
+    def _fitting(self) -> Sequence[Candidate]:
+        fits = self._fits
+        if fits is not None:
+            self._candidates = [
+                item for item in self._candidates if fits(self._root, item)
+            ]
+            self._fits = None
+        return self._candidates
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self._fitting())
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self._fitting())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._fitting()[index]
+
+    def __repr__(self) -> str:
+        return repr(self._fitting())
+
+
+class CandidateFilter:
+    """Decides which hosts, and which of their candidates, remain.
+
+    Unknown data count as acceptance. A refusal always rests on known data.
 
     :param sources: parents of the instance's mdevs
-    :param acceptors: by mdev type; None where nobody knows them
+    :param acceptors: by mdev type; None where they are unknown
     :param classes: resource classes of mdevs
     """
 
@@ -78,98 +136,116 @@ class CandidateFilter:
         acceptors: Mapping[str, Acceptors | None],
         classes: frozenset[str],
     ):
-        self._acceptors = {
-            name: some for name, some in acceptors.items() if some is not None
-        }
+        known = {name: one for name, one in acceptors.items() if one}
+        self._acceptors = [
+            (name, one.parents, one.roots) for name, one in known.items()
+        ]
         self._classes = classes
         self._total = sum(source.amount for source in sources)
         self._demands = _demands(
             [(_places(source, acceptors), source.amount) for source in sources]
         )
-        self._only = None
+        # The candidates of a cloud take few different amounts.
+        self._verdicts: dict[tuple[tuple[str, int], ...], bool] = {}
+        #: The acceptors if all mdevs have the same known type.
+        self._only: Acceptors | None = None
         if len(acceptors) == 1 and all(one.identities for one in sources):
             (self._only,) = acceptors.values()
+        self._parents = self._only.parents if self._only else frozenset()
 
     def filter(
-        self,
-        hosts: Iterable[Host],
-    ) -> tuple[list[tuple[Host, list[Candidate]]], list[Host]]:
-        """Return which hosts lose candidates; most lose none.
+        self, hosts: Iterable[HostState], narrow: bool = True
+    ) -> list[HostState]:
+        """Return the hosts that keep no candidate.
 
-        :returns: hosts that keep some, with these; hosts that keep none
+        :param narrow: remove the candidates that do not fit from the hosts
+            that keep one
         """
-        narrowed, refused = [], []
+        refused = []
         for host in hosts:
             candidates = host.allocation_candidates
-            left = self.remaining(host.uuid, candidates)
-            if not left:
+            remaining = self.remaining(host.uuid, candidates)
+            if not remaining:
                 refused.append(host)
-            elif len(left) < len(candidates):
-                narrowed.append((host, left))
-        return narrowed, refused
+            elif narrow and remaining is not candidates:
+                host.allocation_candidates = remaining
+        return refused
 
     def remaining(
-        self, root: str, candidates: list[Candidate]
-    ) -> list[Candidate]:
-        """Return the candidates of a host that every parent in it accepts.
+        self, root: str, candidates: Sequence[Candidate]
+    ) -> Sequence[Candidate]:
+        """Return the candidates of a host whose parents all accept.
 
         :param root: UUID of the host's root provider
         """
         only = self._only
         if only is None:
-            return [item for item in candidates if self._fits(root, item)]
-        if root in only.roots:
+            fits = self._fits
+        elif root in only.roots:
             return candidates
-        if root not in only.parent_roots:
+        elif root in only.parent_roots:
+            fits = self._fits_one_type
+        else:
             return []
-        return self._only_from(only.parents, candidates)
-
-    def _only_from(
-        self, parents: frozenset[str], candidates: list[Candidate]
-    ) -> list[Candidate]:
-        """Return the candidates that take mdevs from no other parents."""
-        left, classes = [], self._classes
         for candidate in candidates:
-            for uuid, item in candidate['allocations'].items():
-                if uuid not in parents and not classes.isdisjoint(
-                    item['resources']
-                ):
-                    break
-            else:
-                left.append(candidate)
-        return left
+            if fits(root, candidate):
+                if len(candidates) == 1:
+                    return candidates
+                return RemainingCandidates(fits, root, candidates)
+        return []
+
+    def _fits_one_type(self, root: str, candidate: Candidate) -> bool:
+        """Return whether all mdevs of a candidate come from acceptors.
+
+        For mdevs of one type and a host that publishes per parent.
+        """
+        classes, parents = self._classes, self._parents
+        for uuid, item in candidate['allocations'].items():
+            if uuid not in parents and not classes.isdisjoint(
+                item['resources']
+            ):
+                return False
+        return True
 
     def _fits(self, root: str, candidate: Candidate) -> bool:
-        """Tell whether the sources' mdevs can be what a candidate takes."""
-        found: dict[str, int] = {}
-        total = 0
+        """Return whether the sources' mdevs can be those of a candidate."""
+        classes = self._classes
+        found: tuple[tuple[str, int], ...] = ()
         for uuid, item in candidate['allocations'].items():
-            amount = _amount(item['resources'], self._classes)
-            if amount:
-                mdev_type = self._type_of(root, uuid)
-                found[mdev_type] = found.get(mdev_type, 0) + amount
-                total += amount
-        for places, wanted in self._demands:
-            room = 0
-            for mdev_type in places:
-                room += found.get(mdev_type, 0)
-            if room < wanted:
-                return False
-        return total == self._total
+            resources = item['resources']
+            for name in classes:
+                if name in resources:
+                    # Function calls would cost a third more here.
+                    mdev_type = UNKNOWN
+                    for accepted, parents, roots in self._acceptors:
+                        if uuid in parents or root in roots:
+                            mdev_type = accepted
+                            break
+                    found += ((mdev_type, resources[name]),)
+        verdict = self._verdicts.get(found)
+        if verdict is None:
+            verdict = self._verdicts[found] = self._satisfies(found)
+        return verdict
 
-    def _type_of(self, root: str, uuid: str) -> str:
-        """Return the type for which a parent accepts the sources."""
-        for mdev_type, acceptors in self._acceptors.items():
-            if uuid in acceptors.parents or root in acceptors.roots:
-                return mdev_type
-        return UNKNOWN
+    def _satisfies(self, found: Iterable[tuple[str, int]]) -> bool:
+        """Return whether amounts are those that the sources demand.
+
+        :param found: mdev types, with an amount each
+        """
+        amounts = collections.Counter[str]()
+        for mdev_type, amount in found:
+            amounts[mdev_type] += amount
+        return amounts.total() == self._total and all(
+            sum(amounts[mdev_type] for mdev_type in places) >= wanted
+            for places, wanted in self._demands
+        )
 
 
 def _places(
     source: Source,
     acceptors: Mapping[str, Acceptors | None],
 ) -> frozenset[str]:
-    """Return the types of parents on which a source's mdevs may land."""
+    """Return the types of target parents that a source's mdevs may get."""
     types = frozenset(identity.type for identity in source.identities)
     if not types:
         return frozenset([UNKNOWN, *acceptors])
@@ -181,18 +257,17 @@ def _places(
 def _demands(
     wanted: Sequence[tuple[frozenset[str], int]],
 ) -> list[tuple[frozenset[str], int]]:
-    """Return how many mdevs some types must have room for, taken together.
+    """Return how many mdevs each set of types must have room for.
 
-    Mdevs of a source whose type is not known may be of each of its types.
-    All of them find a place exactly if no set of types is short of room for
-    those that can go nowhere else (Hall's theorem). Sets of types between
-    which no source can choose are looked at apart. What is left are few sets,
-    as the types of one host are few.
+    The mdevs of a source may be of any of its types. All mdevs find a place
+    if and only if each set of types has room for the mdevs that must be of
+    one of them (Hall's theorem). Only sets that overlap are united, so there
+    are few sets: a host has few types.
 
     :param wanted: for each source, its types and its amount
     """
     sets = list({places for places, _ in wanted})
-    for union in sets:  # which grows meanwhile
+    for union in sets:  # The loop adds to this list.
         for places, _ in wanted:
             if places & union and places | union not in sets:
                 sets.append(places | union)

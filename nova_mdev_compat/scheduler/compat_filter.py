@@ -24,7 +24,7 @@ from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
-from nova_mdev_compat.scheduler import candidates as dec
+from nova_mdev_compat.scheduler import candidates
 from nova_mdev_compat.scheduler import log
 
 CONF = nova_conf.CONF
@@ -36,25 +36,25 @@ CACHE_SIZE = 64
 Answer = TypeVar('Answer')
 
 
-class Unknown(Exception):
-    """The question cannot be answered; the message says why."""
+class UnknownCompatibility(Exception):
+    """Compatibility is unknown; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """What the whole cloud has published.
+    """What the whole cloud publishes.
 
-    :ivar carried: traits of ours that any provider carries; a query that
-        names one that does not exist is refused
-    :ivar said: what they say
+    :ivar carried: our traits that any provider carries; Placement refuses a
+        query that names a trait that does not exist
+    :ivar content: what these traits mean
     """
 
     carried: frozenset[str]
-    said: traits.Description
+    content: traits.Description
 
 
-#: Who accepts, by mdev type; None where that is not known.
-ByType = Mapping[str, dec.Acceptors | None]
+#: Who accepts, by mdev type; None where unknown.
+ByType = Mapping[str, candidates.Acceptors | None]
 
 
 class MdevCompatFilter(filters.BaseHostFilter):
@@ -65,7 +65,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
     =========================== ========================================
     no mdev in its candidates   passes all hosts, without I/O
     no cell, or no host to      passes all hosts, without I/O: a live
-    leave out                   migration always has both
+    ignore                      migration always has both
     no live migration of the    passes all hosts, after one database
     instance is accepted        query
     one is, but it holds no     passes all hosts, after two database
@@ -119,32 +119,51 @@ class MdevCompatFilter(filters.BaseHostFilter):
             question = self._question(spec_obj, classes)
             if question is None:
                 return hosts
-            left = self._answer_now(question, hosts, classes)
-        except (Unknown, client.PlacementError, db_exception.DBError) as exc:
-            return _unanswered(hosts, spec_obj.instance_uuid, exc)
-        if not left:
-            _tell_if_left_behind(question, spec_obj)
-        return left
+            remaining = self._answer_now(question, hosts, classes)
+        except (
+            UnknownCompatibility,
+            client.PlacementError,
+            db_exception.DBError,
+        ) as exc:
+            passes = (
+                CONF.mdev_compat.mode == options.PERMISSIVE
+                or CONF.mdev_compat.unknown == options.ALLOW
+            )
+            log.unanswered(
+                spec_obj.instance_uuid,
+                len(hosts),
+                0 if passes else len(hosts),
+                exc,
+            )
+            return hosts if passes else []
+        if not remaining:
+            # The request may be another than a live migration.
+            with contextlib.suppress(db_exception.DBError):
+                if _newest_migration(spec_obj) != question.migration:
+                    log.left_behind(question)
+        return remaining
 
     def _question(
         self,
         spec_obj: Any,
         classes: frozenset[str],
-    ) -> log.Question | None:
-        """Return what is asked, None if it is no live migration.
+    ) -> log.LiveMigration | None:
+        """Return the question; None if this is not a live migration.
 
-        The one that holds mdevs is it, whatever other records there are:
-        neither a clock nor a record left behind shall decide that nothing
-        is asked.
+        The accepted live migration that holds mdevs is the one to decide.
+        Other records do not matter: neither a clock nor a record left behind
+        may decide that there is nothing to decide.
         """
         accepted = self.live_migrations(spec_obj)
         for migration in accepted:
-            held = dec.amounts(self.placement.allocations(migration), classes)
+            held = candidates.amounts(
+                self.placement.allocations(migration), classes
+            )
             if held:
                 return self._about(spec_obj, migration, held)
         if not accepted or _newest_migration(spec_obj) != accepted[0]:
             return None
-        raise Unknown(
+        raise UnknownCompatibility(
             f'migration {accepted[0]} holds no allocation of '
             f'{", ".join(sorted(classes))} on the source: compare '
             "'openstack resource provider allocation show' of the "
@@ -156,86 +175,104 @@ class MdevCompatFilter(filters.BaseHostFilter):
         spec_obj: Any,
         migration: str,
         held: dict[str, int],
-    ) -> log.Question:
-        """Ask what the source's parents are.
+    ) -> log.LiveMigration:
+        """Return the question, with the identities of the source's parents.
 
         :param held: how many mdevs the migration holds, by provider UUID
-        :raises Unknown: it is not known, and what may be known of other
-            parents could not refuse a host
+        :raises UnknownCompatibility: an identity is unknown, and the known
+            ones cannot refuse a host
         """
         sources, why = [], None
         for uuid, amount in sorted(held.items()):
             identities: frozenset[identity.Identity] = frozenset()
             try:
                 identities = self._identities(uuid)
-            except (Unknown, client.PlacementError) as exc:
+            except (UnknownCompatibility, client.PlacementError) as exc:
                 why = why or exc
             sources.append(matching.Source(amount, identities))
         if why and not (
             _lets_unknown_pass() and any(one.identities for one in sources)
         ):
             raise why
-        return log.Question(
+        return log.LiveMigration(
             spec_obj.instance_uuid, migration, tuple(sources), min(held), why
         )
 
     def _identities(self, uuid: str) -> frozenset[identity.Identity]:
-        said = self._cached(self._described, uuid)
-        identities = said.identities()
+        described = self._cached(self._described, uuid)
+        identities = described.identities()
         if not identities:
-            raise Unknown(
+            raise UnknownCompatibility(
                 matching.no_identity(
                     f'the source, resource provider {uuid},',
-                    traits.other_schemas(said.unreadable),
+                    traits.other_schemas(described.unreadable),
                 )
             )
         return identities
 
     def _answer_now(
-        self, question: log.Question, hosts: list[Any], classes: frozenset[str]
+        self,
+        question: log.LiveMigration,
+        hosts: list[Any],
+        classes: frozenset[str],
     ) -> list[Any]:
         try:
             return self._answer(question, hosts, classes)
         except client.BadQuery:
-            # Somebody has deleted a trait whose name was kept here.
+            # A trait whose name was cached has been deleted.
             with self._lock:
                 self._cache.clear()
             return self._answer(question, hosts, classes)
 
     def _answer(
-        self, question: log.Question, hosts: list[Any], classes: frozenset[str]
+        self,
+        question: log.LiveMigration,
+        hosts: list[Any],
+        classes: frozenset[str],
     ) -> list[Any]:
         published = self._cached(self._published)
-        self._complain(published)
+        self._report_unreadable(published)
         tree = hosts[0].uuid if len(hosts) == 1 else None
         acceptors, why = self._all_acceptors(question, published, tree)
-        decision = dec.CandidateFilter(question.sources, acceptors, classes)
-        narrowed, refused = decision.filter(hosts)
+        candidate_filter = candidates.CandidateFilter(
+            question.sources, acceptors, classes
+        )
+        permissive = CONF.mdev_compat.mode == options.PERMISSIVE
+        refused = candidate_filter.filter(hosts, narrow=not permissive)
         none_left = len(refused) == len(hosts)
-        silent = self._silent(published, refused, none_left)
+        unpublished = self._unpublished(published, refused, none_left)
         if why:
             log.unanswered(
-                question.instance, len(hosts), len(refused) - len(silent), why
+                question.instance,
+                len(hosts),
+                len(refused) - len(unpublished),
+                why,
             )
         else:
-            log.answered(question, hosts, refused, silent)
+            log.answered(question, hosts, refused, unpublished)
         if none_left:
             self._explain(
                 question,
                 published,
-                [host for host in hosts if host.uuid in silent],
+                [host for host in hosts if host.uuid in unpublished],
             )
-        if CONF.mdev_compat.mode == options.PERMISSIVE:
+        if permissive:
             return hosts
-        for host, left in narrowed:
-            host.allocation_candidates = left
-        return _without(refused, hosts, silent)
+        if CONF.mdev_compat.unknown == options.ALLOW:
+            refused = [
+                host for host in refused if host.uuid not in unpublished
+            ]
+        # A HostState compares by value, slowly.
+        out = set(map(id, refused))
+        return (
+            [host for host in hosts if id(host) not in out] if out else hosts
+        )
 
-    def _complain(self, published: Published) -> None:
+    def _report_unreadable(self, published: Published) -> None:
         """Log patterns that cannot be read: once, and when they change."""
         unreadable = frozenset(
             name
-            for name in published.said.unreadable
+            for name in published.content.unreadable
             if name.startswith(traits.ACCEPT)
         )
         with self._lock:
@@ -245,16 +282,16 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _all_acceptors(
         self,
-        question: log.Question,
+        question: log.LiveMigration,
         published: Published,
         tree: str | None,
     ) -> tuple[ByType, Exception | None]:
-        """Return who accepts, and why that is not wholly known if so.
+        """Return who accepts, and why that is partly unknown, or None.
 
-        :raises placement.PlacementError: nothing is known, or what is not
-            known is refused anyhow
+        :raises client.PlacementError: nothing is known, or unknown hosts are
+            refused anyway
         """
-        acceptors: dict[str, dec.Acceptors | None] = {}
+        acceptors: dict[str, candidates.Acceptors | None] = {}
         why = question.why
         for mdev_type, sources in matching.by_type(question.sources).items():
             try:
@@ -277,25 +314,27 @@ class MdevCompatFilter(filters.BaseHostFilter):
         mdev_type: str,
         sources: Iterable[identity.Identity],
         tree: str | None = None,
-    ) -> dec.Acceptors:
-        speakers = queries.advertisers(published.carried, mdev_type, tree)
+    ) -> candidates.Acceptors:
+        advertisers = queries.advertisers(published.carried, mdev_type, tree)
         accepting = [
-            matching.accepting_traits(published.said.accepts, source)
+            matching.accepting_traits(published.content.accepts, source)
             for source in sources
         ]
-        if speakers is None or not all(accepting):
-            return dec.Acceptors()
-        return self._cached(self._found, queries.queries(accepting, speakers))
+        if advertisers is None or not all(accepting):
+            return candidates.Acceptors()
+        return self._cached(
+            self._found, queries.queries(accepting, advertisers)
+        )
 
-    def _silent(
+    def _unpublished(
         self, published: Published, refused: list[Any], none_left: bool
     ) -> frozenset[str]:
-        """Return which refused hosts publish nothing that can be read.
+        """Return UUIDs of refused hosts that publish nothing readable.
 
-        Asked only where the answer matters: for unknown = allow, and when
-        no host is left and somebody will want to know why. Where there is
-        no answer nobody counts as silent, so that no host that refuses is
-        let through as unknown.
+        Placement is asked only if the answer matters: for unknown = allow,
+        and to explain why no host is left. If Placement does not answer, no
+        host counts as unpublished, so a host that refuses never passes as
+        unknown.
         """
         allow = CONF.mdev_compat.unknown == options.ALLOW
         if not refused or not (allow or none_left):
@@ -308,40 +347,47 @@ class MdevCompatFilter(filters.BaseHostFilter):
                     *queries.readable(published.carried),
                 )
             except client.PlacementError as exc:
-                log.nobody_is_silent(exc)
+                log.unpublished_unknown(exc)
                 return frozenset()
         return frozenset(
             host.uuid for host in refused if host.uuid not in managed
         )
 
     def _explain(
-        self, question: log.Question, published: Published, silent: list[Any]
+        self,
+        question: log.LiveMigration,
+        published: Published,
+        unpublished: list[Any],
     ) -> None:
-        """Say why no host is left, which is worth a few requests more."""
+        """Log why no host is left; that is worth a few more requests."""
         schemas = traits.other_schemas(published.carried)
-        strangers: frozenset[str] = frozenset()
+        other_schema: frozenset[str] = frozenset()
         try:
-            if silent and schemas:
-                strangers = self._hosts(
+            if unpublished and schemas:
+                other_schema = self._hosts(
                     ('required', f'in:{",".join(schemas)}')
                 )
-            said = self._said_elsewhere(question, published)
+            reasons = self._reasons_elsewhere(question, published)
         except client.PlacementError as exc:
-            said = [f'What patterns say of it is not known: {exc}']
+            reasons = [f'The reasons of other hosts are unknown: {exc}']
         log.none_left(
             question,
-            said,
-            [host.host for host in silent if host.uuid not in strangers],
-            [host.host for host in silent if host.uuid in strangers],
+            reasons,
+            [
+                host.host
+                for host in unpublished
+                if host.uuid not in other_schema
+            ],
+            [host.host for host in unpublished if host.uuid in other_schema],
             schemas,
         )
 
-    def _said_elsewhere(
-        self, question: log.Question, published: Published
+    def _reasons_elsewhere(
+        self, question: log.LiveMigration, published: Published
     ) -> list[str]:
-        """Return what other hosts than the source's say, in sentences.
+        """Return why hosts other than the source's refuse, in sentences.
 
-        The source's own, whose patterns fit best, is no candidate.
+        The source's own patterns match best, but it is not a candidate.
         """
         home = self._hosts(('uuid', question.provider))
         taken = {
@@ -351,20 +397,20 @@ class MdevCompatFilter(filters.BaseHostFilter):
             ).items()
             if not self._acceptors(published, mdev_type, sources).hosts <= home
         }
-        clauses = log.clauses(question, published.said.accepts, taken)
-        speakers = queries.advertisers(published.carried) or ()
+        clauses = log.clauses(question, published.content.accepts, taken)
+        advertisers = queries.advertisers(published.carried) or ()
         reasons = [
-            text
-            for text, names in clauses[: log.REASONS]
+            reason
+            for reason, names in clauses[: log.REASONS]
             if not self._cached(
-                self._found, queries.queries([names], speakers)
+                self._found, queries.queries([names], advertisers)
             ).hosts
             <= home
         ]
         return log.sentences(bool(taken), reasons)
 
-    # What is kept for a while: answers, made ready for use. Each of them is
-    # as old as its requests, and none is made of others that were kept.
+    # The functions below make the answers that are cached. Each answer is as
+    # old as its requests; none is made of cached ones.
 
     def _described(self, uuid: str) -> traits.Description:
         return traits.describe(self.placement.provider_traits(uuid)[0])
@@ -373,7 +419,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         carried = self.placement.carried_traits()
         return Published(carried, traits.describe(carried))
 
-    def _found(self, queries: Iterable[Iterable[str]]) -> dec.Acceptors:
+    def _found(self, queries: Iterable[Iterable[str]]) -> candidates.Acceptors:
         found = [
             {
                 pair
@@ -382,7 +428,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             }
             for some in queries
         ]
-        return dec.Acceptors.of(set.intersection(*found))
+        return candidates.Acceptors.of(set.intersection(*found))
 
     def _hosts(self, *parameters: tuple[str, str]) -> frozenset[str]:
         """Return the hosts of the providers that a query finds."""
@@ -433,7 +479,7 @@ def _log_options() -> None:
 
 
 def _send(method: str, url: str, body: Any) -> client.Response:
-    # The filter only ever reads, with the scheduler's own client.
+    # The filter only reads, with the scheduler's own client.
     response: client.Response = report.report_client_singleton().get(
         url, version=client.MICROVERSION
     )
@@ -443,21 +489,21 @@ def _send(method: str, url: str, body: Any) -> client.Response:
 def _may_be_ours(
     hosts: list[Any], spec_obj: Any, classes: frozenset[str]
 ) -> bool:
-    """Tell from memory alone whether this can be a live migration of mdevs.
+    """Return whether this may be a live migration of mdevs, without I/O.
 
     All candidates of a request ask for the same resource classes, so the
-    first one tells. A live migration stays in its cell and leaves out at
+    first one is enough. A live migration stays in its cell and ignores at
     least the source (``LiveMigrationTask._find_destination``).
     """
-    candidates = next(
+    first = next(
         (
-            host.allocation_candidates
+            host.allocation_candidates[0]
             for host in hosts
             if host.allocation_candidates
         ),
         None,
     )
-    if not candidates or not dec.mdev_amounts(candidates[0], classes):
+    if first is None or not candidates.mdev_amounts(first, classes):
         return False
     return bool(_cell(spec_obj)) and bool(
         'ignore_hosts' in spec_obj and spec_obj.ignore_hosts
@@ -476,9 +522,9 @@ def _cell(spec_obj: Any) -> Any:
 def _live_migrations(spec_obj: Any) -> list[str]:
     """Return the UUIDs of the instance's accepted live migrations.
 
-    Nothing in a request says what it is for, but the conductor makes a
-    record in this status before it asks for a host, and it keeps the status
-    as long as it asks (``LiveMigrationTask``). The newest comes first.
+    A request does not say what it is for. But the conductor creates a record
+    with this status before it asks for a host, and the record keeps the
+    status until it has one (``LiveMigrationTask``). The newest comes first.
     """
     return _migrations(
         spec_obj, {'migration_type': 'live-migration', 'status': 'accepted'}
@@ -490,21 +536,14 @@ def _newest_migration(spec_obj: Any) -> str | None:
     return next(iter(_migrations(spec_obj, {}, limit=1)), None)
 
 
-def _tell_if_left_behind(question: log.Question, spec_obj: Any) -> None:
-    """Say so if a request that finds no host may be no live migration."""
-    with contextlib.suppress(db_exception.DBError):
-        if _newest_migration(spec_obj) != question.migration:
-            log.left_behind(question)
-
-
 def _migrations(
     spec_obj: Any, filters_: dict[str, str], limit: int | None = None
 ) -> list[str]:
     """Return the UUIDs of the instance's migrations, the newest first.
 
-    By their id, which the cell's database counts up; created_at is the clock
-    of whichever conductor made the record. The request's own context keeps
-    its ID in the log: target_cell() makes what it is given the thread's.
+    They are sorted by id, which the cell's database increments; created_at
+    is the clock of some conductor. The request's own context keeps the
+    request ID in the log: target_cell() makes its context the thread's.
     """
     with nova_context.target_cell(
         spec_obj._context, _cell(spec_obj)
@@ -520,26 +559,8 @@ def _migrations(
 
 
 def _lets_unknown_pass() -> bool:
-    """Tell whether it makes a difference what is unknown and what refused."""
+    """Return whether unknown hosts are treated unlike refusing ones."""
     return bool(
         CONF.mdev_compat.unknown == options.ALLOW
         and CONF.mdev_compat.mode == options.ENFORCING
     )
-
-
-def _without(
-    refused: list[Any], hosts: list[Any], silent: frozenset[str]
-) -> list[Any]:
-    if CONF.mdev_compat.unknown == options.ALLOW:
-        refused = [host for host in refused if host.uuid not in silent]
-    out = set(map(id, refused))
-    return [host for host in hosts if id(host) not in out] if out else hosts
-
-
-def _unanswered(hosts: list[Any], instance: str, exc: Exception) -> list[Any]:
-    passes = (
-        CONF.mdev_compat.mode == options.PERMISSIVE
-        or CONF.mdev_compat.unknown == options.ALLOW
-    )
-    log.unanswered(instance, len(hosts), 0 if passes else len(hosts), exc)
-    return hosts if passes else []

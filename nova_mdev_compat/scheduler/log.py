@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the filter says in the scheduler's log: a line or two a request."""
+"""The filter's lines in the scheduler's log: one or two a request."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 import dataclasses
@@ -13,14 +13,14 @@ from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core.pattern import Stage
+from nova_mdev_compat.core import text
 
 CONF = cfg.CONF
-#: The filter's own, so that operators find all that it says under one name.
+#: One name for all lines of the filter.
 LOG = logging.getLogger('nova_mdev_compat.filters')
 
 
-#: Hosts, and reasons, that a line names.
-NAMED = 10
+#: How many reasons a line names.
 REASONS = 5
 
 #: Beyond where any pattern fails.
@@ -28,15 +28,15 @@ _FITS: Stage = (3, '')
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class LiveMigration:
     """A live migration of an instance with mdevs.
 
     :ivar instance: its UUID
-    :ivar migration: UUID of the migration, which holds the allocations of
-        the source meanwhile
-    :ivar sources: the parents that its mdevs sit on
+    :ivar migration: UUID of the migration, which holds the allocations on
+        the source
+    :ivar sources: the parents of its mdevs
     :ivar provider: UUID of the resource provider of one of them
-    :ivar why: why it is not known what some of them are, if so
+    :ivar why: why some sources are unknown; None if all are known
     """
 
     instance: str
@@ -56,61 +56,61 @@ class Question:
 
 
 def answered(
-    question: Question,
+    question: LiveMigration,
     hosts: Sequence[Any],
     refused: Sequence[Any],
-    silent: Collection[str],
+    unpublished: Collection[str],
 ) -> None:
-    """Say how many hosts accept.
+    """Log how many hosts accept.
 
-    :param silent: UUIDs of those among the refused that publish nothing that
-        can be read
+    :param unpublished: UUIDs of the refused hosts that publish nothing
+        readable
     """
     permissive = CONF.mdev_compat.mode == options.PERMISSIVE
     LOG.info(
         '%(mode)s%(question)s: %(passed)d of %(total)d hosts accept it, '
-        '%(refused)d do not, and on %(silent)d nothing is published that can '
-        'be read',
+        '%(refused)d do not, and %(unpublished)d publish nothing that can be '
+        'read',
         {
             'mode': 'Permissive, nothing is refused: ' if permissive else '',
             'question': question,
             'passed': len(hosts) - len(refused),
             'total': len(hosts),
-            'refused': len(refused) - len(silent),
-            'silent': len(silent),
+            'refused': len(refused) - len(unpublished),
+            'unpublished': len(unpublished),
         },
     )
     if refused and LOG.isEnabledFor(logging.DEBUG):
         LOG.debug(
             'Refused: %s; published nothing: %s',
             [host.host for host in refused],
-            [host.host for host in refused if host.uuid in silent],
+            [host.host for host in refused if host.uuid in unpublished],
         )
 
 
 def none_left(
-    question: Question,
-    said: Iterable[str],
-    silent: Collection[str],
-    strangers: Collection[str],
+    question: LiveMigration,
+    reasons: Iterable[str],
+    unpublished: Collection[str],
+    other_schema: Collection[str],
     schemas: Collection[str],
 ) -> None:
-    """Say why there is no valid host, in the words of the commands.
+    """Log why there is no valid host, in the words of the commands.
 
-    :param said: what other hosts say, in sentences
-    :param silent: names of hosts on which no collector has published
-    :param strangers: names of hosts that publish in other schemas
+    :param reasons: those of other hosts, in sentences
+    :param unpublished: names of hosts on which no collector has published
+    :param other_schema: names of hosts that publish in other schemas
     :param schemas: the traits of these
     """
-    sentences = list(said)
-    if silent:
-        sentences.append(
-            f'On {_names(silent)}: {matching.NOT_PUBLISHED}; '
+    found = list(reasons)
+    if unpublished:
+        found.append(
+            f'On {text.join(sorted(unpublished))}: {matching.NOT_PUBLISHED}; '
             'start nova-mdev-collector'
         )
-    if strangers:
-        sentences.append(
-            f'Of {_names(strangers)}: {matching.other_schema(schemas)}; '
+    if other_schema:
+        found.append(
+            f'Of {text.join(sorted(other_schema))}: {matching.other_schema(schemas)}; '
             'upgrade nova-mdev-compat here'
         )
     LOG.warning(
@@ -119,27 +119,23 @@ def none_left(
         {
             'question': question,
             'instance': question.instance,
-            'why': ''.join(f'{sentence}. ' for sentence in sentences),
+            'why': ''.join(f'{sentence}. ' for sentence in found),
         },
     )
 
 
-def _names(names: Iterable[str]) -> str:
-    return ', '.join(sorted(names)[:NAMED])
-
-
 def clauses(
-    question: Question,
+    question: LiveMigration,
     patterns: Mapping[str, Pattern],
     taken: Collection[str],
 ) -> list[tuple[str, list[str]]]:
-    """Return what patterns that name the device say, each with the patterns.
+    """Return why patterns for the device refuse, each with these patterns.
 
-    Those that let a source come furthest come first.
+    Patterns whose first failure is the latest come first.
 
     :param patterns: by trait
-    :param taken: mdev types for which some device takes all sources; that a
-        pattern fits says nothing more there
+    :param taken: mdev types for which some device accepts all sources; a
+        pattern that matches is not a reason there
     """
     found: dict[tuple[Stage, str], list[str]] = {}
     for mdev_type, sources in matching.by_type(question.sources).items():
@@ -161,20 +157,20 @@ def clauses(
                     continue
                 found.setdefault(key, []).append(name)
     ordered = sorted(sorted(found), key=lambda key: key[0], reverse=True)
-    return [(text, found[stage, text]) for stage, text in ordered]
+    return [(reason, found[stage, reason]) for stage, reason in ordered]
 
 
 def sentences(accepted: bool, reasons: Sequence[str]) -> list[str]:
-    """Return what other hosts than the source's say.
+    """Return why hosts other than the source's are not chosen.
 
-    :param accepted: some device of theirs accepts; it may be full
-    :param reasons: what is said against the sources
+    :param accepted: one of their devices accepts; it may be full
+    :param reasons: why their patterns do not match
     """
     found = []
     if accepted:
         found.append(
-            f'Another host {matching.NO_CAPACITY}, or Nova has '
-            'left it out for another reason'
+            f'Another host {matching.NO_CAPACITY}, or Nova excluded it for '
+            'another reason'
         )
     if reasons:
         found.append(f'Patterns for this device say: {"; ".join(reasons)}')
@@ -184,20 +180,20 @@ def sentences(accepted: bool, reasons: Sequence[str]) -> list[str]:
 def unanswered(
     instance: str, total: int, refused: int, why: Exception
 ) -> None:
-    """Say why there is no answer, and what happens instead.
+    """Log why compatibility is unknown, and what the filter does.
 
-    :param refused: how many hosts are refused all the same
+    :param refused: how many hosts are refused
     """
     if refused in (0, total):
-        what = f'{"Refusing" if refused else "Letting through"} all {total}'
+        what = f'{"Refusing" if refused else "Passing"} all {total} hosts'
     else:
         what = (
-            f'Refusing {refused}, which refuse what is known of it, and '
-            f'letting through {total - refused} of {total}'
+            f'Refusing {refused} of {total} hosts, which reject the known '
+            f'mdevs, and passing {total - refused}'
         )
     LOG.warning(
         'Compatibility of the mdevs of instance %(instance)s is unknown: '
-        '%(why)s. %(what)s hosts ([mdev_compat]mode = %(mode)s, '
+        '%(why)s. %(what)s ([mdev_compat]mode = %(mode)s, '
         'unknown = %(unknown)s)',
         {
             'instance': instance,
@@ -209,35 +205,33 @@ def unanswered(
     )
 
 
-def left_behind(question: Question) -> None:
-    """Say that the instance has a newer migration than the one judged."""
+def left_behind(question: LiveMigration) -> None:
+    """Log that the instance has a newer migration than this one."""
     LOG.warning(
         'Instance %(instance)s has a newer migration than %(migration)s, '
-        'which is still accepted and holds its mdevs: if no live migration '
-        'of it is under way, a conductor has left that behind; see '
-        '"A migration that was left behind" in the guide',
+        'which is still accepted and holds its mdevs. If no live migration '
+        'of the instance is in progress, a conductor died and left that '
+        'record; see "A migration that was left behind" in the guide',
         {'instance': question.instance, 'migration': question.migration},
     )
 
 
-def nobody_is_silent(why: Exception) -> None:
-    """Say why no host counts as one on which no collector has published."""
+def unpublished_unknown(why: Exception) -> None:
+    """Log why no host counts as one that publishes nothing."""
     LOG.warning(
-        'Which of the hosts that do not accept have published is not '
-        'known, and none of them passes as unknown: %s',
+        'Cannot determine which of the hosts that do not accept publish '
+        'anything. None of them passes as unknown: %s',
         why,
     )
 
 
 def unreadable(names: Collection[str]) -> None:
-    """Say which accept patterns cannot be read."""
+    """Log which accept patterns cannot be read."""
     LOG.warning(
-        '%(number)d accept patterns in Placement cannot be read, and accept '
-        'nothing: %(names)s%(more)s. Were they written by a newer '
-        'nova-mdev-collector?',
+        'Ignoring %(patterns)s in Placement that cannot be read: %(names)s. '
+        'A newer nova-mdev-collector may have written them',
         {
-            'number': len(names),
-            'names': _names(names),
-            'more': ', …' if len(names) > NAMED else '',
+            'patterns': text.count(len(names), 'accept pattern'),
+            'names': text.join(sorted(names)),
         },
     )

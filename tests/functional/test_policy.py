@@ -180,8 +180,8 @@ class PartlyUnknownTest(PolicyTestCase):
         self.assert_calm()
         self.assertEqual('silent', self.migrate(server))
         self.assertIn(
-            'Refusing 1, which refuse what is known of it, and '
-            'letting through 1 of 2 hosts',
+            'Refusing 1 of 2 hosts, which reject the known mdevs, and '
+            'passing 1',
             self.log(),
         )
 
@@ -362,7 +362,7 @@ class FaultTest(PolicyTestCase):
         self.assert_no_valid_host(self.server, host='bad')
         self.assertEqual([], self.checked)
         self.assertIn(
-            'none of them passes as unknown: Placement: GET ', self.log()
+            'None of them passes as unknown: Placement: GET ', self.log()
         )
 
     def test_database_fails(self):

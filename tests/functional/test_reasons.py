@@ -90,8 +90,8 @@ rules:
         )
         self.boot('other-0', flavor)
         self.assertEqual(
-            'Another host accepts, but has no free capacity, or Nova has '
-            'left it out for another reason.',
+            'Another host accepts, but has no free capacity, or Nova '
+            'excluded it for another reason.',
             self.refuse(),
         )
 
@@ -118,7 +118,7 @@ rules:
         self.start(Board(0, product='2236'))
         self.fail_requests('uuid=')
         self.assertIn(
-            'What patterns say of it is not known: Placement: GET ',
+            'The reasons of other hosts are unknown: Placement: GET ',
             self.refuse(),
         )
 
@@ -138,16 +138,16 @@ class UnreadableTest(ReasonsTestCase):
         self.change_traits(uuid, lambda names: names | {ODD})
         (line,) = said()
         self.assertIn(
-            f'1 accept patterns in Placement cannot be read, and '
-            f'accept nothing: {ODD}.',
+            f'Ignoring 1 accept pattern in Placement that cannot be read: '
+            f'{ODD}.',
             line,
         )
         self.assertEqual([line], said())
         self.change_traits(uuid, lambda names: names | {f'{ODD}_1'})
         _, line = said()
         self.assertIn(
-            f'2 accept patterns in Placement cannot be read, and '
-            f'accept nothing: {ODD}, {ODD}_1.',
+            f'Ignoring 2 accept patterns in Placement that cannot be read: '
+            f'{ODD}, {ODD}_1.',
             line,
         )
         self.change_traits(uuid, lambda names: names - {ODD, f'{ODD}_1'})

@@ -116,7 +116,7 @@ class OneAnswerTest(testtools.TestCase):
         """Return whether the filter finds the target, and its words."""
         accepting = matching.accepting_traits(target.accepts, source)
         host = types.SimpleNamespace(host='here', uuid='root')
-        question = filter_report.Question(
+        question = filter_report.LiveMigration(
             'i', 'm', (matching.Source(1, frozenset({source})),), 'p'
         )
         with fixtures.FakeLogger('nova_mdev_compat.filters') as log:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import collections
+import itertools
 from urllib import parse
 
 import ddt
@@ -17,7 +18,7 @@ from tests.unit import samples
 from tests.unit import strategies
 
 VGPU = frozenset({'VGPU'})
-SPEAKS = 'in:CUSTOM_MDEV_HOST,CUSTOM_MDEV_MIXED'
+ADVERTISES = 'in:CUSTOM_MDEV_HOST,CUSTOM_MDEV_MIXED'
 CARRIED = {
     traits.SCHEMA,
     traits.HOST,
@@ -28,7 +29,7 @@ CARRIED = {
 A16, A2 = samples.A16, ident.Identity.of('10DE_25B6', 'nvidia-742')
 
 
-def speakers(mdev_type, tree=None):
+def advertisers(mdev_type, tree=None):
     return queries.advertisers(CARRIED, mdev_type, tree)
 
 
@@ -91,38 +92,38 @@ class SourcesTest(testtools.TestCase):
 @ddt.ddt
 class QueriesTest(testtools.TestCase):
     def test_one_source(self):
-        ((query,),) = queries.queries([{'A', 'B'}], speakers('NVIDIA_558'))
+        ((query,),) = queries.queries([{'A', 'B'}], advertisers('NVIDIA_558'))
         self.assertEqual(
-            f'required=in:A,B&required={SPEAKS}&required=CUSTOM_MDEV_V1&'
+            f'required=in:A,B&required={ADVERTISES}&required=CUSTOM_MDEV_V1&'
             'required=CUSTOM_MDEV_TYPE_NVIDIA_558',
             query,
         )
 
     def test_all_sources_must_be_accepted(self):
-        ((query,),) = queries.queries([{'A', 'B'}, {'C'}], speakers('X'))
+        ((query,),) = queries.queries([{'A', 'B'}, {'C'}], advertisers('X'))
         self.assertEqual(
-            f'required=in:A,B&required=in:C&required={SPEAKS}&'
+            f'required=in:A,B&required=in:C&required={ADVERTISES}&'
             'required=CUSTOM_MDEV_V1&required=CUSTOM_MDEV_TYPE_X',
             query,
         )
 
     def test_one_host(self):
-        ((query,),) = queries.queries([{'A'}], speakers('X', 'root-uuid'))
+        ((query,),) = queries.queries([{'A'}], advertisers('X', 'root-uuid'))
         self.assertTrue(query.endswith('&in_tree=root-uuid'))
 
     def test_as_long_as_it_may_be(self):
-        ((short,),) = queries.queries([{accept(1)}], speakers('X'))
+        ((short,),) = queries.queries([{accept(1)}], advertisers('X'))
         longest = accept(1, 200 + queries.MAX_QUERY - len(short))
-        (whole,) = queries.queries([{longest}], speakers('X'))
+        (whole,) = queries.queries([{longest}], advertisers('X'))
         self.assertEqual([queries.MAX_QUERY], list(map(len, whole)))
         # A single name is asked for, however long it is.
-        (more,) = queries.queries([{longest + 'X'}], speakers('X'))
+        (more,) = queries.queries([{longest + 'X'}], advertisers('X'))
         self.assertEqual(1, len(more))
 
     @ddt.data(*range(240, 256))
     def test_no_more_queries_than_needed(self, length):
         names = {accept(n, length) for n in range(100)}
-        (some,) = queries.queries([names], speakers('X'))
+        (some,) = queries.queries([names], advertisers('X'))
         self.assertGreater(len(some), 5)
         for query in some[:-1]:
             self.assertGreater(len(query) + 1 + length, queries.MAX_QUERY)
@@ -136,13 +137,13 @@ class QueriesTest(testtools.TestCase):
         accepting = [
             {accept(n, length) for n in range(count)} for count in counts
         ]
-        found = queries.queries(accepting, speakers('X', tree))
+        found = queries.queries(accepting, advertisers('X', tree))
         tail = asked(
             '&'.join(
                 filter(
                     None,
                     [
-                        f'required={SPEAKS}',
+                        f'required={ADVERTISES}',
                         'required=CUSTOM_MDEV_V1',
                         'required=CUSTOM_MDEV_TYPE_X',
                         tree and f'in_tree={tree}',
@@ -188,14 +189,14 @@ class QueriesTest(testtools.TestCase):
 
 
 @ddt.ddt
-class SpeakersTest(testtools.TestCase):
+class AdvertisersTest(testtools.TestCase):
     """Placement refuses a query that names a trait that does not exist."""
 
     @ddt.data(traits.SCHEMA, traits.TYPE + 'X')
     def test_nobody(self, missing):
         self.assertIsNone(queries.advertisers(CARRIED - {missing}, 'X'))
 
-    def test_nobody_speaks(self):
+    def test_nobody_advertises(self):
         self.assertIsNone(
             queries.advertisers(CARRIED - {traits.HOST, traits.MIXED}, 'X')
         )
@@ -213,7 +214,7 @@ class SpeakersTest(testtools.TestCase):
         carried = CARRIED | {'CUSTOM_MDEV_V2', 'CUSTOM_MDEV_V10'}
         self.assertEqual(
             (
-                ('required', SPEAKS),
+                ('required', ADVERTISES),
                 ('required', traits.SCHEMA),
                 ('required', '!CUSTOM_MDEV_V10'),
                 ('required', '!CUSTOM_MDEV_V2'),
@@ -249,7 +250,7 @@ class DecisionTest(testtools.TestCase):
 
     def remaining(self, sources, acceptors, root, *candidates):
         found = decision.CandidateFilter(sources, acceptors, VGPU)
-        return found.remaining(root, list(candidates))
+        return list(found.remaining(root, list(candidates)))
 
     @ddt.data(
         ('r1', {'any': 1}, True),
@@ -489,6 +490,162 @@ class AssignmentTest(testtools.TestCase):
         )
         found = decision.CandidateFilter(sources, acceptors, VGPU)
         return bool(found.remaining('root', [one]))
+
+
+CLASSES = frozenset({'VGPU', 'CUSTOM_GPU'})
+_PARENTS = tuple(f'p{number}' for number in range(5))
+#: Root providers of two hosts, their parents, and a sharing provider.
+_PROVIDERS = ('r1', 'r2', *_PARENTS, 'shared')
+_resources = st.dictionaries(
+    st.sampled_from(('VGPU', 'CUSTOM_GPU', 'VCPU', 'DISK_GB')),
+    st.integers(0, 2),
+    min_size=1,
+)
+_candidates = st.lists(
+    st.dictionaries(
+        st.sampled_from(_PROVIDERS),
+        _resources.map(lambda found: {'resources': found}),
+    ).map(lambda found: {'allocations': found}),
+    max_size=4,
+)
+_acceptors = st.builds(
+    decision.Acceptors.of,
+    st.sets(
+        st.one_of(
+            st.sampled_from((('r1', 'r1'), ('r2', 'r2'))),
+            st.tuples(
+                st.sampled_from((*_PARENTS, 'shared')),
+                st.sampled_from(('r1', 'r2')),
+            ),
+        )
+    ),
+)
+_sources = st.lists(
+    st.builds(
+        lambda amount, types: source(
+            *(ident.Identity.of('10DE_25B6', name) for name in types),
+            amount=amount,
+        ),
+        st.integers(1, 3),
+        st.sets(st.sampled_from(_TYPES), max_size=2),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+class Host:
+    def __init__(self, uuid, candidates):
+        self.uuid = uuid
+        self.allocation_candidates = candidates
+
+
+class ReferenceTest(testtools.TestCase):
+    """The filter decides as a plain algorithm does, which is written here."""
+
+    def test_every_candidate(self):
+        seen = collections.Counter()
+
+        @hypothesis.settings(max_examples=600)
+        @hypothesis.given(_sources, _candidates, _candidates, st.data())
+        def check(sources, first, second, data):
+            acceptors = {
+                name: data.draw(st.one_of(st.none(), _acceptors))
+                for name in matching.by_type(sources)
+            }
+            hosts = [Host('r1', first), Host('r2', second)]
+            expected = [
+                [
+                    one
+                    for one in host.allocation_candidates
+                    if self.fits(sources, acceptors, host.uuid, one)
+                ]
+                for host in hosts
+            ]
+            found = decision.CandidateFilter(sources, acceptors, CLASSES)
+            refused = [
+                host
+                for host, some in zip(hosts, expected, strict=True)
+                if not some
+            ]
+            self.assertEqual(refused, found.filter(hosts, narrow=False))
+            self.assertIs(first, hosts[0].allocation_candidates)
+            self.assertEqual(refused, found.filter(hosts))
+            for host, some in zip(hosts, expected, strict=True):
+                if some:
+                    left = host.allocation_candidates
+                    self.assertTrue(left)
+                    self.assertEqual(some, list(left))
+                    self.assertEqual(some[0], left[0])
+                    self.assertEqual(len(some), len(left))
+                    # It is the same for a filter that runs once more.
+                    self.assertEqual(
+                        some, list(found.remaining(host.uuid, left))
+                    )
+                seen[len(acceptors), bool(some)] += 1
+
+        check()
+        for types in (1, 2):
+            for kept in (True, False):
+                self.assertGreater(seen[types, kept], 10, seen)
+
+    def fits(self, sources, acceptors, root, candidate):
+        allocations = candidate['allocations']
+        if len(acceptors) == 1 and all(one.identities for one in sources):
+            (only,) = acceptors.values()
+            if only is not None:
+                return root in only.roots or (
+                    root in only.parent_roots
+                    and all(
+                        uuid in only.parents
+                        for uuid, item in allocations.items()
+                        if CLASSES & set(item['resources'])
+                    )
+                )
+        found = collections.Counter()
+        for uuid, item in allocations.items():
+            found[self.type_of(acceptors, root, uuid)] += sum(
+                item['resources'].get(name, 0) for name in CLASSES
+            )
+        if found.total() != sum(one.amount for one in sources):
+            return False
+        places = [(self.places(one, acceptors), one.amount) for one in sources]
+        names = ('', *acceptors)
+        return all(
+            sum(found[name] for name in chosen)
+            >= sum(amount for types, amount in places if types <= set(chosen))
+            for size in range(len(names) + 1)
+            for chosen in itertools.combinations(names, size)
+        )
+
+    def type_of(self, acceptors, root, uuid):
+        for name, some in acceptors.items():
+            if some and (uuid in some.parents or root in some.roots):
+                return name
+        return ''
+
+    def places(self, one, acceptors):
+        types = {identity.type for identity in one.identities}
+        if not types:
+            return {'', *acceptors}
+        unknown = any(acceptors[name] is None for name in types)
+        return types | ({''} if unknown else set())
+
+
+class RemainingCandidatesTest(testtools.TestCase):
+    def test_others_are_checked_when_they_are_read(self):
+        acceptors = decision.Acceptors.of([('p1', 'r')])
+        found = decision.CandidateFilter(
+            [source(A16)], {'NVIDIA_558': acceptors}, VGPU
+        )
+        good, bad = candidate(p1=1), candidate(p2=1)
+        broken = {}
+        left = found.remaining('r', [bad, good, broken])
+        self.assertTrue(left)
+        self.assertRaises(KeyError, len, left)
+        left = found.remaining('r', [bad, good, bad, good])
+        self.assertEqual([good, good], left[:])
+        self.assertEqual(repr([good, good]), repr(left))
 
 
 class AmountsTest(testtools.TestCase):
