@@ -9,7 +9,6 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_mdev_compat.core import text
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.fleet import concurrency
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
@@ -209,7 +208,7 @@ def classes_in_use(
         if with_capacity:
             used.add(name)
         left -= with_capacity
-    for names in concurrency.several(classes_of, sorted(left), iter):
+    for names in inventory.map_concurrently(classes_of, sorted(left), iter):
         used |= names
     return used
 

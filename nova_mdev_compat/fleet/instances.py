@@ -9,7 +9,6 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import acceptance
-from nova_mdev_compat.fleet import concurrency
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
@@ -69,7 +68,7 @@ def read(
     def ask(pair: tuple[model.Host, model.Parent]) -> Found:
         return *pair, _consumers(placement, pair[1])
 
-    found = list(concurrency.several(ask, parents, progress))
+    found = list(inventory.map_concurrently(ask, parents, progress))
     migrations = {
         uuid for *_, consumers in found for uuid in consumers if uuid in moving
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole cloud, read from Placement trait by trait.
+"""A whole cloud, read from Placement: traits, and capacity of parents.
 
 Placement has no request for the traits of many providers, but one for the
 providers that have a trait. So there is a request for each distinct trait of
@@ -8,10 +8,12 @@ number grows with what kinds of devices there are, not with how many.
 """
 
 import collections
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Mapping, Sequence
+from concurrent import futures
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import model
@@ -26,6 +28,28 @@ PARENTS = f'{MANAGED},!{traits.HOST}'
 
 #: Is given what there is to do, and yields it, a step at a time.
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
+
+#: Requests that are under way at a time.
+AT_A_TIME = 8
+
+Asked = TypeVar('Asked')
+Answer = TypeVar('Answer')
+
+
+def map_concurrently(
+    ask: Callable[[Asked], Answer],
+    about: Sequence[Asked],
+    progress: Progress = iter,
+) -> Iterator[Answer]:
+    """Yield the answers, in order; the first error ends it."""
+    with futures.ThreadPoolExecutor(AT_A_TIME) as executor:
+        pending = [executor.submit(ask, one) for one in about]
+        try:
+            for one in progress(pending):
+                yield one.result()
+        finally:
+            # After an error nobody wants the other answers.
+            executor.shutdown(cancel_futures=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +80,11 @@ def read(
         # that does not exist.
         return assemble(placement.providers_at(''), (), {})
     managed_query = queries.query(queries.readable(carried))
-    unpublished = [
-        *placement.providers_at(UNPUBLISHED),
-        *_other_schemas(placement, traits.other_schemas(carried)),
-    ]
+    unpublished = placement.providers_at(UNPUBLISHED)
+    if schemas := traits.other_schemas(carried):
+        unpublished += placement.providers_at(
+            f'required=in:{",".join(schemas)}'
+        )
     managed = {
         item.uuid: item for item in placement.providers_at(managed_query)
     }
@@ -73,15 +98,6 @@ def read(
         _changed(managed, placement.providers_at(managed_query)),
     )
     return assemble(unpublished, managed.values(), found)
-
-
-def _other_schemas(
-    placement: client.Placement, schemas: Collection[str]
-) -> list[client.Provider]:
-    """Return who publishes in schemas that are not read here."""
-    if not schemas:
-        return []
-    return placement.providers_at(f'required=in:{",".join(schemas)}')
 
 
 def questions(carried: Iterable[str]) -> list[Question]:
@@ -194,3 +210,47 @@ def assemble(
 def _described(names: frozenset[str]) -> traits.Description:
     """Return what traits say; that of equal ones is one object."""
     return traits.describe(names)
+
+
+def capacity(
+    placement: client.Placement,
+    parents: Sequence[model.Parent],
+    progress: Progress = iter,
+) -> dict[str, client.Capacity]:
+    """Return the capacity of parents by UUID: two requests each.
+
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+
+    def ask(parent: model.Parent) -> tuple[str, client.Capacity]:
+        try:
+            found = placement.capacity(parent.uuid).values()
+        except client.NotFound:
+            # nova-compute has deleted it since.
+            return parent.uuid, client.Capacity(0, 0)
+        # All of it is of one class, but for the moment when that changes.
+        return parent.uuid, client.Capacity(
+            sum(one.used for one in found), sum(one.total for one in found)
+        )
+
+    return dict(map_concurrently(ask, parents, progress))
+
+
+def free_capacity(
+    placement: client.Placement,
+    amounts: Iterable[tuple[str, int]],
+    progress: Progress = iter,
+) -> dict[str, dict[str, int]]:
+    """Return how much parents have to spare: a request for each amount.
+
+    :param amounts: resource classes and amounts that matter
+    :returns: the largest of these, by parent's UUID, by resource class
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+    found: dict[str, dict[str, int]] = {}
+    for resource_class, amount in progress(sorted(amounts)):
+        query = f'{PARENTS}&resources={resource_class}:{amount}'
+        found.setdefault(resource_class, {}).update(
+            (uuid, amount) for uuid, _ in placement.lineage_at(query)
+        )
+    return found

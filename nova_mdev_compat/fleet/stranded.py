@@ -7,6 +7,7 @@ import dataclasses
 
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
+from nova_mdev_compat.core import text
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet.instances import Instance
 from nova_mdev_compat.fleet import model
@@ -14,8 +15,8 @@ from nova_mdev_compat.fleet import model
 #: How much each parent has to spare, up to what matters, by resource class.
 Free = Mapping[str, Mapping[str, int]]
 
-#: Reasons that are told before the others are only counted.
-_TOLD = 3
+#: A message names this many reasons, and counts the rest.
+_REASONS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,21 @@ class Stranded:
     because: str
 
 
+@dataclasses.dataclass(frozen=True)
+class HostAnswer:
+    """Whether a host takes an instance, and why not.
+
+    :ivar against: why it does not take it; none if it does
+    :ivar accepts: it would, had it capacity
+    """
+
+    host: model.Host
+    against: str
+    accepts: bool
+
+
 def amounts(instances: Iterable[Instance]) -> set[tuple[str, int]]:
-    """Return of how much it must be known which parents have it to spare.
+    """Return the amounts of free capacity that matter.
 
     :returns: resource classes and amounts
     """
@@ -63,10 +77,15 @@ def find(
     by_offers = _by_offers(cloud)
     found = []
     for needs, some in alike.items():
-        offers = _offers(by_offers, needs, free, unavailable)
-        takers = {uuid for uuid, offer in offers.items() if not offer.against}
+        answers: dict[str, HostAnswer] = {}
+        if needs is not None:
+            answers = {
+                one.host.uuid: one
+                for one in _answers(by_offers, needs, free, unavailable)
+            }
+        takers = {uuid for uuid, one in answers.items() if not one.against}
         found += [
-            _stranded(instance, offers)
+            _stranded(instance, answers.values())
             for instance in some
             if takers <= {instance.host.uuid}
         ]
@@ -75,79 +94,44 @@ def find(
     )
 
 
-#: Who speaks on some hosts, None where nobody does, and which these are.
-ByOffers = Mapping[frozenset[Offer] | None, list[model.Host]]
-
-
-def _by_offers(cloud: model.Cloud) -> ByOffers:
-    offers: dict[int, Offer] = {}
+def _by_offers(
+    cloud: model.Cloud,
+) -> dict[frozenset[Offer] | None, list[model.Host]]:
+    """Return hosts with parents by what they offer; None if unpublished."""
+    # Parents with equal traits share one description.
+    offer_of = {
+        id(parent.said): Offer.of(parent.said) for _, parent in cloud.parents()
+    }
     found = collections.defaultdict(list)
     for host in cloud.hosts:
-        if not host.parents:
-            continue
-        for parent in host.parents:
-            # Of parents with equal traits it is one object.
-            offers[id(parent.said)] = offers.get(id(parent.said)) or Offer.of(
-                parent.said
+        if host.parents:
+            offers = frozenset(
+                offer_of[id(parent.said)] for parent in host.parents
             )
-        found[
-            frozenset(offers[id(parent.said)] for parent in host.parents)
-            if host.published
-            else None
-        ].append(host)
+            found[offers if host.published else None].append(host)
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class HostAnswer:
-    """Whether a host takes an instance, and why not.
-
-    :ivar against: why it does not take it; none if it does
-    :ivar accepts: it would, had it capacity
-    """
-
-    host: model.Host
-    against: str
-    accepts: bool
-
-
-def _offers(
-    by_offers: ByOffers,
-    needs: acceptance.Needs | None,
-    free: Free,
-    unavailable: Mapping[str, str],
-) -> dict[str, HostAnswer]:
-    """Return what all hosts say, by UUID.
-
-    Nothing if it is not known what to ask them.
-    """
-    if needs is None:
-        return {}
-    return {
-        offer.host.uuid: offer
-        for offers, hosts in by_offers.items()
-        for offer in _offers_of(offers, hosts, needs, free, unavailable)
-    }
-
-
-def _offers_of(
-    offers: frozenset[Offer] | None,
-    hosts: Iterable[model.Host],
+def _answers(
+    by_offers: Mapping[frozenset[Offer] | None, list[model.Host]],
     needs: acceptance.Needs,
     free: Free,
     unavailable: Mapping[str, str],
 ) -> Iterator[HostAnswer]:
-    if offers is None:
-        said = str(matching.NOT_PUBLISHED)
-    else:
-        said = str(acceptance.judge(offers, needs))
-    for host in hosts:
-        against = said
-        if not said and host.uuid in unavailable:
-            against = matching.but(unavailable[host.uuid])
-        elif not said and not _fits(host, needs, free):
-            against = matching.NO_CAPACITY
-        yield HostAnswer(host, against, not said)
+    """Yield the answer of every host."""
+    for offers, hosts in by_offers.items():
+        refusal = str(
+            matching.NOT_PUBLISHED
+            if offers is None
+            else acceptance.judge(offers, needs)
+        )
+        for host in hosts:
+            against = refusal
+            if not refusal and host.uuid in unavailable:
+                against = matching.but(unavailable[host.uuid])
+            elif not refusal and not _fits(host, needs, free):
+                against = matching.NO_CAPACITY
+            yield HostAnswer(host, against, not refusal)
 
 
 def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
@@ -166,34 +150,20 @@ def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
     )
 
 
-def _stranded(
-    instance: Instance, offers: Mapping[str, HostAnswer]
-) -> Stranded:
-    others = [
-        offer for uuid, offer in offers.items() if uuid != instance.host.uuid
+def _stranded(instance: Instance, answers: Iterable[HostAnswer]) -> Stranded:
+    others = [one for one in answers if one.host.uuid != instance.host.uuid]
+    accepting = sorted(one.host.name for one in others if one.accepts)
+    counts = collections.Counter(one.against for one in others)
+    clauses = [
+        f'{reason} ({text.count(number, "host")})'
+        for reason, number in counts.most_common(_REASONS)
     ]
-    because = (
-        _because(others)
-        if instance.needs is not None
-        else matching.no_identity('the source')
+    rest = counts.total() - sum(
+        number for _, number in counts.most_common(_REASONS)
     )
-    return Stranded(
-        instance,
-        tuple(sorted(offer.host.name for offer in others if offer.accepts)),
-        because,
-    )
-
-
-def _because(others: Iterable[HostAnswer]) -> str:
-    """Return the reasons, the most frequent first."""
-    counts = collections.Counter(offer.against for offer in others)
-    told = counts.most_common(_TOLD)
-    clauses = [f'{text} ({_hosts(number)})' for text, number in told]
-    rest = counts.total() - sum(number for _, number in told)
     if rest:
-        clauses.append(f'other reasons ({_hosts(rest)})')
-    return '; '.join(clauses) or 'there is no other host with mdevs'
-
-
-def _hosts(number: int) -> str:
-    return '1 host' if number == 1 else f'{number} hosts'
+        clauses.append(f'other reasons ({text.count(rest, "host")})')
+    because = '; '.join(clauses) or 'there is no other host with mdevs'
+    if instance.needs is None:
+        because = matching.no_identity('the source')
+    return Stranded(instance, tuple(accepting), because)

@@ -11,7 +11,6 @@ from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.fleet import capacity
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.osc import command
@@ -61,7 +60,7 @@ class ListDevice(command.Lister):
         )
         found = {}
         if not parsed_args.columns or {*_CAPACITY} & {*parsed_args.columns}:
-            found = capacity.read(
+            found = inventory.capacity(
                 self.placement,
                 [parent for _, parent in shown],
                 common.progress,

@@ -10,7 +10,6 @@ from typing import Any
 from openstack import exceptions as sdk_exceptions
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.fleet import concurrency
 from nova_mdev_compat.fleet import inventory
 
 #: What Nova says of a server while its mdevs are on two hosts.
@@ -80,7 +79,7 @@ def moving(compute: Any) -> dict[str, str]:
 
     return {
         item.uuid: item.server_id
-        for some in concurrency.several(ask, _UNDER_WAY, iter)
+        for some in inventory.map_concurrently(ask, _UNDER_WAY, iter)
         for item in some
     }
 
@@ -99,5 +98,7 @@ def servers(
         except sdk_exceptions.NotFoundException:
             return uuid, None
 
-    found = concurrency.several(ask, list(dict.fromkeys(uuids)), progress)
+    found = inventory.map_concurrently(
+        ask, list(dict.fromkeys(uuids)), progress
+    )
     return {uuid: server for uuid, server in found if server is not None}

@@ -9,7 +9,6 @@ from typing import Any
 from osc_lib.cli import format_columns
 
 from nova_mdev_compat.cli import common
-from nova_mdev_compat.fleet import capacity
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import stranded
@@ -61,7 +60,9 @@ class ListStranded(command.Lister):
         found = stranded.find(
             cloud,
             some,
-            capacity.free(self.placement, stranded.amounts(some), progress),
+            inventory.free_capacity(
+                self.placement, stranded.amounts(some), progress
+            ),
             nova.unavailable(self.compute),
         )
         servers = nova.servers(

@@ -11,7 +11,6 @@ from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import text
-from nova_mdev_compat.fleet import capacity
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
@@ -168,7 +167,9 @@ class Plan(command.Lister):
             free[name] = {}
             # Up to the largest amount that any device has to spare.
             for amount in itertools.count(1):
-                found = capacity.free(self.placement, [(name, amount)])[name]
+                found = inventory.free_capacity(
+                    self.placement, [(name, amount)]
+                )[name]
                 if not found:
                     break
                 free[name].update(found)

@@ -10,7 +10,7 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
@@ -43,7 +43,7 @@ def target(*rules, **changes):
 
 
 def answer(some, source=samples.A16):
-    found = explanation.answer(some, source)
+    found = recorded.explain(some, source)
     return found.kind, str(found)
 
 
@@ -53,10 +53,10 @@ class AnswerTest(testtools.TestCase):
         some = target(
             rule('no', ecc=one_of(OP.IS, 'OFF')), rule('yes'), rule('also')
         )
-        found = explanation.answer(some, samples.A16)
+        found = recorded.explain(some, samples.A16)
         self.assertIs(COMPATIBLE, found.kind)
         self.assertEqual(
-            (explanation.RuleVerdict('yes', 'some.yaml:3'),), found.said
+            (recorded.RuleVerdict('yes', 'some.yaml:3'),), found.said
         )
         self.assertEqual("'yes'", str(found))
 
@@ -113,7 +113,7 @@ class AnswerTest(testtools.TestCase):
         self.assertEqual(
             (UNKNOWN, "'mig': mig of the source is unknown"), answer(some)
         )
-        found = explanation.answer(
+        found = recorded.explain(
             some, samples.A16, {'mig': 'the driver is not loaded', 'ecc': 'no'}
         )
         self.assertEqual(
@@ -257,7 +257,7 @@ class AnswerTest(testtools.TestCase):
             )
         except host_traits.PublicationError:
             hypothesis.reject()
-        found = explanation.answer(described, source)
+        found = recorded.explain(described, source)
         accepted = (
             source.type == own.type
             and identity.vendor_of(source.parent) == vendor

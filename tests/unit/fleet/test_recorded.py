@@ -5,7 +5,7 @@ import testtools
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import recorded as comparison
+from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from tests.unit import samples
@@ -52,7 +52,7 @@ class KindsTest(testtools.TestCase):
     def members(self, *hosts, by=None):
         return [
             list(map(str, kind.members))
-            for kind in comparison.kinds(hosts, [by])
+            for kind in recorded.kinds(hosts, [by])
         ]
 
     def test_alike_is_one_kind(self):
@@ -71,12 +71,12 @@ class KindsTest(testtools.TestCase):
         """Under rules of ours it does not matter which those were."""
         hosts = [host('a', board()), host('b', board(), by=DRIVER)]
         self.assertEqual([['a:pci_0'], ['b:pci_0']], self.members(*hosts))
-        for kind in comparison.kinds(hosts, [ANY]):
+        for kind in recorded.kinds(hosts, [ANY]):
             (target,) = kind.targets
             self.assertEqual('any', target.outcomes[0].name)
 
     def test_sources(self):
-        (kind,) = comparison.kinds(
+        (kind,) = recorded.kinds(
             [host('a', board(in_use=frozenset({'nvidia-557'})))], [None]
         )
         self.assertEqual(
@@ -85,23 +85,21 @@ class KindsTest(testtools.TestCase):
         )
 
     def test_no_source(self):
-        (kind,) = comparison.kinds(
-            [host('a', board(target_type=None))], [None]
-        )
+        (kind,) = recorded.kinds([host('a', board(target_type=None))], [None])
         self.assertEqual((), kind.sources)
 
     def test_rules_do_not_replace_the_answer_of_a_plugin(self):
         answer = host_traits.VendorAnswer('acme', frozenset())
-        recorded = host_traits.describe(board(), ANY, answer)
-        (kind,) = comparison.kinds(
-            [host_traits.HostSnapshot('a', (recorded,))], [ANY]
+        parent = host_traits.describe(board(), ANY, answer)
+        (kind,) = recorded.kinds(
+            [host_traits.HostSnapshot('a', (parent,))], [ANY]
         )
-        self.assertEqual((recorded,), kind.targets)
+        self.assertEqual((parent,), kind.targets)
 
     def test_rules_that_make_no_trait(self):
         long = rules('long', **{f'f{n}': 'X' * 90 for n in range(3)})
         error = self.assertRaises(
-            exceptions.BadInput, comparison.kinds, [host('a', board())], [long]
+            exceptions.BadInput, recorded.kinds, [host('a', board())], [long]
         )
         self.assertIn(
             "host a: node device pci_0: rule 'long' (f:1): trait ", str(error)
@@ -110,7 +108,7 @@ class KindsTest(testtools.TestCase):
 
 class PairsTest(testtools.TestCase):
     def pairs(self, *hosts, by=(None,)):
-        kinds = comparison.kinds(hosts, by)
+        kinds = recorded.kinds(hosts, by)
         return [
             (
                 str(pair.origin.members[0]),
@@ -118,7 +116,7 @@ class PairsTest(testtools.TestCase):
                 pair.number,
                 [answer.kind for answer in pair.answers],
             )
-            for pair in comparison.pairs(kinds, kinds)
+            for pair in recorded.pairs(kinds, kinds)
         ]
 
     def test_directions(self):
@@ -181,10 +179,10 @@ class PairsTest(testtools.TestCase):
                 seen.append(item)
                 yield item
 
-        kinds = comparison.kinds(
+        kinds = recorded.kinds(
             [host('a', board()), host('b', board(facts=OLD))], [None]
         )
-        list(comparison.pairs(kinds, kinds, progress))
+        list(recorded.pairs(kinds, kinds, progress))
         self.assertEqual(list(kinds), seen)
 
     def test_ten_thousand_hosts_are_as_many_questions_as_there_are_kinds(self):

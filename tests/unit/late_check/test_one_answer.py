@@ -20,7 +20,7 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import offer
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
@@ -146,7 +146,7 @@ class OneAnswerTest(testtools.TestCase):
         for (name, target), source in itertools.product(
             self.targets.items(), self.sources
         ):
-            answer = explanation.answer(target, source)
+            answer = recorded.explain(target, source)
             accepted, _ = self.of_filter(target, source)
             kind, _ = of_guard(target, source)
             self.assertEqual(
@@ -161,7 +161,7 @@ class OneAnswerTest(testtools.TestCase):
     def test_target_without_facts(self):
         """What only the tool can tell from a refusal is one to the others."""
         source = samples.with_facts(mig='unsupported')
-        answer = explanation.answer(self.without_facts, source)
+        answer = recorded.explain(self.without_facts, source)
         self.assertIs(verdict.Status.UNKNOWN, answer.kind)
         accepted, _ = self.of_filter(self.without_facts, source)
         kind, text = of_guard(self.without_facts, source)
@@ -176,7 +176,7 @@ class OneAnswerTest(testtools.TestCase):
         for (name, target), source in itertools.product(
             self.one_rule.items(), self.sources
         ):
-            (said,) = explanation.answer(target, source).said
+            (said,) = recorded.explain(target, source).said
             _, of_filter = self.of_filter(target, source)
             _, of_guard_ = of_guard(target, source)
             for reason in said.reasons:

@@ -11,8 +11,8 @@ from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import explanation
-from nova_mdev_compat.fleet import recorded as comparison
+from nova_mdev_compat.fleet import recorded
+
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import snapshot
 from nova_mdev_compat.rules import loader
@@ -26,7 +26,7 @@ RECORDED = sorted(
 )
 
 
-def recorded(name='mixed.json'):
+def recording(name='mixed.json'):
     return (samples.DATA / 'report' / name).read_text('utf-8')
 
 
@@ -37,7 +37,7 @@ def load(name, text):
 
 def change(path, value):
     """Return the recording with another value at a path; None deletes it."""
-    data = json.loads(recorded())
+    data = json.loads(recording())
     where = data
     for step in path[:-1]:
         where = where[step]
@@ -52,7 +52,7 @@ def change(path, value):
 class ParseTest(testtools.TestCase):
     @ddt.data(*RECORDED)
     def test_what_was_written_is_what_is_read(self, name):
-        text = recorded(name)
+        text = recording(name)
         self.assertEqual(text, snapshot.dump(load(name, text)) + '\n')
 
     def test_describes_as_the_host_did(self):
@@ -87,13 +87,13 @@ class ParseTest(testtools.TestCase):
         again = load('x', text)
         self.assertEqual(text, snapshot.dump(again))
         rules = loader.load([str(samples.SHIPPED_RULES)])
-        (kind,) = comparison.kinds([again], [None, rules])
+        (kind,) = recorded.kinds([again], [None, rules])
         self.assertEqual(
             '' not in (parent.parent_id, parent.target_type),
             bool(kind.sources),
         )
         for target in kind.targets:
-            answer = explanation.answer(target, samples.A16)
+            answer = recorded.explain(target, samples.A16)
             self.assertIs(verdict.Status.UNKNOWN, answer.kind)
             self.assertEqual('the library is gone', str(answer))
 
@@ -197,7 +197,7 @@ class ParseTest(testtools.TestCase):
     @ddt.data('2.0', '2.1', '2.999')
     def test_other_minor_version(self, version):
         """What it says besides is not for us."""
-        data = json.loads(recorded())
+        data = json.loads(recording())
         expected = load('x', json.dumps(data))
         data |= {'schema_version': version, 'new': {'a': [1]}}
         for parent in data['parents']:
@@ -253,7 +253,7 @@ class ParseTest(testtools.TestCase):
 
     @hypothesis.given(st.data())
     def test_whatever_is_changed_there_is_a_host_or_an_error(self, data):
-        parsed = json.loads(recorded())
+        parsed = json.loads(recording())
         where, key = parsed, 'parents'
         for _ in range(data.draw(st.integers(0, 5))):
             inner = where[key]

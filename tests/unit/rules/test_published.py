@@ -13,7 +13,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
@@ -299,7 +299,7 @@ class CommentedTest(testtools.TestCase):
     def answer(self, rule, source, target):
         vendor = identity.vendor_of(target.parent_id)
         return (
-            explanation.answer(
+            recorded.explain(
                 host_traits.describe(target, model.RuleSet({vendor: (rule,)})),
                 identity.Identity.of(
                     source.parent_id, source.target_type, source.facts
@@ -397,7 +397,7 @@ class PublishedTest(testtools.TestCase):
         cls.rules = loader.load([str(samples.SHIPPED_RULES)])
 
     def answer(self, source, target):
-        return explanation.answer(
+        return recorded.explain(
             host_traits.describe(target, self.rules),
             identity.Identity.of(
                 source.parent_id, source.target_type, source.facts

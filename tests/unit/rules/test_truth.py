@@ -8,7 +8,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.fleet import explanation
+from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import parser
@@ -50,7 +50,7 @@ class TruthTest(testtools.TestCase):
         target = host_traits.describe(
             parent, model.RuleSet({'10DE': read.rules})
         )
-        answer = explanation.answer(
+        answer = recorded.explain(
             target,
             identity.Identity.of(
                 parent.parent_id, parent.target_type, facts(demand, found)
