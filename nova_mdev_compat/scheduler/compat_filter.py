@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Nova scheduler filter."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import contextlib
-import dataclasses
 import threading
-from typing import Any, TypeVar
+from typing import Any
 
-import cachetools
 from nova import conf as nova_conf
-from nova import context as nova_context
-from nova import objects
-from nova.scheduler.client import report
 from nova.scheduler import filters
 from oslo_config import cfg
 from oslo_db import exception as db_exception
@@ -24,33 +19,19 @@ from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
+from nova_mdev_compat.scheduler.advertised import Advertised
+from nova_mdev_compat.scheduler.advertised import Published
 from nova_mdev_compat.scheduler import candidates
 from nova_mdev_compat.scheduler import log
+from nova_mdev_compat.scheduler import nova_request
 
 CONF = nova_conf.CONF
 options.register_opts(CONF)
 LOG = logging.getLogger(__name__)
 
-CACHE_SIZE = 64
-
-Answer = TypeVar('Answer')
-
 
 class UnknownCompatibility(Exception):
     """Compatibility is unknown; the message says why."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Published:
-    """What the whole cloud publishes.
-
-    :ivar carried: our traits that any provider carries; Placement refuses a
-        query that names a trait that does not exist
-    :ivar content: what these traits mean
-    """
-
-    carried: frozenset[str]
-    content: traits.Description
 
 
 #: Who accepts, by mdev type; None where unknown.
@@ -99,10 +80,10 @@ class MdevCompatFilter(filters.BaseHostFilter):
             the cell's database
         """
         super().__init__()
-        self.placement = placement or client.Placement(_send)
-        self.live_migrations = live_migrations or _live_migrations
-        self._cache: cachetools.TTLCache[Any, Any] = cachetools.TTLCache(
-            CACHE_SIZE, CONF.mdev_compat.cache_ttl
+        self.placement = placement or client.Placement(nova_request.send)
+        self.live_migrations = live_migrations or nova_request.live_migrations
+        self.advertised = Advertised(
+            self.placement, CONF.mdev_compat.cache_ttl
         )
         self._unreadable: frozenset[str] = frozenset()
         self._lock = threading.Lock()
@@ -113,7 +94,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
     ) -> list[Any]:
         hosts = list(filter_obj_list)
         classes = frozenset(CONF.mdev_compat.resource_classes)
-        if not _may_be_ours(hosts, spec_obj, classes):
+        if not nova_request.may_be_live_migration(hosts, spec_obj, classes):
             return hosts
         try:
             question = self._question(spec_obj, classes)
@@ -139,7 +120,10 @@ class MdevCompatFilter(filters.BaseHostFilter):
         if not remaining:
             # The request may be another than a live migration.
             with contextlib.suppress(db_exception.DBError):
-                if _newest_migration(spec_obj) != question.migration:
+                if (
+                    nova_request.newest_migration(spec_obj)
+                    != question.migration
+                ):
                     log.left_behind(question)
         return remaining
 
@@ -161,7 +145,10 @@ class MdevCompatFilter(filters.BaseHostFilter):
             )
             if held:
                 return self._about(spec_obj, migration, held)
-        if not accepted or _newest_migration(spec_obj) != accepted[0]:
+        if (
+            not accepted
+            or nova_request.newest_migration(spec_obj) != accepted[0]
+        ):
             return None
         raise UnknownCompatibility(
             f'migration {accepted[0]} holds no allocation of '
@@ -199,7 +186,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         )
 
     def _identities(self, uuid: str) -> frozenset[identity.Identity]:
-        described = self._cached(self._described, uuid)
+        described = self.advertised.description(uuid)
         identities = described.identities()
         if not identities:
             raise UnknownCompatibility(
@@ -220,8 +207,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             return self._answer(question, hosts, classes)
         except client.BadQuery:
             # A trait whose name was cached has been deleted.
-            with self._lock:
-                self._cache.clear()
+            self.advertised.forget()
             return self._answer(question, hosts, classes)
 
     def _answer(
@@ -230,7 +216,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         hosts: list[Any],
         classes: frozenset[str],
     ) -> list[Any]:
-        published = self._cached(self._published)
+        published = self.advertised.published()
         self._report_unreadable(published)
         tree = hosts[0].uuid if len(hosts) == 1 else None
         acceptors, why = self._all_acceptors(question, published, tree)
@@ -295,7 +281,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         why = question.why
         for mdev_type, sources in matching.by_type(question.sources).items():
             try:
-                acceptors[mdev_type] = self._acceptors(
+                acceptors[mdev_type] = self.advertised.acceptors(
                     published, mdev_type, sources, tree
                 )
             except client.BadQuery:
@@ -307,24 +293,6 @@ class MdevCompatFilter(filters.BaseHostFilter):
         if why and all(some is None for some in acceptors.values()):
             raise why
         return acceptors, why
-
-    def _acceptors(
-        self,
-        published: Published,
-        mdev_type: str,
-        sources: Iterable[identity.Identity],
-        tree: str | None = None,
-    ) -> candidates.Acceptors:
-        advertisers = queries.advertisers(published.carried, mdev_type, tree)
-        accepting = [
-            matching.accepting_traits(published.content.accepts, source)
-            for source in sources
-        ]
-        if advertisers is None or not all(accepting):
-            return candidates.Acceptors()
-        return self._cached(
-            self._found, queries.queries(accepting, advertisers)
-        )
 
     def _unpublished(
         self, published: Published, refused: list[Any], none_left: bool
@@ -342,7 +310,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         managed: frozenset[str] = frozenset()
         if {traits.HOST, traits.SCHEMA} <= published.carried:
             try:
-                managed = self._hosts(
+                managed = self.advertised.hosts(
                     ('required', traits.HOST),
                     *queries.readable(published.carried),
                 )
@@ -364,7 +332,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         other_schema: frozenset[str] = frozenset()
         try:
             if unpublished and schemas:
-                other_schema = self._hosts(
+                other_schema = self.advertised.hosts(
                     ('required', f'in:{",".join(schemas)}')
                 )
             reasons = self._reasons_elsewhere(question, published)
@@ -389,61 +357,28 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
         The source's own patterns match best, but it is not a candidate.
         """
-        home = self._hosts(('uuid', question.provider))
+        home = self.advertised.hosts(('uuid', question.provider))
         taken = {
             mdev_type
             for mdev_type, sources in matching.by_type(
                 question.sources
             ).items()
-            if not self._acceptors(published, mdev_type, sources).hosts <= home
+            if not self.advertised.acceptors(
+                published, mdev_type, sources
+            ).hosts
+            <= home
         }
         clauses = log.clauses(question, published.content.accepts, taken)
         advertisers = queries.advertisers(published.carried) or ()
         reasons = [
             reason
             for reason, names in clauses[: log.REASONS]
-            if not self._cached(
-                self._found, queries.queries([names], advertisers)
+            if not self.advertised.find(
+                queries.queries([names], advertisers)
             ).hosts
             <= home
         ]
         return log.sentences(bool(taken), reasons)
-
-    # The functions below make the answers that are cached. Each answer is as
-    # old as its requests; none is made of cached ones.
-
-    def _described(self, uuid: str) -> traits.Description:
-        return traits.describe(self.placement.provider_traits(uuid)[0])
-
-    def _published(self) -> Published:
-        carried = self.placement.carried_traits()
-        return Published(carried, traits.describe(carried))
-
-    def _found(self, queries: Iterable[Iterable[str]]) -> candidates.Acceptors:
-        found = [
-            {
-                pair
-                for query in some
-                for pair in self.placement.lineage_at(query)
-            }
-            for some in queries
-        ]
-        return candidates.Acceptors.of(set.intersection(*found))
-
-    def _hosts(self, *parameters: tuple[str, str]) -> frozenset[str]:
-        """Return the hosts of the providers that a query finds."""
-        return self._cached(self._found, ((queries.query(parameters),),)).hosts
-
-    def _cached(self, ask: Callable[..., Answer], *args: Any) -> Answer:
-        key = (ask.__name__, args)
-        with self._lock:
-            if key in self._cache:
-                answer: Answer = self._cache[key]
-                return answer
-        answer = ask(*args)
-        with self._lock:
-            self._cache[key] = answer
-        return answer
 
 
 def _log_options() -> None:
@@ -476,86 +411,6 @@ def _log_options() -> None:
                 value = ','.join(value)
             found.append(f'[{group}]{name} = {value}')
     LOG.info('MdevCompatFilter: options in effect: %s', ', '.join(found))
-
-
-def _send(method: str, url: str, body: Any) -> client.Response:
-    # The filter only reads, with the scheduler's own client.
-    response: client.Response = report.report_client_singleton().get(
-        url, version=client.MICROVERSION
-    )
-    return response
-
-
-def _may_be_ours(
-    hosts: list[Any], spec_obj: Any, classes: frozenset[str]
-) -> bool:
-    """Return whether this may be a live migration of mdevs, without I/O.
-
-    All candidates of a request ask for the same resource classes, so the
-    first one is enough. A live migration stays in its cell and ignores at
-    least the source (``LiveMigrationTask._find_destination``).
-    """
-    first = next(
-        (
-            host.allocation_candidates[0]
-            for host in hosts
-            if host.allocation_candidates
-        ),
-        None,
-    )
-    if first is None or not candidates.mdev_amounts(first, classes):
-        return False
-    return bool(_cell(spec_obj)) and bool(
-        'ignore_hosts' in spec_obj and spec_obj.ignore_hosts
-    )
-
-
-def _cell(spec_obj: Any) -> Any:
-    if 'requested_destination' not in spec_obj:
-        return None
-    destination = spec_obj.requested_destination
-    if not destination or 'cell' not in destination:
-        return None
-    return destination.cell
-
-
-def _live_migrations(spec_obj: Any) -> list[str]:
-    """Return the UUIDs of the instance's accepted live migrations.
-
-    A request does not say what it is for. But the conductor creates a record
-    with this status before it asks for a host, and the record keeps the
-    status until it has one (``LiveMigrationTask``). The newest comes first.
-    """
-    return _migrations(
-        spec_obj, {'migration_type': 'live-migration', 'status': 'accepted'}
-    )
-
-
-def _newest_migration(spec_obj: Any) -> str | None:
-    """Return the UUID of the instance's newest migration of any kind."""
-    return next(iter(_migrations(spec_obj, {}, limit=1)), None)
-
-
-def _migrations(
-    spec_obj: Any, filters_: dict[str, str], limit: int | None = None
-) -> list[str]:
-    """Return the UUIDs of the instance's migrations, the newest first.
-
-    They are sorted by id, which the cell's database increments; created_at
-    is the clock of some conductor. The request's own context keeps the
-    request ID in the log: target_cell() makes its context the thread's.
-    """
-    with nova_context.target_cell(
-        spec_obj._context, _cell(spec_obj)
-    ) as context:
-        found = objects.MigrationList.get_by_filters(
-            context,
-            {'instance_uuid': spec_obj.instance_uuid, **filters_},
-            sort_keys=['id'],
-            sort_dirs=['desc'],
-            limit=limit,
-        )
-    return [str(migration.uuid) for migration in found]
 
 
 def _lets_unknown_pass() -> bool:

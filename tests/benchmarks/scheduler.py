@@ -14,6 +14,7 @@ from oslo_utils import timeutils
 from oslo_utils import uuidutils
 
 from nova_mdev_compat.scheduler import compat_filter
+from nova_mdev_compat.scheduler import nova_request
 
 CONF = nova_conf.CONF
 CELL = uuidutils.generate_uuid()
@@ -44,7 +45,7 @@ def configure(migration):
     CONF([], project='nova', default_config_files=[])
     CONF.set_override('service_down_time', 86400)  # here nobody reports
     objects.register_all()
-    compat_filter._newest_migration = lambda spec_obj: migration
+    nova_request.newest_migration = lambda spec_obj: migration
 
 
 def our_filter(placement, migration, cached):

@@ -112,7 +112,7 @@ class Scheduler:
         one = self.filters[label]
         self._hosts.enabled_filters = self._common + ([one] if one else [])
         if label == COLD:
-            one._cache.clear()
+            one.advertised.forget()
 
     def _check(self, label, selection):
         if self.filters[label] and not self._cloud.accepts(selection):

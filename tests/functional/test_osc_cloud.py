@@ -4,9 +4,9 @@
 import json
 import threading
 
-import cachetools
 from oslo_utils import uuidutils
 
+from nova_mdev_compat.scheduler import advertised
 from tests.functional import base
 from tests.functional import osc_base
 from tests import hardware
@@ -247,7 +247,9 @@ class PurgeTest(CloudTestCase):
     def test_the_scheduler_does_not_mind(self):
         """It still knows a pattern that was withdrawn, and then deleted."""
         for host_filter in self.our_filters():
-            host_filter._cache = cachetools.TTLCache(64, 600)
+            host_filter.advertised = advertised.Advertised(
+                host_filter.placement, 600
+            )
         self.start_host('src', Board(0))
         self.start_host('target', Board(0))
         server = self.boot_named('vm', 'src')

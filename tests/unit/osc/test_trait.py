@@ -7,7 +7,7 @@ import testtools
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import pattern as pat
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.osc import trait_meaning
+from nova_mdev_compat.osc import trait
 from tests.unit import strategies
 
 
@@ -62,7 +62,7 @@ class DecodeTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_what_a_provider_is(self, name, kind, words, values):
-        found = trait_meaning.decode(traits.PREFIX + name)
+        found = trait.decode(traits.PREFIX + name)
         self.assertEqual(
             (kind, words, values), (found.kind, found.words, found.values)
         )
@@ -93,11 +93,11 @@ class DecodeTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_accept_pattern(self, name, words):
-        found = trait_meaning.decode(traits.ACCEPT + name)
+        found = trait.decode(traits.ACCEPT + name)
         self.assertEqual(('accept pattern', words), (found.kind, found.words))
 
     def test_conditions_for_programs(self):
-        found = trait_meaning.decode(
+        found = trait.decode(
             f'{traits.ACCEPT}10DE_ANY__ANY__DRIVER_GE_535_LE_550_54__ECC_IS_ON'
         )
         self.assertEqual(
@@ -123,9 +123,7 @@ class DecodeTest(testtools.TestCase):
         ' CUSTOM_MDEV_V1',
     )
     def test_not_ours(self, name):
-        error = self.assertRaises(
-            traits.TraitError, trait_meaning.decode, name
-        )
+        error = self.assertRaises(traits.TraitError, trait.decode, name)
         self.assertEqual(
             f'{name!r} is not a trait of ours, which begin with CUSTOM_MDEV_',
             str(error),
@@ -148,9 +146,7 @@ class DecodeTest(testtools.TestCase):
     )
     def test_makes_no_sense(self, name):
         name = traits.PREFIX + name
-        error = self.assertRaises(
-            traits.TraitError, trait_meaning.decode, name
-        )
+        error = self.assertRaises(traits.TraitError, trait.decode, name)
         self.assertIn(f'{name} makes no sense', str(error))
 
     @ddt.data(
@@ -167,9 +163,7 @@ class DecodeTest(testtools.TestCase):
     )
     def test_half_a_fact_or_pattern(self, name):
         name = traits.PREFIX + name
-        error = self.assertRaises(
-            traits.TraitError, trait_meaning.decode, name
-        )
+        error = self.assertRaises(traits.TraitError, trait.decode, name)
         self.assertIn(name, str(error))
 
 
@@ -181,12 +175,12 @@ class RoundTripTest(testtools.TestCase):
         name = traits.encode_pattern(pattern)
         self.assertEqual(
             name,
-            traits.encode_pattern(_pattern(trait_meaning.decode(name).values)),
+            traits.encode_pattern(_pattern(trait.decode(name).values)),
         )
 
     @given(strategies.patterns())
     def test_words_have_every_condition(self, pattern):
-        words = trait_meaning.decode(traits.encode_pattern(pattern)).words
+        words = trait.decode(traits.encode_pattern(pattern)).words
         for one in pattern.conditions:
             shown = identity.display(one.fact, one.value)
             self.assertRegex(
@@ -196,7 +190,7 @@ class RoundTripTest(testtools.TestCase):
     @given(strategies.fact_names, strategies.values)
     def test_facts(self, fact, value):
         name = traits.encode_fact(fact, value)
-        values = trait_meaning.decode(name).values
+        values = trait.decode(name).values
         self.assertEqual(
             name,
             traits.encode_fact(
@@ -207,12 +201,12 @@ class RoundTripTest(testtools.TestCase):
     @given(strategies.parents)
     def test_parents(self, parent):
         name = traits.encode_value(traits.PARENT, parent)
-        values = trait_meaning.decode(name).values
+        values = trait.decode(name).values
         self.assertEqual(parent, identity.canonical(values['parent']))
 
     @given(st.sampled_from([traits.TYPE, traits.INUSE]), strategies.types)
     def test_types(self, prefix, mdev_type):
-        found = trait_meaning.decode(traits.encode_value(prefix, mdev_type))
+        found = trait.decode(traits.encode_value(prefix, mdev_type))
         self.assertEqual(
             (mdev_type, {traits.TYPE: 'type', traits.INUSE: 'in use'}[prefix]),
             (identity.canonical(found.values['type']), found.kind),
@@ -222,7 +216,7 @@ class RoundTripTest(testtools.TestCase):
     def test_meaning_or_error(self, name):
         """Any name says something, or is refused by name."""
         try:
-            found = trait_meaning.decode(name)
+            found = trait.decode(name)
         except traits.TraitError as exc:
             self.assertIn(name, str(exc))
         else:

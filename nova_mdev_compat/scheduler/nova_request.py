@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova knows of a request: whether it is a live migration of mdevs."""
+
+from typing import Any
+
+from nova import context as nova_context
+from nova import objects
+from nova.scheduler.client import report
+
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.scheduler import candidates
+
+
+def send(method: str, url: str, body: Any) -> client.Response:
+    # The filter only reads, with the scheduler's own client.
+    response: client.Response = report.report_client_singleton().get(
+        url, version=client.MICROVERSION
+    )
+    return response
+
+
+def may_be_live_migration(
+    hosts: list[Any], spec_obj: Any, classes: frozenset[str]
+) -> bool:
+    """Return whether this may be a live migration of mdevs, without I/O.
+
+    All candidates of a request ask for the same resource classes, so the
+    first one is enough. A live migration stays in its cell and ignores at
+    least the source (``LiveMigrationTask._find_destination``).
+    """
+    first = next(
+        (
+            host.allocation_candidates[0]
+            for host in hosts
+            if host.allocation_candidates
+        ),
+        None,
+    )
+    if first is None or not candidates.mdev_amounts(first, classes):
+        return False
+    return bool(_cell(spec_obj)) and bool(
+        'ignore_hosts' in spec_obj and spec_obj.ignore_hosts
+    )
+
+
+def _cell(spec_obj: Any) -> Any:
+    if 'requested_destination' not in spec_obj:
+        return None
+    destination = spec_obj.requested_destination
+    if not destination or 'cell' not in destination:
+        return None
+    return destination.cell
+
+
+def live_migrations(spec_obj: Any) -> list[str]:
+    """Return the UUIDs of the instance's accepted live migrations.
+
+    A request does not say what it is for. But the conductor creates a record
+    with this status before it asks for a host, and the record keeps the
+    status until it has one (``LiveMigrationTask``). The newest comes first.
+    """
+    return _migrations(
+        spec_obj, {'migration_type': 'live-migration', 'status': 'accepted'}
+    )
+
+
+def newest_migration(spec_obj: Any) -> str | None:
+    """Return the UUID of the instance's newest migration of any kind."""
+    return next(iter(_migrations(spec_obj, {}, limit=1)), None)
+
+
+def _migrations(
+    spec_obj: Any, filters_: dict[str, str], limit: int | None = None
+) -> list[str]:
+    """Return the UUIDs of the instance's migrations, the newest first.
+
+    They are sorted by id, which the cell's database increments; created_at
+    is the clock of some conductor. The request's own context keeps the
+    request ID in the log: target_cell() makes its context the thread's.
+    """
+    with nova_context.target_cell(
+        spec_obj._context, _cell(spec_obj)
+    ) as context:
+        found = objects.MigrationList.get_by_filters(
+            context,
+            {'instance_uuid': spec_obj.instance_uuid, **filters_},
+            sort_keys=['id'],
+            sort_dirs=['desc'],
+            limit=limit,
+        )
+    return [str(migration.uuid) for migration in found]
