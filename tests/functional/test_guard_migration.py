@@ -73,7 +73,7 @@ class DecisionTest(base.MigrationTestCase):
         self.assert_refused(
             self.migrate(base.TO_SAME_MTTY),
             f'mdev {base.SAME_MTTY.uuid} on mtty_mtty does not accept mtty '
-            'MTTY_1',
+            'mtty-1',
             'kernel 6.13.0 is not version 6.12.0',
         )
         self.publish(self.target, base.OTHER_KERNEL)
