@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has mdevs of which parents."""
+"""The instances that have mdevs, and the parents of these."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses

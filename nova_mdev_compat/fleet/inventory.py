@@ -48,7 +48,7 @@ def map_concurrently(
             for one in progress(pending):
                 yield one.result()
         finally:
-            # After an error nobody wants the other answers.
+            # After an error the other answers are not needed.
             executor.shutdown(cancel_futures=True)
 
 
@@ -101,10 +101,12 @@ def read(
 
 
 def questions(carried: Iterable[str]) -> list[Question]:
-    """Return what to ask; of traits of which there are no two, by the lack.
+    """Return the questions for traits.
+
+    A trait that is the only one of its group is asked for by its absence.
 
     In most clouds all devices have the same module and operating system:
-    whoever has not is a far shorter answer.
+    the providers without it are a far shorter answer.
 
     :param carried: the traits of ours that any provider carries
     """

@@ -106,7 +106,7 @@ def _without_warnings(name: str) -> Iterator[None]:
 def failure(exc: Exception) -> exceptions.Failure | None:
     """Return an error as one line that says what to do.
 
-    :returns: None for an error that is a bug: nobody expects it
+    :returns: None for an unexpected error, which is a bug
     """
     if isinstance(exc, exceptions.Failure):
         return exc

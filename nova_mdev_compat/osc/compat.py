@@ -98,17 +98,17 @@ def _matrix(
     rows: list[list[device_classes.Cell]],
 ) -> Table:
     labels = tuple(f'to {kind.label}' for kind in found)
-    told = [
+    rows_shown = [
         _row(cells[0].origin, str(cells[0].source), map(_sign, cells))
         for cells in rows
     ]
     # Nothing is known of these as sources; the filter refuses them.
-    told += [
+    rows_shown += [
         _row(kind, str(kind), ['?'] * len(found))
         for kind in found
         if not kind.sources
     ]
-    return (*KINDS, *labels), told
+    return (*KINDS, *labels), rows_shown
 
 
 def _row(

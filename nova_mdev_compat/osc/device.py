@@ -33,9 +33,9 @@ COLUMNS = (
 class ListDevice(command.Lister):
     """List the devices that can create mdevs, as Placement knows them.
 
-    "Type" is what a device serves; a type that only running instances still
-    use stands in brackets. "Published" says what a collector has left out,
-    if it has. Capacity costs two requests for each device that is listed;
+    "Type" is the mdev type that a device serves; brackets mark a type that
+    only running instances still use. "Published" names what a collector has
+    not published. Capacity costs two requests for each device that is listed;
     with a choice of columns (-c) without it they are not made. The exit
     status is 0.
 

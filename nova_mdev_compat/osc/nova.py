@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the commands ask of Nova, through openstacksdk.
 
-Its errors pass through: errors.py says what they mean.
+Its errors pass through; client.failure describes them.
 """
 
 from collections.abc import Iterable

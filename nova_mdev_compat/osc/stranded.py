@@ -90,8 +90,8 @@ class ListStranded(command.Lister):
         left_out = len(found) - len(known)
         if left_out:
             self.say(
-                f'{left_out} more have mdevs and are no server that Nova '
-                'knows there: allocations left behind ("nova-manage '
+                f'{left_out} more have mdevs, but Nova knows no such server '
+                'there: allocations left behind ("nova-manage '
                 'placement audit" finds these), or a migration that has just '
                 'begun or ended'
             )

@@ -98,17 +98,17 @@ def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
             'device that can create them, and may go to any host'
         )
     if instance.needs is None:
-        silent = [
+        unknown = [
             parent for parent, _, _ in instance.mdevs if not parent.identities
         ]
-        names = ', '.join(parent.name for parent in silent)
+        names = ', '.join(parent.name for parent in unknown)
         raise exceptions.Failure(
             matching.no_identity(
                 f'the source, {instance.host.name} {names},',
                 traits.other_schemas(
                     {
                         name
-                        for parent in silent
+                        for parent in unknown
                         for name in parent.said.unreadable
                     }
                 ),

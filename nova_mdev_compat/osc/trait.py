@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack mdev trait: what traits mean, and those that nobody carries."""
+"""openstack mdev trait: decode traits, and purge unused ones."""
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Decode(command.Lister):
     It asks no cloud and needs no credentials. With -f json, "Meaning" is an
     object: its keys are "parent", "type", "fact", "value" and "conditions",
     where the trait has them. The exit status is 0, and 2 if one is not a
-    trait of ours or makes no sense.
+    trait of ours or is invalid.
 
     Example: openstack mdev trait decode CUSTOM_MDEV_FACT_DRIVER_550_54_14
     """
@@ -74,7 +74,7 @@ class Purge(command.Lister):
     MIXED) stay. A collector that was about to use a trait makes it again at
     its next pass; where you run it with "once", run it again.
     A scheduler that still knew one asks again. The exit status is 0, and 1
-    if Placement does not delete one that nobody carries.
+    if Placement does not delete an unused one.
 
     Example: openstack mdev trait purge --dry-run
     """
@@ -163,7 +163,7 @@ _SIMPLE = {
 def decode(name: str) -> Meaning:
     """Return what a trait says.
 
-    :raises traits.TraitError: it is not ours, or makes no sense
+    :raises traits.TraitError: it is not ours, or is invalid
     """
     if not traits.is_ours(name):
         raise traits.TraitError(
@@ -179,7 +179,7 @@ def decode(name: str) -> Meaning:
     said = traits.describe([name])
     if said.unreadable:
         raise traits.TraitError(
-            f'{name} makes no sense: it is of another version, or it was '
+            f'{name} is invalid: it is of another version, or it was '
             'made by hand'
         )
     return _value(said)

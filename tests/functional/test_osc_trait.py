@@ -121,7 +121,7 @@ class DecodeTest(osc_base.ShellMixin, testtools.TestCase):
         ),
         (
             'CUSTOM_MDEV_V2',
-            'CUSTOM_MDEV_V2 makes no sense: it is of another '
+            'CUSTOM_MDEV_V2 is invalid: it is of another '
             'version, or it was made by hand',
         ),
         (
