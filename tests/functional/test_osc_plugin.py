@@ -144,7 +144,7 @@ class LoadTest(osc_base.OperatorTestCase):
                 'nova_mdev_compat.cli.table',
                 'nova_mdev_compat.cli.validate',
                 'nova_mdev_compat.cmd.collector',
-                'nova_mdev_compat.collector.service',
+                'nova_mdev_compat.daemons.collector.service',
             ],
         )
         # Nova itself needs the SDK and Jinja2.
