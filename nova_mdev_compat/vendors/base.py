@@ -4,7 +4,8 @@
 A plugin is a class with an entry point in the namespace
 ``nova_mdev_compat.vendors``. It runs in the collector, on the compute host,
 where the vendor's driver is. noop.py is an example to start from, nvidia.py
-a complete one.
+a complete one. A plugin imports from this module alone: ``__all__`` is public,
+and the modules that define these names are not.
 """
 
 import abc
@@ -14,11 +15,25 @@ from typing import ClassVar
 
 from oslo_config import cfg
 
-from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.core import identity
-from nova_mdev_compat.core import pattern
+from nova_mdev_compat.core.exceptions import BadInput
+from nova_mdev_compat.core.exceptions import Failure
+from nova_mdev_compat.core.identity import Facts
+from nova_mdev_compat.core.identity import Identity
+from nova_mdev_compat.core.pattern import Condition
+from nova_mdev_compat.core.pattern import Op
+from nova_mdev_compat.core.pattern import Pattern
 
-Facts = identity.Facts
+__all__ = [
+    'BadInput',
+    'Condition',
+    'Device',
+    'Facts',
+    'Failure',
+    'Identity',
+    'Op',
+    'Pattern',
+    'Vendor',
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +61,12 @@ class Vendor(abc.ABC):
     The collector creates one when it starts. It asks it in every pass, one
     question at a time, each in a thread of its own, and gives up after
     [collector]vendor_timeout. A plugin that cannot answer now may raise
-    nova_mdev_compat.exceptions.Failure: the devices of the question could not
-    be read, and the next pass asks again. Any other exception is reported as
-    a bug in the plugin, with the same effect. No exception makes a device
-    compatible, or affects the devices of another plugin. A plugin that raises
-    when it is created is created in the next pass. exceptions.BadInput and
-    errors of oslo.config end the collector instead: an operator must correct
-    the options.
+    Failure: the devices of the question could not be read, and the next pass
+    asks again. Any other exception is reported as a bug in the plugin, with
+    the same effect. No exception makes a device compatible, or affects the
+    devices of another plugin. A plugin that raises when it is created is
+    created again in the next pass. BadInput and errors of oslo.config end the
+    collector instead: an operator must correct the options.
 
     :param conf: the collector's options. A plugin registers its own, in a
         group of its own.
@@ -64,8 +78,8 @@ class Vendor(abc.ABC):
 
     #: The facts that it provides, each with a line of description. A name
     #: has lower case letters and digits; a fact whose name ends in
-    #: ``version`` compares as a version. The collector's own facts
-    #: (identity.FACTS) are not allowed.
+    #: ``version`` compares as a version. The collector's own facts are not
+    #: allowed: driver, intree, kernel, module, os, subsystem.
     fact_names: ClassVar[Mapping[str, str]]
 
     #: All values, raw, of facts that have few: a rule with another value is
@@ -79,7 +93,7 @@ class Vendor(abc.ABC):
     def facts(
         self,
         devices: Sequence[Device],
-    ) -> Mapping[str, Facts | exceptions.Failure]:
+    ) -> Mapping[str, Facts | Failure]:
         """Return what is known of devices, by name.
 
         A Failure in place of Facts means that this device could not be read
@@ -96,8 +110,8 @@ class Vendor(abc.ABC):
     def accepts(
         self,
         device: Device,
-        target: identity.Identity,
-    ) -> Collection[pattern.Pattern] | None:
+        target: Identity,
+    ) -> Collection[Pattern] | None:
         """Return which source devices a device accepts.
 
         Patterns over a source of the same vendor, which replace the rule

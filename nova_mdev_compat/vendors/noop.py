@@ -15,18 +15,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 from oslo_config import cfg
 
-from nova_mdev_compat.core import identity
-from nova_mdev_compat.core import pattern
 from nova_mdev_compat.vendors import base
 
 # A plugin owns its options: operators set them in the collector's file.
-OPTS = [cfg.StrOpt('firmware', help='Fact that the example gives.')]
+OPTS = [cfg.StrOpt('firmware', help='Fact that the example provides.')]
 
 
 class NoOp(base.Vendor):
     """Provides one fact, and leaves the answer to the rule files."""
 
-    # None, so that it is never asked. Yours has frozenset({'1234'}).
+    # Empty, so it is never asked. Yours has frozenset({'1234'}).
     vendors = frozenset()
 
     # Every fact that facts() may return. A rule may then have
@@ -56,14 +54,14 @@ class NoOp(base.Vendor):
     def accepts(
         self,
         device: base.Device,
-        target: identity.Identity,
-    ) -> Collection[pattern.Pattern] | None:
+        target: base.Identity,
+    ) -> Collection[base.Pattern] | None:
         """Leave the answer to rule files.
 
         A vendor that answers in code returns patterns instead. This is "the
         same board, the same type, firmware 2.0 or later"::
 
-            return [pat.Pattern(target.parent, target.type, (
-                pat.Condition('firmwareversion', pat.Op.GE, '2_0'),))]
+            newer = base.Condition('firmwareversion', base.Op.GE, '2_0')
+            return [base.Pattern(target.parent, target.type, (newer,))]
         """
         return None

@@ -5,8 +5,6 @@ import os
 
 from oslo_config import cfg
 
-from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.core import pattern
 from nova_mdev_compat.vendors import base
 
 OPTS = [
@@ -17,7 +15,7 @@ OPTS = [
     )
 ]
 
-#: The only product that rule files do not speak for.
+#: The only product for which rule files do not count.
 STATEFUL = '1B36_0005'
 
 
@@ -42,7 +40,7 @@ class Acme(base.Vendor):
         # Stands for what a driver would be asked.
         firmware = os.environ.get('ACME_FIRMWARE', '')
         if firmware == 'upgrading':
-            raise exceptions.Failure('the firmware is being upgraded')
+            raise base.Failure('the firmware is being upgraded')
         if firmware:
             values['firmwareversion'] = firmware
         else:
@@ -58,15 +56,13 @@ class Acme(base.Vendor):
         # From the same major version up to its own.
         major = firmware.partition('_')[0]
         return [
-            pattern.Pattern(
+            base.Pattern(
                 target.parent,
                 target.type,
                 (
-                    pattern.Condition('firmwareversion', pattern.Op.GE, major),
-                    pattern.Condition(
-                        'firmwareversion', pattern.Op.LE, firmware
-                    ),
-                    pattern.Condition('mode', pattern.Op.IS, mode),
+                    base.Condition('firmwareversion', base.Op.GE, major),
+                    base.Condition('firmwareversion', base.Op.LE, firmware),
+                    base.Condition('mode', base.Op.IS, mode),
                 ),
             )
         ]
