@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep live migrations of instances with mediated devices on compatible hosts.
+"""Keep live migrations of mediated devices on compatible hosts.
 
-Data flows through the package in this order::
-
-    libvirt, sysfs, nova.conf   collector/nodedev.py sysfs.py nova_types.py
-      -> facts                  identity.py, collector/parents.py, vendors/
-      -> rules                  rules/
-      -> traits                 pattern.py, traits.py, collector/publication.py
-      -> Placement              placement.py, collector/publishers/
-      -> filter                 decision.py, filters.py
-
-Beside it, offline, nova-mdev-rules: recordings/, cli/.
+The folders are the way of a fact of a device to a verdict: host, vendors,
+rules, publication, placement, scheduler. late_check asks once more on the
+destination; daemons runs on compute hosts; fleet and upgrade answer
+operators; core is the vocabulary of all. doc/source/contributor/code.rst has
+the map.
 """
