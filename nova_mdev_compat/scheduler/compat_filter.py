@@ -27,7 +27,8 @@ from nova_mdev_compat.scheduler import nova_request
 
 CONF = nova_conf.CONF
 options.register_opts(CONF)
-LOG = logging.getLogger(__name__)
+#: One name in the log for all that the filter logs.
+LOG = logging.getLogger('nova_mdev_compat.filters')
 
 
 class UnknownCompatibility(Exception):

@@ -110,7 +110,7 @@ class PlainTest(PackagingTestCase):
         _, said = self.run_python(
             '-c',
             'import sys\n'
-            "sys.modules['nova_mdev_compat.annotator.report'] = None\n"
+            "sys.modules['nova_mdev_compat.daemons.loop'] = None\n"
             'from nova_mdev_compat.cmd import start\n'
             'sys.exit(start.annotator())',
             status=1,
@@ -124,14 +124,29 @@ class PackagingTest(PackagingTestCase):
         self.run_python(
             '-c',
             WITHOUT.format(
-                missing=['libvirt', 'nova_mdev_compat.collector'],
+                missing=[
+                    'libvirt',
+                    'nova_mdev_compat.daemons',
+                    'nova_mdev_compat.host',
+                    'nova_mdev_compat.publication',
+                ],
                 module='nova_mdev_compat.filters',
             ),
         )
 
     def test_filter_imports_nothing_of_the_extra(self):
         """Nova has some of it, but we must not rely on that."""
-        for path in (ROOT / 'nova_mdev_compat').glob('*.py'):
+        home = ROOT / 'nova_mdev_compat'
+        paths = [
+            home / 'filters.py',
+            *(
+                path
+                for folder in ('core', 'conf', 'placement', 'scheduler')
+                for path in (home / folder).glob('*.py')
+            ),
+        ]
+        self.assertGreater(len(paths), 20)
+        for path in paths:
             for name in COLLECTOR_ONLY:
                 self.assertNotIn(f'import {name}', path.read_text(), path)
 
@@ -157,7 +172,7 @@ class PackagingTest(PackagingTestCase):
                     'nova',
                     'oslo_log',
                 ],
-                module='nova_mdev_compat.guard.hook',
+                module='nova_mdev_compat.late_check.hook',
             ),
         )
 

@@ -35,7 +35,7 @@ class NoneLeftTest(ReasonsTestCase):
         """Return why the log says that no host is left."""
         self.assert_no_valid_host(self.server)
         (line,) = self.lines('No host accepts')
-        _, _, why = line.partition('subsystem=10de_14d9. ')
+        _, _, why = line.partition('subsystem=10de:14d9. ')
         return why.partition(' For each host:')[0]
 
     def start(self, *others):
