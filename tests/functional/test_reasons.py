@@ -75,7 +75,7 @@ rules:
         self.start(Board(0, driver='535.54.03'), Board(0))
         self.assertEqual(
             'Patterns for this device say: subsystem 10de:14d9 is not equal '
-            'to 10DE_1; driver 550.54.14 is not at most 535.54.03.',
+            'to 10de_1; driver 550.54.14 is not at most 535.54.03.',
             self.refuse(),
         )
 
