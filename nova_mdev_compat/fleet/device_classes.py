@@ -12,6 +12,7 @@ from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import model
 
@@ -70,7 +71,7 @@ def kinds(
     )
     members: dict[PublishedClass, list[equivalence.Member]] = {}
     for host, parent in parents:
-        kind = _kind(host.published, parent, asked)
+        kind = device_class(host.published, parent.said, asked)
         members.setdefault(kind, []).append(
             equivalence.Member(host.name, parent.name)
         )
@@ -111,12 +112,17 @@ def labels() -> Iterator[str]:
             yield ''.join(letters)
 
 
-def _kind(
-    published: bool, parent: model.Parent, asked: frozenset[str]
+def device_class(
+    published: bool, said: traits.Description, asked: frozenset[str]
 ) -> PublishedClass:
-    said = parent.said
+    """Return what a device is in all that some accept pattern asks about.
+
+    :param published: a collector runs on its host, or has
+    :param asked: the facts that are asked about
+    :returns: a class without members and label
+    """
     sources = sorted(
-        {reduced(one, asked) for one in parent.identities}, key=str
+        {reduced(one, asked) for one in said.identities()}, key=str
     )
     note = None
     if not published:

@@ -2,8 +2,8 @@
 """openstack mdev upgrade plan."""
 
 import argparse
-from collections.abc import Callable, Iterable
-import functools
+from collections.abc import Iterable, Iterator
+import contextlib
 import itertools
 from typing import Any
 
@@ -16,8 +16,8 @@ from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
 from nova_mdev_compat.osc import selection
+from nova_mdev_compat.osc import upgrade_report
 from nova_mdev_compat.upgrade import plan
-from nova_mdev_compat.upgrade import report
 from nova_mdev_compat.upgrade import scenario
 
 
@@ -39,8 +39,8 @@ class Plan(command.Lister):
     An instance is stranded while no other host accepts all of its mdevs.
     Before the upgrade of a host, the instances on its devices of the type
     move to hosts that accept them and have free capacity: the moves that are
-    listed fit, one after the other. Step 0 has the instances that are
-    stranded already.
+    listed fit, one after the other. An instance moves at most once before a
+    step. Step 0 has the instances that are stranded already.
 
     The search is quick and not exhaustive. If it finds no order, there may be
     one all the same. It then says which hosts could not be upgraded next and
@@ -115,10 +115,8 @@ class Plan(command.Lister):
         self,
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        types, facts = (
-            mdev_types(parsed_args.type),
-            new_facts(parsed_args.fact),
-        )
+        types = mdev_types(parsed_args.type)
+        facts = new_facts(parsed_args.fact)
         if parsed_args.no_shipped and not parsed_args.rules:
             raise exceptions.BadInput(
                 '--no-shipped leaves no rules: name some with --rules'
@@ -130,22 +128,24 @@ class Plan(command.Lister):
             cloud, types, parsed_args.hosts, facts, rules
         )
         if upgraded.mismatched and not parsed_args.allow_mismatch:
-            raise Mismatch(report.mismatch(upgraded))
+            raise Mismatch(upgrade_report.mismatch(upgraded))
         transitions = list(scenario.transitions(upgraded))
         changing = sum(bool(one.changes) for one in transitions)
         for line in (
-            *report.warnings(upgraded),
+            *upgrade_report.warnings(upgraded),
             f'{changing} of '
             f'{len(transitions)} pairs of kinds of devices change',
         ):
             self.say(line)
         if parsed_args.pairs:
-            return report.PAIRS, list(report.pair_rows(transitions))
+            return upgrade_report.PAIRS, list(
+                upgrade_report.pair_rows(transitions)
+            )
         found = self._find(upgraded)
-        for line in report.summary(upgraded, found):
+        for line in upgrade_report.summary(upgraded, found):
             self.say(line)
         self.exit_status = 1 if found.obstacles else 0
-        return report.COLUMNS, report.rows(
+        return upgrade_report.COLUMNS, upgrade_report.rows(
             upgraded, found, merge=parsed_args.formatter == 'table'
         )
 
@@ -181,9 +181,8 @@ def mdev_types(names: Iterable[str]) -> frozenset[str]:
 
     :raises exceptions.BadInput: there can be no such type
     """
-    return frozenset(
-        _canonical('type', name, identity.literal) for name in names
-    )
+    with _reported('type'):
+        return frozenset(map(identity.literal, names))
 
 
 def new_facts(pairs: Iterable[str]) -> dict[str, str]:
@@ -198,19 +197,18 @@ def new_facts(pairs: Iterable[str]) -> dict[str, str]:
             raise exceptions.BadInput(
                 f'fact {pair!r} is not of the form <name>=<value>'
             )
-        _canonical('fact', name, identity.fact_name)
+        with _reported('fact'):
+            identity.fact_name(name)
         if name in found:
             raise exceptions.BadInput(f'fact {name} is given twice')
-        found[name] = _canonical(
-            f'fact {name}',
-            value,
-            functools.partial(identity.literal, fact=name),
-        )
+        with _reported(f'fact {name}'):
+            found[name] = identity.literal(value, fact=name)
     return found
 
 
-def _canonical(what: str, value: str, read: Callable[[str], str]) -> str:
+@contextlib.contextmanager
+def _reported(what: str) -> Iterator[None]:
     try:
-        return read(value)
+        yield
     except identity.IdentityError as exc:
         raise exceptions.BadInput(f'{what}: {exc}') from exc

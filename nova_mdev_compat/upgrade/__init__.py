@@ -2,6 +2,7 @@
 """From "if these hosts had that driver" to an order of upgrades.
 
 ``scenario.py`` makes the cloud as it would be, and compares; ``plan.py``
-looks for an order and the migrations in it; ``report.py`` has the rows and
-the text. None of them does any I/O.
+looks for an order and the migrations in it. Neither does any I/O. The command
+``osc/upgrade.py`` reads the cloud, and ``osc/upgrade_report.py`` has the rows
+and the text.
 """

@@ -3,42 +3,64 @@
 
 An instance is stranded while no other host accepts all of its mdevs, full or
 not. A host is safe to upgrade next if each instance that has to move can move
-to hosts that accept it and have capacity, and if the upgrade strands nobody.
+to a host that accepts it and has capacity, and if the upgrade strands nobody.
 Of the safe hosts the search takes one after which the most others are safe;
-empty hosts come first, and then hosts like the last one. It never goes back:
-where it finds no order it tries again with other preferences, a few times, and
-an order may exist all the same.
+empty hosts come first, and then hosts like the last one. It never goes back,
+and an instance moves at most once before a step, so there may be an order
+where it finds none.
+
+Hosts with equal device classes, now and after their upgrade, are in one
+*place*. The device classes that the mdevs of an instance are on are its
+*stay*. Both are its *position*. Acceptance depends on positions only, so that
+each is looked at once, however many hosts and instances there are.
 """
 
-import bisect
 import collections
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import dataclasses
+import functools
 import itertools
-import random
 from typing import NamedTuple
 
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import text
+from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet.device_classes import PublishedClass
 from nova_mdev_compat.fleet.instances import Instance
+from nova_mdev_compat.fleet import model
 from nova_mdev_compat.upgrade.scenario import Scenario
-from nova_mdev_compat.upgrade.state import CloudState
-from nova_mdev_compat.upgrade.state import Counts
-from nova_mdev_compat.upgrade.state import Node
-from nova_mdev_compat.upgrade.state import Position
 
-#: How many safe hosts are compared by what is safe after them.
+#: How many safe hosts are compared by how many groups, of as many, have a
+#: safe host after them.
 LOOK_AHEAD = 8
-#: How many searches there are: the first by preference, the others by chance.
-TRIES = 3
 
 #: Why the upgrade of a host fails instances.
 NOT_ACCEPTED = 'no other host accepts {}'
 FULL = 'no host that accepts {} has free capacity'
 STRANDED = 'no other host would then accept {}'
 
-#: Positions to move to, one after the other.
-Way = tuple[Position, ...]
+#: Numbers of device classes, in order.
+Stay = tuple[int, ...]
+#: The mdevs of an instance in the order of its stay: index of the device on
+#: its host, resource class and amount of each.
+Held = tuple[tuple[int, str, int], ...]
+
+
+class Place(NamedTuple):
+    """Where hosts belong that accept the same, now and afterwards.
+
+    :ivar profile: numbers of their device classes
+    :ivar after: the same after their upgrade; None if there is none to come
+    """
+
+    profile: frozenset[int]
+    after: frozenset[int] | None = None
+
+
+Position = tuple[Place, Stay]
+#: How many hosts are in each place.
+Counts = Mapping[Place, int]
 
 
 class Move(NamedTuple):
@@ -54,10 +76,12 @@ class Loss(NamedTuple):
 
     :ivar why: NOT_ACCEPTED, FULL or STRANDED
     :ivar position: where no host takes it
+    :ivar host: where it is before the upgrade
     """
 
     why: str
     position: Position
+    host: str
     instance: str
 
 
@@ -110,370 +134,514 @@ def find(
     :param instances: all those on every host that scenario.concerned() has
     :param free: mdevs that parents have to spare, by resource class, by UUID
     """
-    plans = (
-        _Search(CloudState(scenario, instances, free), seed).run()
-        for seed in range(TRIES)
-    )
-    first = next(plans)
-    return (
-        first
-        if not first.obstacles
-        else next((plan for plan in plans if not plan.obstacles), first)
-    )
-
-
-class _Search:
-    """One search.
-
-    :param seed: of preferences by chance; 0 for none
-    """
-
-    def __init__(self, state: CloudState, seed: int):
-        self._state = state
-        #: Something by chance, and the same whenever it is asked for.
-        self._chance: dict[object, float] = collections.defaultdict(
-            random.Random(seed).random  # noqa: S311
-            if seed
-            else float
-        )
-        #: Instances that are stranded: no order has to prevent it any more.
-        self._excused: set[str] = set()
-        #: By group, how much each host has to move, and its name, in order.
-        self._groups: dict[object, list[tuple[int, str]]] = (
-            collections.defaultdict(list)
-        )
-        self._grouped: dict[Node, tuple[object, tuple[int, str]]] = {}
-
-    def run(self) -> UpgradePlan:
-        """Return the order that the search finds; to be called once."""
-        state = self._state
-        plan = UpgradePlan(list(self._stranded_at_first()))
-        self._excused.update(
-            uuid for step in plan.first for uuid in step.stranded
-        )
-        #: By all that decides but capacity: the group of the best host, and
-        #: whether it was safe.
-        known: dict[object, tuple[object, bool]] = {}
-        last = None
-        self._regroup(state.nodes.values())
-        while self._groups:
-            # The two hosts of each group with the least to move.
-            waiting = {
-                group: [state.nodes[name] for _, name in some[:2]]
-                for group, some in sorted(
-                    self._groups.items(),
-                    key=lambda item: (
-                        item[1][0][0] > 0,
-                        self._chance[item[0]],
-                        item[0] != last,
-                        item[1][0],
-                    ),
-                )
-            }
-            # Acceptance, now and after a step, depends on whether a place
-            # has no host, one, two or more.
-            situation = (
-                tuple(min(count, 3) for count in state.counts()),
-                frozenset(state.occupied()),
-                frozenset(waiting),
+    state = _first_state(scenario, instances, free)
+    plan = UpgradePlan(_stranded(state))
+    excused = {uuid for step in plan.first for uuid in step.stranded}
+    group: object = None
+    while groups := _groups(state, group):
+        group, safe = _choose(state, groups, excused)
+        if not safe and not plan.obstacles:
+            when = (
+                f'after step {len(plan.steps)}' if plan.steps else 'at first'
             )
-            if situation in known:
-                last, safe = known[situation]
-                mark = state.mark()
-                step, losses = self._upgrade(waiting[last][0])
-            if situation not in known or (losses and safe):
-                if situation in known:
-                    state.undo(mark)
-                known[situation] = last, safe = self._choose(waiting)
-                if not safe and not plan.obstacles:
-                    when = (
-                        f'after step {len(plan.steps)}'
-                        if plan.steps
-                        else 'at first'
-                    )
-                    plan.obstacles = [
-                        f'{when}, {line}'
-                        for group in waiting
-                        for line in self._obstacles(waiting[group][0])
-                    ]
-                step, losses = self._upgrade(waiting[last][0])
-            self._excused.update(loss.instance for loss in losses)
+            plan.obstacles = [
+                f'{when}, {line}'
+                for names in groups.values()
+                for line in _obstacles(state, names, excused)
+            ]
+        situation = state.situation()
+        # Hosts like the one that was chosen follow it, while all that the
+        # choice depends on but capacity is as it was.
+        for name in groups[group]:
+            if state.situation() != situation:
+                break
+            if state.group(name) != group:
+                continue
+            trial = state.copy()
+            step, losses = trial.upgrade(name, excused)
+            if losses and safe:
+                break
+            state = trial
+            excused.update(loss.instance for loss in losses)
             if step.stranded:
-                step.because = self._reasons(
-                    map(state.position, step.stranded), state.counts()
+                step.because = state.reasons(
+                    [one.position for one in losses if one.why is STRANDED],
+                    state.counts(),
                 )
             plan.steps.append(step)
-            self._regroup(state.commit())
-        return plan
+    return plan
 
-    def _stranded_at_first(self) -> Iterator[Step]:
-        counts = self._state.counts()
-        for node in self._state.nodes.values():
-            some = [
-                uuid
-                for uuid in sorted(node.instances)
-                if not self._state.is_accepted(
-                    self._state.position(uuid), counts
-                )
-            ]
-            if some:
-                yield Step(
-                    node.name,
-                    self._group(node),
-                    stranded=some,
-                    because=self._reasons(
-                        map(self._state.position, some), counts
-                    ),
-                )
 
-    def _group(self, node: Node) -> object:
+class NumberedClasses:
+    """The device classes of a cloud by number, and which accepts which."""
+
+    def __init__(self, scenario: Scenario):
+        self._scenario = scenario
+        self._numbers: dict[PublishedClass, int] = {}
+        self._classes: list[PublishedClass] = []
+
+    def number(self, host: model.Host, parent: model.Parent) -> int:
+        """Return the number of a device's class."""
+        found = self._scenario.device_class(host, parent.said)
+        if found not in self._numbers:
+            self._numbers[found] = len(self._classes)
+            self._classes.append(found)
+        return self._numbers[found]
+
+    def _offer(self, number: int) -> Offer | None:
+        found = self._classes[number]
+        if found.note is matching.NOT_PUBLISHED:
+            return None
+        return Offer(frozenset(found.accepts), found.serves)
+
+    def _needs(self, stay: Stay) -> acceptance.Needs:
+        """Return what each mdev needs elsewhere; nothing if unknown."""
+        sources = [frozenset(self._classes[one].sources) for one in stay]
+        if not all(sources):
+            return ()
+        # Resource classes of their own keep mdevs of one type apart.
+        return acceptance.needs(
+            (some, str(index), 1) for index, some in enumerate(sources)
+        )
+
+    @functools.cache  # noqa: B019
+    def takers(self, stay: Stay) -> tuple[frozenset[int], ...]:
+        """Return, for each of the mdevs, the device classes that accept it.
+
+        To be called when all classes have their numbers.
+        """
+        offers = [self._offer(one) for one in range(len(self._classes))]
+        return tuple(
+            frozenset(
+                number
+                for number, offer in enumerate(offers)
+                if offer and acceptance.accepts(offer, need)
+            )
+            for need in self._needs(stay)
+        ) or (frozenset(),)
+
+    @functools.cache  # noqa: B019
+    def accept(self, place: Place, stay: Stay) -> bool:
+        """Return whether hosts of a place accept an instance, full or not."""
+        return all(some & place.profile for some in self.takers(stay))
+
+    def against(self, place: Place, stay: Stay) -> str:
+        """Return why hosts of a place do not accept an instance, or ''."""
+        offers = frozenset(map(self._offer, place.profile))
+        if None in offers:
+            return str(matching.NOT_PUBLISHED)
+        needs = self._needs(stay)
+        if not needs:
+            return str(matching.NO_IDENTITY)
+        return str(acceptance.judge(offers, needs))
+
+    def describe(self, stay: Stay) -> str:
+        """Return what the mdevs of an instance are on, in words."""
+        return matching.describe(self._classes[one].sources for one in stay)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostUsage:
+    """A host at some time between upgrades.
+
+    :ivar devices: numbers of its device classes
+    :ivar after: what these are after the upgrade
+    :ivar changing: indexes of the devices that instances must leave first
+    :ivar free: mdevs to spare by index of the device and resource class
+    :ivar instances: their mdevs by UUID
+    """
+
+    place: Place
+    devices: tuple[int, ...]
+    after: tuple[int, ...]
+    changing: frozenset[int]
+    free: Mapping[tuple[int, str], int]
+    instances: Mapping[str, Held] = dataclasses.field(default_factory=dict)
+
+    def stay(self, held: Held) -> Stay:
+        """Return the device classes that an instance is on here."""
+        return tuple(self.devices[index] for index, _, _ in held)
+
+    def ordered(self, held: Iterable[tuple[int, str, int]]) -> Held:
+        """Return mdevs in the order of the device classes they are on."""
+        return tuple(sorted(held, key=lambda one: self.devices[one[0]]))
+
+    def must_leave(self, held: Held) -> bool:
+        """Return whether an instance must leave before the upgrade."""
+        return any(index in self.changing for index, _, _ in held)
+
+    def to_move(self) -> int:
+        """Return how many mdevs must leave before the upgrade."""
+        return sum(
+            amount
+            for held in self.instances.values()
+            if self.must_leave(held)
+            for _, _, amount in held
+        )
+
+    def take(self, held: Held, sign: int = 1) -> 'HostUsage':
+        """Return the host with less to spare; with a sign of -1, more."""
+        free = dict(self.free)
+        for index, name, amount in held:
+            free[index, name] = free.get((index, name), 0) - sign * amount
+        return dataclasses.replace(self, free=free)
+
+    def upgraded(self) -> 'HostUsage':
+        """Return the host after its upgrade."""
+        return dataclasses.replace(
+            self,
+            place=Place(frozenset(self.after)),
+            devices=self.after,
+            changing=frozenset(),
+        )
+
+    def fits(
+        self, wanted: Sequence[tuple[frozenset[int], str, int]]
+    ) -> Iterator[Held]:
+        """Yield on which devices mdevs fit; of devices that are alike, once.
+
+        :param wanted: accepting device classes, resource class and amount
+        """
+        if not wanted:
+            yield ()
+            return
+        (takers, name, amount), *others = wanted
+        tried = set()
+        for index, number in enumerate(self.devices):
+            free = self.free.get((index, name), 0)
+            if number in takers and free >= amount:
+                if (number, free) in tried:
+                    continue
+                tried.add((number, free))
+                mdev = (index, name, amount)
+                for rest in self.take((mdev,)).fits(others):
+                    yield (mdev, *rest)
+
+
+@dataclasses.dataclass
+class CloudState:
+    """Where instances are, and which hosts are upgraded.
+
+    :ivar hosts: those that have devices, by name
+    :ivar places: names of hosts; instances move to the last ones first
+    :ivar positions: where instances are, or have been, in order
+    """
+
+    classes: NumberedClasses
+    hosts: dict[str, HostUsage]
+    places: dict[Place, list[str]]
+    positions: dict[Position, None]
+
+    def copy(self) -> 'CloudState':
+        """Return a state to try an upgrade on."""
+        return CloudState(
+            self.classes,
+            dict(self.hosts),
+            dict(self.places),
+            dict(self.positions),
+        )
+
+    def counts(self) -> dict[Place, int]:
+        """Return how many hosts are in each place."""
+        return {place: len(names) for place, names in self.places.items()}
+
+    def group(self, name: str) -> object:
         """Return what equal hosts have in common."""
-        return node.place, frozenset(map(node.stay, node.instances.values()))
+        host = self.hosts[name]
+        return host.place, frozenset(map(host.stay, host.instances.values()))
 
-    def _regroup(self, nodes: Iterable[Node]) -> None:
-        """Put hosts that have changed where they belong."""
-        for node in nodes:
-            if node in self._grouped:
-                group, entry = self._grouped.pop(node)
-                some = self._groups[group]
-                del some[bisect.bisect_left(some, entry)]
-                if not some:
-                    del self._groups[group]
-            if node.pending:
-                group, entry = self._group(node), (node.to_move(), node.name)
-                self._grouped[node] = group, entry
-                bisect.insort(self._groups[group], entry)
+    def is_accepted(self, position: Position, counts: Counts) -> bool:
+        """Return whether another host accepts an instance, full or not."""
+        here, stay = position
+        return any(
+            number > (place == here) and self.classes.accept(place, stay)
+            for place, number in counts.items()
+        )
 
-    def _choose(
-        self,
-        waiting: Mapping[object, Sequence[Node]],
-    ) -> tuple[object, bool]:
-        """Return the group to upgrade a host of, and whether that is safe."""
-        losses: dict[object, list[Loss]] = {}
-        unsafe: dict[object, int] = {}
-        for group, (node, *_) in waiting.items():
-            losses[group] = self._losses(node)
-            if not losses[group]:
-                unsafe[group] = self._unsafe_after(node, waiting)
-                if not unsafe[group] or len(unsafe) == LOOK_AHEAD:
-                    break
-        if not unsafe:
-            return min(losses, key=lambda group: len(losses[group])), False
-        return min(unsafe, key=lambda group: unsafe[group]), True
+    def stranded(self) -> Iterator[tuple[str, str, Position]]:
+        """Yield the host, UUID and position of each stranded instance."""
+        counts = self.counts()
+        for place, stay in self.positions:
+            if self.is_accepted((place, stay), counts):
+                continue
+            for name in self.places[place]:
+                host = self.hosts[name]
+                for uuid, held in sorted(host.instances.items()):
+                    if host.stay(held) == stay:
+                        yield name, uuid, (place, stay)
 
-    def _losses(self, node: Node) -> list[Loss]:
-        """Return whom the upgrade of a host would fail now."""
-        mark = self._state.mark()
-        _, losses = self._upgrade(node)
-        self._state.undo(mark)
-        return losses
-
-    def _unsafe_after(
-        self, node: Node, waiting: Mapping[object, Sequence[Node]]
-    ) -> int:
-        """Return how many groups have no safe host after an upgrade."""
-        mark = self._state.mark()
-        self._upgrade(node)
-        others = [
-            other
-            for some in waiting.values()
-            for other in [one for one in some if one is not node][:1]
-        ]
-        found = sum(bool(self._losses(other)) for other in others)
-        self._state.undo(mark)
-        return found
-
-    def _upgrade(self, node: Node) -> tuple[Step, list[Loss]]:
+    def upgrade(
+        self, name: str, excused: Collection[str]
+    ) -> tuple[Step, list[Loss]]:
         """Upgrade a host, after all moves that this takes.
 
-        :returns: what was done, and whom it fails
+        The instances with the most mdevs move first. They go even where they
+        are stranded after the upgrade. Those on other hosts do not move: a
+        host that could take one, and stays as it is, keeps it from being
+        stranded.
+
+        :param excused: UUIDs of the instances that are stranded already
+        :returns: what was done, and which other instances it fails
         """
-        state = self._state
-        step = Step(node.name, self._group(node))
-        losses = []
-        before, after = state.counts(), state.counts(node)
-        known: dict[Position, list[tuple[bool, Way]]] = {}
-        for uuid, must_leave in self._at_risk(node, before, after):
-            position = state.position(uuid)
-            if position not in known:
-                known[position] = self._ways(position, before, after)
-            hops, safe = self._move(uuid, known[position], must_leave, node)
-            step.moves += [
-                Move(uuid, source.name, target.name)
-                for source, target in itertools.pairwise(hops)
-            ]
-            if not (hops and safe):
-                why = self._fail(
-                    step,
-                    uuid,
-                    [one for one, _ in known[position]],
-                    bool(hops) or not must_leave,
-                )
-                if uuid not in self._excused:
-                    losses.append(Loss(why, position, uuid))
-        state.upgrade(node)
-        return step, losses
-
-    def _move(
-        self,
-        uuid: str,
-        ways: Iterable[tuple[bool, Way]],
-        must_leave: bool,
-        node: Node,
-    ) -> tuple[list[Node], bool]:
-        """Move an instance the first way on which there is capacity.
-
-        What must leave goes even where it is stranded after the upgrade.
-
-        :returns: the hosts that it is on, none if it has not moved; and
-            whether it is safe on the last one
-        """
-        for safe, way in ways:
-            if safe or must_leave:
-                hops = self._state.move(uuid, way, node)
-                if hops:
-                    return hops, safe
-        return [], False
-
-    def _fail(
-        self, step: Step, uuid: str, ways: Sequence[bool], stays: bool
-    ) -> str:
-        """Note that the upgrade of a host fails an instance; return why.
-
-        :param ways: whether it would be safe where it could go
-        :param stays: it is stranded, but need not be stopped
-        """
-        if not stays:
-            (step.no_room if ways else step.to_stop).append(uuid)
-            self._state.put(uuid, None, refill=False)
-            return FULL if ways else NOT_ACCEPTED
-        if uuid not in self._excused:
-            step.stranded.append(uuid)
-        return FULL if any(ways) else STRANDED
-
-    def _at_risk(
-        self, node: Node, before: Counts, after: Counts
-    ) -> list[tuple[str, bool]]:
-        """Return the instances for which the upgrade of a host is bad.
-
-        :returns: UUIDs, each with whether it must leave; otherwise the
-            upgrade strands it. The instances with the most mdevs come first.
-        """
-        state = self._state
-        found = [
-            (uuid, False)
-            for position in state.occupied()
-            if not state.is_accepted(position, after)
-            and state.is_accepted(position, before)
-            for uuid in state.at(position)
-            if uuid not in node.instances
-        ]
-        new = state.places[node.place].next
+        host = self.hosts[name]
+        step, losses = Step(name, self.group(name)), []
+        counts = self.counts()
         for uuid, held in sorted(
-            node.instances.items(),
+            host.instances.items(),
             key=lambda one: (-max(amount for _, _, amount in one[1]), one[0]),
         ):
-            if node.must_leave(held):
-                found.append((uuid, True))
-            elif not state.is_accepted(
-                (new, node.stay(held)), after
-            ) and state.is_accepted((node.place, node.stay(held)), before):
-                found.append((uuid, False))
-        return found
+            if not host.must_leave(held):
+                continue
+            target, landed = self._landing(name, held)
+            if target:
+                step.moves.append(Move(uuid, name, target))
+            else:
+                position = host.place, host.stay(held)
+                full = self.is_accepted(position, counts)
+                (step.no_room if full else step.to_stop).append(uuid)
+                why = FULL if full else NOT_ACCEPTED
+                losses.append(Loss(why, position, name, uuid))
+            self._put(uuid, name, target, landed)
+        sources = {move.instance: name for move in step.moves}
+        self._transition(name)
+        losses = [loss for loss in losses if loss.instance not in excused]
+        for where, uuid, position in self.stranded():
+            if uuid not in excused:
+                step.stranded.append(uuid)
+                source = sources.get(uuid, where)
+                losses.append(Loss(STRANDED, position, source, uuid))
+        return step, losses
 
-    def _ways(
-        self, start: Position, before: Counts, after: Counts
-    ) -> list[tuple[bool, Way]]:
-        """Return a shortest way to each position, the best first.
+    def _landing(self, source: str, held: Held) -> tuple[str, Held]:
+        """Return where an instance of a host can move before its upgrade.
 
-        :returns: each with whether an instance is safe there after an upgrade
+        :returns: a host, if possible one where it is not stranded after the
+            upgrade, and its mdevs there; an empty name if there is none
         """
-        seen = set()
-        todo: list[Way] = [()]
-        for way in todo:  # which grows meanwhile
-            here = way[-1] if way else start
-            for position in self._state.landings(here[1]):
-                if position not in seen and before[position[0]] > (
-                    position[0] == here[0]
-                ):
-                    seen.add(position)
-                    todo.append((*way, position))
-        found = [
-            (self._state.is_accepted(way[-1], after), way)
-            for way in todo[1:]
-            if after[way[-1][0]]
+        host = self.hosts[source]
+        stay = host.stay(held)
+        after = self.counts()
+        after[host.place] -= 1
+        place = Place(frozenset(host.after))
+        after[place] = after.get(place, 0) + 1
+        wanted = [
+            (takers, name, amount)
+            for takers, (_, name, amount) in zip(
+                self.classes.takers(stay), held, strict=False
+            )
         ]
-        # Hosts that will not be upgraded any more come first, and devices
-        # from which instances can go to many hosts.
-        return sorted(
-            found,
-            key=lambda one: (
-                not one[0],
-                self._chance[one[1]],
-                len(one[1]),
-                self._state.is_pending(one[1][-1][0]),
-                -len(self._state.landings(one[1][-1][1])),
-                one[1],
-            ),
+        wanted.sort(key=lambda one: -one[2])
+        unsafe: tuple[str, Held] = '', ()
+        # Hosts that will not be upgraded any more come first.
+        for place in sorted(
+            (one for one in self.places if self.classes.accept(one, stay)),
+            key=lambda one: one.after is not None,
+        ):
+            for name in reversed(self.places[place]):
+                target = self.hosts[name]
+                for found in target.fits(wanted) if name != source else ():
+                    landed = target.ordered(found)
+                    position = place, target.stay(landed)
+                    if self.is_accepted(position, after):
+                        return name, landed
+                    if not unsafe[0]:
+                        unsafe = name, landed
+        return unsafe
+
+    def _put(
+        self, uuid: str, source: str, target: str = '', held: Held = ()
+    ) -> None:
+        """Move an instance; without a target it is stopped."""
+        left = dict(self.hosts[source].instances)
+        self.hosts[source] = dataclasses.replace(
+            self.hosts[source].take(left.pop(uuid), -1), instances=left
         )
+        if target:
+            host = self.hosts[target]
+            self.hosts[target] = dataclasses.replace(
+                host.take(held), instances={**host.instances, uuid: held}
+            )
+            self.positions[host.place, host.stay(held)] = None
 
-    def _obstacles(self, node: Node) -> Iterator[str]:
-        """Say why a host cannot be upgraded next."""
-        state = self._state
-        counts = state.counts()
-        like_it = len(self._groups[self._group(node)]) - 1
-        names = {
-            uuid: host.name
-            for host in state.nodes.values()
-            for uuid in host.instances
-        }
-        mark = state.mark()
-        found: dict[tuple[str, Position], list[str]] = {}
-        for why, start, uuid in self._upgrade(node)[1]:
-            position = state.position(uuid) if why is STRANDED else start
-            found.setdefault((why, position), []).append(uuid)
-        then = state.counts()
-        state.undo(mark)
-        for (why, position), some in found.items():
-            hosts = text.join(sorted({names[uuid] for uuid in some}))
-            who = (
-                f'{text.count(len(some), "instance")} of {hosts} '
-                f'({state.devices(position[1])})'
-            )
-            because = self._reasons(
-                {position}, then if why is STRANDED else counts
-            )
-            alike = f' (or {like_it} like it)' if like_it else ''
-            yield (
-                f'{node.name}{alike} cannot be next: {why.format(who)}: '
-                f'{because}'
-            )
+    def _transition(self, name: str) -> None:
+        """Let a host be what it becomes, with the instances that stay."""
+        old, new = self.hosts[name], self.hosts[name].upgraded()
+        self.hosts[name] = new
+        self.places[old.place] = [
+            one for one in self.places[old.place] if one != name
+        ]
+        self.places[new.place] = [*self.places.get(new.place, ()), name]
+        for held in new.instances.values():
+            self.positions[new.place, new.stay(held)] = None
 
-    def _reasons(self, positions: Iterable[Position], counts: Counts) -> str:
+    def reasons(self, positions: Iterable[Position], counts: Counts) -> str:
         """Return what all other hosts say to instances at some positions."""
         found = collections.Counter[str]()
-        for place, stay in sorted(set(positions)):
-            for other, number in enumerate(counts):
-                if number - (other == place):
-                    found[
-                        self._state.against(stay, other)
-                        or matching.NO_CAPACITY
-                    ] += number - (other == place)
+        for here, stay in dict.fromkeys(positions):
+            for place, number in counts.items():
+                reason = self.classes.against(place, stay)
+                found[reason or matching.NO_CAPACITY] += number - (
+                    place == here
+                )
         ordered = sorted(
-            found,
-            key=lambda reason: (
-                reason != matching.NO_CAPACITY,
-                -found[reason],
-                reason,
-            ),
+            +found,
+            key=lambda one: (one != matching.NO_CAPACITY, -found[one], one),
         )
         return text.join(
-            [
-                f'{reason} ({text.count(found[reason], "host")})'
-                for reason in ordered
-            ]
+            [f'{one} ({text.count(found[one], "host")})' for one in ordered]
             or ['there is no other host with mdevs'],
             3,
             'reason',
             '; ',
+        )
+
+    def situation(self) -> object:
+        """Return all on which acceptance depends, now and after an upgrade.
+
+        Whether a place has no host, one, two or more is what counts.
+        """
+        counts = [min(number, 3) for number in self.counts().values()]
+        return counts, len(self.positions)
+
+
+def _first_state(
+    scenario: Scenario,
+    instances: Iterable[Instance],
+    free: Mapping[str, Mapping[str, int]],
+) -> CloudState:
+    """Return a cloud before all upgrades.
+
+    An instance for which nothing changes is left out: it need not leave, and
+    could not move to a device that changes.
+    """
+    classes = NumberedClasses(scenario)
+    hosts = {}
+    for host in scenario.cloud.hosts:
+        after = scenario.after.get(host.uuid)
+        devices, new = (
+            tuple(classes.number(host, one) for one in some.parents)
+            for some in (host, after or host)
+        )
+        if devices:
+            hosts[host.name] = HostUsage(
+                Place(frozenset(devices), frozenset(new) if after else None),
+                devices,
+                new,
+                frozenset(
+                    index
+                    for index, parent in enumerate(host.parents)
+                    if scenario.changes(host, parent)
+                ),
+                {
+                    (index, name): some.get(parent.uuid, 0)
+                    for index, parent in enumerate(host.parents)
+                    for name, some in free.items()
+                },
+            )
+    changing = {
+        usage.devices[index]
+        for usage in hosts.values()
+        for index in usage.changing
+    }
+    positions: dict[Position, None] = {}
+    for one in instances:
+        usage = hosts[one.host.name]
+        held = usage.ordered(
+            (one.host.parents.index(parent), name, amount)
+            for parent, name, amount in one.mdevs
+        )
+        stay = usage.stay(held)
+        if usage.must_leave(held) or not changing.isdisjoint(
+            frozenset().union(*classes.takers(stay))
+        ):
+            hosts[one.host.name] = dataclasses.replace(
+                usage, instances={**usage.instances, one.uuid: held}
+            )
+            positions[usage.place, stay] = None
+    places: dict[Place, list[str]] = {}
+    # Hosts that are upgraded last, because they have the most to move, are
+    # filled first.
+    for name in sorted(hosts, key=lambda name: (hosts[name].to_move(), name)):
+        places.setdefault(hosts[name].place, []).append(name)
+    return CloudState(classes, hosts, places, positions)
+
+
+def _stranded(state: CloudState) -> list[Step]:
+    """Return which instances are stranded before all upgrades, by host."""
+    found: dict[str, dict[str, Position]] = {}
+    for name, uuid, position in state.stranded():
+        found.setdefault(name, {})[uuid] = position
+    return [
+        Step(
+            name,
+            state.group(name),
+            stranded=sorted(some),
+            because=state.reasons(some.values(), state.counts()),
+        )
+        for name, some in sorted(found.items())
+    ]
+
+
+def _groups(state: CloudState, last: object) -> dict[object, list[str]]:
+    """Return the hosts to upgrade by group, the group to try first first.
+
+    :param last: the group of the last host that was upgraded
+    """
+    found: dict[object, list[tuple[int, str]]] = {}
+    for name, host in state.hosts.items():
+        if host.place.after is not None:
+            found.setdefault(state.group(name), []).append(
+                (host.to_move(), name)
+            )
+    ordered = sorted(
+        ((group, sorted(some)) for group, some in found.items()),
+        key=lambda one: (one[1][0][0] > 0, one[0] != last, one[1][0]),
+    )
+    return {group: [name for _, name in some] for group, some in ordered}
+
+
+def _choose(
+    state: CloudState,
+    groups: Mapping[object, Sequence[str]],
+    excused: Collection[str],
+) -> tuple[object, bool]:
+    """Return the group to upgrade a host of, and whether that is safe."""
+    losses: dict[object, int] = {}
+    unsafe: dict[object, int] = {}
+    for group, names in groups.items():
+        trial = state.copy()
+        losses[group] = len(trial.upgrade(names[0], excused)[1])
+        if losses[group]:
+            continue
+        # In how many groups no host is safe then.
+        unsafe[group] = sum(
+            bool(trial.copy().upgrade(other, excused)[1])
+            for some in itertools.islice(groups.values(), LOOK_AHEAD)
+            for other in [one for one in some if one != names[0]][:1]
+        )
+        if not unsafe[group] or len(unsafe) == LOOK_AHEAD:
+            break
+    best = unsafe or losses
+    return min(best, key=lambda group: best[group]), bool(unsafe)
+
+
+def _obstacles(
+    state: CloudState, names: Sequence[str], excused: Collection[str]
+) -> Iterator[str]:
+    """Yield why the first of some hosts that are alike cannot be next."""
+    alike = f' (or {len(names) - 1} like it)' if len(names) > 1 else ''
+    then = state.copy()
+    found: dict[tuple[str, Position], list[Loss]] = {}
+    for loss in then.upgrade(names[0], excused)[1]:
+        found.setdefault((loss.why, loss.position), []).append(loss)
+    for (why, position), some in found.items():
+        hosts = text.join(sorted({loss.host for loss in some}))
+        who = (
+            f'{text.count(len(some), "instance")} of {hosts} '
+            f'({state.classes.describe(position[1])})'
+        )
+        counts = (then if why is STRANDED else state).counts()
+        yield (
+            f'{names[0]}{alike} cannot be next: {why.format(who)}: '
+            f'{state.reasons([position], counts)}'
         )

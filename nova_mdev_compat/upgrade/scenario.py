@@ -10,19 +10,18 @@ to leave.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import enum
+import functools
 
 from nova_mdev_compat.core.equivalence import Member
 from nova_mdev_compat.core.equivalence import number_of_pairs
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity as ident
-from nova_mdev_compat.core import matching
-from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.core import versions
-from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import device_classes
+from nova_mdev_compat.fleet.device_classes import PublishedClass
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.publication import host_traits
@@ -74,14 +73,34 @@ class Scenario:
             changed.append(f'{name} {before} to {min(values)[1]}')
         return ', '.join(changed) or 'what they accept'
 
-    def facts_asked_about(self) -> frozenset[str]:
-        """Return the facts on which a verdict can depend, now or then."""
+    @functools.cached_property
+    def _asked(self) -> frozenset[str]:
+        """The facts on which a verdict can depend, now or then."""
         return _asked_about(
             parent
             for hosts in (self.cloud.hosts, self.after.values())
             for host in hosts
             for parent in host.parents
         )
+
+    @functools.cached_property
+    def _classes(self) -> dict[tuple[bool, int], PublishedClass]:
+        return {}
+
+    def device_class(
+        self, host: model.Host, said: traits.Description
+    ) -> PublishedClass:
+        """Return what a device is in all that some pattern asks about.
+
+        :param said: what the device's traits say, now or then
+        """
+        # Devices with equal traits share one Description.
+        key = host.published, id(said)
+        if key not in self._classes:
+            self._classes[key] = device_classes.device_class(
+                host.published, said, self._asked
+            )
+        return self._classes[key]
 
     @property
     def unaffected(self) -> Members:
@@ -102,41 +121,26 @@ class Scenario:
         move to one of them now, and the other devices of the same hosts,
         because one instance may have mdevs of several devices.
         """
-        asked = self.facts_asked_about()
+        devices = [
+            (host, parent, self.device_class(host, parent.said))
+            for host, parent in self.cloud.parents()
+        ]
         changing = {
-            Offer.of(said)
-            for said in {
-                id(parent.said): parent.said
-                for host, parent in self.cloud.parents()
-                if host.published and self.changes(host, parent)
-            }.values()
+            one for host, parent, one in devices if self.changes(host, parent)
         }
-        known: dict[int, bool] = {}
-
-        def may_move(said: traits.Description) -> bool:
-            if id(said) not in known:
-                known[id(said)] = any(
-                    acceptance.accepts(offer, need)
-                    for offer in changing
-                    for identity in said.identities()
-                    for need in acceptance.needs(
-                        [
-                            (
-                                frozenset(
-                                    {device_classes.reduced(identity, asked)}
-                                ),
-                                '',
-                                1,
-                            )
-                        ]
-                    )
-                )
-            return known[id(said)]
-
+        moving = {
+            one
+            for one in {one for *_, one in devices}
+            if any(
+                target.judge(source)
+                for target in changing
+                for source in one.sources
+            )
+        }
         hosts = {
             host.uuid
-            for host, parent in self.cloud.parents()
-            if self.changes(host, parent) or may_move(parent.said)
+            for host, parent, one in devices
+            if self.changes(host, parent) or one in moving
         }
         return [
             (host, parent)
@@ -164,13 +168,20 @@ def build(
         something that no trait can carry
     """
     scope = _scope(cloud, types, names)
-    projection = _Projection(changed, rules)
+    # Devices with equal traits share one Description.
+    alike: dict[int, tuple[model.Host, model.Parent]] = {}
+    for host, parent in scope:
+        alike.setdefault(id(parent.said), (host, parent))
+    new = {
+        key: _upgraded(host, parent, changed, rules)
+        for key, (host, parent) in alike.items()
+    }
     hosts = {host.uuid: host for host, _ in scope}
     after = {
         uuid: dataclasses.replace(
             host,
             parents=tuple(
-                projection.after(host, parent)
+                dataclasses.replace(parent, said=new[id(parent.said)])
                 if has_type(parent, types)
                 else parent
                 for parent in host.parents
@@ -190,6 +201,13 @@ def build(
                 'rule asks for it; what they have: '
                 f'{", ".join(sorted(known)) or "none"}'
             )
+    mismatched = {
+        key
+        for key, (host, parent) in alike.items()
+        if parent.identities
+        and parent.said.accepts.keys()
+        != _accepts(host, parent.name, parent.said, rules).keys()
+    }
     return Scenario(
         cloud,
         types,
@@ -199,17 +217,15 @@ def build(
             if host.parents != hosts[uuid].parents
         },
         tuple(
-            dict.fromkeys(
-                host.name
-                for uuid, host in hosts.items()
-                if host.parents == after[uuid].parents
-            )
+            host.name
+            for uuid, host in hosts.items()
+            if host.parents == after[uuid].parents
         ),
         tuple(
             dict.fromkeys(
                 host.name
                 for host, parent in scope
-                if not projection.matches(host, parent)
+                if id(parent.said) in mismatched
             )
         ),
         [(host, parent) for host, parent in scope if not parent.identities],
@@ -263,83 +279,52 @@ def _value(said: traits.Description, name: str) -> str:
     )
 
 
-class _Projection:
-    """What rules give for devices as they are and as they will be.
+def _upgraded(
+    host: model.Host,
+    parent: model.Parent,
+    changed: Mapping[str, str],
+    rules: RuleSet,
+) -> traits.Description:
+    """Return what a device will be; the same object if nothing changes."""
+    said = parent.said
+    kept = frozenset(
+        (name, value)
+        for name, value in said.facts
+        if name not in changed or _equal(name, value, changed[name])
+    )
+    missing = changed.keys() - dict(kept).keys()
+    new = dataclasses.replace(
+        said,
+        in_use=frozenset(),
+        facts=kept | {(name, changed[name]) for name in missing},
+    )
+    new = dataclasses.replace(
+        new, accepts=_accepts(host, parent.name, new, rules)
+    )
+    same = (new.facts, new.accepts) == (said.facts, said.accepts)
+    return said if same else new
 
-    Devices with equal traits share one Description, which is looked at once.
-    """
 
-    def __init__(self, changed: Mapping[str, str], rules: RuleSet):
-        self._changed = changed
-        self._rules = rules
-        self._after: dict[int, traits.Description] = {}
-        self._matches: dict[int, bool] = {}
-
-    def after(self, host: model.Host, parent: model.Parent) -> model.Parent:
-        """Return what a device will be; the same if nothing changes."""
-        said = parent.said
-        if id(said) not in self._after:
-            kept = frozenset(
-                pair
-                for pair in said.facts
-                if pair[0] not in self._changed
-                or _equal(*pair, self._changed[pair[0]])
-            )
-            missing = self._changed.keys() - dict(kept).keys()
-            new = dataclasses.replace(
-                said,
-                in_use=frozenset(),
-                facts=kept | {(name, self._changed[name]) for name in missing},
-            )
-            new = dataclasses.replace(
-                new, accepts=self._accepts(host, parent.name, new)
-            )
-            self._after[id(said)] = (
-                said
-                if (new.facts, new.accepts) == (said.facts, said.accepts)
-                else new
-            )
-        return dataclasses.replace(parent, said=self._after[id(said)])
-
-    def matches(self, host: model.Host, parent: model.Parent) -> bool:
-        """Return whether the rules give what a device accepts now.
-
-        They count as if they did where its identity is not complete.
-        """
-        said = parent.said
-        if id(said) not in self._matches:
-            self._matches[id(said)] = not parent.identities or (
-                said.accepts.keys()
-                == self._accepts(host, parent.name, said).keys()
-            )
-        return self._matches[id(said)]
-
-    def _accepts(
-        self,
-        host: model.Host,
-        name: str,
-        said: traits.Description,
-    ) -> dict[str, Pattern]:
-        found: dict[str, Pattern] = {}
-        for mdev_type in sorted(said.types if said.identities() else ()):
-            try:
-                found.update(
-                    host_traits.describe(
-                        parents.MdevParent(
-                            name,
-                            min(said.parents),
-                            (mdev_type,),
-                            mdev_type,
-                            parents.VFIO_PCI,
-                            frozenset(),
-                            dict(said.facts),
-                        ),
-                        self._rules,
-                    ).accepts
-                )
-            except exceptions.BadInput as exc:
-                raise exceptions.BadInput(f'host {host.name}: {exc}') from exc
-        return found
+def _accepts(
+    host: model.Host, name: str, said: traits.Description, rules: RuleSet
+) -> dict[str, Pattern]:
+    """Return the patterns that rules give for a device, by trait name."""
+    found: dict[str, Pattern] = {}
+    for mdev_type in sorted(said.types if said.identities() else ()):
+        parent = parents.MdevParent(
+            name,
+            min(said.parents),
+            (mdev_type,),
+            mdev_type,
+            parents.VFIO_PCI,
+            frozenset(),
+            dict(said.facts),
+        )
+        try:
+            found |= host_traits.describe(parent, rules).accepts
+        except exceptions.BadInput as exc:
+            raise exceptions.BadInput(f'host {host.name}: {exc}') from exc
+    return found
 
 
 def _equal(name: str, old: str, new: str) -> bool:
@@ -371,9 +356,9 @@ class Transition:
     :ivar then: the verdicts by what has been upgraded
     """
 
-    origin: device_classes.PublishedClass
+    origin: PublishedClass
     source: ident.Identity
-    destination: device_classes.PublishedClass
+    destination: PublishedClass
     number: int
     before: verdict.Verdict
     then: Mapping[Upgraded, verdict.Verdict]
@@ -394,102 +379,51 @@ def transitions(scenario: Scenario) -> Iterator[Transition]:
     Devices are of one kind if they are equal, now and afterwards, in all
     that some accept pattern asks about.
     """
-    found = _kinds(scenario)
-    for old_origin, new_origin in found:
-        for old, new in found:
-            number = number_of_pairs(old_origin, old)
-            for source in old_origin.sources if number else ():
+    kinds = _kinds(scenario)
+    for origin, new_origin in kinds:
+        for old, new in kinds:
+            number = number_of_pairs(origin, old)
+            for source in origin.sources if number else ():
+                after = [
+                    one
+                    for one in (new_origin.sources if new_origin else ())
+                    if one.type == source.type
+                ]
                 then = {}
-                after = (
-                    next(
-                        (
-                            one
-                            for one in new_origin.sources
-                            if one.type == source.type
-                        ),
-                        None,
-                    )
-                    if new_origin
-                    else None
-                )
                 if new:
                     then[Upgraded.TARGET] = new.judge(source)
                 if after:
-                    then[Upgraded.SOURCE] = old.judge(after)
+                    then[Upgraded.SOURCE] = old.judge(after[0])
                 if new and after:
-                    then[Upgraded.BOTH] = new.judge(after)
+                    then[Upgraded.BOTH] = new.judge(after[0])
                 yield Transition(
-                    old_origin, source, old, number, old.judge(source), then
+                    origin, source, old, number, old.judge(source), then
                 )
 
 
 def _kinds(
     scenario: Scenario,
-) -> list[
-    tuple[device_classes.PublishedClass, device_classes.PublishedClass | None]
-]:
+) -> list[tuple[PublishedClass, PublishedClass | None]]:
     """Return the kinds of devices, each as it is and as it will be."""
     after = {
         parent.uuid: parent.said
         for host in scenario.after.values()
         for parent in host.parents
     }
-    asked = scenario.facts_asked_about()
-    known: dict[
-        tuple[bool, int, int],
-        tuple[
-            device_classes.PublishedClass, device_classes.PublishedClass | None
-        ],
-    ] = {}
     members: dict[
-        tuple[
-            device_classes.PublishedClass, device_classes.PublishedClass | None
-        ],
-        list[Member],
+        tuple[PublishedClass, PublishedClass | None], list[Member]
     ] = {}
     for host, parent in scenario.cloud.parents():
-        new = after[parent.uuid] if scenario.changes(host, parent) else None
-        key = host.published, id(parent.said), id(new)
-        if key not in known:
-            known[key] = (
-                device_class(host.published, parent.said, asked),
-                None
-                if new is None
-                else device_class(host.published, new, asked),
-            )
-        members.setdefault(known[key], []).append(
-            Member(host.name, parent.name)
-        )
+        new = None
+        if scenario.changes(host, parent):
+            new = scenario.device_class(host, after[parent.uuid])
+        members.setdefault(
+            (scenario.device_class(host, parent.said), new), []
+        ).append(Member(host.name, parent.name))
     return sorted(
         (
             (dataclasses.replace(old, members=tuple(sorted(some))), new)
             for (old, new), some in members.items()
         ),
         key=lambda pair: pair[0].members,
-    )
-
-
-def device_class(
-    published: bool, said: traits.Description, asked: frozenset[str]
-) -> device_classes.PublishedClass:
-    """Return what a device is in all that some accept pattern asks about.
-
-    :param published: a collector runs on its host, or has
-    :param asked: the facts
-    """
-    return device_classes.PublishedClass(
-        (),
-        tuple(
-            sorted(
-                {
-                    device_classes.reduced(one, asked)
-                    for one in said.identities()
-                },
-                key=str,
-            )
-        ),
-        '',
-        tuple(said.accepts[name] for name in sorted(said.accepts)),
-        said.types,
-        None if published else matching.NOT_PUBLISHED,
     )

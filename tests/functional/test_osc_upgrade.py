@@ -329,7 +329,7 @@ class PlanTest(UpgradeTestCase):
             self.assertIn(one, shown)
         found = yaml.safe_load(self.plan(f'{TO_560} -f yaml').stdout)
         self.assertEqual(
-            [{'server': one, 'from': 'gpu-00', 'to': 'gpu-01'}],
+            [{'server': one, 'from': 'gpu-00', 'to': 'gpu-21'}],
             found[-1]['Go To'],
         )
 
@@ -342,7 +342,7 @@ class PlanTest(UpgradeTestCase):
         self.boot(1, one)
         rows = self.rows(f'{TO_560} gpu-1')
         self.assertEqual(
-            [('gpu-1', ['gpu-2'])],
+            [('gpu-1', ['gpu-3'])],
             [
                 (row['Host'], [move['to'] for move in row['Go To']])
                 for row in rows

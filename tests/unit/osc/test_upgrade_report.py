@@ -4,8 +4,8 @@ import ddt
 import testtools
 
 from nova_mdev_compat.fleet import model
+from nova_mdev_compat.osc import upgrade_report
 from nova_mdev_compat.upgrade import plan
-from nova_mdev_compat.upgrade import report
 from nova_mdev_compat.upgrade import scenario
 from tests.unit.fleet import clouds
 from tests.unit.upgrade import problems
@@ -33,9 +33,9 @@ def shown(steps, first=(), merge=True):
             name: cell.human_readable()
             if hasattr(cell, 'human_readable')
             else cell
-            for name, cell in zip(report.COLUMNS, row, strict=True)
+            for name, cell in zip(upgrade_report.COLUMNS, row, strict=True)
         }
-        for row in report.rows(
+        for row in upgrade_report.rows(
             built, plan.UpgradePlan(list(first), steps), merge
         )
     ]
@@ -79,7 +79,7 @@ class RowTest(testtools.TestCase):
                 {'server': 'i', 'from': 'h', 'to': 'b'},
                 {'server': 'i', 'from': 'b', 'to': 'a'},
             ],
-            report.MoveTargets(moves).machine_readable()[:2],
+            upgrade_report.MoveTargets(moves).machine_readable()[:2],
         )
 
     def test_few_rows_are_not_merged(self):
@@ -132,7 +132,7 @@ class SummaryTest(testtools.TestCase):
         problem = problems.Problem.of(
             hosts, [found for one in on for found in problems.on(one, 1)], by
         )
-        return list(report.summary(problem.scenario, problem.plan()))
+        return list(upgrade_report.summary(problem.scenario, problem.plan()))
 
     def test_nothing_to_upgrade(self):
         one = host('a', driver='560')

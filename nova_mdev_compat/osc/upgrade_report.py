@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from nova_mdev_compat.cli import common
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import text
 from nova_mdev_compat.upgrade.plan import Step
 from nova_mdev_compat.upgrade.plan import UpgradePlan
@@ -66,47 +67,25 @@ def rows(
     :param merge: make one row of equal ones that follow each other, if there
         are many
     """
-    changes = {
-        host.name: scenario.change(host)
-        for host in scenario.cloud.hosts
-        if host.uuid in scenario.after
-    }
-    steps = [
-        (
-            number,
-            changes[step.host] if number else '',
-            step,
-            '; '.join(
-                filter(
-                    None,
-                    [
-                        step.because,
-                        OTHER_RULES
-                        if number and step.host in scenario.mismatched
-                        else '',
-                    ],
-                )
-            ),
-        )
-        for number, step in [
-            *((0, step) for step in plan.first),
-            *enumerate(plan.steps, 1),
-        ]
-    ]
+    hosts = {host.name: host for host in scenario.cloud.hosts}
+    steps = [*((0, step) for step in plan.first), *enumerate(plan.steps, 1)]
+    rows = []
+    for number, step in steps:
+        because = [step.because] if step.because else []
+        if number and step.host in scenario.mismatched:
+            because.append(OTHER_RULES)
+        change = scenario.change(hosts[step.host]) if number else ''
+        rows.append((number, change, step, '; '.join(because)))
+    if not merge or len(rows) <= MANY:
+        return [_row([row]) for row in rows]
+    return [_row(list(equal)) for _, equal in itertools.groupby(rows, _alike)]
 
-    def key(row: tuple[int, str, Step, str]) -> object:
-        number, change, step, because = row
-        return (
-            step.group if merge and len(steps) > MANY else number,
-            step.host if not merge or len(steps) <= MANY else number > 0,
-            change,
-            because,
-            *map(
-                bool, (step.moves, step.no_room, step.to_stop, step.stranded)
-            ),
-        )
 
-    return [_row(list(equal)) for _, equal in itertools.groupby(steps, key)]
+def _alike(row: tuple[int, str, Step, str]) -> object:
+    """Return what rows have in common that are merged."""
+    number, change, step, because = row
+    lists = step.moves, step.no_room, step.to_stop, step.stranded
+    return number > 0, step.group, change, because, *map(bool, lists)
 
 
 def _row(equal: Sequence[tuple[int, str, Step, str]]) -> tuple[Any, ...]:
@@ -169,23 +148,19 @@ def warnings(scenario: Scenario) -> Iterator[str]:
             f'nowhere: on {_hosts(scenario.unknown)}'
         )
     if scenario.unaffected:
-        types = sorted(
-            {
-                name
-                for _, parent in scenario.unaffected
-                for name in parent.said.types
-            }
-        )
+        types = {
+            identity.display_type(name)
+            for _, parent in scenario.unaffected
+            for name in parent.said.types
+        }
         yield (
-            f'devices of type {text.join(types)} count as staying as they '
-            f'are: on {_hosts(scenario.unaffected)}; add --type if they '
+            f'devices of type {text.join(sorted(types))} count as staying as '
+            f'they are: on {_hosts(scenario.unaffected)}; add --type if they '
             'change, too'
         )
     if scenario.up_to_date:
-        yield (
-            'nothing to upgrade: on '
-            f'{text.join(scenario.up_to_date, noun="host")}'
-        )
+        hosts = text.join(scenario.up_to_date, noun='host')
+        yield f'nothing to upgrade: on {hosts}'
 
 
 def _hosts(members: Members) -> str:
@@ -204,13 +179,12 @@ def summary(scenario: Scenario, plan: UpgradePlan) -> Iterator[str]:
         if scenario.mismatched
         else ''
     )
-    if plan.obstacles:
-        yield (
-            f'{prefix}found no order of {number} that strands nobody and '
-            'has capacity for all moves; there may be one'
-        )
-    else:
-        yield f'{prefix}an order of {number} strands nobody'
+    yield prefix + (
+        f'found no order of {number} that strands nobody and has capacity '
+        'for all moves; there may be one'
+        if plan.obstacles
+        else f'an order of {number} strands nobody'
+    )
     yield from plan.obstacles[:REASONS]
     more = len(plan.obstacles) - REASONS
     if more > 0:
