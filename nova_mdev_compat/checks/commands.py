@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import functools
+import importlib.metadata
 import itertools
 import logging
 import sys
@@ -18,7 +19,6 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_mdev_compat.checks import filter_enabled
 from nova_mdev_compat.checks import placement_api
-from nova_mdev_compat.common import version
 from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import loading
 from nova_mdev_compat.conf import mdev_compat as options
@@ -27,7 +27,6 @@ from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
-from nova_mdev_compat.placement import session
 
 NAME = 'nova-mdev-compat-status'
 
@@ -85,7 +84,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
     @functools.cached_property
     def _placement(self) -> client.Placement:
-        return session.placement(self._conf)
+        return client.from_options(self._conf)
 
     @functools.cached_property
     def _cloud(self) -> model.Cloud:
@@ -169,7 +168,7 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
         argv,
         project='nova',
         prog=NAME,
-        version=version.string(),
+        version=importlib.metadata.version('nova-mdev-compat'),
         description=DESCRIPTION,
         epilog=EPILOG,
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of nova-mdev-rules: one module each.
+"""The commands of nova-mdev-rules.
 
-app.py is what they have in common. common.py is what they share with
+app.py has the application and its common arguments. common.py is shared with
 "openstack mdev": columns of devices, errors, the progress bar and rules.
 """

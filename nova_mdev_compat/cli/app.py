@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-mdev-rules as a whole, and what its commands have in common."""
+"""The application nova-mdev-rules, and the arguments of its commands."""
 
 import argparse
 from collections.abc import Iterable, Sequence
+import importlib.metadata
 import pathlib
 from typing import Any, TextIO
 
@@ -13,7 +14,6 @@ from cliff import lister
 
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.common import files
-from nova_mdev_compat.common import version
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.fleet import recorded
 from nova_mdev_compat.publication import host_traits
@@ -34,7 +34,7 @@ class RulesApp(app.App):
     def __init__(self) -> None:
         super().__init__(
             description=DESCRIPTION,
-            version=version.string(),
+            version=importlib.metadata.version('nova-mdev-compat'),
             command_manager=commandmanager.CommandManager(
                 'nova_mdev_compat.rules.commands'
             ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands of nova-mdev-rules and of "openstack mdev" share."""
+"""Shared by the commands of nova-mdev-rules and of "openstack mdev"."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class Reporting(command.Command):
         return exc if isinstance(exc, exceptions.Failure) else None
 
     def complain(self, failure: exceptions.Failure) -> None:
-        """Print why the command ends, while that is handled."""
+        """Print why the command ends; called while the error is handled."""
         self.say(f'{self.app.NAME}: {failure}')
 
     def say(self, line: str) -> None:
@@ -64,9 +64,9 @@ class Reporting(command.Command):
 def progress(items: Sequence[Any]) -> Iterable[Any]:
     """Yield items, and show a progress bar on a terminal.
 
-    It is shown after a second, and only if both streams are a terminal.
-    tqdm is optional: only the extras bring it, and openstackclient loads the
-    commands wherever this package is.
+    It appears after a second, and only if both streams are a terminal. tqdm
+    is optional: only the extras require it, and openstackclient loads the
+    commands wherever this package is installed.
     """
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         return items

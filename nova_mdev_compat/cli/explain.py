@@ -78,7 +78,18 @@ class Explain(app.ListCommand):
                 'that serves mdevs, the target has none, or both are '
                 'the same host'
             )
-        return COLUMNS, [row for pair in pairs for row in _rows(pair)]
+        return COLUMNS, [
+            (
+                common.source(pair.origin, pair.source),
+                common.DevicesColumn(pair.destination),
+                answer.kind.value,
+                said.rule,
+                ', '.join(map(str, said.reasons)) or said.source,
+            )
+            for pair in pairs
+            for answer in pair.answers
+            for said in answer.said
+        ]
 
 
 def _find(
@@ -118,17 +129,3 @@ def _host(
     if name not in known and path.is_file():
         return app.read_host(path)
     return known.get(name)
-
-
-def _rows(pair: recorded.RecordedPair) -> list[tuple[Any, ...]]:
-    (answer,) = pair.answers
-    return [
-        (
-            common.source(pair.origin, pair.source),
-            common.DevicesColumn(pair.destination),
-            answer.kind.value,
-            said.rule,
-            ', '.join(map(str, said.reasons)) or said.source,
-        )
-        for said in answer.said
-    ]

@@ -63,7 +63,21 @@ class Validate(app.ListCommand):
         parsed_args: argparse.Namespace,
     ) -> tuple[tuple[str, ...], list[Finding]]:
         files = [loader.read_file(path) for path in _paths(parsed_args.files)]
-        findings = sorted([*_errors(files), *_warnings(files)], key=_order)
+        errors = [
+            _finding(
+                error.place or model.Position(file.file),
+                ERROR,
+                error.rule,
+                error.text,
+            )
+            for file in files
+            for error in file.errors
+        ]
+        findings = sorted(
+            [*errors, *_warnings(files)],
+            # By place, then level.
+            key=lambda one: (one[0], one[1] or 0, one[2] or 0, one[3]),
+        )
         levels = [level for *_, level, _, _ in findings]
         self.say(
             f'{text.count(len(files), "file")}: '
@@ -101,17 +115,6 @@ def _paths(names: Sequence[str]) -> Iterator[pathlib.Path]:
                 f'{path}: there is no rule file (*.yaml) in this directory'
             )
         yield from files
-
-
-def _errors(files: Sequence[model.RuleFile]) -> Iterator[Finding]:
-    for file in files:
-        for error in file.errors:
-            yield _finding(
-                error.place or model.Position(file.file),
-                ERROR,
-                error.rule,
-                error.text,
-            )
 
 
 def _warnings(files: Sequence[model.RuleFile]) -> Iterator[Finding]:
@@ -155,8 +158,3 @@ def _finding(
     place: model.Position, level: str, rule: str | None, what: str
 ) -> Finding:
     return place.file, place.line, place.column, level, rule, what
-
-
-def _order(finding: Finding) -> tuple[str, int, int, str]:
-    file, line, column, level, *_ = finding
-    return file, line or 0, column or 0, level

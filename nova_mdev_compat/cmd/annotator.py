@@ -7,9 +7,9 @@ from oslo_log import log as logging
 from nova_mdev_compat.conf import annotator as annotator_options
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.annotator import annotator
-from nova_mdev_compat.daemons.annotator import updates
+from nova_mdev_compat.daemons import annotator
 from nova_mdev_compat.daemons import command
+from nova_mdev_compat.daemons import updates
 
 LOG = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ answer or refuses something about a domain, and 2 if options have to be
 corrected."""
 
 
-def _dry_run(conf: cfg.ConfigOpts) -> int:
+def dry_run(conf: cfg.ConfigOpts) -> int:
     summary = annotator.Annotator(conf.collector).annotate(write=False)
     print(
         updates.as_json(summary.updates)
@@ -37,7 +37,7 @@ def _dry_run(conf: cfg.ConfigOpts) -> int:
     return 0
 
 
-def _once(conf: cfg.ConfigOpts) -> int:
+def once(conf: cfg.ConfigOpts) -> int:
     summary = annotator.Annotator(conf.collector).annotate()
     for text in summary.unknown():
         LOG.warning('%s', text)
@@ -51,12 +51,12 @@ def _once(conf: cfg.ConfigOpts) -> int:
     return 0
 
 
-def _service(conf: cfg.ConfigOpts) -> int:
+def run_service(conf: cfg.ConfigOpts) -> int:
     annotator.run(conf)
     return 0
 
 
-def _remove(conf: cfg.ConfigOpts) -> int:
+def remove(conf: cfg.ConfigOpts) -> int:
     summary = annotator.Annotator(conf.collector).remove()
     LOG.info('Annotations removed: %d', summary.written)
     summary.check()
@@ -77,22 +77,22 @@ COMMAND = command.ServiceCommand(
         command.SubCommand(
             'run',
             'run the service: annotate domains, and keep it right',
-            _service,
+            run_service,
         ),
         command.SubCommand(
-            'once', 'annotate the running domains once and exit', _once
+            'once', 'annotate the running domains once and exit', once
         ),
         command.SubCommand(
             'dry-run',
             'print what would be written, domain by domain; change nothing',
-            _dry_run,
+            dry_run,
             formats=True,
         ),
         command.SubCommand(
             'remove',
             'remove the annotations from all domains, running or '
             'defined; stop the service first',
-            _remove,
+            remove,
         ),
     ),
 )

@@ -10,11 +10,11 @@ from oslo_log import log as logging
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.conf import placement as placement_options
-from nova_mdev_compat.daemons.collector import host_reader
-from nova_mdev_compat.daemons.collector import report
-from nova_mdev_compat.daemons.collector import service
-from nova_mdev_compat.daemons.collector import state
 from nova_mdev_compat.daemons import command
+from nova_mdev_compat.daemons import host_reader
+from nova_mdev_compat.daemons import report
+from nova_mdev_compat.daemons import service
+from nova_mdev_compat.daemons import state
 from nova_mdev_compat.publication import publishers
 from nova_mdev_compat.publication import snapshot
 
@@ -36,7 +36,7 @@ device have to be corrected. What was published before then stays as far as it
 may still be true."""
 
 
-def _dry_run(conf: cfg.ConfigOpts) -> int:
+def dry_run(conf: cfg.ConfigOpts) -> int:
     found = host_reader.HostReader(conf).read()
     print(
         snapshot.dump(found)
@@ -47,24 +47,24 @@ def _dry_run(conf: cfg.ConfigOpts) -> int:
     return 0
 
 
-def _once(conf: cfg.ConfigOpts) -> int:
+def once(conf: cfg.ConfigOpts) -> int:
     service.publish_once(conf)
     return 0
 
 
-def _service(conf: cfg.ConfigOpts) -> int:
+def run_service(conf: cfg.ConfigOpts) -> int:
     service.run(conf)
     return 0
 
 
-def _withdraw(conf: cfg.ConfigOpts) -> int:
+def withdraw(conf: cfg.ConfigOpts) -> int:
     publisher = publishers.load(conf)
     name = host_reader.name(conf)
     LOG.info('%s: withdrawn: %s', name, publisher.withdraw(name))
     return 0
 
 
-def _status(conf: cfg.ConfigOpts) -> int:
+def status(conf: cfg.ConfigOpts) -> int:
     found = state.read(pathlib.Path(conf.collector.state_file))
     trouble = found.trouble(time.time())
     print(
@@ -82,27 +82,27 @@ COMMAND = command.ServiceCommand(
     (collector_options, nova_options, placement_options),
     (
         command.SubCommand(
-            'run', 'run the service: publish, and keep it right', _service
+            'run', 'run the service: publish, and keep it right', run_service
         ),
-        command.SubCommand('once', 'publish once and exit', _once),
+        command.SubCommand('once', 'publish once and exit', once),
         command.SubCommand(
             'dry-run',
             'print what would be published and why; neither ask '
             'nor change Placement',
-            _dry_run,
+            dry_run,
             formats=True,
         ),
         command.SubCommand(
             'status',
             'print how the service fares; the exit status is 0 if '
             'all is well, 1 if not, 2 if nothing is known',
-            _status,
+            status,
             formats=True,
         ),
         command.SubCommand(
             'withdraw',
             "remove this host's traits from Placement; stop the service first",
-            _withdraw,
+            withdraw,
         ),
     ),
     after=('nova', 'nova-compute'),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of ours: written whole while others read them, and read back."""
+"""This package's own files: atomic writes, and checked reads."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ from typing import Any
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import schema_version
 
-#: For everybody: another user's service reads it.
+#: Services of other users read it.
 _MODE = 0o644
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -24,7 +24,7 @@ def read(path: pathlib.Path, limit: int, hint: str = '') -> bytes:
     """Return the content of a file.
 
     :param limit: in bytes, a multiple of a MiB
-    :param hint: what it means if there is no such file
+    :param hint: the end of the error for a missing file
     :raises FileError: it cannot be read, or is larger
     """
     try:
@@ -71,10 +71,10 @@ def read_json(
 def replace(path: pathlib.Path, text: str) -> None:
     """Write a file, whole or not at all, even if the power fails.
 
-    It belongs to whoever writes it, and its mode is 0644. A symbolic link in
-    its place is replaced, and not followed: the directory may be another
-    user's, who could have made it lead anywhere. For the same reason nothing
-    is done by path once the directory is open.
+    The file belongs to the user of this process, with mode 0644. A symbolic
+    link in its place is replaced and not followed, because another user may
+    own the directory and could point the link anywhere. For the same reason
+    no path is used after the directory is open.
 
     :raises OSError: it cannot be written; the error names it
     """
@@ -107,6 +107,6 @@ def _replace(directory: int, name: str, content: bytes) -> None:
     try:
         os.fsync(directory)
     except OSError as exc:
-        # Not every file system can do that for a directory.
+        # Some file systems cannot do that for a directory.
         if exc.errno != errno.EINVAL:
             raise

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins through stevedore, with its defaults that fail open turned round.
+"""Plugins through stevedore, whose faults are errors here.
 
-By itself stevedore only logs that a plugin does not load, takes the last of
-two that have the same name, and lets map() swallow what plugins raise. Here
-the first two are errors, and nobody calls map().
+stevedore only logs a plugin that does not load, and takes the last of two with
+the same name. Both are errors here. map(), which hides exceptions of plugins,
+is not used.
 """
 
 from collections.abc import Collection
-from importlib import metadata
 from typing import Any, NoReturn
 
 from stevedore import named
@@ -20,16 +19,16 @@ ALL = '*'
 def load(
     namespace: str, option: str, names: Collection[str]
 ) -> dict[str, Any]:
-    """Return plugins by name; none of them is made yet.
+    """Return plugins by name, as their entry points have them.
 
     :param namespace: of entry points
-    :param option: where the operator names them, for the errors
-    :param names: those that are wanted, or ALL for whatever is installed;
-        what is not wanted is not imported
-    :raises exceptions.BadInput: one is not there, is there twice, or does
-        not load
+    :param option: the option that names them, for errors
+    :param names: the plugins to load, or ALL for every installed one; others
+        are not imported
+    :raises exceptions.BadInput: one is missing, installed twice, or does not
+        load
     """
-    # With no name wanted nothing is imported.
+    # Without names, nothing is imported.
     installed = _manager(namespace, []).list_entry_points()
     wanted = [name for name in names if name != ALL]
     if ALL in names:
@@ -47,18 +46,14 @@ def load(
                 f'{option}: {len(found)} plugins are named {name!r} in '
                 f'{namespace}: {values}; uninstall all but one'
             )
-        plugins[name] = _load_one(option, found[0])
+        try:
+            plugins[name] = _manager(namespace, [name])[name].plugin
+        except (Exception, SystemExit) as exc:  # any error of a plugin
+            raise exceptions.BadInput(
+                f'{option}: plugin {name!r} ({found[0].value}) does not '
+                f'load: {type(exc).__name__}: {exc}'
+            ) from exc
     return plugins
-
-
-def _load_one(option: str, wanted: metadata.EntryPoint) -> Any:
-    try:
-        return _manager(wanted.group, [wanted.name])[wanted.name].plugin
-    except (Exception, SystemExit) as exc:  # it is somebody else's code
-        raise exceptions.BadInput(
-            f'{option}: plugin {wanted.name!r} ({wanted.value}) does not '
-            f'load: {type(exc).__name__}: {exc}'
-        ) from exc
 
 
 def _manager(
@@ -73,5 +68,5 @@ def _manager(
 def _raise(
     _manager: object, _entry_point: object, exc: BaseException
 ) -> NoReturn:
-    """Keep stevedore from logging what is said in an error."""
+    """Raise instead of logging, as stevedore would."""
     raise exc

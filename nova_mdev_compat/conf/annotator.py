@@ -18,11 +18,11 @@ OPTS: list[cfg.Opt] = [
         min=1,
         max=3600,
         help="""
-Seconds between two looks at everything.
+Seconds between two complete passes.
 
-Changes that libvirt reports are looked at within a second or two; this is for
-news of the collector, and for a domain that could not be written. Each host is
-up to a tenth early or late.
+Changes that libvirt reports are handled within a second or two. The passes
+handle changes that the collector finds, and domains that could not be
+written. Each interval varies by up to a tenth.
 """,
     ),
 ]

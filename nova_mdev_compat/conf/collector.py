@@ -34,8 +34,7 @@ more than access to libvirt's read-only socket.
         default=30,
         min=1,
         max=600,
-        help='For how many seconds libvirt may be silent before a pass is '
-        'given up.',
+        help='Seconds after which a pass fails if libvirt does not answer.',
     ),
     cfg.StrOpt(
         'sysfs_root',
@@ -47,21 +46,22 @@ more than access to libvirt's read-only socket.
         'os_release_file',
         default='/etc/os-release',
         help="""
-File with the name and version of the host's operating system, os-release(5).
+File with the name and version of the host's operating system,
+os-release(5).
 
-In a container this is the container's own. Mount the host's into it, and name
-it here; the fact ``os`` would otherwise be that of the image. Mount the file
-itself: /etc/os-release is often a link to /usr/lib/os-release.
+In a container this is the container's own. Mount the host's into it, and
+name it here; the fact ``os`` would otherwise be that of the image. Mount
+the file itself: /etc/os-release is often a link to /usr/lib/os-release.
 """,
     ),
     cfg.StrOpt(
         'hypervisor_hostname',
-        sample_default='<what libvirt says>',
+        sample_default='<the name that libvirt has>',
         help="""
 Name of this host's compute node, and of its resource provider.
 
-Set it only where ``openstack hypervisor list`` shows something else than
-libvirt's own name of the host (``virsh hostname``).
+Set it only if ``openstack hypervisor list`` shows another name than libvirt
+(``virsh hostname``).
 """,
     ),
     cfg.StrOpt(
@@ -70,9 +70,9 @@ libvirt's own name of the host (``virsh hostname``).
         help="""
 File in which nova-compute keeps the UUID of its compute node.
 
-With it the host's resource provider is found by its UUID, and a host that was
-renamed is noticed. Where there is none, or it cannot be read, the host is
-found by its name.
+With it the host's resource provider is found by its UUID, and a renamed
+host is noticed. Without it, or if it cannot be read, the host is found by
+its name.
 """,
     ),
     cfg.ListOpt(
@@ -82,8 +82,8 @@ found by its name.
         help="""
 Directories with rule files (``*.yaml``).
 
-A file masks one of the same name in a directory that stands earlier: put a
-file into the last directory to replace a shipped one.
+A file masks one of the same name in an earlier directory. To replace a
+shipped file, put one of the same name in the last directory.
 """,
     ),
     cfg.ListOpt(
@@ -92,9 +92,9 @@ file into the last directory to replace a shipped one.
         help="""
 Vendor plugins that are asked about this host's devices.
 
-They give facts that only a vendor's driver knows, and may say themselves what
-a device accepts. ``*`` stands for all that are installed. A plugin that does
-not load ends the collector: name the others here to go on without it.
+They provide facts that only a vendor's driver knows, and may decide what a
+device accepts. ``*`` is all installed plugins. A plugin that does not load
+ends the collector: to run without it, name the others here.
 """,
     ),
     cfg.IntOpt(
@@ -102,8 +102,8 @@ not load ends the collector: name the others here to go on without it.
         default=30,
         min=1,
         max=600,
-        help='For how many seconds a vendor plugin may be silent before its '
-        'devices count as unreadable in a pass.',
+        help='Seconds after which the devices of a vendor plugin that does not '
+        'answer count as unreadable in a pass.',
     ),
     cfg.StrOpt(
         'publisher',
@@ -113,10 +113,10 @@ Where the traits go.
 
 ``placement`` writes them to Placement, with the user of the [placement]
 section. ``provider_config`` needs no credentials: it writes a file that
-nova-compute reads when it starts. nova-compute only ever adds what the file
-says, so this publisher refuses, with exit status 2, every change that would
-have to take something back: a new driver, a type or a board that is gone.
-Others come as plugins in the namespace ``nova_mdev_compat.publishers``.
+nova-compute reads when it starts. nova-compute only adds the traits of the
+file, so this publisher refuses, with exit status 2, every change that would
+remove one: a new driver, a type or a board that is gone. Others come as
+plugins in the namespace ``nova_mdev_compat.publishers``.
 """,
     ),
     cfg.StrOpt(
@@ -134,12 +134,12 @@ Its directory is nova-compute's ``[compute]provider_config_location``.
         min=1,
         max=3600,
         help="""
-Seconds between two looks at everything.
+Seconds between two complete passes.
 
-Changes that libvirt reports are looked at within a second or two; this is for
-those that it does not, and for resource providers that nova-compute made
-anew. Each host is up to a tenth early or late, so that a whole cloud does not
-ask at once.
+Changes that libvirt reports are handled within a second or two. The passes
+handle other changes, and resource providers that nova-compute has
+recreated. Each interval varies by up to a tenth, so that hosts do not ask
+at once.
 """,
     ),
     cfg.IntOpt(
@@ -148,29 +148,29 @@ ask at once.
         min=0,
         max=86400,
         help="""
-For how many seconds a device that cannot be read keeps what it accepts.
+Seconds for which a device that cannot be read keeps what it accepts.
 
-What was read last stays published that long where libvirt, sysfs or a
-vendor's driver fails. Then the device accepts nothing until it can be read
-again, and the log says so. What is read and contradicts what is published,
-such as another driver version, takes it back at once. 0 takes it back at the
+If libvirt, sysfs or a vendor's driver fails, the published patterns stay
+that long. Then the device accepts nothing until it can be read again, and
+the log has a warning. A fact that contradicts the published traits, such as
+another driver version, removes the patterns at once. 0 removes them at the
 first failure.
 """,
     ),
     cfg.StrOpt(
         'state_file',
         default='/var/lib/nova-mdev-compat/state.json',
-        help='Where the service leaves word of its last pass, for '
+        help='File in which the service records its last pass, for '
         '``nova-mdev-collector status``.',
     ),
     cfg.StrOpt(
         'devices_file',
         default='/var/lib/nova-mdev-compat/devices.json',
         help="""
-Where the service leaves word of what this host's devices are and accept.
+File in which the service records what this host's devices are and accept.
 
-nova-mdev-guard and nova-mdev-annotator read it, which can ask neither libvirt
-nor Placement for that.
+nova-mdev-guard and nova-mdev-annotator read it, because they can ask
+neither libvirt nor Placement for that.
 """,
     ),
     cfg.IntOpt(
@@ -179,10 +179,10 @@ nor Placement for that.
         min=1,
         max=86400,
         help="""
-For how many seconds what is left in ``devices_file`` counts.
+Seconds after which ``devices_file`` is too old to be used.
 
-It is written after every look at everything, so it is that old only where
-that has failed for as long. Keep it at several times ``interval``.
+It is written after every complete pass, so it is that old only if passes
+have failed for that long. Keep it at several times ``interval``.
 """,
     ),
     cfg.StrOpt(
@@ -192,8 +192,8 @@ that has failed for as long. Keep it at several times ``interval``.
         help="""
 File for the textfile collector of Prometheus' node exporter.
 
-Written after every pass; none is written where this is not set. It needs the
-extra ``metrics``.
+It is written after every pass. Without this option there is no file. It
+needs the extra ``metrics``.
 """,
     ),
 ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with options, in the words of messages.
+"""Errors of options, as messages show them.
 
-Imports no more than oslo.config: libvirt waits for nova-mdev-guard.
+It imports only oslo.config: libvirt waits for nova-mdev-guard.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,8 @@ import re
 
 from oslo_config import cfg
 
-#: oslo.config's message for a wrong value, which names no group and shows the
-#: place as Python does. Its exceptions have no other fields.
+#: oslo.config's message for a wrong value. It names no group, and has the repr
+#: of the place. The exceptions have no other fields.
 _WRONG_VALUE = re.compile(
     r'Value for option (?P<option>\S+) from LocationInfo\(.*, '
     r"detail='(?P<place>.*)'\) is not valid: (?P<why>.*)",
@@ -33,7 +33,7 @@ def describe(exc: cfg.Error, group: str = '') -> str:
 def wrong_values(
     conf: cfg.ConfigOpts, group: str, names: Iterable[str]
 ) -> Iterator[str]:
-    """Read options, as oslo.config looks at a value only then.
+    """Read options, because oslo.config checks a value only when it is read.
 
     :returns: what is wrong with each option that has a wrong value
     """

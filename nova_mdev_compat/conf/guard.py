@@ -7,7 +7,10 @@ It reads three of the collector's as well.
 from oslo_config import cfg
 
 from nova_mdev_compat.conf import collector
-from nova_mdev_compat.conf import policy
+from nova_mdev_compat.conf import mdev_compat
+
+OFF = 'off'
+MODES = (mdev_compat.ENFORCING, mdev_compat.PERMISSIVE, OFF)
 
 GROUP = cfg.OptGroup(
     'guard',
@@ -24,18 +27,18 @@ TIME_LIMIT = 10
 OPTS = [
     cfg.StrOpt(
         'mode',
-        default=policy.ENFORCING,
+        default=mdev_compat.ENFORCING,
         choices=[
             (
-                policy.ENFORCING,
+                mdev_compat.ENFORCING,
                 'a domain with an mdev that this host does '
                 'not accept is refused',
             ),
             (
-                policy.PERMISSIVE,
-                'nothing is refused; the system log says what would be',
+                mdev_compat.PERMISSIVE,
+                'nothing is refused; the system log has what would be',
             ),
-            (policy.OFF, 'nothing is checked'),
+            (OFF, 'nothing is checked'),
         ],
         help="""
 What the guard does with its answer.
@@ -47,22 +50,22 @@ switch the guard off in an emergency, set ``off``.
     ),
     cfg.StrOpt(
         'unknown',
-        default=policy.REJECT,
+        default=mdev_compat.REJECT,
         choices=[
-            (policy.REJECT, 'unknown is refused'),
+            (mdev_compat.REJECT, 'unknown is refused'),
             (
-                policy.ALLOW,
+                mdev_compat.ALLOW,
                 'unknown is let through, with a warning in the system log',
             ),
         ],
         help="""
-What happens if there is no answer.
+What happens if the answer is unknown.
 
-That is: the domain does not say what its mdevs come from; the collector's file
-about this host's devices is missing, old, or of another version; an mdev of
-the domain is not there; or libvirt gives no domain. A domain that libvirt
-cannot have written is always refused, and so is every domain while a
-configuration file is wrong.
+The answer is unknown if the domain does not name the sources of its mdevs,
+if the collector's file about this host's devices is missing, old, or of
+another version, if an mdev of the domain does not exist here, or if libvirt
+gives no domain. A domain that libvirt cannot have written is always
+refused, and so is every domain while a configuration file is wrong.
 """,
     ),
     cfg.IntOpt(
@@ -71,11 +74,11 @@ configuration file is wrong.
         min=1,
         max=60,
         help="""
-After how many seconds the guard gives up.
+Seconds after which the guard gives up.
 
-libvirt waits for it. What the guard does not know by then is treated as
-``unknown`` says. If the guard cannot even do that, it ends two seconds later,
-and the migration with it.
+libvirt waits for the guard. What the guard does not know by then is
+unknown, and the option ``unknown`` decides. If the guard hangs, it ends two
+seconds later, and the migration fails.
 """,
     ),
 ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration files and logging, of all commands that read nova.conf.
 
-nova.conf is nova-compute's or nova-scheduler's. What it says about logging is
-meant for them, in their environment, and may not be possible here.
+nova.conf is nova-compute's or nova-scheduler's. Its options for logging are
+meant for their environment, and may not work here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ from nova_mdev_compat.core import exceptions
 
 LOG = logging.getLogger(__name__)
 
-#: Options of oslo.log with values that it cannot honour, in the order in
-#: which they are suspected, each with a value that it can.
+#: Options of oslo.log whose values may not work, in the order in which they
+#: are tried, each with a value that works.
 _SUSPECTS: Mapping[str, Any] = {
     'log_config_append': None,
-    # Before log_file, without which it is of no consequence.
+    # Before log_file, without which it has no effect.
     'log_rotate_interval': 1,
     'log_file': None,
     'log_dir': None,
@@ -39,9 +39,9 @@ _SUSPECTS: Mapping[str, Any] = {
 
 
 def without_shell_completion(conf: cfg.ConfigOpts) -> None:
-    """Remove an option of oslo.config that its wheels cannot serve.
+    """Remove an option of oslo.config that does not work.
 
-    It prints a script made from a template that no wheel has
+    It prints a script made from a template that no wheel contains
     (``ConfigOpts._print_shell_completion``). Older releases lack the option.
     """
     option = getattr(conf, '_shell_completion_opt', None)
@@ -70,7 +70,7 @@ def read(conf: cfg.ConfigOpts, argv: Sequence[str], **how: Any) -> None:
 
 
 def _file_of(exc: UnicodeDecodeError) -> str:
-    """Return which file was being parsed; oslo.config does not say."""
+    """Return which file was being parsed; the error does not name it."""
     for frame, _ in traceback.walk_tb(exc.__traceback__):
         parser = frame.f_locals.get('self')
         if isinstance(parser, cfg.ConfigParser):
@@ -93,11 +93,11 @@ def check_values(
 
 
 def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
-    """Log as the options of oslo.log say.
+    """Set up logging with the options of oslo.log.
 
-    Two of them may need packages that only the service has whose nova.conf
-    it is. They are left out with a warning: without ``use_journal`` the log
-    goes to stderr, which systemd takes to the journal.
+    Two options may need packages that only Nova's service has. They are
+    ignored with a warning: without ``use_journal`` the log goes to stderr,
+    which systemd sends to the journal.
 
     :raises oslo_config.cfg.Error: an option has a wrong value
     :raises exceptions.BadInput: oslo.log cannot honour an option
@@ -135,7 +135,7 @@ def _has_journal() -> bool:
 
 
 def _try_logging(conf: cfg.ConfigOpts, project: str) -> None:
-    """Set logging up, and see that each record can be written.
+    """Set up logging, and check that records can be formatted.
 
     Otherwise every line of the log would be a traceback.
     """
@@ -157,9 +157,10 @@ def _try_logging(conf: cfg.ConfigOpts, project: str) -> None:
 
 
 def _culprit(conf: cfg.ConfigOpts, project: str, exc: Exception) -> str:
-    """Return which option it is that cannot be honoured, and why.
+    """Return which option does not work, and why.
 
-    It is the last one whose value has to be another for it to work.
+    Options get harmless values one by one until logging works; the last one
+    is the culprit.
     """
     culprit = 'the options of oslo.log'
     for name, harmless in _SUSPECTS.items():

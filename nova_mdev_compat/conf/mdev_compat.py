@@ -3,17 +3,16 @@
 
 from oslo_config import cfg
 
-from nova_mdev_compat.conf import policy
-
-ENFORCING = policy.ENFORCING
-PERMISSIVE = policy.PERMISSIVE
-REJECT = policy.REJECT
-ALLOW = policy.ALLOW
+# Values of mode and unknown. [guard] has the same, and one more mode, off.
+ENFORCING = 'enforcing'
+PERMISSIVE = 'permissive'
+REJECT = 'reject'
+ALLOW = 'allow'
 
 GROUP = cfg.OptGroup(
     'mdev_compat',
     title='Compatibility of mediated devices',
-    help='Options of MdevCompatFilter. They belong into nova.conf of every '
+    help='Options of MdevCompatFilter. They belong in nova.conf of every '
     'nova-scheduler, with the same values on all of them.',
 )
 
@@ -28,13 +27,13 @@ OPTS = [
                 'hosts and devices that do not accept the '
                 "instance's mdevs are refused",
             ),
-            (PERMISSIVE, 'nothing is refused; the log says what would be'),
+            (PERMISSIVE, 'nothing is refused; the log has what would be'),
         ],
         help="""
 What the filter does with its answer.
 
 Start with ``permissive`` and read the scheduler's log for some days: every
-line that says "No host accepts" is a migration that ``enforcing`` would have
+line with "No host accepts" is a migration that ``enforcing`` would have
 ended with "No valid host".
 """,
     ),
@@ -47,12 +46,12 @@ ended with "No valid host".
             (ALLOW, 'unknown is let through, with a warning'),
         ],
         help="""
-What happens where there is no answer.
+What happens if the answer is unknown.
 
-That is: no collector has published on the source or the target in the schema
-that this version reads, Placement does not answer, or the database does not.
-A host whose collector has published and which declares nothing that fits is
-not unknown, but refused.
+The answer is unknown if no collector has published on the source or the
+target in the schema that this version reads, or if Placement or the
+database does not answer. A host whose collector has published no accepted
+source that fits is refused.
 """,
     ),
     cfg.ListOpt(
@@ -60,7 +59,7 @@ not unknown, but refused.
         default=['VGPU'],
         mutable=True,
         help="""
-Resource classes that stand for mdevs.
+Resource classes of mdevs.
 
 ``VGPU``, and every ``[mdev_<type>]mdev_class`` that a compute host has in
 its nova.conf. The filter lets instances with other resources pass without
@@ -73,10 +72,11 @@ looking at them.
         min=0,
         max=3600,
         help="""
-For how many seconds answers from Placement are used again.
+Seconds for which answers from Placement are reused.
 
-It makes a drain of a host cheap: its instances ask the same questions. It
-also is how long a collector's news may take to be heard. 0 asks every time.
+It makes a drain of a host cheap, because its instances ask the same
+questions. A change that a collector publishes may take that long to have an
+effect. 0 asks Placement every time.
 """,
     ),
 ]

@@ -24,7 +24,7 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     loading.register_session_conf_options(conf, NAME)
     loading.register_adapter_conf_options(conf, NAME)
     conf.set_default('service_type', 'placement', group=NAME)
-    # keystoneauth waits for ever.
+    # keystoneauth has no time limit by default.
     conf.set_default('timeout', 60, group=NAME)
     conf.set_default('valid_interfaces', ['internal', 'public'], group=NAME)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classes of devices that are the same in all that decides.
 
-A cloud has thousands of devices and few classes of them, so that classes are
-compared, and shown, instead of devices.
+A cloud has thousands of devices and few classes, so classes are compared and
+shown instead of devices.
 """
 
 import collections

@@ -3,13 +3,13 @@
 
 
 class Failure(Exception):
-    """Something outside failed, and may work the next time."""
+    """Something outside this package failed, and may work the next time."""
 
     exit_status = 1
 
 
 class BadInput(Failure):
-    """Configuration, rules or devices that somebody has to put right.
+    """Configuration, rules or devices that an operator has to correct.
 
     The message names file, key or device.
     """
@@ -18,4 +18,4 @@ class BadInput(Failure):
 
 
 class PartlyDone(Failure):
-    """It was done, but for some parts; the message names them."""
+    """Some parts failed, the others are done; the message names the parts."""

@@ -11,7 +11,7 @@ import re
 
 from nova_mdev_compat.core import versions
 
-#: Facts that the collector itself reads, whoever made the device.
+#: Facts that the collector itself reads, of every vendor's devices.
 FACTS: Mapping[str, str] = {
     'driver': 'version of the kernel module of the driver that is bound',
     'intree': "whether that module is of the kernel's own tree: yes or no",
@@ -34,14 +34,14 @@ _TYPE = re.compile(r'((?:VFIO_)?[A-Z0-9]+)_(.+)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
 _CANONICAL = re.compile(r'[A-Z0-9]+(_[A-Z0-9]+)*')
 
-# In what people write. A sign that is not named here may mean something, and
-# whoever means nothing by it can write _ in its place.
+# Signs in what people write. One that is not named below may have a meaning;
+# _ can always be written for one that has none.
 _SIGNS = re.compile('[^0-9A-Za-z]+')
-#: Signs that mean nothing between letters and digits, and at either end.
+#: Signs without a meaning: between letters and digits, and at either end.
 _BETWEEN, _AT_ENDS = frozenset(' ._-:/+~()'), frozenset(' _()')
 #: What separates the parts of a version: one of them, and none at an end.
 _IN_VERSIONS = frozenset('._-:+~')
-#: What may stand between the two ends of a range of versions.
+#: Separators of the two ends of a range of versions.
 _TO = re.compile(r'\s+to\s+|\s*(?:\.{2,}|[-~:\u2010-\u2015])\s*')
 _VERSION = re.compile('[0-9][0-9A-Za-z]*(?:[._:+~-][0-9A-Za-z]+)*')
 _PART = re.compile('[0-9]+|[A-Z]+')
@@ -52,7 +52,7 @@ class IdentityError(ValueError):
 
 
 class SignError(IdentityError):
-    """A text that means something else without a sign that it has."""
+    """A text with a sign that changes its meaning."""
 
 
 def canonical(text: str) -> str:
@@ -76,17 +76,16 @@ def is_canonical(text: str) -> bool:
 
 
 def literal(text: str, fact: str = '') -> str:
-    """Return what somebody wrote for a value as a trait can carry it.
+    """Return a value that a person wrote as a trait can carry it.
 
-    Unlike canonical, which takes whatever a device says of itself, this
-    refuses a text that would mean something else without its signs:
-    ``!=550``, ``550.*``, ``nvidia-*``. Letters and digits, and between them
-    the signs that separate words, are taken; a version has one of
-    ``. _ - : + ~`` between its parts, and is no range of versions.
+    canonical takes any value that a device reports. This refuses a text whose
+    meaning depends on its signs: ``!=550``, ``550.*``, ``nvidia-*``. It takes
+    letters, digits and the signs that separate words. A version has one of
+    ``. _ - : + ~`` between its parts, and a range of versions is refused.
 
-    :param fact: the fact whose value it is, where it is one's
+    :param fact: the fact whose value it is, empty if it is not a fact's
     :raises SignError: it has such a sign
-    :raises IdentityError: nothing is left of it
+    :raises IdentityError: it has no letter or digit
     """
     value = canonical(text)
     version = is_version_fact(fact)
@@ -102,7 +101,7 @@ def literal(text: str, fact: str = '') -> str:
 
 
 def _lost(text: str, version: bool) -> str:
-    """Return the first signs of a text that may mean something, if any."""
+    """Return the first signs of a text that may have a meaning, if any."""
     if not version:
         # A letter of any alphabet is one, though a trait has _ for it.
         text = ''.join('x' if sign.isalpha() else sign for sign in text)
@@ -119,14 +118,14 @@ def _lost(text: str, version: bool) -> str:
 
 
 def version_range(text: str, fact: str) -> tuple[str, str] | None:
-    """Return the ends of a range of versions, ``550-570``; None if it is none.
+    """Return the ends of a range of versions, ``550-570``; None if not one.
 
-    Two versions that are joined are a range where the second one is newer,
-    though not by an order of magnitude, and is built like the first one.
-    In a kernel release (``5.14.0-362``) a dash comes before a number of the
-    distribution's, and a colon comes after an epoch, both of which are built
-    differently; other facts have no such numbers, so that there all that is
-    made of numbers is alike.
+    Two joined versions are a range if the second one is newer, though not by
+    an order of magnitude, and has the same structure as the first one. In a
+    kernel release (``5.14.0-362``) a dash precedes a number of the
+    distribution's, and a colon follows an epoch; these have another
+    structure. Other facts have no such numbers, so all versions of numbers
+    alone have the same structure there.
 
     :param fact: the fact whose value it is
     """
@@ -141,14 +140,14 @@ def version_range(text: str, fact: str) -> tuple[str, str] | None:
         alike = built[0] == built[1] or (
             fact != 'kernel' and joint.group() != ':' and all(map(all, built))
         )
-        if alike and _follows(canonical(low), canonical(high)):
+        first, second = (int(_PART.findall(end)[0]) for end in (low, high))
+        if (
+            alike
+            and second < 10 * first
+            and versions.key(canonical(low)) < versions.key(canonical(high))
+        ):
             return low, high
     return None
-
-
-def _follows(low: str, high: str) -> bool:
-    first, second = (int(_PART.findall(end)[0]) for end in (low, high))
-    return second < 10 * first and versions.key(low) < versions.key(high)
 
 
 def fact_name(text: str) -> str:
@@ -167,9 +166,9 @@ def fact_name(text: str) -> str:
 def is_version_fact(name: str) -> bool:
     """Tell whether a fact's values are compared as versions.
 
-    By its name, so that the scheduler, which does not have the vendor's
-    plugin, takes it for the same as the host that has: ``driver``,
-    ``kernel``, and what ends in ``version``. All others are tokens.
+    The name decides, because the scheduler has no vendor plugin and must
+    compare as the host does: ``driver``, ``kernel``, and names that end in
+    ``version``. All others are tokens.
     """
     return name in ('driver', 'kernel') or name.endswith('version')
 
@@ -218,7 +217,7 @@ def vendor(text: str) -> str:
 
 
 def vendor_of(parent: str) -> str:
-    """Return whose rules speak for a parent id: ``10DE``, or ``MTTY``."""
+    """Return the vendor of a parent id, as in rules: ``10DE``, ``MTTY``."""
     if _PCI_PARENT.fullmatch(parent):
         return parent.partition('_')[0]
     return parent
@@ -280,11 +279,11 @@ def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of one device.
+    """The facts of one device.
 
     :ivar values: raw values by fact name
-    :ivar unknown: for each fact that could not be read, the reason, in a
-        clause that tells an operator what to do
+    :ivar unknown: for each fact that could not be read, a clause with the
+        reason and what an operator can do
     :raises TypeError: one of them is not a mapping of texts to texts
     """
 
@@ -306,8 +305,8 @@ class Facts:
             object.__setattr__(self, name, dict(texts))
 
 
-# How people write what a trait carries. A trait has no lower case and one
-# sign; which sign a vendor had there follows from what the value is.
+# Canonical values as people write them. A trait has only upper case and one
+# sign; which sign the vendor used follows from the kind of value.
 
 
 def display(name: str, value: str) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a set of accept patterns says about a source.
+"""Why accept patterns refuse a source.
 
-The filter's log, the rule tool and the commands all take their words from
-here, so that one reason reads the same wherever an operator meets it.
+The filter's log, the rule tool and the commands all use these texts, so a
+reason reads the same everywhere.
 """
 
 import collections
@@ -23,7 +23,7 @@ TOGETHER = Reason(Cause.VENDOR, 'no single device accepts all of its mdevs')
 
 
 def but(clause: str) -> str:
-    """Return why one that accepts a source cannot take it now."""
+    """Return why a target that accepts a source cannot take it now."""
     return f'accepts, but {clause}'
 
 
@@ -33,10 +33,10 @@ NO_CAPACITY = but('has no free capacity')
 def first_failures(
     patterns: Iterable[pat.Pattern], source: Identity
 ) -> tuple[Reason, ...]:
-    """Return what stops a source in the patterns that let it come furthest.
+    """Return what stops a source in the patterns that it matches furthest.
 
-    Nothing where one of them accepts it. Only those that fit so far are
-    worth talking about.
+    The result is empty if one pattern accepts it. Patterns that fail earlier
+    are not worth a message.
     """
     furthest: pat.Stage = (-1, '')
     found: dict[Reason, None] = {}
@@ -57,19 +57,16 @@ def first_failure(
     source: Identity,
 ) -> tuple[pat.Stage, Reason] | None:
     """Return what stops a source first, and where; None if nothing does."""
-    return min(pattern.failures(source), key=_order, default=None)
-
-
-def _order(
-    failure: tuple[pat.Stage, Reason],
-) -> tuple[bool, pat.Stage]:
-    """Put what is wrong before what is only not known."""
-    stage, reason = failure
-    return reason.cause is Cause.MISSING, stage
+    # What is wrong comes before what is unknown.
+    return min(
+        pattern.failures(source),
+        key=lambda failure: (failure[1].cause is Cause.MISSING, failure[0]),
+        default=None,
+    )
 
 
 def other_schema(schemas: Iterable[str]) -> Reason:
-    """Return what to say of a host that another version has written.
+    """Return the reason of a host with traits of another version.
 
     :param schemas: traits of the schemas that are not read here
     """
@@ -81,7 +78,7 @@ def other_schema(schemas: Iterable[str]) -> Reason:
 
 
 def no_identity(source: str, schemas: Collection[str] = ()) -> str:
-    """Return what to say of a source that nobody can judge.
+    """Return the reason of a source without an identity.
 
     :param source: what to call it
     :param schemas: traits that it has of schemas that are not read here
@@ -123,7 +120,7 @@ def by_type(sources: Iterable[Source]) -> dict[str, list[Identity]]:
 
 
 def describe(sources: Iterable[Iterable[Identity]]) -> str:
-    """Return what sources are in words.
+    """Return the identities of sources as one text.
 
     :param sources: the identities of each
     """

@@ -19,7 +19,7 @@ from nova_mdev_compat.core.verdict import Reason
 from nova_mdev_compat.core.verdict import Status
 from nova_mdev_compat.core.verdict import Verdict
 
-#: A host or parent that a collector has described, without a pattern.
+#: Of a host or parent that has published, but without a pattern.
 ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'declares nothing that it accepts')
 
 
@@ -44,7 +44,7 @@ class Offer:
         return Offer(self.accepts, self.serves & {mdev_type})
 
     def floor(self, source: Identity) -> Reason | None:
-        """Return why no rule can let a source in, None where rules decide.
+        """Return why no rule can accept a source, None if rules decide.
 
         Nova compares the names of mdev types on the destination and takes no
         other (``LibvirtDriver.check_can_live_migrate_destination``).
@@ -54,12 +54,15 @@ class Offer:
     def judge(self, source: Identity) -> Verdict:
         """Return whether a source may land here, or why not.
 
-        It is unknown where a pattern might accept the source if no data were
-        missing. The type is named where the parent would fit.
+        It is unknown if a pattern might accept the source with all data
+        known. The type is the reason if the parent would fit.
         """
         if not self.accepts:
             return Verdict(Status.INCOMPATIBLE, (ACCEPTS_NOTHING,))
-        patterns = sorted(self.accepts, key=_order)
+        patterns = sorted(
+            self.accepts,
+            key=lambda one: (one.parent, one.type, str(one.conditions)),
+        )
         verdicts = [pattern.judge(source) for pattern in patterns]
         accepted = any(verdicts)
         floor = self.floor(source)
@@ -100,7 +103,3 @@ def not_served(mdev_type: str) -> Reason:
         f'does not serve type {display_type(mdev_type)}, and Nova takes no '
         'other',
     )
-
-
-def _order(pattern: Pattern) -> tuple[str, str, str]:
-    return pattern.parent, pattern.type, str(pattern.conditions)

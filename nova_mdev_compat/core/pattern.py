@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a target parent says it takes, and whether a source device fits."""
+"""Accept patterns of a target parent, and whether a source device fits."""
 
 from collections.abc import Callable, Collection, Iterator
 import dataclasses
@@ -10,16 +10,16 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.core import versions
 
-#: Stands for every mdev type, or after a vendor for every product of it.
+#: Every mdev type; after a vendor, every product of that vendor.
 ANY = 'ANY'
 
 
-#: How far a source comes before it fails: parent, type, then which fact.
+#: How far a source matches before it fails: parent, type, then which fact.
 Stage = tuple[int, str]
 
 
 class Op(enum.Enum):
-    """An operator: how a trait spells it, and how people say it."""
+    """An operator: its word in a trait, and in messages."""
 
     GE = 'at least'
     GT = 'above'
@@ -38,7 +38,7 @@ OPS: dict[Op, Callable[[versions.Key, versions.Key], bool]] = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
 }
-#: Operators under which a value that is no version may equal itself.
+#: Operators under which a value that is not a version may equal itself.
 EQUAL = frozenset({Op.EQ, Op.IS})
 _ORDER = {op: index for index, op in enumerate(Op)}
 
@@ -59,9 +59,9 @@ class Condition:
     def holds(self, found: str) -> bool:
         """Tell whether a canonical value satisfies the condition.
 
-        A value that is no version (N_A) has no place in the order of
-        versions. It equals itself and nothing else, and is in no range, nor
-        is there a range that it bounds or that it is excepted from.
+        A value that is not a version (N_A) has no place in their order. It
+        equals only itself, is in no range, bounds no range, and cannot be an
+        exception of one.
         """
         if self.op is Op.IS or not (
             versions.is_version(found) and versions.is_version(self.value)
@@ -72,7 +72,7 @@ class Condition:
     def reason(
         self, device: identity.Identity, who: str = 'the source'
     ) -> verdict.Reason | None:
-        """Return why a device does not satisfy it, None where it does.
+        """Return why a device does not satisfy it, None if it does.
 
         :param who: what to call the device
         """
@@ -145,9 +145,9 @@ class Pattern:
         self,
         source: identity.Identity,
     ) -> Iterator[tuple[Stage, verdict.Reason]]:
-        """Return what a source fails, each with how far it has come by then.
+        """Return what a source fails, each with how far it matched by then.
 
-        In one order for all patterns: parent, type, facts by name.
+        The order is the same for all patterns: parent, type, facts by name.
         """
         if not self.takes_parent(source.parent):
             yield (

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of what one release writes and another one reads. Pure.
+"""Versions of documents that one release writes and another reads. Pure.
 
-A version is ``MAJOR.MINOR``. While a cloud is upgraded, releases stand side by
-side, on one host and on two. So a reader takes every minor version of its own
-major version: what an older one lacks has a default, and what a newer one has
-besides is ignored. Which change takes which version is in
+A version is ``MAJOR.MINOR``. During an upgrade of a cloud, two releases run at
+the same time, even on one host. So a reader takes every minor version of its
+major version: keys that an older one lacks have defaults, and additional keys
+of a newer one are ignored. Which change needs which version is in
 ``doc/source/contributor/compatibility.rst``.
 """
 

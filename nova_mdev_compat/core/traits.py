@@ -44,7 +44,7 @@ _SCHEMA = re.compile(PREFIX + 'V[0-9]+')
 
 
 class TraitError(ValueError):
-    """A name that is no trait of ours, or a value that no trait can carry."""
+    """A name that is not one of our traits, or a value that no trait can carry."""
 
 
 def is_ours(name: str) -> bool:
@@ -64,33 +64,29 @@ def encode_pattern(pattern: pat.Pattern) -> str:
     :raises TraitError: over 255 characters, or not readable back
     """
     for condition in pattern.conditions:
-        _check_words(condition)
+        words = set(condition.value.split('_')) & pat.Op.__members__.keys()
+        if words:
+            raise TraitError(
+                f'{condition.fact} {condition.value}: a trait cannot tell '
+                f'{min(words)} in a value from an operator'
+            )
     sections = [pattern.parent, pattern.type]
     by_fact = itertools.groupby(pattern.conditions, lambda item: item.fact)
     for fact, conditions in by_fact:
-        words = [fact.upper()]
+        parts = [fact.upper()]
         for condition in conditions:
-            words += [condition.op.name, condition.value]
-        sections.append('_'.join(words))
+            parts += [condition.op.name, condition.value]
+        sections.append('_'.join(parts))
     name = _checked(ACCEPT + '__'.join(sections))
     if decode_pattern(name) != pattern:
-        raise TraitError(f'{name} does not read back as what it stands for')
+        raise TraitError(f'{name} does not decode to its own pattern')
     return name
 
 
-def _check_words(condition: pat.Condition) -> None:
-    words = set(condition.value.split('_')) & pat.Op.__members__.keys()
-    if words:
-        raise TraitError(
-            f'{condition.fact} {condition.value}: a trait cannot tell '
-            f'{min(words)} in a value from an operator'
-        )
-
-
 def decode_pattern(name: str) -> pat.Pattern:
-    """Return the accept pattern that a trait name stands for.
+    """Return the accept pattern of a trait name.
 
-    :raises TraitError: it stands for none
+    :raises TraitError: it is not an accept pattern
     """
     if not name.startswith(ACCEPT):
         raise TraitError(f'{name} is not an accept pattern')
@@ -142,7 +138,7 @@ def encode_value(prefix: str, value: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What the traits of one provider say about it.
+    """The content of one provider's traits.
 
     :ivar managed: a collector has published here, in our schema and no other
     :ivar parents: parent ids; one for a parent's provider
@@ -150,7 +146,7 @@ class Description:
     :ivar in_use: mdev types that only running domains still use
     :ivar facts: pairs of fact name and canonical value
     :ivar accepts: accept patterns by trait name
-    :ivar unreadable: traits of ours that make no sense
+    :ivar unreadable: traits of ours that are invalid
     """
 
     managed: bool
@@ -173,7 +169,7 @@ class Description:
         """Return the provider's identity as the home of a canonical type.
 
         None where a collector has not published, or not all of it, or where
-        a fact has two values: nobody could say which one is true.
+        a fact has two values, of which one is wrong.
         """
         if not self.managed or len(self.parents) != 1 or self.unreadable:
             return None
@@ -184,7 +180,7 @@ class Description:
 
 
 def describe(names: Iterable[str]) -> Description:
-    """Return what traits say; traits that are not ours count as nothing."""
+    """Return the content of traits; traits that are not ours are ignored."""
     ours = sorted(name for name in names if is_ours(name))
     facts, accepts, unreadable = set(), {}, []
     for name in ours:
@@ -193,7 +189,11 @@ def describe(names: Iterable[str]) -> Description:
                 facts.add(decode_fact(name))
             elif name.startswith(ACCEPT):
                 accepts[name] = decode_pattern(name)
-            elif not _readable(name):
+            elif name not in (SCHEMA, HOST, MIXED) and not any(
+                name.startswith(prefix)
+                and identity.is_canonical(name.removeprefix(prefix))
+                for prefix in (PARENT, TYPE, INUSE)
+            ):
                 unreadable.append(name)
         except TraitError:
             unreadable.append(name)
@@ -218,24 +218,14 @@ def describe(names: Iterable[str]) -> Description:
 
 
 def decode_fact(name: str) -> tuple[str, str]:
-    """Return the fact name and canonical value that a trait stands for.
+    """Return the fact name and canonical value of a trait.
 
-    :raises TraitError: it stands for none
+    :raises TraitError: it is not a fact
     """
     fact, _, value = name.removeprefix(FACT).partition('_')
     if not name.startswith(FACT) or not identity.is_canonical(value):
         raise TraitError(f'{name} does not read as FACT_NAME_VALUE')
     return _fact_name(name, fact), value
-
-
-def _readable(name: str) -> bool:
-    if name in (SCHEMA, HOST, MIXED):
-        return True
-    return any(
-        name.startswith(prefix)
-        and identity.is_canonical(name.removeprefix(prefix))
-        for prefix in (PARENT, TYPE, INUSE)
-    )
 
 
 def _fact_name(name: str, fact: str) -> str:

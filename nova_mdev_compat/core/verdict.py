@@ -27,8 +27,8 @@ class Reason:
 
     :ivar cause: what it is about
     :ivar text: one clause in an operator's words
-    :ivar fact: the fact that it is about, where it is about one; the text
-        says it too
+    :ivar fact: the fact that it is about, empty if none; the text names it
+        too
     """
 
     cause: Cause
@@ -48,8 +48,8 @@ class Verdict:
     def from_reasons(cls, reasons: tuple[Reason, ...]) -> 'Verdict':
         """Return what reasons amount to.
 
-        None at all is compatible; a contradiction is incompatible; where
-        all that stands against it is missing data, unknown.
+        Without a reason it is compatible. It is unknown if missing data is
+        the only reason, and otherwise incompatible.
         """
         if not reasons:
             return cls(Status.COMPATIBLE)

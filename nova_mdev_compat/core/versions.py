@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Order of canonical versions, drivers' and kernels' alike.
 
-Not packaging.version: a kernel release (``5_14_0_427_EL9_X86_64``) is no
-PEP 440 version, and separators are gone once a value was in a trait name.
+Not packaging.version: a kernel release (``5_14_0_427_EL9_X86_64``) is not
+a PEP 440 version, and a trait name does not keep separators.
 """
 
 import re
@@ -16,9 +16,9 @@ Key = tuple[tuple[int, int, str], ...]
 def key(version: str) -> Key:
     """Return a sort key: 550_9 < 550_54_14 < 550_127_5, 6_1_0_RC1 < 6_1.
 
-    Numbers compare as numbers and are newer than words; a version that goes
-    on is newer than one that has ended, unless it goes on with a
-    pre-release word; zeros that no number follows do not count.
+    Numbers compare as numbers and are newer than words. A longer version is
+    newer, unless it continues with a pre-release word. Zeros that no number
+    follows do not count.
 
     :param version: a canonical value
     """

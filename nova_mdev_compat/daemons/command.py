@@ -4,6 +4,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 import dataclasses
+import importlib.metadata
 import sys
 from types import ModuleType
 from typing import Any, ClassVar
@@ -11,7 +12,6 @@ from typing import Any, ClassVar
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from nova_mdev_compat.common import version
 from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import loading
 from nova_mdev_compat.core import exceptions
@@ -127,7 +127,7 @@ class ServiceCommand:
                 sys.argv[1:] if argv is None else argv,
                 project=self.project,
                 prog=self.prog,
-                version=version.string(),
+                version=importlib.metadata.version('nova-mdev-compat'),
                 description=self.description,
                 epilog=self.epilog,
                 **self._default_files(),

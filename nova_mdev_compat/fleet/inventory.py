@@ -53,7 +53,7 @@ def map_concurrently(
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class TraitQuestion:
     """Which managed providers carry a trait.
 
     :ivar lacking: ask for those that do not, because they are fewer
@@ -100,7 +100,7 @@ def read(
     return assemble(unpublished, managed.values(), found)
 
 
-def questions(carried: Iterable[str]) -> list[Question]:
+def questions(carried: Iterable[str]) -> list[TraitQuestion]:
     """Return the questions for traits.
 
     A trait that is the only one of its group is asked for by its absence.
@@ -114,7 +114,7 @@ def questions(carried: Iterable[str]) -> list[Question]:
     for name in sorted(set(carried) - host_traits.ALWAYS):
         groups[_group(name)].append(name)
     return [
-        Question(name, len(names) == 1 and group != '')
+        TraitQuestion(name, len(names) == 1 and group != '')
         for group, names in groups.items()
         for name in names
     ]
@@ -132,7 +132,7 @@ def _group(name: str) -> str:
 
 def _note(
     found: Mapping[str, set[str]],
-    question: Question,
+    question: TraitQuestion,
     answer: Iterable[client.Provider],
 ) -> None:
     uuids = {provider.uuid for provider in answer}

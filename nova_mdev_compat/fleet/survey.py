@@ -71,7 +71,7 @@ class Survey:
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class SurveyQuestion:
     """Something to ask Placement.
 
     :ivar queries: as queries.queries returns them
@@ -116,7 +116,7 @@ def questions(
     carried: Collection[str],
     wanted: acceptance.Needs,
     room: Mapping[str, int],
-) -> Iterator[Question]:
+) -> Iterator[SurveyQuestion]:
     """Yield what to ask; only of traits that exist, or Placement refuses.
 
     :param survey: gets the answers
@@ -124,7 +124,7 @@ def questions(
     """
     survey.schemas = tuple(traits.other_schemas(carried))
     if survey.schemas:
-        yield Question(
+        yield SurveyQuestion(
             queries.queries([survey.schemas], ()), survey.other_schema.update
         )
     advertisers = queries.advertisers(carried)
@@ -148,8 +148,8 @@ def questions(
     yield from _capacity(survey, published, wanted, readable)
 
 
-def _one(query: str, answers: ByUuid) -> Question:
-    return Question(((query,),), answers.update)
+def _one(query: str, answers: ByUuid) -> SurveyQuestion:
+    return SurveyQuestion(((query,),), answers.update)
 
 
 def _types(
@@ -157,10 +157,10 @@ def _types(
     types: frozenset[str],
     wanted: acceptance.Needs,
     advertisers: queries.Parameters,
-) -> Iterator[Question]:
+) -> Iterator[SurveyQuestion]:
     if types:
         names = [traits.TYPE + mdev_type for mdev_type in types]
-        yield Question(
+        yield SurveyQuestion(
             queries.queries([names], advertisers), survey.with_type.update
         )
     needed = {name for need in wanted for name, _ in need.alternatives}
@@ -171,7 +171,7 @@ def _types(
                 survey.serves[uuid].add(mdev_type)
 
         query = [*advertisers, ('required', traits.TYPE + mdev_type)]
-        yield Question(((queries.query(query),),), note)
+        yield SurveyQuestion(((queries.query(query),),), note)
 
 
 def _patterns(
@@ -179,7 +179,7 @@ def _patterns(
     patterns: Mapping[str, Pattern],
     wanted: acceptance.Needs,
     advertisers: queries.Parameters,
-) -> Iterator[Question]:
+) -> Iterator[SurveyQuestion]:
     """Ask once for all patterns that stop the instance alike."""
     sources = [
         source
@@ -197,7 +197,7 @@ def _patterns(
                 survey.accepts[uuid].add(pattern)
                 survey.root_of[uuid] = provider.root
 
-        yield Question(queries.queries([names], advertisers), note)
+        yield SurveyQuestion(queries.queries([names], advertisers), note)
 
 
 def outcome(pattern: Pattern, sources: Iterable[Identity]) -> object:
@@ -213,7 +213,7 @@ def _capacity(
     published: traits.Description,
     wanted: acceptance.Needs,
     readable: queries.Parameters,
-) -> Iterator[Question]:
+) -> Iterator[SurveyQuestion]:
     """Ask for the parents that accept a need and have so much to spare."""
     for need in wanted:
         for mdev_type, sources in need.alternatives:
@@ -239,4 +239,4 @@ def _capacity(
                     ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
                     ('resources', f'{need.resource_class}:{amount}'),
                 ]
-                yield Question(queries.queries(accepting, tail), note)
+                yield SurveyQuestion(queries.queries(accepting, tail), note)

@@ -16,14 +16,13 @@ from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import schema_version
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 
 #: A device that the collector has not found.
 NOT_FOUND = devices_file.DeviceEntry(frozenset(), {})
 NOT_ANNOTATED = (
-    'the domain does not say what its mdevs come from: is '
+    'the domain does not name the sources of its mdevs: is '
     'nova-mdev-annotator running on its host?'
 )
 
@@ -72,7 +71,17 @@ def check_domain(
     annotated = domain.annotated
     if annotated is None:
         return [_unknown(_why_not_annotated(domain))]
-    gaps = list(_find_gaps(domain.uuids, annotated))
+    gaps = []
+    if len(annotated) != len(domain.uuids):
+        gaps.append(
+            _unknown(
+                f'the domain has {len(domain.uuids)} mdevs, and names '
+                f'the sources of {len(annotated)}'
+            )
+        )
+    nameless = [mdev for mdev in annotated if mdev.identity is None]
+    if nameless:
+        gaps.append(_unknown(matching.no_identity(f'mdev {nameless[0].uuid}')))
     sources = sorted(
         {mdev.identity for mdev in annotated if mdev.identity}, key=str
     )
@@ -93,29 +102,15 @@ def _unknown(text: str) -> Objection:
 
 def _why_not_annotated(domain: domain_xml.Domain) -> str:
     """Return why the sources of a domain's mdevs are not known."""
-    what = 'what the domain says of its mdevs'
+    what = "the domain's annotation"
     if domain.fault:
         return f'{what} is invalid: {domain.fault}'
     for version in domain.others:
         try:
-            schema_version.check_version(version, annotation.VERSION)
+            schema_version.check_version(version, domain_xml.VERSION)
         except schema_version.VersionError as exc:
             return f'{what}: {exc}'
     return NOT_ANNOTATED
-
-
-def _find_gaps(
-    uuids: Sequence[str], annotated: Sequence[annotation.AnnotatedMdev]
-) -> Iterator[Objection]:
-    """Return which sources the domain does not have."""
-    if len(annotated) != len(uuids):
-        yield _unknown(
-            f'the domain has {len(uuids)} mdevs, and says of '
-            f'{len(annotated)} what they come from'
-        )
-    nameless = [mdev for mdev in annotated if mdev.identity is None]
-    if nameless:
-        yield _unknown(matching.no_identity(f'mdev {nameless[0].uuid}'))
 
 
 def _check_target(

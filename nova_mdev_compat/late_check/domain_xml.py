@@ -1,17 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parse a domain's XML: its mdevs, and their annotation. Pure.
+"""The mdevs of a domain in its XML, and the annotation of their sources. Pure.
 
-It is parsed as a stream, so that a large description needs time, but not
-memory. Only elements at the right path count. Tenants choose some texts in it
-(Nova's own metadata element has the instance's name). libvirt escapes them,
-so they cannot be elements.
+The annotation is an element in the domain's metadata::
+
+    <mdev-compat:mdevs xmlns:mdev-compat="..." host="gpu-1">
+      <mdev-compat:mdev uuid="..." vendor="10de" product="2235"
+                        type="NVIDIA_558">
+        <mdev-compat:fact name="driver" value="535.54.03"/>
+      </mdev-compat:mdev>
+    </mdev-compat:mdevs>
+
+``host`` is where the mdevs are. A device without PCI ids has no product. An
+mdev with an unknown parent has only its UUID. Attributes and elements of newer
+minor versions are ignored.
+
+A domain is parsed as a stream, so that a large description needs time, but
+not memory. Only elements at the right path count. Tenants choose some texts
+in it (Nova's own metadata element has the instance's name). libvirt escapes
+them, so they cannot be elements.
 """
 
+from collections.abc import Iterable, Mapping
 import dataclasses
 import re
 from xml.parsers import expat
+from xml.sax import saxutils
 
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import traits
+
+VERSION = '1.0'
+#: Common to all versions.
+FAMILY = 'http://openstack.org/xmlns/libvirt/mdev-compat/'
+#: Identifies the element in a domain's metadata. Only a new major version
+#: changes it: a domain with two elements could contradict itself.
+NAMESPACE = FAMILY + VERSION
+#: Its prefix in libvirt.
+KEY = 'mdev-compat'
+#: No value is longer, because it is published as a trait, too.
+MAX_LENGTH = traits.MAX_LENGTH
 
 #: In bytes. A description with hundreds of devices has a tenth of it.
 MAX_SIZE = 4 * 2**20
@@ -23,17 +50,113 @@ _SEPARATOR = '\n'
 _HOSTDEV = ('domain', 'devices', 'hostdev')
 _ADDRESS = (*_HOSTDEV, 'source', 'address')
 _MDEVS, _MDEV, _FACT = (
-    f'{annotation.NAMESPACE}{_SEPARATOR}{name}'
-    for name in ('mdevs', 'mdev', 'fact')
+    f'{NAMESPACE}{_SEPARATOR}{name}' for name in ('mdevs', 'mdev', 'fact')
 )
 _METADATA = ('domain', 'metadata')
 _ANNOTATION = (*_METADATA, _MDEVS)
 #: Our element, in any version.
 _ANY_VERSION = re.compile(
-    rf'{re.escape(annotation.FAMILY)}([0-9.]{{1,9}}){_SEPARATOR}mdevs'
+    rf'{re.escape(FAMILY)}([0-9.]{{1,9}}){_SEPARATOR}mdevs'
 )
 #: libvirt's only encoding.
 _ENCODING = 'UTF-8'
+
+
+class AnnotationError(ValueError):
+    """An annotation that cannot be read; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedMdev:
+    """One mdev of a domain.
+
+    :ivar uuid: on the host where it was written
+    :ivar identity: of its parent, with the mdev's type; None if not known
+    """
+
+    uuid: str
+    identity: identity.Identity | None
+
+
+def write_annotation(mdevs: Iterable[AnnotatedMdev], host: str = '') -> str:
+    """Return the metadata element for a domain's mdevs, in their order.
+
+    :param host: libvirt's name of the host where they are
+    """
+    names = {f'xmlns:{KEY}': NAMESPACE, **({'host': host} if host else {})}
+    lines = [f'<{KEY}:mdevs{_attributes(names)}>']
+    for mdev in mdevs:
+        found, facts = {'uuid': mdev.uuid}, []
+        if mdev.identity is not None:
+            facts = sorted(mdev.identity.facts)
+            vendor, _, product = identity.display_parent(
+                mdev.identity.parent
+            ).partition(':')
+            found['vendor'] = vendor
+            if product:
+                found['product'] = product
+            found['type'] = identity.display_type(mdev.identity.type)
+        lines.append(f'  <{KEY}:mdev{_attributes(found)}>')
+        for name, value in facts:
+            fact = {'name': name, 'value': identity.display(name, value)}
+            lines.append(f'    <{KEY}:fact{_attributes(fact)}/>')
+        lines.append(f'  </{KEY}:mdev>')
+    return '\n'.join([*lines, f'</{KEY}:mdevs>'])
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return ''.join(
+        f' {name}={saxutils.quoteattr(value)}'
+        for name, value in values.items()
+    )
+
+
+def read_mdev(
+    attributes: Mapping[str, str], facts: Iterable[Mapping[str, str]]
+) -> AnnotatedMdev:
+    """Return the mdev of an element.
+
+    :param attributes: the element's own
+    :param facts: attributes of each fact element in it
+    :raises AnnotationError: it is invalid
+    """
+    attributes = _known(attributes, ('uuid', 'vendor', 'product', 'type'))
+    facts = [_known(fact, ('name', 'value')) for fact in facts]
+    uuid = attributes.get('uuid', '')
+    if 'vendor' not in attributes:
+        return AnnotatedMdev(uuid, None)
+    try:
+        if 'product' in attributes:
+            parent = identity.pci_parent(
+                attributes['vendor'], attributes['product']
+            )
+        else:
+            parent = identity.subsystem_parent(attributes['vendor'])
+        values: dict[str, str] = {}
+        for fact in facts:
+            name, value = fact['name'], fact['value']
+            if values.setdefault(name, value) != value:
+                raise identity.IdentityError(f'fact {name} has two values')
+        return AnnotatedMdev(
+            uuid,
+            identity.Identity.of(parent, attributes['type'], values),
+        )
+    except KeyError as exc:
+        raise AnnotationError(f'mdev {uuid}: no {exc.args[0]}') from exc
+    except identity.IdentityError as exc:
+        raise AnnotationError(f'mdev {uuid}: {exc}') from exc
+
+
+def _known(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the values of known names.
+
+    :raises AnnotationError: one is too long
+    """
+    found = {name: values[name] for name in names if name in values}
+    for name, value in found.items():
+        if len(value) > MAX_LENGTH:
+            raise AnnotationError(f'{name} has {len(value)} characters')
+    return found
 
 
 class DomainError(ValueError):
@@ -52,7 +175,7 @@ class Domain:
     """
 
     uuids: tuple[str, ...]
-    annotated: tuple[annotation.AnnotatedMdev, ...] | None = None
+    annotated: tuple[AnnotatedMdev, ...] | None = None
     fault: str = ''
     host: str = ''
     others: tuple[str, ...] = ()
@@ -90,7 +213,7 @@ class _Handler:
         self._uuids: list[str] = []
         self._annotations = 0
         self._host = ''
-        self._annotated: list[annotation.AnnotatedMdev] = []
+        self._annotated: list[AnnotatedMdev] = []
         self._mdev: dict[str, str] = {}
         self._facts: list[dict[str, str]] = []
         self._fault = ''
@@ -140,17 +263,15 @@ class _Handler:
     def end(self, tag: str) -> None:
         if self._path == (*_ANNOTATION, _MDEV):
             try:
-                self._annotated.append(
-                    annotation.read_mdev(self._mdev, self._facts)
-                )
-            except annotation.AnnotationError as exc:
+                self._annotated.append(read_mdev(self._mdev, self._facts))
+            except AnnotationError as exc:
                 self._fault = str(exc)
         self._path = self._path[:-1]
 
     def domain(self) -> Domain:
         uuids, others = tuple(self._uuids), tuple(self._others)
         if self._annotations > 1:
-            self._fault = 'it is there more than once'
+            self._fault = 'it occurs more than once'
         if self._fault or not self._annotations:
             return Domain(uuids, None, self._fault, others=others)
         return Domain(uuids, tuple(self._annotated), '', self._host, others)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-mdev-guard: what libvirt asks before a domain arrives.
+"""nova-mdev-guard: the hook that libvirt calls before a domain arrives.
 
-libvirt calls it on the destination of a live migration, before anything is
-made there or moved (``qemuMigrationDstPrepareAny``), and ends the migration
-where the status is not 0; what it has written to stderr becomes a part of
-libvirt's error. An empty standard output leaves the domain as it is.
+libvirt calls it on the destination of a live migration, before it creates or
+moves anything (``qemuMigrationDstPrepareAny``). A status other than 0 ends the
+migration, and the text on stderr becomes part of libvirt's error. An empty
+standard output leaves the domain as it is.
 
-Everything that libvirt waits for is here: no plugin, no rule file, no service
-is asked.
+libvirt waits for it, so it asks no plugin, no service and reads no rule file.
 """
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import faulthandler
+import io
 import pathlib
 import re
 import signal
@@ -27,7 +27,7 @@ from oslo_config import cfg
 from nova_mdev_compat.common import files
 from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import guard as options
-from nova_mdev_compat.conf import policy
+from nova_mdev_compat.conf import mdev_compat
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.host import sysfs
@@ -41,23 +41,22 @@ Refuse a live migration to this host if the domain's mdevs come from devices
 that those of this host do not accept. A hook of libvirt calls it."""
 
 EPILOG = """\
-It reads the domain's XML from standard input, and says nothing where the
-domain may come. Where it may not, it writes one line to standard error and
-ends with 1, and with 2 where its options have to be put right. It can be tried
-by hand: virsh dumpxml --migratable DOMAIN | nova-mdev-guard DOMAIN migrate
-begin"""
+It reads the domain's XML from standard input. If the domain may come, it
+prints nothing and ends with 0. If not, it writes one line to standard error
+and ends with 1, or with 2 if its options have to be corrected. To try it by
+hand: virsh dumpxml --migratable DOMAIN | nova-mdev-guard DOMAIN migrate begin"""
 
 #: Where every *.conf is read, in alphabetical order.
 DIRECTORY = '/etc/nova-mdev-compat'
-#: How many seconds after its limit the process is ended.
-LAST_WORD = 2
-#: Exit status where a person has to put something right first.
+#: Seconds from the time limit until the process is ended.
+GRACE = 2
+#: Exit status if an operator has to correct options first.
 WRONG_OPTIONS = 2
-#: How many seconds the system's log may take.
+#: Seconds that the system's log may take.
 LOG_LIMIT = 1
-#: Seconds until an alarm that went unheard comes again.
+#: Seconds until the timer signals again.
 AGAIN = 0.2
-#: A line for libvirt's error, whatever a domain says.
+#: Characters of a line in libvirt's error.
 MAX_LINE = 2000
 
 #: A line that sets an option, as oslo.config reads it.
@@ -67,15 +66,15 @@ _ASSIGNMENT = re.compile(
 
 
 class Refused(Exception):
-    """The domain may not come, whatever ``unknown`` says; and why."""
+    """Why the domain may not come, whatever ``[guard]unknown`` is."""
 
 
 class WrongOptions(Refused):
-    """Nor may it come before a person has put options right; and which."""
+    """Which options an operator has to correct before any domain may come."""
 
 
 class Undecided(Exception):
-    """It cannot be told whether the domain may come; the message says why."""
+    """Why it is unknown whether the domain may come."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,9 +100,8 @@ def parser() -> argparse.ArgumentParser:
         'given',
         nargs='*',
         metavar='domain operation suboperation extra',
-        help='Name of the domain; what happens to it, of which only "migrate" '
-        'is looked at, and of that only "begin"; and what libvirt gives '
-        'besides, which is not used.',
+        help='Name of the domain, operation and sub-operation. Only "migrate '
+        'begin" is checked; further arguments are ignored.',
     )
     return found
 
@@ -111,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status.
 
-    Whatever happens once the arguments are read is answered by the policy:
+    After the arguments are read, the policy decides about every error:
     libvirt takes any status but 0 for a refusal.
     """
     _end_after(options.TIME_LIMIT)
@@ -127,10 +125,10 @@ def main(argv: Sequence[str]) -> int:
 def _arguments(
     argv: Sequence[str],
 ) -> tuple[list[pathlib.Path] | None, list[str]]:
-    """Return configuration files, and what libvirt gives.
+    """Return configuration files, and the arguments that libvirt gives.
 
-    What is behind the first ``--`` is libvirt's whatever it looks like; some
-    versions of argparse take one more of them away.
+    All after the first ``--`` is libvirt's. Some versions of argparse would
+    remove a second ``--``.
     """
     found, argv, verbatim = parser(), list(argv), []
     if '--' in argv:
@@ -144,9 +142,9 @@ def _arguments(
 
 
 def _end_after(limit: float) -> None:
-    """End the process some time after a limit, whatever it is doing then."""
-    # To the file descriptor: it works in another thread, without Python.
-    faulthandler.dump_traceback_later(limit + LAST_WORD, exit=True, file=2)
+    """End the process GRACE seconds after a limit, whatever it does."""
+    # To the file descriptor: another thread writes, without Python.
+    faulthandler.dump_traceback_later(limit + GRACE, exit=True, file=2)
 
 
 def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
@@ -154,31 +152,36 @@ def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
 
     :returns: the exit status
     """
-    mode, unknown = policy.ENFORCING, policy.REJECT
+    mode, unknown = mdev_compat.ENFORCING, mdev_compat.REJECT
     status, allowed = 1, False
     try:
         with _time_limit(options.TIME_LIMIT):
             paths = paths or sorted(pathlib.Path(DIRECTORY).glob('*.conf'))
             conf, faults = read_options(paths)
             mode = mode_despite_faults(paths) if faults else conf.guard.mode
-        if mode == policy.OFF:
+        if mode == options.OFF:
             return 0
         if faults:
             raise WrongOptions('; '.join(faults))
         unknown = conf.guard.unknown
         with _time_limit(conf.guard.time_limit):
-            look(conf, _standard_input())
+            # libvirt may have closed it; then it is None.
+            stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()
+            look(conf, stdin.read(domain_xml.MAX_SIZE + 1))
     except WrongOptions as exc:
         text, status = f'configuration: {exc}', WRONG_OPTIONS
     except Refused as exc:
         text = f'incompatible: {exc}'
     except Exception as exc:
-        text = f'unknown ([guard]unknown = {unknown}): {_say(exc)}'
-        allowed = unknown == policy.ALLOW
+        # libvirt gets an answer, and the policy holds, after any error.
+        bug = f'{type(exc).__name__}: {exc}; this is a bug in {PROG}'
+        why = str(exc) if isinstance(exc, Undecided) else bug
+        text = f'unknown ([guard]unknown = {unknown}): {why}'
+        allowed = unknown == mdev_compat.ALLOW
     else:
         return 0
     text = f'domain {domain}: {text}'
-    if allowed or mode == policy.PERMISSIVE:
+    if allowed or mode == mdev_compat.PERMISSIVE:
         _log(f'let through: {text}')
         return 0
     _refuse(text)
@@ -240,7 +243,7 @@ def _wrong_values(conf: cfg.ConfigOpts) -> Iterator[str]:
 def mode_despite_faults(paths: Iterable[pathlib.Path]) -> str:
     """Return [guard]mode of files that oslo.config does not read.
 
-    It is the way out in an emergency, so it counts whatever else is wrong.
+    ``off`` is the way out in an emergency, so other faults do not matter.
 
     :returns: the last one; ``enforcing`` if there is none, or if that is wrong
     """
@@ -258,31 +261,12 @@ def mode_despite_faults(paths: Iterable[pathlib.Path]) -> str:
                     mode = match['value'] if key == 'mode' else mode
                 elif line[:1].isspace() and line.strip() and key == 'mode':
                     mode = ''  # a value of several lines
-    return mode if mode in policy.MODES else policy.ENFORCING
-
-
-def _say(exc: Exception) -> str:
-    if isinstance(exc, Undecided):
-        return str(exc)
-    # libvirt gets an answer, and the policy is kept, whatever it is.
-    return f'{type(exc).__name__}: {exc}; this is a bug of {PROG}'
-
-
-def _standard_input() -> bytes:
-    """Return the domain's XML.
-
-    :raises Undecided: there is none
-    """
-    # It is None where libvirt has closed it.
-    text = sys.stdin.buffer.read(domain_xml.MAX_SIZE + 1) if sys.stdin else b''
-    if not text:
-        raise Undecided('there is no domain on standard input')
-    return text
+    return mode if mode in options.MODES else mdev_compat.ENFORCING
 
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise Undecided in what takes longer."""
+    """Raise Undecided when the body takes longer."""
 
     def too_long(*_: object) -> NoReturn:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -292,9 +276,9 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
     _end_after(seconds)
     before = signal.signal(signal.SIGALRM, too_long)
-    # Whoever has started this may have blocked it.
+    # The parent process may have blocked the signal.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-    # Again and again: a library may try a call again that it has interrupted.
+    # Repeatedly: a library may retry a call that the signal interrupted.
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
@@ -308,8 +292,10 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
 
     :param text: its XML
     :raises Refused: it may not
-    :raises Undecided: nobody can tell
+    :raises Undecided: it is unknown
     """
+    if not text:
+        raise Undecided('there is no domain on standard input')
     try:
         domain = domain_xml.parse(text)
     except domain_xml.DomainError as exc:
@@ -358,8 +344,7 @@ def _target(
 
 def _refuse(text: str) -> None:
     line = f'refused: {text}'
-    # First, as libvirt waits for it. It may have closed it; then nobody reads
-    # why.
+    # First, because libvirt waits for it. libvirt may have closed it.
     if sys.stderr:
         with contextlib.suppress(OSError, ValueError):
             print(f'{PROG}: {_printable(line)}', file=sys.stderr, flush=True)
@@ -367,9 +352,9 @@ def _refuse(text: str) -> None:
 
 
 def _log(text: str) -> None:
-    """Tell the system's log, as libvirt tells only what ends a migration.
+    """Write to the system's log; libvirt logs only what ends a migration.
 
-    An answer does not depend on a log that is away, or full.
+    The answer does not depend on a log that is missing or full.
     """
     with contextlib.suppress(Exception), _time_limit(LOG_LIMIT):
         syslog.openlog(PROG)
@@ -377,9 +362,9 @@ def _log(text: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return a text in one line, which is not endless.
+    """Return a text as one printable line of at most MAX_LINE characters.
 
-    Names of domains, paths and what files say are whatever bytes they are.
+    Names of domains, paths and contents of files may have any bytes.
     """
     line = ' '.join(text.split())[:MAX_LINE]
     return ''.join(

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only HTTP seam: Placement, for the collector, filter and commands.
 
-Requests go through a callable, because nova-scheduler has a client of its
-own (its credentials, sessions and retries) and everybody else comes with a
-keystoneauth adapter.
+Requests go through a callable: nova-scheduler has its own client (credentials,
+sessions, retries), and all others use a keystoneauth adapter.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 import dataclasses
 from typing import Any, Protocol, TypeVar
 from urllib import parse
 
 from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import loading
+from oslo_config import cfg
 
+from nova_mdev_compat.conf import placement as placement_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 
@@ -27,7 +29,7 @@ class PlacementError(exceptions.Failure):
 
 
 class Conflict(PlacementError):
-    """Somebody else changed the provider meanwhile."""
+    """Another service changed the provider meanwhile."""
 
 
 class NotFound(PlacementError):
@@ -35,7 +37,7 @@ class NotFound(PlacementError):
 
 
 class BadQuery(PlacementError):
-    """The query names what Placement does not know, such as a trait."""
+    """The query names a trait, or anything else, that does not exist."""
 
 
 _KINDS = {400: BadQuery, 404: NotFound, 409: Conflict}
@@ -100,14 +102,14 @@ class Capacity:
 
 
 class Placement:
-    """What the project asks of Placement, one method for each question.
+    """The questions that this project asks Placement, one method for each.
 
     Every method raises PlacementError.
 
     :param send: sends a request; a public attribute, which tests replace to
         count requests or to let them fail
-    :param account: whose rights they are, for errors
-    :param config: what says where Placement is, for errors
+    :param account: the user of the requests, for errors
+    :param config: what names its endpoint, for errors
     """
 
     def __init__(
@@ -143,7 +145,7 @@ class Placement:
         )
 
     def lineage_at(self, query: str) -> list[tuple[str, str]]:
-        """Return of the providers that an encoded query finds the least.
+        """Return only the UUIDs of the providers that an encoded query finds.
 
         There may be tens of thousands.
 
@@ -197,12 +199,12 @@ class Placement:
         return self._trait_names(traits.PREFIX)
 
     def create_traits(self, names: Collection[str]) -> None:
-        """Make these traits exist."""
+        """Create these traits."""
         for name in sorted(names):
             self._request('PUT', f'/traits/{name}')
 
     def delete_trait(self, name: str) -> None:
-        """Make a trait not exist any more.
+        """Delete a trait.
 
         :raises Conflict: a provider carries it
         :raises NotFound: it does not exist
@@ -216,7 +218,14 @@ class Placement:
         return self._get(
             f'{path}/inventories',
             lambda body: {
-                name: Capacity(used.get(name, 0), _total(item))
+                name: Capacity(
+                    used.get(name, 0),
+                    # As Placement's objects/inventory.py computes it.
+                    int(
+                        (item['total'] - item['reserved'])
+                        * item['allocation_ratio']
+                    ),
+                )
                 for name, item in body['inventories'].items()
             },
         )
@@ -277,7 +286,7 @@ class Placement:
         )
 
     def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
-        # To Placement's database, an underscore stands for any character.
+        # Placement's database takes an underscore for any character.
         return self._get(
             f'/traits?name=startswith:{prefix}{more}',
             lambda body: frozenset(
@@ -317,7 +326,11 @@ class Placement:
 
     def _error(self, response: Response, what: str) -> PlacementError:
         status = response.status_code
-        text = f'Placement: {what}: {status} {_detail(response)}'
+        try:
+            detail = ' '.join(response.json()['errors'][0]['detail'].split())
+        except (ValueError, LookupError, TypeError, AttributeError):
+            detail = ' '.join(response.text.split())
+        text = f'Placement: {what}: {status} {detail[:300]}'
         if status in _KINDS:
             return _KINDS[status](text)
         if status in (401, 403):
@@ -330,6 +343,34 @@ class Placement:
         return PlacementError(text)
 
 
+def from_options(conf: cfg.ConfigOpts) -> Placement:
+    """Return Placement as the [placement] section configures it.
+
+    :raises exceptions.BadInput: the section is incomplete
+    """
+    group = placement_options.NAME
+    if not conf[group].auth_type and not conf[group].auth_section:
+        raise exceptions.BadInput(
+            '[placement]auth_type is not set: give nova.conf, or another '
+            'file with a [placement] section, as --config-file'
+        )
+    try:
+        auth = loading.load_auth_from_conf_options(conf, group)
+        session = loading.load_session_from_conf_options(
+            conf, group, auth=auth
+        )
+        adapter = loading.load_adapter_from_conf_options(
+            conf, group, session=session, auth=auth
+        )
+    except (
+        ks_exceptions.OptionError,
+        ks_exceptions.MissingRequiredOptions,
+        ks_exceptions.NoMatchingPlugin,
+    ) as exc:
+        raise exceptions.BadInput(f'[placement]: {exc}') from exc
+    return Placement(through(adapter))
+
+
 def _read(
     response: Response, what: str, read: Callable[[Any], Answer]
 ) -> Answer:
@@ -338,24 +379,9 @@ def _read(
         return read(response.json())
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
         raise PlacementError(
-            f'Placement: {what}: the answer is not what Placement says; is '
-            'something else listening at its endpoint?'
+            f'Placement: {what}: the answer is not one of '
+            "Placement's; is something else listening at its endpoint?"
         ) from exc
-
-
-def _total(inventory: Mapping[str, Any]) -> int:
-    """Return a capacity, as Placement's ``objects/inventory.py`` does."""
-    return int(
-        (inventory['total'] - inventory['reserved'])
-        * inventory['allocation_ratio']
-    )
-
-
-def _detail(response: Response) -> str:
-    try:
-        return ' '.join(response.json()['errors'][0]['detail'].split())[:300]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ' '.join(response.text.split())[:300]
 
 
 def _short(url: str) -> str:

@@ -14,7 +14,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 
 def readable(carried: Collection[str]) -> Parameters:
-    """Return query parameters for those who publish in our schema alone.
+    """Return query parameters for providers with our schema and no other.
 
     A query that names a trait that does not exist is refused.
 
@@ -34,7 +34,7 @@ def advertisers(
 
     :param carried: traits of ours that any provider carries
     :param tree: UUID of the only host that matters
-    :returns: None if there is nobody
+    :returns: None if no provider advertises it
     """
     who = [name for name in (traits.HOST, traits.MIXED) if name in carried]
     if not who or traits.SCHEMA not in carried:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host publishes of itself, beside Placement.
+"""The desired traits of a host, and where they are published.
 
-snapshot.py is the JSON of "nova-mdev-collector dry-run", in both directions.
+snapshot.py writes and reads the JSON of "nova-mdev-collector dry-run".
+devices_file.py writes and reads the file of the late check.
 """

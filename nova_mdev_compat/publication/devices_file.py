@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the collector last found on this host, for whoever cannot ask it.
+"""The file with what the collector last found on this host.
 
-A hook must neither ask libvirt, which waits for it, nor Placement. So the
-collector leaves here what it would have every device say in traits, and which
-rules made the accept patterns; it does so before it publishes, whether
-Placement answers or not.
+A hook must not ask libvirt, which waits for it, nor Placement. So the collector
+records here the traits of every device, and the rules that made the accept
+patterns. It writes the file before it publishes, whether Placement answers or
+not.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from nova_mdev_compat.core import traits
 
 SCHEMA_VERSION = '1.0'
 
-#: In bytes; that of a host with 256 devices has a quarter of it.
+#: In bytes; a host with 256 devices needs a quarter.
 MAX_SIZE = 4 * 2**20
 
 
@@ -35,7 +35,7 @@ class DeviceEntry:
     rules: Mapping[str, tuple[str, ...]]
 
     def described(self) -> traits.Description:
-        """Return what its traits say."""
+        """Return the content of its traits."""
         return traits.describe(self.identity.union(self.rules))
 
 
@@ -53,9 +53,9 @@ class DevicesFile:
     devices: Mapping[str, DeviceEntry]
 
     def age(self, now: float) -> float:
-        """Return how many seconds old it is; before it was read, endlessly.
+        """Return how many seconds old it is; infinity if from the future.
 
-        A clock that was set back would make it seem young for long.
+        If the clock was set back, it would otherwise seem new for long.
         """
         return now - self.read_at if now >= self.read_at else float('inf')
 
@@ -108,13 +108,29 @@ def read(path: pathlib.Path) -> DevicesFile:
         ': nova-mdev-collector has not run on this host',
     )
     try:
-        return _devices(document)
+        return DevicesFile(
+            _get(document, 'host', str),
+            float(_get(document, 'read_at', float)),
+            {
+                name: DeviceEntry(
+                    frozenset(_texts(_get(item, 'identity', list))),
+                    {
+                        trait: tuple(_texts(rules))
+                        # A device that accepts nothing may have no such key.
+                        for trait, rules in _get(
+                            {'accepts': {}, **item}, 'accepts', dict
+                        ).items()
+                    },
+                )
+                for name, item in _get(document, 'devices', dict).items()
+            },
+        )
     except (_ShapeMismatch, OverflowError) as exc:
         raise files.FileError(f'{path} is invalid: {exc}') from exc
 
 
 def read_fresh(path: pathlib.Path, max_age: float, now: float) -> DevicesFile:
-    """Return what the file says, if it is not too old.
+    """Return the content of the file if it is not too old.
 
     :param max_age: in seconds
     :param now: in seconds since the epoch
@@ -131,35 +147,13 @@ def read_fresh(path: pathlib.Path, max_age: float, now: float) -> DevicesFile:
 
 
 class _ShapeMismatch(Exception):
-    """JSON of another shape. jsonschema would take a hook's time."""
-
-
-def _devices(document: Any) -> DevicesFile:
-    return DevicesFile(
-        _get(document, 'host', str),
-        float(_get(document, 'read_at', float)),
-        {
-            name: DeviceEntry(
-                frozenset(_texts(_get(item, 'identity', list))),
-                {
-                    trait: tuple(_texts(rules))
-                    for trait, rules in _accepts(item).items()
-                },
-            )
-            for name, item in _get(document, 'devices', dict).items()
-        },
-    )
-
-
-def _accepts(item: Any) -> Any:
-    """Return a device's accept patterns; where there are none, no pattern."""
-    return _get(item, 'accepts', dict) if 'accepts' in item else {}
+    """JSON of another shape. Importing jsonschema would take too long here."""
 
 
 def _get(item: Any, key: str, kind: type) -> Any:
-    """Return what has a key, if it is of a kind."""
+    """Return the value of a key if it has the type."""
     found = item.get(key) if isinstance(item, dict) else None
-    # bool is an int, and an int is as good as a float.
+    # A bool is an instance of int. An int is a valid float.
     if type(found) is kind or (kind is float and type(found) is int):
         return found
     raise _ShapeMismatch(f'no {key} that is a {kind.__name__}')

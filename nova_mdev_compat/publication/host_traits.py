@@ -2,10 +2,10 @@
 """The desired traits of a host's providers. Pure.
 
 If all parents of a host are equal and accept the same, the root provider
-advertises it for them, and the filter needs to look no further. Otherwise the
-root only carries that the host is managed, and each parent advertises for
-itself, which CUSTOM_MDEV_MIXED marks. So one query for (host or MIXED) finds
-every provider that advertises.
+advertises for them, and the filter reads only the root. Otherwise the root only
+carries that the host is managed, and each parent advertises for itself with the
+mark CUSTOM_MDEV_MIXED. So one query for (HOST or MIXED) finds every provider
+that advertises.
 
 The root must not carry the types of parents that differ: Placement would let
 the root satisfy ``trait:CUSTOM_MDEV_TYPE_X=required`` of a flavor, whichever
@@ -34,14 +34,14 @@ from nova_mdev_compat.rules import model
 #: Traits that must exist in Placement before a query may name them.
 ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
 
-#: Prefixes of what a root advertises for its parents.
+#: Prefixes of the traits that a root advertises for its parents.
 _FOR_ALL = (traits.PARENT, traits.TYPE, traits.ACCEPT)
-#: Prefixes of what decides which patterns the rules make for a parent.
+#: Prefixes of the traits that decide which patterns rules make for a parent.
 _IDENTITY = (traits.PARENT, traits.TYPE, traits.FACT)
 
 
 class PublicationError(exceptions.BadInput):
-    """A name or value that no trait can carry; the message has it."""
+    """A name or value that no trait can carry; the message names it."""
 
 
 class PartlyRead(exceptions.PartlyDone):
@@ -313,7 +313,7 @@ def _by_rules(
         note = (
             f'the rule files for vendor {vendor} have no rule for this device'
             if vendor in rules.by_vendor
-            else f'no rule file speaks for vendor {vendor}'
+            else f'no rule file covers vendor {vendor}'
         )
     return ParentTraits(parent, own, accepts, outcomes, note)
 
@@ -353,7 +353,7 @@ def unreadable(
     """
     unread = tuple(unread)
     own: frozenset[str] = frozenset()
-    # A name that no trait can carry contradicts what is published.
+    # Without a trait, such a name contradicts the published traits.
     with contextlib.suppress(identity.IdentityError, traits.TraitError):
         own = frozenset(
             name
@@ -380,16 +380,17 @@ def build_host_traits(
     :param parents: those that have a provider
     :param orphans: libvirt names of orphaned providers: their devices are
         gone, and they accept nothing
-    :param absent: parents without a provider. nova-compute may make one at
-        any time, and the root must not advertise for it anything that it
+    :param absent: parents without a provider. nova-compute may create one at
+        any time, and the root must not advertise anything that such a parent
         would not advertise itself.
     """
     parents, orphans = list(parents), list(orphans)
     offers = {item.offer for item in parents}
     boards = {item.parent.parent_id for item in parents}
-    # nova-compute makes a provider only if nova.conf gives the device a type.
-    # Others, such as virtual functions that no device_addresses names, do not
-    # count if a parent is on such a board: the host would be mixed in vain.
+    # nova-compute creates a provider only if nova.conf gives the device a type.
+    # Devices without a type, such as virtual functions that no
+    # device_addresses names, do not count if a parent is on such a board: the
+    # host would be mixed for no reason.
     offers.update(
         item.offer
         for item in absent

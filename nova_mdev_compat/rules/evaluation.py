@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rule and a parent of this host make accept patterns.
+"""Evaluate rules for a parent of this host: the result is accept patterns.
 
-Rules only allow: a parent's patterns are the union of what its vendor's rules
-give, and a source that no pattern accepts is refused.
+Rules only allow: a parent's patterns are the union of those that its vendor's
+rules make, and a source that no pattern accepts is refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.rules import model
 
-#: Patterns that one rule may give for one parent; lists multiply.
+#: Patterns that one rule may make for one parent; lists multiply.
 MAX_PATTERNS = 64
 TOO_MANY = (
     f'its lists make more than {MAX_PATTERNS} accept patterns; split '
@@ -31,10 +31,10 @@ class EvaluationError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class RuleOutcome:
-    """What one rule, or a vendor's plugin, gives for one parent.
+    """The result of one rule, or a vendor's plugin, for one parent.
 
     :ivar name: the rule's name, or the plugin's
-    :ivar source: where the rule stands, ``/etc/…/nvidia.yaml:5``
+    :ivar source: file and line of the rule, ``/etc/…/nvidia.yaml:5``
     :ivar patterns: accept patterns by trait name; none if it is skipped
     :ivar reasons: why it is skipped
     """
@@ -74,46 +74,42 @@ def evaluate(
     own: identity.Identity,
     unknown: Mapping[str, str] | None = None,
 ) -> tuple[RuleOutcome, ...]:
-    """Return what each rule gives for a parent, in the rules' order.
+    """Return the result of each rule for a parent, in the rules' order.
 
     :param own: the parent in its role as a target
     :param unknown: why facts of it are unknown, by fact name
     :raises EvaluationError: a pattern that no trait can carry, or too many
     """
-    return tuple(_outcome(rule, own, unknown or {}) for rule in rules)
-
-
-def _outcome(
-    rule: model.Rule, own: identity.Identity, unknown: Mapping[str, str]
-) -> RuleOutcome:
-    reasons = tuple(_target_reasons(rule.target, own)) or tuple(
-        _same_reasons(rule.accepts, own)
-    )
-    found = {}
-    if not reasons:
-        found = {
-            _encode(rule, one): one
-            for one in _patterns(rule, own)
-            if not pat.is_empty(one.conditions)
-        }
-        if not found:
-            reasons = (
-                verdict.Reason(
-                    verdict.Cause.FACT, 'no value meets its conditions'
-                ),
-            )
-    return RuleOutcome(
-        rule.name,
-        rule.source,
-        found,
-        tuple(with_why(reason, unknown) for reason in reasons),
-    )
+    outcomes = []
+    for rule in rules:
+        reasons = tuple(_target_reasons(rule.target, own)) or tuple(
+            _same_reasons(rule.accepts, own)
+        )
+        found = {}
+        if not reasons:
+            try:
+                found = {
+                    traits.encode_pattern(one): one
+                    for one in _patterns(rule, own)
+                    if not pat.is_empty(one.conditions)
+                }
+            except traits.TraitError as exc:
+                raise EvaluationError(f'rule {rule}: {exc}') from exc
+            if not found:
+                reasons = (
+                    verdict.Reason(
+                        verdict.Cause.FACT, 'no value meets its conditions'
+                    ),
+                )
+        reasons = tuple(with_why(one, unknown or {}) for one in reasons)
+        outcomes.append(RuleOutcome(rule.name, rule.source, found, reasons))
+    return tuple(outcomes)
 
 
 def with_why(
     reason: verdict.Reason, unknown: Mapping[str, str]
 ) -> verdict.Reason:
-    """Return a reason that also says why a fact is missing.
+    """Return a reason, with the reason why its fact is missing.
 
     :param unknown: why facts are unknown, by fact name
     """
@@ -229,10 +225,3 @@ def _patterns(
             types.get(mdev_type, mdev_type),
             tuple(itertools.chain.from_iterable(conditions)),
         )
-
-
-def _encode(rule: model.Rule, pattern: pat.Pattern) -> str:
-    try:
-        return traits.encode_pattern(pattern)
-    except traits.TraitError as exc:
-        raise EvaluationError(f'rule {rule}: {exc}') from exc

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the right form that are probably not what was meant. Pure."""
+"""Valid rules that are probably mistakes. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses

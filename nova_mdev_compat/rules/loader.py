@@ -56,27 +56,21 @@ def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
     """
     files: dict[str, pathlib.Path] = {}
     for directory in directories:
-        files.update(_files(pathlib.Path(directory)))
+        try:
+            paths = list(pathlib.Path(directory).iterdir())
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise RuleError(f'{directory}: {exc.strerror}') from exc
+        for path in paths:
+            if path.name.startswith('.'):
+                continue  # an editor's lock
+            if path.suffix == '.yml':
+                # Without it, milder rules would apply to its vendor.
+                raise RuleError(f'{path}: name it {path.stem}.yaml')
+            if path.suffix == '.yaml':
+                files[path.name] = path
     return [files[name] for name in sorted(files)]
-
-
-def _files(directory: pathlib.Path) -> dict[str, pathlib.Path]:
-    try:
-        # Editors' lock files start with a dot.
-        paths = [
-            path
-            for path in directory.iterdir()
-            if not path.name.startswith('.')
-        ]
-    except FileNotFoundError:
-        return {}
-    except OSError as exc:
-        raise RuleError(f'{directory}: {exc.strerror}') from exc
-    for path in paths:
-        if path.suffix == '.yml':
-            # Ignoring it would leave its vendor to milder rules.
-            raise RuleError(f'{path}: name it {path.stem}.yaml')
-    return {path.name: path for path in paths if path.suffix == '.yaml'}
 
 
 def load_file(path: pathlib.Path) -> model.RuleFile:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules, as their files are read."""
+"""Rules and rule files as parsed."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -94,8 +94,10 @@ class Target:
             _both(self.products, other.products),
             _both(self.types, other.types),
             {
-                name: _both_hold(
-                    self.facts.get(name, ((),)), other.facts.get(name, ((),))
+                name: tuple(
+                    tuple(dict.fromkeys((*left, *right)))
+                    for left in self.facts.get(name, ((),))
+                    for right in other.facts.get(name, ((),))
                 )
                 for name in {**other.facts, **self.facts}
             },
@@ -108,14 +110,6 @@ def _both(
     if one is None or other is None:
         return one if other is None else other
     return one & other
-
-
-def _both_hold(one: Alternatives, other: Alternatives) -> Alternatives:
-    return tuple(
-        tuple(dict.fromkeys((*left, *right)))
-        for left in one
-        for right in other
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +133,7 @@ class Rule:
     :ivar name: its name in the file
     :ivar source: file and line, ``/etc/…/nvidia.yaml:5``
     :ivar document: the content of its file
-    :ivar path: where the rule stands in it, ``('rules', 0)``
+    :ivar path: of the rule in it, ``('rules', 0)``
     """
 
     name: str
@@ -157,7 +151,7 @@ class Rule:
         return f'{self.name!r} ({self.source})'
 
     def place(self, path: yaml_document.Path = ()) -> Position:
-        """Return where a key of the rule stands, or what would contain it.
+        """Return the position of a key of the rule, or of its container.
 
         :param path: of keys, ``('accepts', 'facts', 'ecc')``
         """
@@ -189,7 +183,7 @@ class RuleFile:
     )
 
     def place(self, path: yaml_document.Path) -> Position:
-        """Return where a key stands, or what would contain it."""
+        """Return the position of a key, or of its container."""
         return Position(self.file, *self.document.position(path))
 
 

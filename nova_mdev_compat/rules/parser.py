@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rule file's text, checked, as rules. Pure."""
+"""Parse and check the text of a rule file. Pure."""
 
 from collections.abc import Mapping, Sequence
 import re
@@ -60,8 +60,7 @@ def parse(file: str, raw: bytes) -> model.RuleFile:
         }
         return model.RuleFile('', (), tuple(errors.values()))
     try:
-        vendor = _vendor(doc.data['vendor'])
-        devices = _devices(vendor, doc.data)
+        vendor, devices = _scope(doc.data)
     except schema.Fault as exc:
         return model.RuleFile('', (), (exc.error(file, doc),))
     rules, wrong, names = [], [], set()
@@ -94,26 +93,23 @@ def parse(file: str, raw: bytes) -> model.RuleFile:
     )
 
 
-def _vendor(text: str) -> str:
-    if text == model.EVERY_VENDOR:
-        return text
-    try:
-        return identity.vendor(text)
-    except identity.IdentityError as exc:
-        raise schema.Fault(
-            f'must be {schema.VENDOR}, not {text!r}', 'vendor'
-        ) from exc
-
-
-def _devices(vendor: str, data: Mapping[str, Any]) -> model.Target | None:
-    """Return the devices that a file is for; None is all."""
+def _scope(data: Mapping[str, Any]) -> tuple[str, model.Target | None]:
+    """Return the vendor and the devices that a file is for; None is all."""
+    vendor = data['vendor']
+    if vendor != model.EVERY_VENDOR:
+        try:
+            vendor = identity.vendor(vendor)
+        except identity.IdentityError as exc:
+            raise schema.Fault(
+                f'must be {schema.VENDOR}, not {vendor!r}', 'vendor'
+            ) from exc
     if 'devices' not in data:
-        return None
+        return vendor, None
     first, *_, last = schema.VERSIONS
     if data['schema_version'] == first:
         raise schema.Fault(f'needs schema_version {last}', 'devices', key=True)
     with schema.at('devices'):
-        return _target(vendor, data['devices'])
+        return vendor, _target(vendor, data['devices'])
 
 
 def _rule(
@@ -196,7 +192,13 @@ def _types(value: str | Sequence[str], for_all: str) -> list[str]:
             try:
                 types.append(identity.literal(text))
             except identity.SignError as exc:
-                right = _instead_of_type(text, for_all)
+                listed = _list(text)
+                right = (
+                    f'write {listed}'
+                    if listed
+                    else f'name each type that is meant, or {for_all}; '
+                    + _plain(text)
+                )
                 raise schema.Fault(f'{exc}; {right}', index) from exc
             except identity.IdentityError as exc:
                 raise schema.Fault(str(exc), index) from exc
@@ -333,8 +335,8 @@ class _FactParser:
         return model.Operand(op, value)
 
 
-# What to write in place of a value with signs that a trait cannot carry. Which
-# values are refused is decided by ident.literal.
+# Suggestions for values with signs that a trait cannot carry. identity.literal
+# decides which values are refused.
 
 _RANGE = '{at_least: "550", below: "560"}'
 _COMPARISON = re.compile(
@@ -361,7 +363,7 @@ _LIST = re.compile(r'\s*[,;|]+\s*')
 def _instead_of_fact(text: str, fact: str, inside: str) -> str:
     """Return what to write for a fact.
 
-    :param text: what was written
+    :param text: what the file has
     :param inside: ``list``, ``range`` or nothing
     """
     if inside == 'range':
@@ -375,15 +377,6 @@ def _instead_of_fact(text: str, fact: str, inside: str) -> str:
     if version:
         return f'a range is {_RANGE}; {_plain(text, fact)}'
     return f'list all values that are meant, {_plain(text, fact)}'
-
-
-def _instead_of_type(text: str, for_all: str) -> str:
-    right = _list(text)
-    return (
-        f'write {right}'
-        if right
-        else f'name each type that is meant, or {for_all}; {_plain(text)}'
-    )
 
 
 def _plain(text: str, fact: str = '') -> str:

@@ -213,35 +213,29 @@ def at(*path: str | int) -> Iterator[None]:
 
 def faults(data: Any) -> Iterator[Fault]:
     """Return what the schema does not allow in a document's data."""
-    return map(_fault, _VALIDATOR.iter_errors(data))
-
-
-def _fault(error: jsonschema.ValidationError) -> Fault:
-    path, value = tuple(error.absolute_path), error.instance
-    if error.validator == 'additionalProperties':
-        known = error.schema['properties']
-        key = next(key for key in value if key not in known)
-        return Fault(
-            'unknown key; known: ' + ', '.join(sorted(known)),
-            *path,
-            key,
-            key=True,
-        )
-    if error.validator == 'required':
-        key = next(key for key in error.validator_value if key not in value)
-        right = error.schema['properties'][key]['description']
-        return Fault(
-            f'missing key {key!r}; it must be {right}', *path, missing=True
-        )
-    right = error.schema['description']
-    if value is None:
-        return Fault(f'no value (empty, null or ~); must be {right}', *path)
-    newer = error.validator == 'enum' and _NEWER.fullmatch(str(value))
-    return Fault(
-        f'must be {right}, not {_kind(value)}'
-        + ('; a newer release of nova-mdev-compat reads it' if newer else ''),
-        *path,
-    )
+    for error in _VALIDATOR.iter_errors(data):
+        path, value = tuple(error.absolute_path), error.instance
+        if error.validator == 'additionalProperties':
+            known = error.schema['properties']
+            key = next(key for key in value if key not in known)
+            text = 'unknown key; known: ' + ', '.join(sorted(known))
+            yield Fault(text, *path, key, key=True)
+            continue
+        if error.validator == 'required':
+            key = next(
+                key for key in error.validator_value if key not in value
+            )
+            right = error.schema['properties'][key]['description']
+            text = f'missing key {key!r}; it must be {right}'
+            yield Fault(text, *path, missing=True)
+            continue
+        right = error.schema['description']
+        text = f'must be {right}, not {_kind(value)}'
+        if value is None:
+            text = f'no value (empty, null or ~); must be {right}'
+        elif error.validator == 'enum' and _NEWER.fullmatch(str(value)):
+            text += '; a newer release of nova-mdev-compat reads it'
+        yield Fault(text, *path)
 
 
 def _kind(value: Any) -> str:

@@ -39,7 +39,7 @@ class DocumentError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """Plain data and where it stands.
+    """Plain data and its positions.
 
     :ivar data: mappings, lists and texts; None for a plain null, ``~`` or
         nothing
@@ -52,7 +52,7 @@ class Document:
     keys: dict[Path, Mark] = dataclasses.field(default_factory=dict)
 
     def position(self, path: Path) -> Mark:
-        """Return where a key stands, or else what would contain it."""
+        """Return the position of a key, or of its container."""
         while path not in self.keys and path not in self.marks:
             path = path[:-1]
         return self.keys.get(path) or self.marks[path]

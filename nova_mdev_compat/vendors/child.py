@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking a vendor's library in a process of its own.
+"""Ask a vendor's library in a separate process.
 
-A library that a process has loaded stays loaded, though the driver under it
-is replaced; it may hang for ever, and it may crash. So a short-lived child
-loads it, answers, and ends.
+A library stays loaded in a process even if its driver is replaced. It may also
+hang or crash. So a short-lived child loads it, answers and ends.
 """
 
 import dataclasses
@@ -22,13 +21,13 @@ from nova_mdev_compat.vendors import child_main
 
 LOG = logging.getLogger(__name__)
 
-#: Shares of the time that a plugin has: for the child to answer in, and to
-#: die in when it is killed. The rest is the plugin's own.
+#: Shares of a plugin's time limit: for the child to answer, and to end after
+#: it is killed. The plugin has the rest.
 _TO_ANSWER, _TO_DIE = 0.8, 0.1
-#: In bytes: how much a child may answer, how much is kept of what it says
-#: besides, and how much a pipe holds.
+#: In bytes: the longest answer, the kept end of its other output, and the
+#: size of a pipe.
 _MOST, _KEPT, _PIPE = 1 << 20, 4096, 1 << 16
-#: How much of that is quoted in an error, in characters.
+#: Characters of the other output that an error quotes.
 _QUOTED = 200
 
 
@@ -37,8 +36,8 @@ class Answers:
     """What a child has answered, and how it ended.
 
     :ivar items: decoded from JSON, in the order in which they came
-    :ivar trouble: why there may be fewer than asked for, as the rest of a
-        sentence that begins with "the process"; None where it has ended well
+    :ivar trouble: why items may be missing, as the rest of a sentence that
+        begins with "the process"; None if it ended normally
     """
 
     items: tuple[Any, ...]
@@ -69,9 +68,8 @@ class Child:
     def ask(self, question: object) -> Answers:
         """Return what the child answers.
 
-        A child that takes too long is killed. One that hangs in the kernel
-        does not end even then: it is left to itself, and no other is started
-        before it has ended.
+        A child that takes too long is killed. A child that hangs in the
+        kernel does not end even then. No other child starts before it ends.
         """
         if self._stuck is not None and self._stuck.poll() is None:
             return Answers(
@@ -132,7 +130,7 @@ class Child:
         return Answers(items, trouble)
 
     def _kill(self, process: Any, why: str) -> str:
-        """Kill a child that has not been waited for; return what it came to.
+        """Kill a child that is still running; return what happened.
 
         :param why: what it did
         """
@@ -151,10 +149,10 @@ class Child:
 def _collect(
     answers: IO[bytes], rest: IO[bytes], end: float
 ) -> tuple[bytes, bytes]:
-    """Return what a child answers, and the end of what it says besides.
+    """Return what a child answers, and the end of its other output.
 
-    It is done when the child closes its answers, which it does by ending;
-    when the time is over; and when that is too much.
+    Reading stops when the child ends and so closes its answers, when the time
+    is over, or when the answer is too long.
     """
     found = {answers: b'', rest: b''}
     with selectors.DefaultSelector() as selector:
@@ -181,7 +179,7 @@ def _collect(
 
 
 def _ending(status: int) -> str | None:
-    """Return how a process has ended, None where well."""
+    """Return how a process ended, None if normally."""
     if status >= 0:
         return f'ended with status {status}' if status else None
     try:
@@ -192,7 +190,7 @@ def _ending(status: int) -> str | None:
 
 
 def _items(answered: bytes) -> tuple[tuple[Any, ...], str | None]:
-    """Return answers, up to one that is none, and what is wrong with it."""
+    """Return answers up to the first invalid one, and what is wrong with it."""
     *lines, rest = answered.split(b'\n')
     items = []
     for line in lines:
@@ -201,5 +199,5 @@ def _items(answered: bytes) -> tuple[tuple[Any, ...], str | None]:
         except (ValueError, RecursionError):
             rest = line
             break
-    fault = f'answered what is no JSON: {rest[:_QUOTED]!r}' if rest else None
+    fault = f'answered with invalid JSON: {rest[:_QUOTED]!r}' if rest else None
     return tuple(items), fault

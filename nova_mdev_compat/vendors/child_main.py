@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the process that child.py starts.
+"""The process that child.py starts.
 
-It is run by its path and knows nothing of the package before it has been told
-where that is. It imports little, since it starts anew for every question.
+It is run by its path, and learns where the package is from its argument. It
+imports little, because a new process starts for every question.
 """
 
 import ctypes
@@ -24,23 +24,19 @@ def main(order: str) -> None:
         ``question``
     """
     told = json.loads(order)
-    _end_with(told['parent'])
-    # What a library prints is no answer. This copy is not closed before the
-    # process ends, and not open in what a library starts: so its end, which
-    # whoever asks waits for, is that of the process.
+    # End with the parent, even during a call that hangs.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != told['parent']:  # it ended before the prctl
+        sys.exit('the process that asked is gone')
+    # What a library prints is not an answer. This copy stays open until the
+    # process ends, and processes that a library starts do not inherit it. So
+    # the parent sees the end of the file when this process ends.
     out = open(os.dup(1), 'w', encoding='ascii', closefd=False)  # noqa: SIM115
     os.dup2(2, 1)
     sys.path[:] = told['path']
     module = importlib.import_module(told['module'])
     for item in module.answer(told['question']):
         print(json.dumps(item), file=out, flush=True)
-
-
-def _end_with(parent: int) -> None:
-    """End when the parent does: a call that hangs would never notice."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended before that
-        sys.exit('the process that asked is gone')
 
 
 if __name__ == '__main__':

@@ -235,7 +235,7 @@ class _Plugin:
         self, name: str, plugin: type[base.Vendor], conf: cfg.ConfigOpts
     ):
         self._name, self._class, self._conf = name, plugin, conf
-        self._patience = time_limit.Patience(
+        self._time_limit = time_limit.TimeLimit(
             f'vendor plugin {name!r}', conf.collector.vendor_timeout
         )
         self._plugin: base.Vendor | None = None
@@ -263,14 +263,14 @@ class _Plugin:
 
     def _ask(self, what: str, question: Callable[[], _Result]) -> _Result:
         try:
-            return self._patience.ask(question)
+            return self._time_limit.ask(question)
         except exceptions.Failure:
             raise
         except cfg.Error as exc:
             raise exceptions.BadInput(
                 f'vendor plugin {self._name!r}: {exc}'
             ) from exc
-        except (Exception, SystemExit) as exc:  # it is somebody else's code
+        except (Exception, SystemExit) as exc:  # any error of a plugin
             raise VendorError(
                 f'vendor plugin {self._name!r}, {what}: '
                 f'{type(exc).__name__}: {exc}; this is a bug in the plugin',

@@ -17,17 +17,16 @@ from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import child
 from nova_mdev_compat.vendors import nvml
 
-_NO_BOARD = 'it is no PCI device, and NVML knows no others'
+_NO_BOARD = 'it is not a PCI device, and NVML knows only those'
 _NO_TEXT = (
-    'NVML gives a text for it that cannot be read: see whether '
-    'nvidia-smi -q shows it'
+    'NVML gives an unreadable text for it: see whether nvidia-smi -q shows it'
 )
 
 _Answer = base.Facts | exceptions.Failure
 
 
 class Nvidia(base.Vendor):
-    """Gives facts of the boards, and leaves the answer to the rule files."""
+    """Provides facts of boards, and leaves the answer to the rule files."""
 
     vendors = frozenset({'10de'})
 
@@ -41,13 +40,13 @@ class Nvidia(base.Vendor):
         'managerversion': 'version of the vGPU Manager of the host',
         'migration': 'whether the board can migrate vGPUs: supported or '
         'unsupported',
-        # Between a guest's driver and its host. It says nothing about two
-        # hosts.
+        # The protocol between a guest's driver and its host. It does not
+        # tell whether two hosts are compatible.
         'minvgpuversion': 'oldest version of the protocol with drivers in '
-        "guests that the host speaks, as NVML's number; "
+        "guests that the host supports, as NVML's number; "
         'not about compatibility of hosts',
         'maxvgpuversion': 'newest version of the protocol with drivers in '
-        "guests that the host speaks, as NVML's number; "
+        "guests that the host supports, as NVML's number; "
         'not about compatibility of hosts',
     }
 
@@ -61,7 +60,7 @@ class Nvidia(base.Vendor):
     def __init__(self, conf: cfg.ConfigOpts):
         super().__init__(conf)
         self._child = child.Child(nvml.__name__, conf.collector.vendor_timeout)
-        # At which NVML hung or crashed.
+        # The boards at which NVML hung or crashed.
         self._sick: set[str] = set()
 
     def facts(
@@ -73,16 +72,14 @@ class Nvidia(base.Vendor):
         NVML knows physical functions only; all of a board's virtual ones
         share its facts.
         """
-        boards = self._read(
-            {device.board for device in devices if device.board}
-        )
+        boards = self._ask({one.board for one in devices if one.board})
         nothing = base.Facts(unknown=dict.fromkeys(self.fact_names, _NO_BOARD))
         return {
             device.name: boards[device.board] if device.board else nothing
             for device in devices
         }
 
-    def _read(self, boards: set[str]) -> dict[str, _Answer]:
+    def _ask(self, boards: set[str]) -> dict[str, _Answer]:
         if not boards:
             return {}
         # The sick ones last, so that they do not keep others from answering.
@@ -104,7 +101,7 @@ class Nvidia(base.Vendor):
 
 
 def _answer(item: Any) -> tuple[str, _Answer] | None:
-    """Return a board and what nvml.answer() says about it."""
+    """Return a board and what nvml.answer() yields for it."""
     match item:
         case {'board': str(board), 'failure': str(failure)}:
             return board, nvml.NvmlError(failure)
@@ -113,19 +110,14 @@ def _answer(item: Any) -> tuple[str, _Answer] | None:
             'values': dict(values),
             'unknown': dict(unknown),
         } if all(isinstance(value, str) for value in values.values()):
-            return board, _legible(base.Facts(values, unknown))
+            # Facts with a value that no trait can carry are unknown.
+            legible = {}
+            for name, value in values.items():
+                try:
+                    identity.canonical(value)
+                except identity.IdentityError:
+                    unknown = {**unknown, name: _NO_TEXT}
+                else:
+                    legible[name] = value
+            return board, base.Facts(legible, unknown)
     return None
-
-
-def _legible(facts: base.Facts) -> base.Facts:
-    """Return facts, those whose value no trait can carry as unknown."""
-    values = {}
-    unknown = dict(facts.unknown)
-    for name, value in facts.values.items():
-        try:
-            identity.canonical(value)
-        except identity.IdentityError:
-            unknown[name] = _NO_TEXT
-        else:
-            values[name] = value
-    return base.Facts(values, unknown)

@@ -2,13 +2,13 @@
 """The edge to NVML, NVIDIA's management library, and what its errors mean.
 
 The library, libnvidia-ml.so.1, comes with NVIDIA's driver; nvidia-ml-py, whose
-module is ``pynvml``, speaks to it and is in the extra ``nvidia`` only. What
-the functions give is in NVIDIA's NVML API Reference Guide, in the chapters
+module is ``pynvml``, calls it and is in the extra ``nvidia`` only. The
+functions are described in NVIDIA's NVML API Reference Guide, in the chapters
 "Device Queries" and "vGPU Migration", and in nvml.h; return codes are there
 under nvmlReturn_t.
 
-It is asked by child.py, in a process that ends with its answer, and so
-imports nothing large.
+child.py asks it in a process that ends with its answer, so it imports nothing
+large.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ from typing import Any
 
 from nova_mdev_compat.core import exceptions
 
-#: What a board that does not have a thing answers when asked about it. It
-#: equals itself, and is no version.
+#: The value of a fact that a board does not support. It equals itself, and
+#: is not a version.
 UNSUPPORTED = 'unsupported'
 
 #: nvml.h: NVML_GSP_FIRMWARE_VERSION_BUF_SIZE.
@@ -46,14 +46,14 @@ class NotSupported(NvmlError):
 
 
 class Unknown(Exception):
-    """NVML cannot tell in the state that the host or a board is in.
+    """NVML cannot answer in the current state of the host or board.
 
     The message is a clause about why, and what to do.
     """
 
 
 class Code(enum.IntEnum):
-    """Those of nvmlReturn_t that say more than that a read failed."""
+    """Values of nvmlReturn_t that tell why a read failed."""
 
     NOT_SUPPORTED = 3
     NO_PERMISSION = 4
@@ -79,20 +79,20 @@ _NO_BOARD = (
     "NVIDIA's driver has it (nvidia-smi -L, lspci -k)"
 )
 
-#: States that last until somebody does something about them. Another read
-#: does not help, and other boards must not wait for this one.
+#: States that last until an operator acts. Another read does not help, and
+#: other boards must not wait for this one.
 _STATES: dict[int, str] = {
     Code.NO_PERMISSION: _NO_ACCESS,
     # "The GPU control device has been blocked by the operating
-    # system/cgroups", says nvmlReturn_t.
+    # system/cgroups" (nvmlReturn_t).
     Code.OPERATING_SYSTEM: _NO_ACCESS,
     Code.NOT_FOUND: _NO_BOARD,
     Code.GPU_NOT_FOUND: _NO_BOARD,
     Code.INSUFFICIENT_POWER: (
         "the board's power cables are not properly attached: attach them"
     ),
-    # NVML says the same of a driver that is loaded, but whose device nodes
-    # are not in the /dev that it sees.
+    # NVML returns the same if the driver is loaded, but its device nodes are
+    # not in the /dev that this process sees.
     Code.DRIVER_NOT_LOADED: (
         "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
         f'works, {_DROP_IN}'
@@ -119,8 +119,8 @@ _STATES: dict[int, str] = {
 
 _REMEDIES: dict[int, str] = {
     Code.LIB_RM_VERSION_MISMATCH: (
-        'the library that is installed and the driver that is loaded are not '
-        'of one version: load the driver anew, or reboot the host'
+        'the installed library and the loaded driver have different '
+        'versions: reload the driver, or reboot the host'
     ),
 }
 _REMEDY = (
@@ -158,7 +158,7 @@ def opened(boards: Collection[str]) -> Iterator[Any]:
     it from the others.
 
     :param boards: addresses of those that are to be asked
-    :raises Unknown: there is no NVML here, or nothing that it can speak to
+    :raises Unknown: NVML or its driver is missing
     :raises NvmlError: NVML cannot be initialised
     """
     try:
@@ -170,28 +170,33 @@ def opened(boards: Collection[str]) -> Iterator[Any]:
     try:
         yield library
     finally:
-        # All has been answered, and the process ends, which closes whatever
-        # is open.
+        # All questions are answered, and the process ends now.
         with contextlib.suppress(library.NVMLError):
             library.nvmlShutdown()
 
 
 @contextlib.contextmanager
 def answering(library: Any, where: str) -> Iterator[None]:
-    """Turn what pynvml raises into errors of ours.
+    """Translate what pynvml raises.
 
     :param library: the module pynvml
     :param where: the address of the board that is asked
     :raises NotSupported: the board does not have it
-    :raises Unknown: NVML cannot tell in the state that there is
+    :raises Unknown: NVML cannot answer in the current state
     :raises NvmlError: NVML failed
     """
     try:
         yield
     except library.NVMLError as exc:
-        raise _error(exc, where) from exc
+        if exc.value in _STATES:
+            raise Unknown(_STATES[exc.value]) from exc
+        error = NotSupported if exc.value == Code.NOT_SUPPORTED else NvmlError
+        raise error(
+            f'NVML, asked about {where}: {exc} (error {exc.value}); '
+            f'{_REMEDIES.get(exc.value, _REMEDY)}'
+        ) from exc
     except AttributeError as exc:
-        # Distributions have a pynvml that is older than some functions.
+        # The pynvml of some distributions lacks newer functions.
         if exc.obj is not library:
             raise
         raise Unknown(
@@ -199,42 +204,24 @@ def answering(library: Any, where: str) -> Iterator[None]:
         ) from exc
 
 
-def _error(exc: Any, where: str) -> Exception:
-    if exc.value in _STATES:
-        return Unknown(_STATES[exc.value])
-    error = NotSupported if exc.value == Code.NOT_SUPPORTED else NvmlError
-    return error(
-        f'NVML, asked about {where}: {exc} (error {exc.value}); '
-        f'{_REMEDIES.get(exc.value, _REMEDY)}'
-    )
-
-
 def _read(library: Any, board: str) -> dict[str, Any]:
+    values: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     try:
         with answering(library, board):
             handle = library.nvmlDeviceGetHandleByPciBusId(board)
-        return _known(library, board, handle)
+        for query, names in QUERIES.items():
+            try:
+                with answering(library, board):
+                    values.update(query(library, handle))
+            except NotSupported:
+                values.update(dict.fromkeys(names, UNSUPPORTED))
+            except Unknown as exc:
+                unknown.update(dict.fromkeys(names, str(exc)))
     except Unknown as exc:
         return _unknown(board, exc)
     except NvmlError as exc:
         return _failed(board, exc)
-
-
-def _known(library: Any, board: str, handle: Any) -> dict[str, Any]:
-    """Return the answers to all questions.
-
-    :raises NvmlError: NVML failed in one of them
-    """
-    values: dict[str, str] = {}
-    unknown: dict[str, str] = {}
-    for query, names in QUERIES.items():
-        try:
-            with answering(library, board):
-                values.update(query(library, handle))
-        except NotSupported:
-            values.update(dict.fromkeys(names, UNSUPPORTED))
-        except Unknown as exc:
-            unknown.update(dict.fromkeys(names, str(exc)))
     return {'board': board, 'values': values, 'unknown': unknown}
 
 
@@ -256,19 +243,19 @@ def _on_off(mode: int) -> str:
     return 'on' if mode else 'off'
 
 
-def _ecc(library: Any, handle: Any) -> dict[str, str]:
+def ecc_mode(library: Any, handle: Any) -> dict[str, str]:
     """Ask for the current mode; the pending one is for the next reboot."""
     current, _pending = library.nvmlDeviceGetEccMode(handle)
     return {'ecc': _on_off(current)}
 
 
-def _mig(library: Any, handle: Any) -> dict[str, str]:
+def mig_mode(library: Any, handle: Any) -> dict[str, str]:
     """Likewise; the pending mode is for the next reset."""
     current, _pending = library.nvmlDeviceGetMigMode(handle)
     return {'mig': _on_off(current)}
 
 
-def _gsp(library: Any, handle: Any) -> dict[str, str]:
+def gsp_mode(library: Any, handle: Any) -> dict[str, str]:
     """Ask whether it is on; newer drivers say "not supported" where not."""
     # Newer nvidia-ml-py would make these arguments itself.
     enabled, default = ctypes.c_uint(), ctypes.c_uint()
@@ -278,14 +265,14 @@ def _gsp(library: Any, handle: Any) -> dict[str, str]:
     return {'gsp': _on_off(enabled.value)}
 
 
-def _gsp_version(library: Any, handle: Any) -> dict[str, str]:
+def gsp_firmware_version(library: Any, handle: Any) -> dict[str, str]:
     """Ask for the firmware's version; it has none where it is off."""
     text = ctypes.create_string_buffer(_GSP_VERSION_SIZE)
     library.nvmlDeviceGetGspFirmwareVersion(handle, text)
     return {'gspversion': _decoded(text.value.decode)}
 
 
-def _vgpu(library: Any, handle: Any) -> dict[str, str]:
+def vgpu_metadata(library: Any, handle: Any) -> dict[str, str]:
     """Ask for nvmlVgpuPgpuMetadata_t.
 
     NVML documents its version range as two numbers, and nothing about what
@@ -312,9 +299,14 @@ def _decoded(text: Callable[[], str]) -> str:
 
 #: What is asked of a board, and the facts that it gives.
 QUERIES: Mapping[Callable[[Any, Any], dict[str, str]], Sequence[str]] = {
-    _ecc: ['ecc'],
-    _mig: ['mig'],
-    _gsp: ['gsp'],
-    _gsp_version: ['gspversion'],
-    _vgpu: ['managerversion', 'migration', 'minvgpuversion', 'maxvgpuversion'],
+    ecc_mode: ['ecc'],
+    mig_mode: ['mig'],
+    gsp_mode: ['gsp'],
+    gsp_firmware_version: ['gspversion'],
+    vgpu_metadata: [
+        'managerversion',
+        'migration',
+        'minvgpuversion',
+        'maxvgpuversion',
+    ],
 }

@@ -17,8 +17,8 @@ import time
 from oslo_log import log as logging
 
 from nova_mdev_compat.cmd import collector
-from nova_mdev_compat.daemons.collector import host_reader
-from nova_mdev_compat.daemons.collector import service
+from nova_mdev_compat.daemons import host_reader
+from nova_mdev_compat.daemons import service
 from nova_mdev_compat.publication import publishers
 from tests.benchmarks import timing
 

@@ -16,7 +16,7 @@ import requests
 from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.placement import client as pl
 from nova_mdev_compat.publication import host_traits
-from nova_mdev_compat.publication.publishers import placement as publisher
+from nova_mdev_compat.publication import placement as publisher
 from tests.benchmarks import bulk
 from tests.benchmarks import moves
 from tests.benchmarks import options

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests.benchmarks import options
 from tests.benchmarks import results
@@ -109,7 +109,7 @@ def _cases(home):
     )
     accepted, refused = (
         _domain(
-            annotation.AnnotatedMdev(
+            domain_xml.AnnotatedMdev(
                 uuid,
                 identity.Identity.of(
                     '1234_11E8', mdev_type, {'driver': driver}
@@ -132,7 +132,7 @@ def _cases(home):
 def _domain(mdev):
     """Return the XML of a domain with an mdev."""
     text = samples.capture('domain-mdev-live.xml')
-    element = f'<metadata>{annotation.write([mdev])}</metadata>'
+    element = f'<metadata>{domain_xml.write_annotation([mdev])}</metadata>'
     return (
         text.replace("type='mdev'", "type='pci'", 1)
         .replace('<memory ', f'{element}<memory ', 1)

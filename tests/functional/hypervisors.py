@@ -21,8 +21,8 @@ import fixtures
 import libvirt
 from testtools import content
 
-from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import domains
+from nova_mdev_compat.late_check import domain_xml
 from tests.functional import hypervisors_mdevs
 from tests.functional import hypervisors_texts
 from tests.functional import libvirtd
@@ -276,8 +276,8 @@ class Hypervisor(libvirtd.Libvirtd):
             connection.lookupByName(name).setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
                 domains.bare(text),
-                annotation.KEY,
-                annotation.NAMESPACE,
+                domain_xml.KEY,
+                domain_xml.NAMESPACE,
                 libvirt.VIR_DOMAIN_AFFECT_LIVE,
             )
 

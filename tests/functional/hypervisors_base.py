@@ -15,7 +15,6 @@ import libvirt
 import testtools
 from testtools import content
 
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.rules import loader
@@ -151,8 +150,8 @@ class MigrationTestCase(testtools.TestCase):
         devices = devices_file.read(self.devices_file(self.source))
         self.source.annotate(
             self.name,
-            annotation.write(
-                annotation.AnnotatedMdev(
+            domain_xml.write_annotation(
+                domain_xml.AnnotatedMdev(
                     mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
                 )
                 for mdev in mdevs
@@ -186,7 +185,7 @@ class MigrationTestCase(testtools.TestCase):
         devices = devices_file.read(self.devices_file(host))
         expected = (
             tuple(
-                annotation.AnnotatedMdev(
+                domain_xml.AnnotatedMdev(
                     mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
                 )
                 for mdev in mdevs

@@ -21,7 +21,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests.functional import commands
 from tests import mdev_tree
@@ -110,8 +110,8 @@ class CommandTestCase(testtools.TestCase):
 class CommandTest(CommandTestCase):
     def test_dry_run(self):
         with contextlib.closing(libvirt.openReadOnly(base.URI)) as connection:
-            element = annotation.write(
-                [annotation.AnnotatedMdev(self.uuid, self.identity)],
+            element = domain_xml.write_annotation(
+                [domain_xml.AnnotatedMdev(self.uuid, self.identity)],
                 connection.getHostname(),
             )
         self.domains(self.domain('vm'), self.domain('right', element))
@@ -164,8 +164,8 @@ class CommandTest(CommandTestCase):
             self.domain('vm'),
             self.domain(
                 'annotated',
-                annotation.write(
-                    [annotation.AnnotatedMdev(self.uuid, self.identity)]
+                domain_xml.write_annotation(
+                    [domain_xml.AnnotatedMdev(self.uuid, self.identity)]
                 ),
             ),
         )

@@ -113,7 +113,7 @@ class PublishTest(collector_base.CollectorTestCase):
         )
         _, log = self.run_collector('once')
         self.assertFalse(any(ACCEPT in names for names in self.published()))
-        self.assertIn('no rule file speaks for vendor 10DE', log)
+        self.assertIn('no rule file covers vendor 10DE', log)
 
     def test_device_that_is_gone(self):
         """Nova leaves its provider; it accepts nothing and is nothing."""

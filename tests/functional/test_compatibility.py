@@ -15,8 +15,8 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.daemons.collector import state
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import state
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.publication import snapshot
 from tests.functional import test_annotator
@@ -99,11 +99,11 @@ class GuardTest(test_guard_command.GuardTestCase):
         self.assert_refused(
             self.run_guard(
                 test_guard_command.DOMAIN.replace(
-                    annotation.NAMESPACE, annotation.FAMILY + '2.0'
+                    domain_xml.NAMESPACE, domain_xml.FAMILY + '2.0'
                 )
             ),
-            'unknown ([guard]unknown = reject): what the domain says of its '
-            'mdevs: schema_version 2.0 cannot be read: this nova-mdev-compat '
+            "unknown ([guard]unknown = reject): the domain's annotation: "
+            'schema_version 2.0 cannot be read: this nova-mdev-compat '
             'reads 1.x. Upgrade it here',
         )
 

@@ -17,7 +17,7 @@ import ddt
 import fixtures
 import testtools
 
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests.functional import commands
 from tests import mdev_tree
@@ -28,7 +28,9 @@ from tests import waiting
 ROOT = pathlib.Path(__file__).parents[2]
 HOOK = ROOT / 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
 COMMAND = commands.path('nova-mdev-guard')
-DOMAIN = test_domain_xml.with_metadata(annotation.write(test_hook.MDEVS))
+DOMAIN = test_domain_xml.with_metadata(
+    domain_xml.write_annotation(test_hook.MDEVS)
+)
 BEGIN = ('vg', 'migrate', 'begin', '-')
 
 STUB = """#!/bin/sh
@@ -46,17 +48,17 @@ def scan(*_, **__):
     raise AssertionError('all installed packages are looked at')
 
 importlib.metadata.entry_points = importlib.metadata.distributions = scan
-from nova_mdev_compat.cmd import guard
-status = guard.main(sys.argv[1:])
+from nova_mdev_compat.cmd import start
+status = start.guard(sys.argv[1:])
 print(' '.join(sys.modules))
 sys.exit(status)
 """
 WITHOUT_ALARM = """
-from nova_mdev_compat.cmd import guard
+from nova_mdev_compat.cmd import start
 import signal
 import sys
 signal.setitimer = lambda *_: None
-guard.main(sys.argv[1:])
+start.guard(sys.argv[1:])
 """
 HEAVY = {
     'libvirt',

@@ -10,7 +10,7 @@ import yaml
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from tests.functional import test_guard_command
 from tests import mdev_tree
 from tests.unit.late_check import test_hook
@@ -247,8 +247,8 @@ class ReportsTest(test_guard_command.GuardTestCase):
         source = identity.Identity.of(
             case.get('comes_from', case['is']), case['type']
         )
-        annotated = annotation.write(
-            annotation.AnnotatedMdev(uuid.replace('1', '5'), source)
+        annotated = domain_xml.write_annotation(
+            domain_xml.AnnotatedMdev(uuid.replace('1', '5'), source)
             for uuid in mdevs
         )
         text = (

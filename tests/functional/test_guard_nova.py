@@ -11,7 +11,6 @@ import time
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.late_check import hook
 from nova_mdev_compat.publication import devices_file
@@ -89,10 +88,12 @@ class GuardNovaTest(base.MdevCompatTestCase):
         return conf
 
     def annotated(self, text):
-        mdevs = [annotation.AnnotatedMdev('of the source', self.source)]
+        mdevs = [domain_xml.AnnotatedMdev('of the source', self.source)]
         return text.replace(
             '<devices>',
-            (f'<metadata>{annotation.write(mdevs)}</metadata><devices>'),
+            (
+                f'<metadata>{domain_xml.write_annotation(mdevs)}</metadata><devices>'
+            ),
             1,
         ).encode()
 

@@ -11,7 +11,7 @@ import functools
 import libvirt
 
 from nova_mdev_compat.common import files
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
 from tests.functional import hypervisors_texts
@@ -126,7 +126,7 @@ class AnnotatorTest(base.MigrationTestCase):
         self.says(self.source, base.GPU)
         self.source.kill()
         self.source.start()
-        self.source.annotate(self.name, annotation.write([]))
+        self.source.annotate(self.name, domain_xml.write_annotation([]))
         self.says(self.source, base.GPU)
         self.assert_moved(self.migrate(options=base.P2P))
         self.says(self.target, base.SAME_GPU)

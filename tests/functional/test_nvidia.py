@@ -613,7 +613,9 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
         before = self.collector()
         self.load(self.NEW)
         self.wait_for(
-            lambda: 'not of one version' in (self.home / 'log').read_text(),
+            lambda: (
+                'have different versions' in (self.home / 'log').read_text()
+            ),
             'the mismatch is not logged',
         )
         self.install(self.NEW)

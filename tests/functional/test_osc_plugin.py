@@ -139,12 +139,11 @@ class LoadTest(osc_base.OperatorTestCase):
             ('openstackclient', 'osc_lib', 'openstack', 'jinja2'),
             [
                 'nova_mdev_compat.cli.app',
-                'nova_mdev_compat.cli.diff',
                 'nova_mdev_compat.cli.explain',
-                'nova_mdev_compat.cli.table',
+                'nova_mdev_compat.cli.pairs',
                 'nova_mdev_compat.cli.validate',
                 'nova_mdev_compat.cmd.collector',
-                'nova_mdev_compat.daemons.collector.service',
+                'nova_mdev_compat.daemons.service',
             ],
         )
         # Nova itself needs the SDK and Jinja2.

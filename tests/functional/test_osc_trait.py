@@ -369,8 +369,8 @@ class ErrorTest(osc_base.OperatorTestCase):
         self.placement.before = lambda method, path: '200 OK'
         for request, line in self.refused():
             self.assertEqual(
-                f'Placement: {request}: the answer is not what Placement '
-                'says; is something else listening at its endpoint?',
+                f'Placement: {request}: the answer is not one of '
+                "Placement's; is something else listening at its endpoint?",
                 line,
             )
 

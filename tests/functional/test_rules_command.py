@@ -125,7 +125,7 @@ class ApplicationTest(CommandTestCase):
                 sys.executable,
                 '-c',
                 'import sys; sys.modules["cliff"] = None\n'
-                'from nova_mdev_compat.cmd import rules; sys.exit(rules.main())',
+                'from nova_mdev_compat.cmd import start; sys.exit(start.rules())',
             ],
             capture_output=True,
             text=True,
@@ -142,8 +142,8 @@ class ApplicationTest(CommandTestCase):
             'import sys\n'
             'for name in ("libvirt", "lxml", "tenacity", "cotyledon", '
             '"nova", "pynvml"):\n    sys.modules[name] = None\n'
-            'from nova_mdev_compat.cmd import rules\n'
-            f'sys.exit(rules.main(["table", "--hosts", {RECORDINGS!r}]))'
+            'from nova_mdev_compat.cmd import start\n'
+            f'sys.exit(start.rules(["table", "--hosts", {RECORDINGS!r}]))'
         )
         done = subprocess.run(
             [sys.executable, '-c', code],

@@ -9,7 +9,7 @@ import time
 from prometheus_client import parser
 
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.daemons.collector import state
+from nova_mdev_compat.daemons import state
 from tests.functional import collector_base
 from tests.functional import service_base
 from tests import waiting

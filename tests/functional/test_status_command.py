@@ -38,14 +38,14 @@ ROLE = (
 BLOCKED = 'not checked, because the check "Placement" failed'
 THE_OTHERS = ('Hosts have published', 'Schema of traits', 'Resource classes')
 START = (
-    'import sys\nfrom nova_mdev_compat.cmd import status\n'
-    'sys.exit(status.main())'
+    'import sys\nfrom nova_mdev_compat.cmd import start\n'
+    'sys.exit(start.status())'
 )
 WITHOUT = """
 import sys
 sys.modules[{!r}] = None  # importing it fails from here on
-from nova_mdev_compat.cmd import status
-sys.exit(status.main(['upgrade', 'check']))
+from nova_mdev_compat.cmd import start
+sys.exit(start.status(['upgrade', 'check']))
 """
 
 RESULTS = st.lists(
@@ -361,7 +361,7 @@ class PlacementTest(status_base.StatusTestCase):
     def test_it_is_something_else(self):
         self.placement.before = lambda *_: '200 OK'
         self.assert_failed(
-            'Placement: GET /: the answer is not what Placement says; is '
+            "Placement: GET /: the answer is not one of Placement's; is "
             'something else listening at its endpoint?'
         )
 

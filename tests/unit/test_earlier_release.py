@@ -16,8 +16,7 @@ from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core.verdict import Status
-from nova_mdev_compat.daemons.collector import state
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import state
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.publication import host_traits
@@ -39,7 +38,7 @@ A40 = Identity.of(
 )
 MTTY = Identity.of('MTTY', 'mtty-1', {'kernel': '6.12.0'})
 MDEVS = tuple(
-    annotation.AnnotatedMdev(
+    domain_xml.AnnotatedMdev(
         '-'.join([8 * n, 4 * n, f'4{3 * n}', f'8{3 * n}', 12 * n]), one
     )
     for n, one in (('1', A40), ('2', MTTY), ('3', None))
@@ -124,7 +123,7 @@ class EarlierReleaseTest(testtools.TestCase):
 
     def test_annotation_for_an_earlier_guard(self):
         """Only the spelling of values differs, which a reader normalizes."""
-        text = annotation.write(MDEVS, 'gpu-1')
+        text = domain_xml.write_annotation(MDEVS, 'gpu-1')
         self.assertEqual(MDEVS, tuple(self.annotated(text)))
         self.assertEqual(
             (EARLIER / 'annotation.xml').read_text().lower().split(),

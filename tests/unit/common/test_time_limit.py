@@ -20,15 +20,15 @@ SHORT = 0.05
 class AnswerTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.patience = time_limit.Patience('the oracle', LONG)
+        self.limited = time_limit.TimeLimit('the oracle', LONG)
 
     @ddt.data('yes', 0, False, None, ())
     def test_answer(self, answer):
-        self.assertIs(answer, self.patience.ask(lambda: answer))
+        self.assertIs(answer, self.limited.ask(lambda: answer))
 
     def test_it_is_asked_in_another_thread(self):
         """One that does not keep the process from ending."""
-        thread = self.patience.ask(threading.current_thread)
+        thread = self.limited.ask(threading.current_thread)
         self.assertIsNot(threading.current_thread(), thread)
         self.assertEqual(('the oracle', True), (thread.name, thread.daemon))
 
@@ -44,9 +44,9 @@ class AnswerTest(testtools.TestCase):
             raise error
 
         self.assertIs(
-            error, self.assertRaises(type(error), self.patience.ask, ask)
+            error, self.assertRaises(type(error), self.limited.ask, ask)
         )
-        self.assertEqual('yes', self.patience.ask(lambda: 'yes'))
+        self.assertEqual('yes', self.limited.ask(lambda: 'yes'))
 
     def test_one_question_after_another(self):
         """Those who answer may still be about to end their thread.
@@ -65,7 +65,7 @@ class AnswerTest(testtools.TestCase):
         for _ in range(3):
             threading.Thread(target=be_busy, daemon=True).start()
         answers = [
-            self.patience.ask(lambda number=number: number)
+            self.limited.ask(lambda number=number: number)
             for number in range(1000)
         ]
         self.assertEqual(list(range(1000)), answers)
@@ -75,7 +75,7 @@ class AnswerTest(testtools.TestCase):
 class SilenceTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.patience = time_limit.Patience('the oracle', SHORT)
+        self.limited = time_limit.TimeLimit('the oracle', SHORT)
         self.end = threading.Event()
         self.addCleanup(self.end.set)
         self.begun = threading.Event()
@@ -93,7 +93,7 @@ class SilenceTest(testtools.TestCase):
 
     def refuse(self, question=lambda: 'never asked'):
         error = self.assertRaises(
-            exceptions.Failure, self.patience.ask, question
+            exceptions.Failure, self.limited.ask, question
         )
         # Whoever reads it need not know about queues.
         self.assertIsNone(error.__cause__)
@@ -107,7 +107,7 @@ class SilenceTest(testtools.TestCase):
         )
         self.begun.wait()
 
-    def test_silence(self):
+    def test_no_answer(self):
         self.be_silent()
 
     def test_no_second_question_before_the_first_is_answered(self):
@@ -126,16 +126,16 @@ class SilenceTest(testtools.TestCase):
         self.end.set()
         self.thread.join()
         # That it is answered counts here, not how soon.
-        self.patience._limit = LONG
-        self.assertEqual('new', self.patience.ask(lambda: 'new'))
+        self.limited._limit = LONG
+        self.assertEqual('new', self.limited.ask(lambda: 'new'))
 
     def test_another_one_is_asked_meanwhile(self):
         self.be_silent()
-        other = time_limit.Patience('another oracle', LONG)
+        other = time_limit.TimeLimit('another oracle', LONG)
         self.assertEqual('yes', other.ask(lambda: 'yes'))
 
     def test_the_kind_of_failure(self):
-        self.patience = time_limit.Patience(
+        self.limited = time_limit.TimeLimit(
             'libvirt', SHORT, node_devices.LibvirtError
         )
         for expected in (
@@ -143,6 +143,6 @@ class SilenceTest(testtools.TestCase):
             'libvirt still has not answered an earlier question',
         ):
             error = self.assertRaises(
-                node_devices.LibvirtError, self.patience.ask, self.end.wait
+                node_devices.LibvirtError, self.limited.ask, self.end.wait
             )
             self.assertEqual(expected, str(error))

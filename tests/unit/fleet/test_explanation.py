@@ -215,7 +215,7 @@ class AnswerTest(testtools.TestCase):
     def test_no_rule_speaks(self):
         some = host_traits.describe(samples.parent(), model.RuleSet({}))
         self.assertEqual(
-            (INCOMPATIBLE, 'no rule file speaks for vendor 10DE'), answer(some)
+            (INCOMPATIBLE, 'no rule file covers vendor 10DE'), answer(some)
         )
 
     def test_a_plugin_answered(self):

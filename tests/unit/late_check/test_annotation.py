@@ -8,7 +8,6 @@ from lxml import etree
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from tests.unit import samples
 from tests.unit import strategies
@@ -25,7 +24,7 @@ texts = st.text(
     )
 )
 mdevs = st.builds(
-    annotation.AnnotatedMdev,
+    domain_xml.AnnotatedMdev,
     texts,
     st.one_of(st.none(), strategies.identities),
 )
@@ -41,29 +40,30 @@ class RoundTripTest(testtools.TestCase):
     @hypothesis.given(st.lists(mdevs, max_size=4).map(tuple))
     def test_any(self, found):
         self.assertEqual(
-            domain_xml.Domain((), found), parse(annotation.write(found))
+            domain_xml.Domain((), found),
+            parse(domain_xml.write_annotation(found)),
         )
 
     @hypothesis.given(mdevs)
     def test_one_element(self, mdev):
         """libvirt takes one element, in a namespace."""
-        root = etree.fromstring(annotation.write([mdev]))
-        self.assertEqual(f'{{{annotation.NAMESPACE}}}mdevs', root.tag)
+        root = etree.fromstring(domain_xml.write_annotation([mdev]))
+        self.assertEqual(f'{{{domain_xml.NAMESPACE}}}mdevs', root.tag)
         self.assertEqual(1, len(root))
 
     @ddt.data('MTTY', 'ABCD_1234_MTTY', 'A_B', '0XABC')
     def test_device_without_pci_ids(self, parent):
-        mdev = annotation.AnnotatedMdev(
+        mdev = domain_xml.AnnotatedMdev(
             UUID, identity.Identity.of(parent, 'mtty-1')
         )
-        element = annotation.write([mdev])
+        element = domain_xml.write_annotation([mdev])
         self.assertNotIn('product=', element)
         self.assertEqual((mdev,), parse(element).annotated)
 
     def test_words(self):
         """As people write them, where that means the same."""
-        element = annotation.write(
-            [annotation.AnnotatedMdev(UUID, samples.A16)]
+        element = domain_xml.write_annotation(
+            [domain_xml.AnnotatedMdev(UUID, samples.A16)]
         )
         for text in (
             f'uuid="{UUID}" vendor="10de" product="2235" type="nvidia-558"',
@@ -94,7 +94,7 @@ class ReadTest(testtools.TestCase):
             **attributes,
         }
         error = self.assertRaises(
-            annotation.AnnotationError, annotation.read_mdev, attributes, facts
+            domain_xml.AnnotationError, domain_xml.read_mdev, attributes, facts
         )
         self.assertIn(UUID, str(error))
         self.assertIn(words, str(error))
@@ -105,8 +105,8 @@ class ReadTest(testtools.TestCase):
             {'name': 'ecc', 'value': 'off'},
         ]
         error = self.assertRaises(
-            annotation.AnnotationError,
-            annotation.read_mdev,
+            domain_xml.AnnotationError,
+            domain_xml.read_mdev,
             {'uuid': UUID, 'vendor': 'mtty', 'type': 'a'},
             facts,
         )

@@ -4,7 +4,6 @@ import ddt
 import testtools
 
 from nova_mdev_compat.core import verdict
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
@@ -47,7 +46,7 @@ def judge(sources, targets):
         domain_xml.Domain(
             tuple(target.uuid for target in targets),
             tuple(
-                annotation.AnnotatedMdev(f'source-{number}', source)
+                domain_xml.AnnotatedMdev(f'source-{number}', source)
                 for number, source in enumerate(sources)
             ),
         ),
@@ -155,8 +154,7 @@ class JudgeTest(testtools.TestCase):
             judge(sources, [a_target()]),
             (
                 'unknown',
-                'the domain has 1 mdevs, and says of '
-                f'{number} what they come from',
+                f'the domain has 1 mdevs, and names the sources of {number}',
             ),
         )
 
@@ -176,7 +174,7 @@ class JudgeTest(testtools.TestCase):
     @ddt.data(
         (
             '2.0',
-            'what the domain says of its mdevs: schema_version 2.0 '
+            "the domain's annotation: schema_version 2.0 "
             'cannot be read: this nova-mdev-compat reads 1.x. Upgrade it '
             'here',
         ),

@@ -8,7 +8,6 @@ import ddt
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from tests.unit import samples
 
@@ -18,10 +17,10 @@ UUIDS = (
     '11111111-1111-4111-8111-111111111111',
 )
 MDEVS = (
-    annotation.AnnotatedMdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
-    annotation.AnnotatedMdev(UUIDS[1], samples.A16),
+    domain_xml.AnnotatedMdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
+    domain_xml.AnnotatedMdev(UUIDS[1], samples.A16),
 )
-WRITTEN = annotation.write(MDEVS)
+WRITTEN = domain_xml.write_annotation(MDEVS)
 NOVA = (
     '<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/'
     '1.1"><nova:name>{}</nova:name></nova:instance>'
@@ -80,7 +79,7 @@ class DomainTest(testtools.TestCase):
         ('within_another', NOVA.format(WRITTEN)),
         (
             'other_namespace',
-            WRITTEN.replace(annotation.NAMESPACE, annotation.NAMESPACE + '/'),
+            WRITTEN.replace(domain_xml.NAMESPACE, domain_xml.NAMESPACE + '/'),
         ),
         ('no_namespace', '<mdevs><mdev uuid="x" vendor="10de"/></mdevs>'),
     )
@@ -163,7 +162,7 @@ class DomainTest(testtools.TestCase):
     def test_other_versions(self, ours):
         """They are noted, beside ours and without."""
         others = [
-            WRITTEN.replace(annotation.NAMESPACE, annotation.FAMILY + version)
+            WRITTEN.replace(domain_xml.NAMESPACE, domain_xml.FAMILY + version)
             for version in ('2.0', '10.7')
         ]
         self.assertEqual(
@@ -176,14 +175,15 @@ class DomainTest(testtools.TestCase):
     @ddt.data('', 'x', '1.0/', '1.0 x', '1.0 mdevs', '9' * 100)
     def test_no_versions(self, version):
         text = WRITTEN.replace(
-            annotation.NAMESPACE, annotation.FAMILY + version
+            domain_xml.NAMESPACE, domain_xml.FAMILY + version
         )
         self.assertEqual(domain_xml.Domain(UUIDS), parse(with_metadata(text)))
 
     def test_identity_unknown(self):
-        mdevs = (annotation.AnnotatedMdev(UUIDS[0], None),)
+        mdevs = (domain_xml.AnnotatedMdev(UUIDS[0], None),)
         self.assertEqual(
-            mdevs, parse(with_metadata(annotation.write(mdevs))).annotated
+            mdevs,
+            parse(with_metadata(domain_xml.write_annotation(mdevs))).annotated,
         )
 
 

@@ -16,7 +16,7 @@ import fixtures
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.late_check import hook
 from tests import mdev_tree
 from tests.unit.late_check import test_domain_xml
@@ -37,8 +37,8 @@ UNKNOWN = (
     'domain',
 )
 MDEVS = (
-    annotation.AnnotatedMdev('a', identity.Identity.of('MTTY', 'mtty-1')),
-    annotation.AnnotatedMdev('b', LABGPU),
+    domain_xml.AnnotatedMdev('a', identity.Identity.of('MTTY', 'mtty-1')),
+    domain_xml.AnnotatedMdev('b', LABGPU),
 )
 
 
@@ -77,7 +77,9 @@ class HookTest(testtools.TestCase):
                 'syslog.syslog', lambda *args: self.logged.append(args)
             )
         )
-        self.domain = test_domain_xml.with_metadata(annotation.write(MDEVS))
+        self.domain = test_domain_xml.with_metadata(
+            domain_xml.write_annotation(MDEVS)
+        )
         self.leave(devices())
         self.options = {}
 
@@ -453,7 +455,7 @@ class HookTest(testtools.TestCase):
     def test_line_is_short(self):
         """Whatever a domain says."""
         mdevs = [
-            annotation.AnnotatedMdev(
+            domain_xml.AnnotatedMdev(
                 'b',
                 dataclasses.replace(
                     LABGPU,
@@ -462,7 +464,9 @@ class HookTest(testtools.TestCase):
             )
             for number in range(30)
         ]
-        self.domain = test_domain_xml.with_metadata(annotation.write(mdevs))
+        self.domain = test_domain_xml.with_metadata(
+            domain_xml.write_annotation(mdevs)
+        )
         self.domain = self.domain.replace(
             '</devices>',
             (
@@ -493,4 +497,4 @@ class HookTest(testtools.TestCase):
         status, _ = self.run_hook()
         self.assertEqual(expected, status)
         self.assertIn('TypeError: ', self.logged[0][1])
-        self.assertIn('this is a bug of nova-mdev-guard', self.logged[0][1])
+        self.assertIn('this is a bug in nova-mdev-guard', self.logged[0][1])

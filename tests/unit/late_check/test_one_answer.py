@@ -21,7 +21,6 @@ from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import offer
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import recorded
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import host_traits
@@ -76,7 +75,7 @@ def of_guard(target, source):
     )
     name = target.parent.name
     findings = check.check_domain(
-        domain_xml.Domain(('u',), (annotation.AnnotatedMdev('s', source),)),
+        domain_xml.Domain(('u',), (domain_xml.AnnotatedMdev('s', source),)),
         [check.TargetMdev('u', name, 'NVIDIA_558', found.devices[name])],
     )
     if not findings:

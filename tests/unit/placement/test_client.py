@@ -314,15 +314,15 @@ class FaultTest(testtools.TestCase):
         (
             406,
             '<html>Not Acceptable',
-            'the answer is not what '
-            'Placement says; is something else listening at its '
+            'the answer is not one of '
+            "Placement's; is something else listening at its "
             'endpoint?',
         ),
         (
             200,
             {'versions': []},
-            'the answer is not what Placement '
-            'says; is something else listening at its endpoint?',
+            'the answer is not one of '
+            "Placement's; is something else listening at its endpoint?",
         ),
         (503, '<html>Busy', '503 <html>Busy'),
     )
@@ -359,8 +359,8 @@ class FaultTest(testtools.TestCase):
     )
     def test_an_answer_of_something_else(self, body):
         self.assertEqual(
-            'Placement: GET /resource_providers?x=y: the answer is not what '
-            'Placement says; is something else listening at its endpoint?',
+            'Placement: GET /resource_providers?x=y: the answer is not one of '
+            "Placement's; is something else listening at its endpoint?",
             str(self.fault(200, body)),
         )
 

@@ -112,7 +112,7 @@ class DescribeTest(testtools.TestCase):
         found = one(NVIDIA, parent_id='8086_0BD5')
         self.assertEqual({}, found.accepts)
         self.assertEqual((), found.outcomes)
-        self.assertEqual('no rule file speaks for vendor 8086', found.note)
+        self.assertEqual('no rule file covers vendor 8086', found.note)
 
     def test_the_vendors_file_has_no_rule(self):
         found = one(model.RuleSet({'10DE': ()}))

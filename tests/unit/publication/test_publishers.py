@@ -6,9 +6,9 @@ import testtools
 
 from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.publication import placement
+from nova_mdev_compat.publication import provider_config
 from nova_mdev_compat.publication import publishers
-from nova_mdev_compat.publication.publishers import placement
-from nova_mdev_compat.publication.publishers import provider_config
 from tests.unit import packages
 
 MODULES = {

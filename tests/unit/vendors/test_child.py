@@ -224,17 +224,17 @@ class TroubleTest(ChildTestCase):
         self.assert_trouble(regex, self.child(text).ask(None), ())
 
     @ddt.named_data(
-        ['half', b'"first"\n[1', r"answered what is no JSON: b'\[1'"],
+        ['half', b'"first"\n[1', r"answered with invalid JSON: b'\[1'"],
         [
             'text',
             b'"first"\nnvml: hello\n2\n',
-            "answered what is no JSON: b'nvml: .*",
+            "answered with invalid JSON: b'nvml: .*",
         ],
-        ['bytes', b'"first"\n\xff\n', 'answered what is no JSON: .*'],
+        ['bytes', b'"first"\n\xff\n', 'answered with invalid JSON: .*'],
         [
             'deep',
             b'"first"\n' + b'[' * 10**6 + b'\n',
-            'answered what is no JSON: .*',
+            'answered with invalid JSON: .*',
         ],
     )
     @ddt.unpack

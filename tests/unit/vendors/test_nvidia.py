@@ -131,7 +131,7 @@ class WithoutLibraryTest(PluginTestCase):
         """Nothing is opened for it."""
         self.bindings(OLD_BINDINGS)
         (why,) = self.unknown(device(address=None, board=None))
-        self.assertIn('no PCI device', why)
+        self.assertIn('not a PCI device', why)
         self.assertEqual('', self.calls.read_text())
 
     def test_bugs_are_not_hidden(self):

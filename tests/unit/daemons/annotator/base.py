@@ -20,9 +20,8 @@ from nova_mdev_compat.conf import annotator as annotator_options
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.daemons.annotator import annotator
+from nova_mdev_compat.daemons import annotator
 from nova_mdev_compat.host import node_devices
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests import mdev_tree
@@ -166,7 +165,7 @@ class AnnotatorTestCase(testtools.TestCase):
     def known_mdevs(self, count=1):
         return tuple(
             map(
-                annotation.AnnotatedMdev,
+                domain_xml.AnnotatedMdev,
                 self.uuids[:count],
                 self.identities[:count],
             )

@@ -4,8 +4,8 @@
 import ddt
 import libvirt
 
-from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import domains
+from nova_mdev_compat.late_check import domain_xml
 from tests.unit.daemons.annotator import base
 
 FOREIGN = (
@@ -62,7 +62,8 @@ class AnnotateTest(base.AnnotatorTestCase):
         domain = self.domain(
             uuids=(),
             persistent=persistent,
-            metadata=base.NOVA + annotation.write(self.known_mdevs()),
+            metadata=base.NOVA
+            + domain_xml.write_annotation(self.known_mdevs()),
         )
         self.assertEqual(self.known_mdevs(), self.says(domain))
         self.annotate()
@@ -72,15 +73,17 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.assertEqual(['vm'], self.writes)
 
     def test_one_of_two_is_gone(self):
-        domain = self.domain(metadata=annotation.write(self.known_mdevs(2)))
+        domain = self.domain(
+            metadata=domain_xml.write_annotation(self.known_mdevs(2))
+        )
         self.annotate()
         self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
 
     def test_arrival(self):
         """It says yet what its mdevs came from on the other host."""
         domain = self.domain(
-            metadata=annotation.write(
-                [annotation.AnnotatedMdev('f' * 36, self.identities[1])]
+            metadata=domain_xml.write_annotation(
+                [domain_xml.AnnotatedMdev('f' * 36, self.identities[1])]
             )
         )
         self.annotate()
@@ -89,7 +92,7 @@ class AnnotateTest(base.AnnotatorTestCase):
     @ddt.data(
         *(
             (flag, prefix)
-            for prefix in (annotation.KEY, 'x')
+            for prefix in (domain_xml.KEY, 'x')
             for flag in (
                 libvirt.VIR_DOMAIN_AFFECT_LIVE,
                 libvirt.VIR_DOMAIN_AFFECT_CONFIG,
@@ -110,7 +113,7 @@ class AnnotateTest(base.AnnotatorTestCase):
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
                 text,
                 prefix,
-                annotation.NAMESPACE,
+                domain_xml.NAMESPACE,
                 flag,
             )
             self.annotate()

@@ -6,8 +6,7 @@ import json
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.daemons.annotator import updates
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import updates
 from nova_mdev_compat.late_check import domain_xml
 from tests.unit import samples
 
@@ -26,7 +25,7 @@ def plan(name, where, *entries):
 
 
 def entry(uuid, source, why=''):
-    return updates.MdevEntry(annotation.AnnotatedMdev(uuid, source), why)
+    return updates.MdevEntry(domain_xml.AnnotatedMdev(uuid, source), why)
 
 
 PLANS = [
@@ -77,10 +76,10 @@ class ReportTest(testtools.TestCase):
                         'identity': None,
                     },
                 ],
-                'element': annotation.write(
+                'element': domain_xml.write_annotation(
                     [
-                        annotation.AnnotatedMdev(A, MTTY),
-                        annotation.AnnotatedMdev(B, None),
+                        domain_xml.AnnotatedMdev(A, MTTY),
+                        domain_xml.AnnotatedMdev(B, None),
                     ]
                 ),
             },

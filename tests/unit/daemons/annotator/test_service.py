@@ -11,9 +11,9 @@ import fixtures
 import libvirt
 from oslo_config import fixture as config_fixture
 
-from nova_mdev_compat.daemons.annotator import annotator
-from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.daemons import annotator
+from nova_mdev_compat.daemons import domains
+from nova_mdev_compat.late_check import domain_xml
 from tests.unit.daemons.annotator import base
 
 DEADLINE = 30
@@ -160,8 +160,8 @@ class ServiceTest(base.AnnotatorTestCase):
             domain.setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
                 None,
-                annotation.KEY,
-                annotation.NAMESPACE,
+                domain_xml.KEY,
+                domain_xml.NAMESPACE,
                 libvirt.VIR_DOMAIN_AFFECT_LIVE,
             )
             self.wait_for_right(domain, self.known_mdevs())

@@ -7,7 +7,7 @@ import ddt
 import libvirt
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.annotator import annotator
+from nova_mdev_compat.daemons import annotator
 from nova_mdev_compat.host import node_devices
 from tests.unit.daemons.annotator import base
 
@@ -203,7 +203,7 @@ class TroubleTest(base.AnnotatorTestCase):
         self.assertEqual([], self.writes)
 
     @ddt.data('XMLDesc', 'setMetadata')
-    def test_silence(self, method):
+    def test_no_answer(self, method):
         """It is given up, and nobody else is asked before it has ended."""
         self.annotator = annotator.Annotator(
             self.configure(libvirt_timeout=1).collector

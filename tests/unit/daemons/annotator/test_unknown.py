@@ -3,7 +3,7 @@
 
 import ddt
 
-from nova_mdev_compat.late_check import annotation
+from nova_mdev_compat.late_check import domain_xml
 from tests.unit.daemons.annotator import base
 
 
@@ -39,7 +39,7 @@ class UnknownTest(base.AnnotatorTestCase):
         summary = self.annotate()
         self.assertEqual((self.known_mdevs(),) * 2, self.says_both(before))
         self.assertEqual(
-            ((annotation.AnnotatedMdev(self.uuids[0], None),),) * 2,
+            ((domain_xml.AnnotatedMdev(self.uuids[0], None),),) * 2,
             self.says_both(after),
         )
         (text,) = summary.unknown()
@@ -84,7 +84,7 @@ class UnknownTest(base.AnnotatorTestCase):
         self.assertEqual(
             (
                 *self.known_mdevs(),
-                annotation.AnnotatedMdev(self.uuids[1], None),
+                domain_xml.AnnotatedMdev(self.uuids[1], None),
             ),
             self.says(domain),
         )

@@ -10,9 +10,8 @@ import testtools
 
 from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.daemons.annotator import updates
+from nova_mdev_compat.daemons import updates
 from nova_mdev_compat.host import sysfs
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests.unit import samples
@@ -47,7 +46,7 @@ DEVICES = devices_file.DevicesFile('gpu-1', 0.0, {GPU: device(samples.A16)})
 
 
 def mdev(uuid, identity=samples.A16):
-    return annotation.AnnotatedMdev(uuid, identity)
+    return domain_xml.AnnotatedMdev(uuid, identity)
 
 
 def seen(uuids, live=None, config=None, persistent=True, host=HERE):
@@ -242,7 +241,7 @@ present = st.one_of(
     st.none(),
     st.lists(
         st.builds(
-            annotation.AnnotatedMdev,
+            domain_xml.AnnotatedMdev,
             st.sampled_from([A, B]),
             st.one_of(st.none(), strategies.identities),
         ),

@@ -3,8 +3,8 @@
 import testtools
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.collector import service
-from nova_mdev_compat.daemons.collector import state
+from nova_mdev_compat.daemons import service
+from nova_mdev_compat.daemons import state
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
 from tests.unit import samples

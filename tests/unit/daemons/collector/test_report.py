@@ -8,8 +8,8 @@ import ddt
 import testtools
 
 from nova_mdev_compat.core import pattern
-from nova_mdev_compat.daemons.collector import report
-from nova_mdev_compat.daemons.collector import state as collector_state
+from nova_mdev_compat.daemons import report
+from nova_mdev_compat.daemons import state as collector_state
 from nova_mdev_compat.host.parents import Mdev
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits

@@ -12,7 +12,7 @@ import testtools
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.collector import service
+from nova_mdev_compat.daemons import service
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import publishers
 from tests.unit import samples

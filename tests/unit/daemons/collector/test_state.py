@@ -8,7 +8,7 @@ import fixtures
 import testtools
 
 from nova_mdev_compat.common import files
-from nova_mdev_compat.daemons.collector import state as collector_state
+from nova_mdev_compat.daemons import state as collector_state
 
 NOW = 1_800_000_000.0
 STALE = ['the service has not run for a while, or the clock has jumped']

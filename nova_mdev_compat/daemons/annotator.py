@@ -15,11 +15,11 @@ from oslo_log import log as logging
 from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import text
-from nova_mdev_compat.daemons.annotator import domains
-from nova_mdev_compat.daemons.annotator import updates
-from nova_mdev_compat.daemons.annotator.updates import DomainState
-from nova_mdev_compat.daemons.annotator.updates import DomainUpdate
+from nova_mdev_compat.daemons import domains
 from nova_mdev_compat.daemons import loop
+from nova_mdev_compat.daemons import updates
+from nova_mdev_compat.daemons.updates import DomainState
+from nova_mdev_compat.daemons.updates import DomainUpdate
 from nova_mdev_compat.host import libvirt_events
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import sysfs

@@ -17,10 +17,10 @@ from oslo_log import log as logging
 
 from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.collector import health
-from nova_mdev_compat.daemons.collector import host_reader
-from nova_mdev_compat.daemons.collector.state import State
+from nova_mdev_compat.daemons import health
+from nova_mdev_compat.daemons import host_reader
 from nova_mdev_compat.daemons import loop
+from nova_mdev_compat.daemons.state import State
 from nova_mdev_compat.host import libvirt_events
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import remarks

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import pathlib
 from typing import Any
 
 from oslo_config import cfg
@@ -19,8 +20,9 @@ from nova_mdev_compat.host import remarks
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import system
 from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.rules import lint
+from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reload
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import manager
 
@@ -39,7 +41,7 @@ class HostReader:
         self._types = nova_types.mdev_types(conf, conf.collector.sysfs_root)
         self._libvirt = _limited_libvirt(conf.collector)
         self._vendors = manager.Vendors(conf)
-        self.rules = reload.Rules(
+        self.rules = RulesInForce(
             conf.collector.rules_dirs, self._vendors.classes
         )
         for mdev_type in self._types.ignored:
@@ -202,8 +204,8 @@ def name(conf: cfg.ConfigOpts) -> str:
     return _read_libvirt(libvirt, options.libvirt_uri).hostname
 
 
-def _limited_libvirt(options: Any) -> time_limit.Patience:
-    return time_limit.Patience(
+def _limited_libvirt(options: Any) -> time_limit.TimeLimit:
+    return time_limit.TimeLimit(
         f'libvirt at {options.libvirt_uri}',
         options.libvirt_timeout,
         node_devices.LibvirtError,
@@ -211,6 +213,81 @@ def _limited_libvirt(options: Any) -> time_limit.Patience:
 
 
 def _read_libvirt(
-    libvirt: time_limit.Patience, uri: str
+    libvirt: time_limit.TimeLimit, uri: str
 ) -> node_devices.HostDevices:
     return libvirt.ask(lambda: node_devices.read(uri))
+
+
+class RulesInForce:
+    """Reads rule files when they have changed.
+
+    A wrong set does not replace a good one: the fault is logged, again at
+    every change, and the last good set stays in force. Values that no device
+    has are logged when a set is read.
+
+    :param directories: as for loader.load
+    :param plugins: the vendor plugins of this host, which know such values
+    """
+
+    def __init__(self, directories: list[str], plugins: manager.Classes):
+        self._directories = directories
+        self._plugins = plugins
+        self._stamp: list[tuple[str, int, int]] | None = None
+        self._good: model.RuleSet | None = None
+        #: What is wrong with the files, None if nothing is.
+        self.fault: str | None = None
+
+    def current(self) -> model.RuleSet:
+        """Return the rules in force.
+
+        :raises model.RuleError: they are wrong, and there were none before
+        """
+        stamp = []
+        for directory in map(pathlib.Path, self._directories):
+            try:
+                stamp += [_stamp(path) for path in sorted(directory.iterdir())]
+            except OSError as exc:
+                stamp.append((str(directory), exc.errno or 0, 0))
+        if self._good is not None and stamp == self._stamp:
+            return self._good
+        self._stamp = stamp
+        try:
+            rules = loader.load(self._directories)
+        except model.RuleError as exc:
+            self.fault = str(exc)
+            if self._good is None:
+                raise
+            LOG.error('%s. The rules read before stay in force.', exc)
+            return self._good
+        if self._good is not None:
+            LOG.info('Rule files have changed and are in force')
+        self.fault = None
+        self._good = rules
+        self._warn_of_unknown_values(rules)
+        return rules
+
+    def _warn_of_unknown_values(self, rules: model.RuleSet) -> None:
+        for vendor, of_vendor in rules.by_vendor.items():
+            known = manager.values_of(
+                self._plugins,
+                None if vendor == model.EVERY_VENDOR else vendor,
+            )
+            for rule in of_vendor:
+                for remark in lint.unknown_values(rule, known):
+                    LOG.warning(
+                        '%s: rule %r: %s: %s',
+                        rule.place(remark.path),
+                        rule.name,
+                        '.'.join(map(str, remark.path)),
+                        remark.text,
+                    )
+
+
+def _stamp(path: pathlib.Path) -> tuple[str, int, int]:
+    """Return what changes when a file does."""
+    try:
+        stat = path.stat()
+    except OSError as exc:  # an editor's lock is a dangling link
+        return str(path), exc.errno or 0, 0
+    # A ctime cannot be set back. Packages and rsync set an mtime back.
+    return str(path), stat.st_ctime_ns, stat.st_size

@@ -14,12 +14,11 @@ import libvirt
 from lxml import etree
 
 from nova_mdev_compat.common import time_limit
-from nova_mdev_compat.daemons.annotator.updates import CONFIG
-from nova_mdev_compat.daemons.annotator.updates import DomainState
-from nova_mdev_compat.daemons.annotator.updates import DomainUpdate
-from nova_mdev_compat.daemons.annotator.updates import LIVE
+from nova_mdev_compat.daemons.updates import CONFIG
+from nova_mdev_compat.daemons.updates import DomainState
+from nova_mdev_compat.daemons.updates import DomainUpdate
+from nova_mdev_compat.daemons.updates import LIVE
 from nova_mdev_compat.host import node_devices
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 
 _Answer = TypeVar('_Answer')
@@ -66,7 +65,7 @@ class LibvirtDomain:
     :param ask: calls libvirt with a time limit
     """
 
-    def __init__(self, domain: libvirt.virDomain, ask: time_limit.Patience):
+    def __init__(self, domain: libvirt.virDomain, ask: time_limit.TimeLimit):
         self._domain = domain
         self._ask = ask
         self.name: str = domain.name()
@@ -110,8 +109,8 @@ class LibvirtDomain:
             self._domain.setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
                 bare(update.element()),
-                annotation.KEY,
-                annotation.NAMESPACE,
+                domain_xml.KEY,
+                domain_xml.NAMESPACE,
                 sum(_FLAGS[where] for where in update.where),
             )
         except libvirt.libvirtError as exc:
@@ -199,7 +198,7 @@ class LibvirtHost:
 
     def __init__(self, uri: str, limit: float):
         self._uri = uri
-        self._ask = time_limit.Patience(
+        self._ask = time_limit.TimeLimit(
             f'libvirt at {uri}', limit, LibvirtTimeout
         )
         self.name = ''

@@ -4,8 +4,8 @@
 nova-compute merges the files of ``[compute]provider_config_location`` into
 its providers when it starts (``nova/compute/provider_config.py``). It only
 adds traits (``ResourceTracker._merge_provider_configs``): a trait that is no
-longer in the file stays in Placement. So nothing can be taken back, and a
-change that has to take something back is refused.
+longer in the file stays in Placement. So the publisher cannot remove a
+trait, and refuses a change that would have to.
 """
 
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a host's traits go: one module a publisher.
+"""Publishers of a host's traits, one module each.
 
 ``[collector]publisher`` names one of the entry points in the namespace
 ``nova_mdev_compat.publishers``.
@@ -50,9 +50,8 @@ class Summary:
 class Publisher(abc.ABC):
     """Publishes what a host is and accepts.
 
-    One is made for the life of the process, so it may remember what it has
-    published. Every call must be right all the same if that was changed
-    meanwhile.
+    The process has one instance, which may remember what it has published.
+    Every call must be correct even if another service has changed that.
 
     :param conf: the collector's options
     :raises exceptions.BadInput: its own options are incomplete
@@ -74,14 +73,14 @@ class Publisher(abc.ABC):
 
     @abc.abstractmethod
     def withdraw(self, name: str) -> Summary:
-        """Take back all that was ever published for a host.
+        """Remove everything that was ever published for a host.
 
         :param name: hypervisor hostname
         :raises exceptions.Failure: it cannot be done
         """
 
     def withhold(self, name: str) -> Summary:
-        """Take back what a host accepts; what it is may stay.
+        """Remove what a host accepts; its identity may stay.
 
         This is for a host that can no longer be read or evaluated.
 

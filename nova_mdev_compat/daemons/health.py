@@ -15,8 +15,8 @@ from oslo_log import log as logging
 
 from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons.collector import state as collector_state
-from nova_mdev_compat.daemons.collector.state import State
+from nova_mdev_compat.daemons import state as collector_state
+from nova_mdev_compat.daemons.state import State
 
 try:
     import prometheus_client

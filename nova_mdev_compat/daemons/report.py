@@ -8,7 +8,7 @@ import prettytable
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import text
-from nova_mdev_compat.daemons.collector import state as collector_state
+from nova_mdev_compat.daemons import state as collector_state
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.publication import host_traits
 

@@ -17,7 +17,6 @@ import prettytable
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.host import sysfs
-from nova_mdev_compat.late_check import annotation
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 
@@ -62,7 +61,7 @@ class MdevEntry:
     :ivar why: why its source is not known now, empty if it is
     """
 
-    mdev: annotation.AnnotatedMdev
+    mdev: domain_xml.AnnotatedMdev
     why: str = ''
 
 
@@ -92,7 +91,7 @@ class DomainUpdate:
         """Return the metadata element, None for no element."""
         if not self.entries:
             return None
-        return annotation.write(
+        return domain_xml.write_annotation(
             [entry.mdev for entry in self.entries], self.host
         )
 
@@ -115,9 +114,9 @@ def plan_update(
     for uuid in domain.live.uuids:
         source = _find_source(locations[uuid], devices)
         entries.append(
-            MdevEntry(annotation.AnnotatedMdev(uuid, None), source)
+            MdevEntry(domain_xml.AnnotatedMdev(uuid, None), source)
             if isinstance(source, str)
-            else MdevEntry(annotation.AnnotatedMdev(uuid, source))
+            else MdevEntry(domain_xml.AnnotatedMdev(uuid, source))
         )
     # What this host has written about the same mdevs is still true.
     before = {mdev.uuid: mdev for mdev in domain.live.annotated or ()}
@@ -176,8 +175,8 @@ def _find_source(
     if source is not None:
         # It must read back as the same. Otherwise it would differ after each
         # write, and each write wakes the service.
-        mdev = annotation.AnnotatedMdev('', source)
-        text = annotation.write([mdev])
+        mdev = domain_xml.AnnotatedMdev('', source)
+        text = domain_xml.write_annotation([mdev])
         text = f'<domain><metadata>{text}</metadata></domain>'
         if domain_xml.parse(text.encode()).annotated == (mdev,):
             return source

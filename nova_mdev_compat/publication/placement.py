@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring Placement's traits to the desired ones: only ours, only the difference.
+"""Reconcile the traits of this host's providers in Placement.
 
-Every change of a provider changes its generation, so the traits that were
-read of it hold as long as its generation does. A host on which nothing has
-changed costs one request, for the generations of its whole tree.
+Only our traits are changed, and only if they differ. Every change of a provider
+changes its generation, so the traits that were read are valid as long as the
+generation is the same. A host without changes costs one request, for the
+generations of its whole tree.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,14 +18,13 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.host import system
 from nova_mdev_compat.placement import client
-from nova_mdev_compat.placement import session
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication.publishers import Publisher
 from nova_mdev_compat.publication.publishers import Summary
 
 LOG = logging.getLogger(__name__)
 
-#: Makes a provider's desired traits out of the actual ones; both only ours.
+#: Makes a provider's desired traits from the actual ones; both only ours.
 Desire = Callable[[frozenset[str]], frozenset[str]]
 
 #: nova-compute writes to the same providers, and each write is quick.
@@ -54,7 +54,7 @@ class PlacementPublisher(Publisher):
     """Writes traits to Placement, with the [placement] section's user."""
 
     def __init__(self, conf: cfg.ConfigOpts):
-        self._placement = session.placement(conf)
+        self._placement = client.from_options(conf)
         self._conf = conf
         self._root_uuid: str | None = None
         #: Our traits on a provider, and its generation when they were read.
@@ -64,10 +64,10 @@ class PlacementPublisher(Publisher):
     def publish(self, host: host_traits.HostSnapshot) -> Summary:
         """Publish what a host is and accepts.
 
-        First all providers lose what is no longer true, the root before the
-        others; only then do they get what is newly true, the root last. So a
-        run that is cut off leaves a part of what the host accepted before,
-        or a part of what it accepts now, and never a mixture of both.
+        First all providers lose the traits that are no longer true, the root
+        before the others. Then they get the new ones, the root last. So an
+        interrupted run leaves a part of what the host accepted before, or a
+        part of what it accepts now, and never a mixture.
 
         :raises WrongHost: there is no such root provider, or it is another
             host's
@@ -96,7 +96,7 @@ class PlacementPublisher(Publisher):
             self._create_missing(desired)
             summary = self._write_all(tree, desired, known)
         except client.PlacementError:
-            # Perhaps a trait was deleted that no provider had.
+            # A trait that no provider had may have been deleted.
             self._existing = frozenset()
             raise
         summary.absent, summary.orphaned = absent, orphaned
@@ -117,13 +117,19 @@ class PlacementPublisher(Publisher):
 
     def withhold(self, name: str) -> Summary:
         """Remove the accept patterns from a host's providers."""
+
+        def without_patterns(ours: frozenset[str]) -> frozenset[str]:
+            return frozenset(
+                name for name in ours if not name.startswith(traits.ACCEPT)
+            )
+
         summary = Summary()
         try:
             tree = self._read_tree(name)
         except NoSuchHost:
             return summary
         for provider in (tree.root, *tree.children.values()):
-            if self._write(provider, _without_patterns):
+            if self._write(provider, without_patterns):
                 summary.changed.append(provider.name)
         self._sum_up(summary, tree)
         return summary
@@ -315,14 +321,8 @@ def _exactly_if_ours(desired: frozenset[str]) -> Desire:
 
 
 def _reduced(desired: frozenset[str]) -> Desire:
-    """Remove what is no longer true from a parent that advertises for itself.
+    """Remove untrue traits from a parent that advertises for itself.
 
-    Of another parent, no query asks what it accepts.
+    Queries do not find what other parents accept.
     """
     return lambda ours: ours & desired if traits.MIXED in ours else ours
-
-
-def _without_patterns(ours: frozenset[str]) -> frozenset[str]:
-    return frozenset(
-        name for name in ours if not name.startswith(traits.ACCEPT)
-    )

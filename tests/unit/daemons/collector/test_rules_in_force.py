@@ -7,8 +7,8 @@ import ddt
 import fixtures
 import testtools
 
+from nova_mdev_compat.daemons import host_reader
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import reload
 from nova_mdev_compat.vendors import base
 
 RULE = """
@@ -21,7 +21,7 @@ rules:
 
 
 @ddt.ddt
-class RulesTest(testtools.TestCase):
+class RulesInForceTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
@@ -33,7 +33,7 @@ class RulesTest(testtools.TestCase):
             directory / 'nvidia.yaml' for directory in self.directories
         )
         self.shipped.write_text(RULE.format('shipped'))
-        self.rules = reload.Rules(
+        self.rules = host_reader.RulesInForce(
             list(map(str, self.directories)),
             {
                 'acme': type(
