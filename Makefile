@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
+# Each target runs one script of tools/; tox's environments run the same ones.
 # Everything sets itself up: system packages (bindep.txt) and a virtual
 # environment in .venv. It needs python3 (3.11 or later), make, and on a
 # machine where system packages are missing, apt-get.
 #
 #   make check PYTHON=/usr/bin/python3.12    with this Python
 
-BIN := .venv/bin
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check style types unit functional docs \
-	generated bounds cloud matrix mutation bench genconfig constraints clean
+	generated bounds cloud matrix mutation cover bench genconfig constraints \
+	clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
 		$(firstword $(MAKEFILE_LIST))
 
 demo: setup ## see it work on this machine: no GPU, no cloud needed
-	@$(BIN)/python -m tests.demo
+	@.venv/bin/python -m tests.demo
 
 check: ## run all checks, as CI does
 	@tools/check.sh
@@ -36,28 +36,30 @@ functional: ## run the functional tests only (real Nova and Placement)
 
 docs: ## build documentation, manual pages and release notes
 	@tools/check.sh docs
-	@echo "doc/build/html/index.html doc/build/man releasenotes/build/html"
 
 generated: ## check only that what genconfig writes is fresh
 	@tools/check.sh generated
 
+cover: ## measure what unit and functional tests cover together
+	@tools/check.sh cover
+
 cloud: ## start a real control plane and migrate on it; "make cloud ARGS=--help"
 	@tools/cloud.sh $(ARGS)
 
-bounds: setup ## commands and unit tests with the oldest libraries
+bounds: ## commands and unit tests with the oldest libraries
 	@tools/bounds.sh $(SETS)
 
-matrix: setup ## functional tests with each supported Nova (about an hour)
+matrix: ## functional tests with each supported Nova (about an hour)
 	@tools/matrix.sh $(RELEASES)
 
-mutation: setup ## change the core, one thing at a time: do its tests notice?
+mutation: ## change the core, one thing at a time: do its tests notice?
 	@tools/mutation.sh $(MUTANTS)
 
 bench: ## measure what the filter costs and saves in a large cloud
 	@tools/cloud.sh -- -m tests.benchmarks $(ARGS)
 
 genconfig: setup ## write sample configuration and command reference anew
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/genconfig.sh
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" tools/genconfig.sh
 
 constraints: ## write constraints.txt anew, with the newest versions
 	@tools/constraints.sh
@@ -66,7 +68,7 @@ setup: ## make .venv (the other targets do it when needed)
 	@tools/setup.sh
 
 clean: ## remove .venv and everything else that was made here
-	rm -rf .venv .bounds .check .cloud .matrix .mutation .stestr .tox .demo .coverage cover build dist \
+	rm -rf .venv .bounds .check .cloud .matrix .mutation .stestr .tox .demo .coverage* cover build dist \
 		*.egg-info .eggs .mypy_cache .ruff_cache .hypothesis \
 		doc/build releasenotes/build AUTHORS ChangeLog
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

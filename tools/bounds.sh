@@ -55,14 +55,6 @@ unit() {
         tools/run-tests.sh unit "$BOUNDS/$1.results"
 }
 
-wheel() {
-    rm -rf "$BOUNDS/dist"
-    "$MAIN/python" -m pip --disable-pip-version-check wheel --no-deps \
-        --no-build-isolation --wheel-dir "$BOUNDS/dist" .
-    # It would hide newer entry points from whatever runs in this directory.
-    rm -rf ./*.egg-info
-}
-
 try() {
     local set=$1 extras name
     if [ "$set" = lowest ]; then
@@ -92,14 +84,14 @@ case ${1:-} in
 --commands) with_unit='' && shift ;;
 --short) with_unit='' short='.*test_starts' && shift ;;
 esac
-[ -x "$MAIN/uv" ] || die 'There is no .venv yet: run "make bounds", which makes it.'
+tools/setup.sh
 export PATH="$MAIN:$PATH" VIRTUAL_ENV="$PWD/.venv"
 known=$(python tools/bounds.py)
 # shellcheck disable=SC2086  # one word a set
 [ $# -gt 0 ] || set -- $known
 mkdir -p "$BOUNDS"
 failed=()
-step "This package's wheel" wheel || exit 1
+step "This package's wheel" make_wheel "$MAIN/python" "$BOUNDS/dist" || exit 1
 for set in "$@"; do
     # Says what is wrong before anything is installed.
     python tools/bounds.py constraints "$set" >/dev/null

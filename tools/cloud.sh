@@ -48,11 +48,7 @@ install() {
 
 # What operators get, made of what is here now.
 install_wheel() {
-    rm -rf .cloud/dist
-    "$VENV/bin/python" -m pip --disable-pip-version-check wheel --no-deps \
-        --no-build-isolation --wheel-dir .cloud/dist .
-    # It would hide newer entry points from whatever runs in this directory.
-    rm -rf ./*.egg-info
+    make_wheel "$VENV/bin/python" .cloud/dist
     pip_install "$VENV" constraints.txt --no-deps --force-reinstall \
         .cloud/dist/*.whl
 }

@@ -11,9 +11,9 @@ build() {
     local builder=$1 source=$2 output=$3
     sphinx-build -W --keep-going --quiet --no-color -b "$builder" \
         -d "$output/doctrees-$builder" "$source" "$output/$builder"
-    echo "$output/$builder"
 }
 
 build html doc/source doc/build
 build man doc/source doc/build
 build html releasenotes/source releasenotes/build
+echo 'note: doc/build/html/index.html doc/build/man releasenotes/build/html'

@@ -17,21 +17,18 @@ step() {
     local label=$1 log ticker='' status=0 start=$SECONDS
     shift
     log="$LOGS/${label//[^A-Za-z0-9]/-}.log"
-    printf '%-40s ' "$label"
     : >"$log"
     if [ -t 1 ]; then
         tick "$label" "$log" &
         ticker=$!
-        # shellcheck disable=SC2064  # this ticker, not a later one
-        trap "kill $ticker 2>/dev/null || true" EXIT
     fi
     "$@" >"$log" 2>&1 </dev/null || status=$?
     if [ -n "$ticker" ]; then
         kill "$ticker" 2>/dev/null || true
         wait "$ticker" 2>/dev/null || true
-        trap - EXIT
-        printf '\r\033[K%-40s ' "$label"
+        printf '\r\033[K'
     fi
+    printf '%-40s ' "$label"
     if [ "$status" -eq 0 ]; then
         printf 'ok      %4d s\n' "$((SECONDS - start))"
         # What a step wants known though it went well.
@@ -55,6 +52,7 @@ show() {
 }
 
 # On a terminal, show that something goes on: seconds, and the log's last line.
+# It ends with the script.
 tick() {
     local start=$SECONDS last
     while sleep 1 && kill -0 $$ 2>/dev/null; do
@@ -98,4 +96,19 @@ install_profiles() {
 pip_install() {
     "$1/bin/python" -m pip --disable-pip-version-check install \
         --constraint "$2" --use-pep517 --no-build-isolation "${@:3}"
+}
+
+# make_wheel PYTHON DIRECTORY: build this package's wheel from what is here now.
+# It is built in a copy: the .egg-info that a build leaves would hide newer
+# entry points from whatever runs in this directory.
+make_wheel() {
+    local copy=$2/source
+    rm -rf "$2"
+    mkdir -p "$copy"
+    cp -R LICENSE README.rst etc nova_mdev_compat pyproject.toml \
+        requirements.txt setup.cfg setup.py "$copy"
+    # pbr takes the version and the list of files from git.
+    GIT_DIR=$(git rev-parse --absolute-git-dir) "$1" -m pip \
+        --disable-pip-version-check wheel --no-deps --no-build-isolation \
+        --wheel-dir "$2" "$copy"
 }

@@ -32,7 +32,7 @@ inside() {
     PATH="$home/bin:$PATH" VIRTUAL_ENV=$home tools/release.sh "$2" "$1"
 }
 
-[ -x "$MAIN" ] || die 'There is no .venv yet: run "make matrix", which makes it.'
+tools/setup.sh
 known=$("$MAIN" tools/releases.py)
 # shellcheck disable=SC2086  # one word a release
 [ $# -gt 0 ] || set -- $known

@@ -15,6 +15,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tools/lib.sh
 . tools/lib.sh
 
+tools/setup.sh
 VENV=$PWD/.mutation
 if [ ! -x "$VENV/bin/mutmut" ]; then
     step 'Virtual environment .mutation' .venv/bin/python -m venv --clear \

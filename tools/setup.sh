@@ -6,7 +6,7 @@
 # It installs missing system packages (bindep.txt) with apt-get, through sudo
 # unless run by root, and Python packages in the versions of constraints.txt.
 # When nothing changed since the last time it does nothing. PYTHON names the
-# interpreter to use.
+# interpreter to use. Without it, an existing .venv keeps its own.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 . tools/lib.sh
 
 VENV=.venv
+STAMP=$VENV/setup.stamp
 REQUIREMENTS=(requirements.txt test-requirements.txt
     test-requirements-functional.txt doc/requirements.txt
     tools/style-requirements.txt tools/bounds-requirements.txt)
@@ -22,6 +23,14 @@ REQUIREMENTS=(requirements.txt test-requirements.txt
 # one where there is none.
 find_python() {
     local candidate found newer=''
+    if [ -z "${PYTHON:-}" ] && [ -f "$STAMP" ]; then
+        # Its first line, without the directory and the version. Not the first
+        # python3 of PATH: that is .venv's own where .venv is active.
+        candidate=$(head -n 1 "$STAMP")
+        candidate=${candidate#"$PWD "}
+        candidate=${candidate% Python *}
+        [ ! -x "$candidate" ] || { echo "$candidate" && return; }
+    fi
     for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
         found=$("$candidate" -c 'import sys
 if sys.version_info >= (3, 11):
@@ -67,22 +76,21 @@ print("python%d.%d-dev" % sys.version_info[:2])')"
 
 main() {
     local python base wanted requirement files=()
-    local stamp="$VENV/setup.stamp"
     python=$(find_python)
     # A virtual environment is bound to its place and its Python.
     base="$PWD $python $("$python" --version)"
     wanted="$base
 $(fingerprint)"
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ]; then
         return
     fi
     echo "Setting up $VENV with $("$python" --version) (a few minutes; details" \
         "in $LOGS)"
     # What an interrupted run left has no stamp and is not built upon.
-    if [ ! -f "$stamp" ] || [ "$(head -n 1 "$stamp")" != "$base" ]; then
+    if [ ! -f "$STAMP" ] || [ "$(head -n 1 "$STAMP")" != "$base" ]; then
         make_venv "$python"
     fi
-    rm -f "$stamp"
+    rm -f "$STAMP"
     step 'Build tools' pip_install "$VENV" constraints.txt \
         bindep pbr setuptools || exit 1
     install_missing_system
@@ -96,7 +104,7 @@ $(fingerprint)"
         constraints.txt "${files[@]}" \
         --editable '.[collector,nvidia,osc,rules]' || exit 1
     step 'Versions fit together' "$VENV/bin/python" -m pip check || exit 1
-    echo "$wanted" >"$stamp"
+    echo "$wanted" >"$STAMP"
 }
 
 main

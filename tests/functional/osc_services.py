@@ -17,6 +17,8 @@ from keystoneauth1 import fixture as ks_fixture
 from osc_lib import logs
 from wsgi_intercept import interceptor
 
+from tests.functional import placement_server
+
 REGION = 'RegionOne'
 PASSWORD = 'secret'
 #: The project of all users: that of Nova's API in its functional tests.
@@ -206,7 +208,11 @@ class HTTPServer(fixtures.Fixture):
             '127.0.0.1', 0, self._app, handler_class=_QuietHandler
         )
         self.url = f'http://127.0.0.1:{server.server_port}'
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever,
+            args=[placement_server.POLL],
+            daemon=True,
+        )
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(server.server_close)

@@ -16,6 +16,9 @@ import requests
 OURS = 'HTTP_X_TEST'
 #: Half of an answer, and then no more.
 CUT = 'CUT'
+#: How many seconds a server may take to see that it has to stop. The default
+#: is half a second, which each test would wait.
+POLL = 0.02
 
 
 class PlacementServer(placement.PlacementFixture):
@@ -58,7 +61,7 @@ class PlacementServer(placement.PlacementFixture):
         self._port = self._server.server_port
         self.endpoint = f'http://127.0.0.1:{self._port}'
         threading.Thread(
-            target=self._server.serve_forever, daemon=True
+            target=self._server.serve_forever, args=[POLL], daemon=True
         ).start()
 
     def stop(self):

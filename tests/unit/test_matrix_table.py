@@ -8,11 +8,11 @@ import fixtures
 from subunit import v2
 import testtools
 
-from nova_mdev_compat.checks import enabled
+from nova_mdev_compat.checks import filter_enabled
 from tests.unit import samples
 
 TOOL = samples.ROOT / 'tools' / 'matrix_table.py'
-OLDEST, NEWEST = enabled.TESTED[0], enabled.TESTED[-1]
+OLDEST, NEWEST = filter_enabled.TESTED[0], filter_enabled.TESTED[-1]
 
 
 @ddt.ddt
