@@ -23,7 +23,7 @@ DESCRIPTION = """\
 Check rule files, and show what they mean for hosts. No host or service is
 asked: hosts are read from files, one a host, made there by
 "nova-mdev-collector dry-run --format json". Exit status: 2 if an argument, a
-rule file or a recording has to be corrected; otherwise see each command."""
+rule file or a snapshot has to be corrected; otherwise see each command."""
 
 
 class RulesApp(app.App):
@@ -93,7 +93,7 @@ def add_hosts(parser: argparse.ArgumentParser, required: bool) -> None:
         action='append',
         required=required,
         default=[],
-        help='A recording of a host, or a directory of recordings '
+        help='A snapshot of a host, or a directory of snapshots '
         '(.json files). Can be given several times.',
     )
 
@@ -105,7 +105,7 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         help='Use the rule files in this directory instead of the rules that '
-        'each host recorded. Can be given several times: a file masks one of '
+        'each snapshot has. Can be given several times: a file masks one of '
         'the same name in an earlier directory. The shipped rules come '
         'first.',
     )
@@ -120,7 +120,7 @@ def rules(args: argparse.Namespace) -> recorded.Rules:
 
 
 def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
-    """Return the hosts of recordings.
+    """Return the hosts of snapshots.
 
     :param paths: files, and directories of *.json files
     :raises exceptions.BadInput: a file cannot be read, a directory has none,
@@ -131,7 +131,7 @@ def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
         inside = sorted(path.glob('*.json')) if path.is_dir() else [path]
         if not inside:
             raise exceptions.BadInput(
-                f'{path}: there is no recording (*.json) in this directory'
+                f'{path}: there is no snapshot (*.json) in this directory'
             )
         found += inside
     by_name: dict[str, pathlib.Path] = {}
@@ -141,7 +141,7 @@ def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
         other = by_name.setdefault(host.name, file)
         if other != file:
             raise exceptions.BadInput(
-                f'{other} and {file} are both recordings of host {host.name}; '
+                f'{other} and {file} are both snapshots of host {host.name}; '
                 'keep the newer one'
             )
         result.append(host)

@@ -17,7 +17,7 @@ from nova_mdev_compat.publication import host_traits
 
 COLUMNS = ('Source', 'Target', 'Verdict', 'Rule', 'Because')
 _ID = (
-    'a recording, or the name of a host that --hosts has; after a colon, '
+    'a snapshot, or the name of a host that --hosts has; after a colon, '
     'the name of one device of it'
 )
 

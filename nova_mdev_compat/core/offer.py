@@ -20,7 +20,7 @@ from nova_mdev_compat.core.verdict import Status
 from nova_mdev_compat.core.verdict import Verdict
 
 #: Of a host or parent that has published, but without a pattern.
-ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'declares nothing that it accepts')
+ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'publishes no accepted sources')
 
 
 @dataclasses.dataclass(frozen=True)

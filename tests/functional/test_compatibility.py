@@ -117,8 +117,8 @@ class GuardTest(test_guard_command.GuardTestCase):
             self.run_guard(),
             'incompatible: mdev ',
             'on pci_0000_01_00_0 '
-            'does not accept 1234:11e8 labgpu-1 driver=1.0: declares nothing '
-            'that it accepts',
+            'does not accept 1234:11e8 labgpu-1 driver=1.0: publishes no '
+            'accepted sources',
         )
 
 

@@ -561,7 +561,7 @@ class TableTest(CommandTestCase):
         )
         pathlib.Path(path).unlink()
         self.assertIn(
-            'a: there is no recording (*.json) in this directory',
+            'a: there is no snapshot (*.json) in this directory',
             self.refuse('table', '--hosts', 'a'),
         )
         self.assertIn(
@@ -574,7 +574,7 @@ class TableTest(CommandTestCase):
         self.write('two/a.json', text)
         self.write('two/b.json', text)
         self.assertIn(
-            'two/a.json and two/b.json are both recordings of host gpu-1',
+            'two/a.json and two/b.json are both snapshots of host gpu-1',
             self.refuse('table', '--hosts', 'two'),
         )
 

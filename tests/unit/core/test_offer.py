@@ -34,7 +34,7 @@ class JudgeTest(unittest.TestCase):
 
     def test_no_pattern(self):
         self.check(
-            make(), Status.INCOMPATIBLE, 'declares nothing that it accepts'
+            make(), Status.INCOMPATIBLE, 'publishes no accepted sources'
         )
 
     def test_floor_holds_whatever_patterns_say(self):

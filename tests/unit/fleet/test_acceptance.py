@@ -62,8 +62,8 @@ class JudgeTest(testtools.TestCase):
             'unknown',
             'driver of the source is unknown',
         ),
-        ([voice()], [OLD], 'incompatible', 'declares nothing that it accepts'),
-        ([], [OLD], 'incompatible', 'declares nothing that it accepts'),
+        ([voice()], [OLD], 'incompatible', 'publishes no accepted sources'),
+        ([], [OLD], 'incompatible', 'publishes no accepted sources'),
         (
             [UP_TO_535],
             [OTHER],

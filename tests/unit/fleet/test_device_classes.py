@@ -156,7 +156,7 @@ class MatrixTest(testtools.TestCase):
                         'D',
                         1,
                         'incompatible',
-                        'declares nothing that it accepts',
+                        'publishes no accepted sources',
                     ),
                 ],
                 [
@@ -174,7 +174,7 @@ class MatrixTest(testtools.TestCase):
                         'D',
                         1,
                         'incompatible',
-                        'declares nothing that it accepts',
+                        'publishes no accepted sources',
                     ),
                 ],
             ],

@@ -105,7 +105,7 @@ class JudgeTest(testtools.TestCase):
             (
                 'incompatible',
                 f'mdev target-1 on pci_1 does not accept {OTHER}: '
-                'declares nothing that it accepts',
+                'publishes no accepted sources',
             ),
         )
 
