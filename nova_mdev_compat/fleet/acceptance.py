@@ -81,6 +81,9 @@ def most(need: Need, wanted: Needs) -> int:
     )
 
 
+_TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
+
+
 @functools.lru_cache(maxsize=65536)
 def accepts(offered: Offer, need: Need) -> bool:
     """Tell whether an offer accepts all sources of a need."""
@@ -101,7 +104,13 @@ def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
     for need in wanted:
         if any(accepts(one, need) for one in offers):
             continue
-        for one in _against(offers, need):
+        refusals = [
+            one
+            for _, identities in need.alternatives
+            for source in identities
+            if not (one := _judge(offers, source))
+        ]
+        for one in refusals or [_TOGETHER]:
             kinds.add(one.kind)
             reasons.update(dict.fromkeys(one.reasons))
     if not reasons:
@@ -112,18 +121,6 @@ def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
         else verdict.Status.INCOMPATIBLE
     )
     return verdict.Verdict(kind, tuple(reasons))
-
-
-def _against(offers: frozenset[Offer], need: Need) -> list[verdict.Verdict]:
-    against = [
-        one
-        for _, identities in need.alternatives
-        for source in identities
-        if not (one := _judge(offers, source))
-    ]
-    return against or [
-        verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
-    ]
 
 
 @functools.lru_cache(maxsize=65536)

@@ -66,7 +66,11 @@ def read(
     """
 
     def ask(pair: tuple[model.Host, model.Parent]) -> Found:
-        return *pair, _consumers(placement, pair[1])
+        try:
+            return *pair, placement.consumers(pair[1].uuid)
+        except client.NotFound:
+            # nova-compute has deleted it since, with its capacity.
+            return *pair, {}
 
     found = list(inventory.map_concurrently(ask, parents, progress))
     migrations = {
@@ -117,15 +121,6 @@ def read_one(
     )
     where = model.Host(root.uuid, host, published, tuple(parents))
     return Instance(uuid, where, mdevs), held.get(root.uuid, {})
-
-
-def _consumers(
-    placement: client.Placement, parent: model.Parent
-) -> dict[str, dict[str, int]]:
-    try:
-        return placement.consumers(parent.uuid)
-    except client.NotFound:
-        return {}  # nova-compute has deleted it since, with its capacity
 
 
 def assemble(

@@ -90,13 +90,17 @@ def read(
     }
     found = {item.uuid: {traits.SCHEMA} for item in managed.values()}
     for question in progress(questions(carried)):
-        _note(found, question, placement.providers_at(question.query))
-    _reread(
-        placement,
-        found,
-        managed,
-        _changed(managed, placement.providers_at(managed_query)),
-    )
+        uuids = {item.uuid for item in placement.providers_at(question.query)}
+        if question.lacking:
+            uuids = found.keys() - uuids
+        for uuid in uuids & found.keys():
+            found[uuid].add(question.trait)
+    changed = _changed(managed, placement.providers_at(managed_query))
+    for uuid in sorted(changed):
+        try:
+            found[uuid] = set(placement.provider_traits(uuid)[0])
+        except client.NotFound:
+            del found[uuid], managed[uuid]
     return assemble(unpublished, managed.values(), found)
 
 
@@ -130,18 +134,6 @@ def _group(name: str) -> str:
     return ''
 
 
-def _note(
-    found: Mapping[str, set[str]],
-    question: TraitQuestion,
-    answer: Iterable[client.Provider],
-) -> None:
-    uuids = {provider.uuid for provider in answer}
-    if question.lacking:
-        uuids = found.keys() - uuids
-    for uuid in uuids & found.keys():
-        found[uuid].add(question.trait)
-
-
 def _changed(
     before: Mapping[str, client.Provider], after: Iterable[client.Provider]
 ) -> set[str]:
@@ -156,19 +148,6 @@ def _changed(
         and item.generation == before[item.uuid].generation
     }
     return before.keys() - same
-
-
-def _reread(
-    placement: client.Placement,
-    found: dict[str, set[str]],
-    managed: dict[str, client.Provider],
-    changed: Iterable[str],
-) -> None:
-    for uuid in sorted(changed):
-        try:
-            found[uuid] = set(placement.provider_traits(uuid)[0])
-        except client.NotFound:
-            del found[uuid], managed[uuid]
 
 
 def assemble(

@@ -99,7 +99,14 @@ def _matrix(
 ) -> Table:
     labels = tuple(f'to {kind.label}' for kind in found)
     rows_shown = [
-        _row(cells[0].origin, str(cells[0].source), map(_sign, cells))
+        _row(
+            cells[0].origin,
+            str(cells[0].source),
+            (
+                _SIGNS[cell.verdict.kind] if cell.number else '-'
+                for cell in cells
+            ),
+        )
         for cells in rows
     ]
     # Nothing is known of these as sources; the filter refuses them.
@@ -115,7 +122,3 @@ def _row(
     kind: device_classes.PublishedClass, what: str, signs: Any
 ) -> tuple[Any, ...]:
     return (kind.label, what, len(kind.by_host), len(kind.members), *signs)
-
-
-def _sign(cell: device_classes.Cell) -> str:
-    return _SIGNS[cell.verdict.kind] if cell.number else '-'

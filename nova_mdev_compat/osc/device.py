@@ -10,7 +10,6 @@ from osc_lib.cli import format_columns
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.osc import command
@@ -75,12 +74,23 @@ def _row(
     host: model.Host, parent: model.Parent, has: client.Capacity | None
 ) -> tuple[Any, ...]:
     said = parent.said
+    published = 'yes' if parent.identities else str(matching.NO_IDENTITY)
+    if not host.published:
+        published = str(matching.NOT_PUBLISHED)
     return (
         host.name,
         parent.name,
         parent.uuid,
         ', '.join(sorted(map(identity.display_parent, said.parents))),
-        _types(said),
+        ' '.join(
+            [
+                *sorted(map(identity.display_type, said.types)),
+                *(
+                    f'({identity.display_type(name)})'
+                    for name in sorted(said.in_use)
+                ),
+            ]
+        ),
         format_columns.DictColumn(
             {
                 name: identity.display(name, value)
@@ -88,23 +98,5 @@ def _row(
             }
         ),
         *((has.used, has.total) if has else (None, None)),
-        _published(host, parent),
+        published,
     )
-
-
-def _types(said: traits.Description) -> str:
-    return ' '.join(
-        [
-            *sorted(map(identity.display_type, said.types)),
-            *(
-                f'({identity.display_type(name)})'
-                for name in sorted(said.in_use)
-            ),
-        ]
-    )
-
-
-def _published(host: model.Host, parent: model.Parent) -> str:
-    if not host.published:
-        return str(matching.NOT_PUBLISHED)
-    return 'yes' if parent.identities else str(matching.NO_IDENTITY)

@@ -87,7 +87,13 @@ class ListTarget(command.Lister):
             'hosts with mdevs could take it now'
         )
         return [
-            _row(target) for target in (found if everything else with_mdevs)
+            (
+                target.host,
+                target.standing.value,
+                format_columns.ListColumn(list(target.devices)),
+                '; '.join(target.because),
+            )
+            for target in (found if everything else with_mdevs)
         ]
 
 
@@ -115,12 +121,3 @@ def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
             )
         )
     return instance.needs
-
-
-def _row(target: targets.TargetHost) -> tuple[Any, ...]:
-    return (
-        target.host,
-        target.standing.value,
-        format_columns.ListColumn(list(target.devices)),
-        '; '.join(target.because),
-    )

@@ -53,17 +53,14 @@ class Decode(command.Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        return ('Trait', 'Kind', 'Meaning'), [
-            _decoded(name) for name in parsed_args.traits
-        ]
-
-
-def _decoded(name: str) -> tuple[str, str, Words]:
-    try:
-        found = decode(name)
-    except traits.TraitError as exc:
-        raise exceptions.BadInput(str(exc)) from exc
-    return name, found.kind, Words(found)
+        rows = []
+        for name in parsed_args.traits:
+            try:
+                found = decode(name)
+            except traits.TraitError as exc:
+                raise exceptions.BadInput(str(exc)) from exc
+            rows.append((name, found.kind, Words(found)))
+        return ('Trait', 'Kind', 'Meaning'), rows
 
 
 class Purge(command.Lister):
@@ -175,7 +172,11 @@ def decode(name: str) -> Meaning:
     if name.startswith(traits.ACCEPT):
         return _pattern(traits.decode_pattern(name))
     if name.startswith(traits.FACT):
-        return _fact(*traits.decode_fact(name))
+        fact, value = traits.decode_fact(name)
+        shown = identity.display(fact, value)
+        return Meaning(
+            'fact', f'{fact}={shown}', {'fact': fact, 'value': shown}
+        )
     said = traits.describe([name])
     if said.unreadable:
         raise traits.TraitError(
@@ -197,11 +198,6 @@ def _value(said: traits.Description) -> Meaning:
     return Meaning(
         'in use', f'running domains still use mdev type {name}', {'type': name}
     )
-
-
-def _fact(name: str, value: str) -> Meaning:
-    shown = identity.display(name, value)
-    return Meaning('fact', f'{name}={shown}', {'fact': name, 'value': shown})
 
 
 def _pattern(pattern: pat.Pattern) -> Meaning:
