@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import faulthandler
 import io
+import os
 import pathlib
 import re
 import signal
@@ -346,8 +347,13 @@ def _refuse(text: str) -> None:
     line = f'refused: {text}'
     # First, because libvirt waits for it. libvirt may have closed it.
     if sys.stderr:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             print(f'{PROG}: {_printable(line)}', file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            # Python would fail to write it again at its end, and exit with
+            # 120 instead of the guard's status.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     _log(line)
 
 
