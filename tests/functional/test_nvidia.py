@@ -235,7 +235,7 @@ class FactsTest(NvidiaTestCase):
             FIRST, 'nvmlDeviceGetVgpuMetadata', f'1 393217 1048578 {text}'
         )
         self.assert_only_unknown(
-            ['gspversion', 'managerversion'], 'cannot be read.*nvidia-smi -q'
+            ['gspversion', 'managerversion'], 'unreadable text.*nvidia-smi -q'
         )
 
 
@@ -399,7 +399,7 @@ class FailureTest(NvidiaTestCase):
     def test_version_mismatch(self):
         """The driver was upgraded on disk, and the old one still runs."""
         self.fail_in('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
-        self.assert_failed('load the driver anew, or reboot the host')
+        self.assert_failed('reload the driver, or reboot the host')
 
     def test_shutdown(self):
         """By then all is known, and the process ends anyway."""
@@ -494,7 +494,7 @@ class SickTest(NvidiaTestCase):
     def test_all_boards(self):
         self.fail_in('-', 'nvmlInitWithFlags', VERSION_MISMATCH)
         for text in self.facts():
-            self.assertRegex(text, 'library that is installed.*reboot')
+            self.assertRegex(text, 'installed library.*reboot')
         self.answer('-', 'nvmlInitWithFlags', 'ok')
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
 
