@@ -134,7 +134,9 @@ class PolicyTest(base.MigrationTestCase):
         """An mdev too few: nobody knows what the other one is."""
         self.start(base.GPU, base.MTTY)
         self.annotate(base.GPU)
-        self.assert_unknown('has 2 mdevs, and names the sources of 1', targets=TO_BOTH)
+        self.assert_unknown(
+            'has 2 mdevs, and names the sources of 1', targets=TO_BOTH
+        )
 
     def test_no_devices_file(self):
         self.devices_file(self.target).unlink()
