@@ -6,8 +6,8 @@ tool, ``openstack mdev`` and upgrade planning ask it; the filter asks Placement
 for the same patterns and types.
 """
 
-from collections.abc import Iterable
 import dataclasses
+import functools
 
 from nova_mdev_compat.core.identity import display_type
 from nova_mdev_compat.core.identity import Identity
@@ -18,6 +18,10 @@ from nova_mdev_compat.core.verdict import Cause
 from nova_mdev_compat.core.verdict import Reason
 from nova_mdev_compat.core.verdict import Status
 from nova_mdev_compat.core.verdict import Verdict
+
+#: Verdicts that are kept. A cloud has few distinct offers and sources, and asks
+#: about the same ones for each host and instance.
+_KEPT = 65536
 
 #: Of a host or parent that has published, but without a pattern.
 ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'publishes no accepted sources')
@@ -51,6 +55,7 @@ class Offer:
         """
         return None if source.type in self.serves else not_served(source.type)
 
+    @functools.lru_cache(maxsize=_KEPT)  # noqa: B019
     def judge(self, source: Identity) -> Verdict:
         """Return whether a source may land here, or why not.
 
@@ -80,9 +85,9 @@ class Offer:
         )
 
 
-def judge(offers: Iterable[Offer], source: Identity) -> Verdict:
+@functools.lru_cache(maxsize=_KEPT)
+def judge(offers: frozenset[Offer], source: Identity) -> Verdict:
     """Return whether one of a host's offers accepts a source, or why none."""
-    offers = frozenset(offers)
     if any(offer.judge(source) for offer in offers):
         return Verdict(Status.COMPATIBLE)
     together = Offer(

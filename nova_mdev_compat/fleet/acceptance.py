@@ -88,7 +88,7 @@ _TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
 def accepts(offered: Offer, need: Need) -> bool:
     """Tell whether an offer accepts all sources of a need."""
     return any(
-        all(_judge(frozenset({offered}), source) for source in identities)
+        all(offered.judge(source) for source in identities)
         for _, identities in need.alternatives
     )
 
@@ -108,7 +108,7 @@ def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
             one
             for _, identities in need.alternatives
             for source in identities
-            if not (one := _judge(offers, source))
+            if not (one := offer.judge(offers, source))
         ]
         for one in refusals or [_TOGETHER]:
             kinds.add(one.kind)
@@ -121,11 +121,6 @@ def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
         else verdict.Status.INCOMPATIBLE
     )
     return verdict.Verdict(kind, tuple(reasons))
-
-
-@functools.lru_cache(maxsize=65536)
-def _judge(offers: frozenset[Offer], source: Identity) -> verdict.Verdict:
-    return offer.judge(offers, source)
 
 
 def fits(wanted: Needs, free: Mapping[Need, Mapping[Any, int]]) -> bool:

@@ -37,11 +37,20 @@ class PublishedClass(equivalence.DeviceClass):
             return str(self.note)
         return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
 
+    @functools.cached_property
+    def offer(self) -> Offer | None:
+        """What it advertises, None if no collector has published there."""
+        if self.note is matching.NOT_PUBLISHED:
+            return None
+        return Offer(frozenset(self.accepts), self.serves)
+
     def judge(self, source: Identity) -> verdict.Verdict:
         """Return whether it accepts a source, or why not."""
-        if self.note is matching.NOT_PUBLISHED:
-            return verdict.Verdict(verdict.Status.UNKNOWN, (self.note,))
-        return Offer(frozenset(self.accepts), self.serves).judge(source)
+        if self.offer is None:
+            return verdict.Verdict(
+                verdict.Status.UNKNOWN, (matching.NOT_PUBLISHED,)
+            )
+        return self.offer.judge(source)
 
 
 @dataclasses.dataclass(frozen=True)

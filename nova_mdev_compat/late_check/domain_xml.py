@@ -5,7 +5,7 @@ The annotation is an element in the domain's metadata::
 
     <mdev-compat:mdevs xmlns:mdev-compat="..." host="gpu-1">
       <mdev-compat:mdev uuid="..." vendor="10de" product="2235"
-                        type="NVIDIA_558">
+                        type="nvidia-558">
         <mdev-compat:fact name="driver" value="535.54.03"/>
       </mdev-compat:mdev>
     </mdev-compat:mdevs>

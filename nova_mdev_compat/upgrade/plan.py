@@ -23,7 +23,6 @@ import itertools
 from typing import NamedTuple
 
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import text
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet.device_classes import PublishedClass
@@ -188,12 +187,6 @@ class NumberedClasses:
             self._classes.append(found)
         return self._numbers[found]
 
-    def _offer(self, number: int) -> Offer | None:
-        found = self._classes[number]
-        if found.note is matching.NOT_PUBLISHED:
-            return None
-        return Offer(frozenset(found.accepts), found.serves)
-
     def _needs(self, stay: Stay) -> acceptance.Needs:
         """Return what each mdev needs elsewhere; nothing if unknown."""
         sources = [frozenset(self._classes[one].sources) for one in stay]
@@ -210,7 +203,7 @@ class NumberedClasses:
 
         To be called when all classes have their numbers.
         """
-        offers = [self._offer(one) for one in range(len(self._classes))]
+        offers = [one.offer for one in self._classes]
         return tuple(
             frozenset(
                 number
@@ -227,7 +220,7 @@ class NumberedClasses:
 
     def against(self, place: Place, stay: Stay) -> str:
         """Return why hosts of a place do not accept an instance, or ''."""
-        offers = frozenset(map(self._offer, place.profile))
+        offers = frozenset(self._classes[one].offer for one in place.profile)
         if None in offers:
             return str(matching.NOT_PUBLISHED)
         needs = self._needs(stay)

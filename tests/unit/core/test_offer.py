@@ -73,11 +73,13 @@ class FloorTest(unittest.TestCase):
 
 class OfHostTest(unittest.TestCase):
     def test_one_offer_suffices(self):
-        self.assertTrue(offer.judge([make(L40S), make(A40)], SOURCE))
+        self.assertTrue(
+            offer.judge(frozenset({make(L40S), make(A40)}), SOURCE)
+        )
 
     def test_pattern_and_type_of_different_parents(self):
         found = offer.judge(
-            [make(A40, serves=['NVIDIA_557']), make(L40S)], SOURCE
+            frozenset({make(A40, serves=['NVIDIA_557']), make(L40S)}), SOURCE
         )
         self.assertEqual(
             (Status.INCOMPATIBLE, (NOT_SERVED,)), (found.kind, found.reasons)
@@ -85,5 +87,5 @@ class OfHostTest(unittest.TestCase):
 
     def test_no_offer(self):
         self.assertEqual(
-            (offer.ACCEPTS_NOTHING,), offer.judge([], SOURCE).reasons
+            (offer.ACCEPTS_NOTHING,), offer.judge(frozenset(), SOURCE).reasons
         )
