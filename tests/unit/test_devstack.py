@@ -339,8 +339,13 @@ class NamesTest(testtools.TestCase):
         """Not imported: unit tests run without Nova."""
         self.assertIn(f'MDEV_COMPAT_FILTER_CLASS={base.CLASS}\n', self.text)
         module, name = base.CLASS.rsplit('.', 1)
-        source = (base.HOME / module.replace('.', '/')).with_suffix('.py')
-        self.assertIn(f"__all__ = ['{name}']", source.read_text())
+        public = (base.HOME / module.replace('.', '/')).with_suffix('.py')
+        self.assertIn(f"__all__ = ['{name}']", public.read_text())
+        origin = re.search(
+            rf'^from (\S+) import {name}$', public.read_text(), re.MULTILINE
+        )[1]
+        source = (base.HOME / origin.replace('.', '/')).with_suffix('.py')
+        self.assertRegex(source.read_text(), rf'(?m)^class {name}\(')
 
     def test_settings_are_explained(self):
         """README.rst has every setting that local.conf may have."""
