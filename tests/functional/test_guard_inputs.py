@@ -186,7 +186,9 @@ class HostileTest(test_guard_command.GuardTestCase):
             cwd=self.home,
             capture_output=True,
             timeout=waiting.DEADLINE,
-            env=env and {'PATH': os.environ['PATH'], **env},
+            # libvirt gives little; PYTHONUNBUFFERED would hide what Python
+            # fails to flush at its end.
+            env={'PATH': os.environ['PATH'], **(env or {})},
         )
 
     def with_devices(self, text):
