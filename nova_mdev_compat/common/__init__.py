@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files, plugins and time limits: the I/O that every layer above may do."""
+"""Files, plugins and time limits, for all layers above."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This package's own files: atomic writes, and checked reads."""
+"""Atomic writes and checked reads of this package's own files."""
 
 import contextlib
 import errno
@@ -11,21 +11,19 @@ from typing import Any
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import schema_version
 
-#: Services of other users read it.
-_MODE = 0o644
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FileError(exceptions.BadInput):
-    """A file that is missing or invalid; the message names it."""
+    """A file is missing or invalid; the message names it."""
 
 
 def read(path: pathlib.Path, limit: int, hint: str = '') -> bytes:
     """Return the content of a file.
 
     :param limit: in bytes, a multiple of a MiB
-    :param hint: the end of the error for a missing file
-    :raises FileError: it cannot be read, or is larger
+    :param hint: appended to the error for a missing file
+    :raises FileError: the file cannot be read, or is larger
     """
     try:
         with path.open('rb') as file:
@@ -42,10 +40,10 @@ def read(path: pathlib.Path, limit: int, hint: str = '') -> bytes:
 def parse_json(name: str, raw: bytes, version: str, hint: str = '') -> Any:
     """Return the content of a JSON document that has a schema version.
 
-    :param name: what to call it in an error
+    :param name: of the document, for errors
     :param version: the schema version that this release writes
-    :param hint: what to do about another document
-    :raises FileError: it is not JSON, or of a version that is not read
+    :param hint: appended to the error for any other document
+    :raises FileError: it is not JSON, or this release does not read it
     """
     try:
         # int refuses NaN and Infinity, which are not JSON.
@@ -69,14 +67,15 @@ def read_json(
 
 
 def replace(path: pathlib.Path, text: str) -> None:
-    """Write a file, whole or not at all, even if the power fails.
+    """Write a file completely or not at all, even if the power fails.
 
-    The file belongs to the user of this process, with mode 0644. A symbolic
-    link in its place is replaced and not followed, because another user may
-    own the directory and could point the link anywhere. For the same reason
-    no path is used after the directory is open.
+    The file belongs to the user of this process. Its mode is 0644, because
+    services of other users read it. A symbolic link in its place is replaced,
+    not followed: another user may own the directory and could point the link
+    anywhere. For the same reason, the directory is opened once, and its path
+    is not used again.
 
-    :raises OSError: it cannot be written; the error names it
+    :raises OSError: the file cannot be written; the error names it
     """
     try:
         directory = os.open(
@@ -97,7 +96,7 @@ def _replace(directory: int, name: str, content: bytes) -> None:
         with os.fdopen(handle, 'wb') as file:
             file.write(content)
             file.flush()
-            os.fchmod(handle, _MODE)
+            os.fchmod(handle, 0o644)
             os.fsync(handle)
         os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
@@ -107,6 +106,6 @@ def _replace(directory: int, name: str, content: bytes) -> None:
     try:
         os.fsync(directory)
     except OSError as exc:
-        # Some file systems cannot do that for a directory.
+        # Some file systems cannot sync a directory.
         if exc.errno != errno.EINVAL:
             raise

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins through stevedore, whose faults are errors here.
+"""Load plugins that stevedore finds.
 
-stevedore only logs a plugin that does not load, and takes the last of two with
-the same name. Both are errors here. map(), which hides exceptions of plugins,
-is not used.
+stevedore only logs a plugin that does not load, and uses the last one of two
+with the same name. Both are errors here.
 """
 
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any
 
 from stevedore import named
 
@@ -19,17 +18,17 @@ ALL = '*'
 def load(
     namespace: str, option: str, names: Collection[str]
 ) -> dict[str, Any]:
-    """Return plugins by name, as their entry points have them.
+    """Return the objects of entry points by name.
 
-    :param namespace: of entry points
-    :param option: the option that names them, for errors
+    :param namespace: of the entry points
+    :param option: the option that has the names, for errors
     :param names: the plugins to load, or ALL for every installed one; others
         are not imported
-    :raises exceptions.BadInput: one is missing, installed twice, or does not
-        load
+    :raises exceptions.BadInput: a plugin is missing, does not load, or two
+        have the same name
     """
-    # Without names, nothing is imported.
-    installed = _manager(namespace, []).list_entry_points()
+    # A manager without names imports nothing.
+    installed = named.NamedExtensionManager(namespace, []).list_entry_points()
     wanted = [name for name in names if name != ALL]
     if ALL in names:
         wanted += [item.name for item in installed]
@@ -47,26 +46,10 @@ def load(
                 f'{namespace}: {values}; uninstall all but one'
             )
         try:
-            plugins[name] = _manager(namespace, [name])[name].plugin
+            plugins[name] = found[0].load()
         except (Exception, SystemExit) as exc:  # any error of a plugin
             raise exceptions.BadInput(
                 f'{option}: plugin {name!r} ({found[0].value}) does not '
                 f'load: {type(exc).__name__}: {exc}'
             ) from exc
     return plugins
-
-
-def _manager(
-    namespace: str, names: list[str]
-) -> 'named.NamedExtensionManager[Any]':
-    # In quotes: it is generic since stevedore 5.6 only.
-    return named.NamedExtensionManager(
-        namespace, names, on_load_failure_callback=_raise
-    )
-
-
-def _raise(
-    _manager: object, _entry_point: object, exc: BaseException
-) -> NoReturn:
-    """Raise instead of logging, as stevedore would."""
-    raise exc

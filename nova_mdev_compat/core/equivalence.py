@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classes of devices that are the same in all that decides.
+"""Device classes: devices that are equal in all that matters to a question.
 
 A cloud has thousands of devices and few classes, so classes are compared and
 shown instead of devices.
@@ -25,10 +25,10 @@ class Member:
 
 @dataclasses.dataclass(frozen=True)
 class DeviceClass:
-    """Devices that are the same in all that decides.
+    """Devices that are equal in all that matters to a question.
 
     :ivar members: in order
-    :ivar sources: what they are as sources, one for each type that they
+    :ivar sources: their identities as sources, one for each type that they
         serve or have in use
     """
 

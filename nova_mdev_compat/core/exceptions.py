@@ -3,7 +3,7 @@
 
 
 class Failure(Exception):
-    """Something outside this package failed, and may work the next time."""
+    """Something outside this package failed; it may work the next time."""
 
     exit_status = 1
 
@@ -11,11 +11,11 @@ class Failure(Exception):
 class BadInput(Failure):
     """Configuration, rules or devices that an operator has to correct.
 
-    The message names file, key or device.
+    The message names the file, key or device.
     """
 
     exit_status = 2
 
 
 class PartlyDone(Failure):
-    """Some parts failed, the others are done; the message names the parts."""
+    """Some parts failed, which the message names; the others are done."""

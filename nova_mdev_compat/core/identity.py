@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parent of a mediated device is: parent id, mdev type, facts.
+"""The identity of an mdev parent: parent id, mdev type and facts.
 
-Everything here is in canonical form, because that is all that a trait name
-can carry: upper case letters, digits and single underscores.
+Values are in canonical form, which is all that a trait name can carry: upper
+case letters, digits and single underscores.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import re
 
 from nova_mdev_compat.core import versions
 
-#: Facts that the collector itself reads, of every vendor's devices.
+#: Facts that the collector itself reads for the devices of every vendor.
 FACTS: Mapping[str, str] = {
     'driver': 'version of the kernel module of the driver that is bound',
     'intree': "whether that module is of the kernel's own tree: yes or no",
@@ -20,10 +20,8 @@ FACTS: Mapping[str, str] = {
     'os': 'id and version of the operating system of the host',
     'subsystem': 'PCI subsystem vendor and device id of the board',
 }
-#: All values that a fact can have, raw; of those facts that have few.
-FACT_VALUES: Mapping[str, frozenset[str]] = {
-    'intree': frozenset({'yes', 'no'}),
-}
+#: The raw values of the facts that have a fixed set of values.
+FACT_VALUES = {'intree': frozenset({'yes', 'no'})}
 
 _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
 _PCI_ID = re.compile(r'[0-9A-F]{4}')
@@ -34,33 +32,33 @@ _TYPE = re.compile(r'((?:VFIO_)?[A-Z0-9]+)_(.+)')
 _NOT_CANONICAL = re.compile(r'[^A-Z0-9]+')
 _CANONICAL = re.compile(r'[A-Z0-9]+(_[A-Z0-9]+)*')
 
-# Signs in what people write. One that is not named below may have a meaning;
-# _ can always be written for one that has none.
+# Punctuation in rules. A sign that is not listed may have a meaning. A user
+# can write _ for any sign that has none.
 _SIGNS = re.compile('[^0-9A-Za-z]+')
-#: Signs without a meaning: between letters and digits, and at either end.
+#: Signs without a meaning between letters and digits, and at either end.
 _BETWEEN, _AT_ENDS = frozenset(' ._-:/+~()'), frozenset(' _()')
-#: What separates the parts of a version: one of them, and none at an end.
+#: Separators of a version's parts: exactly one in between, none at an end.
 _IN_VERSIONS = frozenset('._-:+~')
-#: Separators of the two ends of a range of versions.
+#: Separators between the two ends of a range of versions.
 _TO = re.compile(r'\s+to\s+|\s*(?:\.{2,}|[-~:\u2010-\u2015])\s*')
 _VERSION = re.compile('[0-9][0-9A-Za-z]*(?:[._:+~-][0-9A-Za-z]+)*')
 _PART = re.compile('[0-9]+|[A-Z]+')
 
 
 class IdentityError(ValueError):
-    """A name or value that no trait can carry; the message names it."""
+    """A trait cannot carry a name or value; the message names it."""
 
 
 class SignError(IdentityError):
-    """A text with a sign that changes its meaning."""
+    """A text has a sign that changes its meaning."""
 
 
 def canonical(text: str) -> str:
-    """Return text as a trait can carry it.
+    """Return a text in canonical form.
 
     ``nvidia-558`` becomes ``NVIDIA_558``, ``535.54.03`` ``535_54_03``.
 
-    :raises IdentityError: nothing is left of the text
+    :raises IdentityError: the text has no letter and no digit
     """
     result = _NOT_CANONICAL.sub('_', text.upper()).strip('_')
     if not result:
@@ -71,21 +69,22 @@ def canonical(text: str) -> str:
 
 
 def is_canonical(text: str) -> bool:
-    """Return whether a text is as a trait carries it: ``NVIDIA_558``."""
+    """Tell whether a text is in canonical form: ``NVIDIA_558``."""
     return _CANONICAL.fullmatch(text) is not None
 
 
 def literal(text: str, fact: str = '') -> str:
-    """Return a value that a person wrote as a trait can carry it.
+    """Return a value from a rule in canonical form.
 
-    canonical takes any value that a device reports. This refuses a text whose
-    meaning depends on its signs: ``!=550``, ``550.*``, ``nvidia-*``. It takes
-    letters, digits and the signs that separate words. A version has one of
-    ``. _ - : + ~`` between its parts, and a range of versions is refused.
+    canonical() accepts any value that a device reports. This function refuses
+    a text whose meaning depends on its signs: ``!=550``, ``550.*``,
+    ``nvidia-*``. It accepts letters, digits and the signs that separate
+    words. A version has one of ``. _ - : + ~`` between its parts. A range of
+    versions is refused.
 
-    :param fact: the fact whose value it is, empty if it is not a fact's
-    :raises SignError: it has such a sign
-    :raises IdentityError: it has no letter or digit
+    :param fact: the fact that has the value, empty if no fact has it
+    :raises SignError: the text has such a sign
+    :raises IdentityError: the text has no letter and no digit
     """
     value = canonical(text)
     version = is_version_fact(fact)
@@ -103,7 +102,7 @@ def literal(text: str, fact: str = '') -> str:
 def _lost(text: str, version: bool) -> str:
     """Return the first signs of a text that may have a meaning, if any."""
     if not version:
-        # A letter of any alphabet is one, though a trait has _ for it.
+        # Letters of other alphabets are letters, too. A trait has _ for them.
         text = ''.join('x' if sign.isalpha() else sign for sign in text)
     for found in _SIGNS.finditer(text):
         signs = found.group()
@@ -118,16 +117,16 @@ def _lost(text: str, version: bool) -> str:
 
 
 def version_range(text: str, fact: str) -> tuple[str, str] | None:
-    """Return the ends of a range of versions, ``550-570``; None if not one.
+    """Return the ends of a range such as ``550-570``; None for other texts.
 
-    Two joined versions are a range if the second one is newer, though not by
-    an order of magnitude, and has the same structure as the first one. In a
-    kernel release (``5.14.0-362``) a dash precedes a number of the
-    distribution's, and a colon follows an epoch; these have another
-    structure. Other facts have no such numbers, so all versions of numbers
-    alone have the same structure there.
+    Two joined versions are a range if the second one is newer, less than ten
+    times as large, and has the same structure as the first one. In a kernel
+    release (``5.14.0-362``), the number after the dash comes from the
+    distribution, and a colon follows an epoch. Such parts differ in
+    structure. Other facts do not have such parts, so all versions that have
+    only numbers have the same structure there.
 
-    :param fact: the fact whose value it is
+    :param fact: the fact that has the value
     """
     for joint in _TO.finditer(text):
         low, high = text[: joint.start()], text[joint.end() :]
@@ -151,9 +150,9 @@ def version_range(text: str, fact: str) -> tuple[str, str] | None:
 
 
 def fact_name(text: str) -> str:
-    """Return text if it is a fact's name: lower case letters and digits.
+    """Return a text that is a fact name: lower case letters and digits.
 
-    :raises IdentityError: it is not
+    :raises IdentityError: it is not a fact name
     """
     if not _FACT_NAME.fullmatch(text):
         raise IdentityError(
@@ -164,11 +163,11 @@ def fact_name(text: str) -> str:
 
 
 def is_version_fact(name: str) -> bool:
-    """Tell whether a fact's values are compared as versions.
+    """Tell whether the values of a fact are compared as versions.
 
-    The name decides, because the scheduler has no vendor plugin and must
-    compare as the host does: ``driver``, ``kernel``, and names that end in
-    ``version``. All others are tokens.
+    They are for ``driver``, ``kernel`` and names that end in ``version``. All
+    other values are tokens. The name decides, because the scheduler has no
+    vendor plugins and has to compare as the host does.
     """
     return name in ('driver', 'kernel') or name.endswith('version')
 
@@ -176,9 +175,9 @@ def is_version_fact(name: str) -> bool:
 def pci_parent(vendor: str, product: str) -> str:
     """Return the parent id of a PCI device, ``10DE_2235``.
 
-    :param vendor: four hexadecimal digits, ``0x`` before them or not
+    :param vendor: four hexadecimal digits, with or without ``0x``
     :param product: likewise
-    :raises IdentityError: they are not
+    :raises IdentityError: one of them has another form
     """
     ids = [
         text.lower().removeprefix('0x').upper() for text in (vendor, product)
@@ -192,7 +191,7 @@ def pci_parent(vendor: str, product: str) -> str:
 def subsystem_parent(subsystem: str) -> str:
     """Return the parent id of a device without PCI ids, ``MTTY``.
 
-    :raises IdentityError: the name could be taken for PCI ids or a wildcard
+    :raises IdentityError: the name reads as PCI ids or as a wildcard
     """
     parent = canonical(subsystem)
     if _PCI_PARENT.fullmatch(parent) or parent.split('_')[-1] == 'ANY':
@@ -204,12 +203,12 @@ def subsystem_parent(subsystem: str) -> str:
 
 
 def vendor(text: str) -> str:
-    """Return a vendor as vendor_of does, from ``10de`` or ``mtty``.
+    """Return the canonical vendor for ``10de`` or ``mtty``.
 
     :raises IdentityError: no device has such a vendor
     """
     literal(text)
-    # The same reserved words as for a parent without PCI ids.
+    # The reserved words are those of a parent without PCI ids.
     name = subsystem_parent(text)
     if name.startswith('0X'):
         raise IdentityError(f'{text!r} is not a PCI id without its 0x')
@@ -217,7 +216,7 @@ def vendor(text: str) -> str:
 
 
 def vendor_of(parent: str) -> str:
-    """Return the vendor of a parent id, as in rules: ``10DE``, ``MTTY``."""
+    """Return the canonical vendor of a parent id: ``10DE``, ``MTTY``."""
     if _PCI_PARENT.fullmatch(parent):
         return parent.partition('_')[0]
     return parent
@@ -225,9 +224,9 @@ def vendor_of(parent: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """A parent in its role as the home of one mdev type.
+    """A parent together with one mdev type.
 
-    :ivar parent: parent id, ``10DE_2235``, or a subsystem, ``MTTY``
+    :ivar parent: parent id: ``10DE_2235``, or a subsystem, ``MTTY``
     :ivar type: mdev type, ``NVIDIA_558``
     :ivar facts: pairs of fact name and canonical value
     """
@@ -243,14 +242,14 @@ class Identity:
         mdev_type: str,
         facts: Mapping[str, str] | None = None,
     ) -> 'Identity':
-        """Build an identity from a parent id and raw type and fact values.
+        """Return an identity from a parent id, a raw type and raw facts.
 
-        :raises IdentityError: a name or value that no trait can carry
+        :raises IdentityError: a trait cannot carry a name or value
         """
         return cls(parent, canonical(mdev_type), canonical_facts(facts or {}))
 
     def fact(self, name: str) -> str | None:
-        """Return the canonical value of a fact, None where it is missing."""
+        """Return the canonical value of a fact, None if it is missing."""
         return dict(self.facts).get(name)
 
     def __str__(self) -> str:
@@ -266,7 +265,7 @@ class Identity:
 def canonical_facts(facts: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """Return facts in canonical form.
 
-    :raises IdentityError: a name or value that no trait can carry
+    :raises IdentityError: a trait cannot carry a name or value
     """
     pairs = set()
     for name, value in facts.items():
@@ -282,8 +281,8 @@ class Facts:
     """The facts of one device.
 
     :ivar values: raw values by fact name
-    :ivar unknown: for each fact that could not be read, a clause with the
-        reason and what an operator can do
+    :ivar unknown: by fact name, why a fact could not be read and what an
+        operator can do, as a clause
     :raises TypeError: one of them is not a mapping of texts to texts
     """
 
@@ -305,8 +304,8 @@ class Facts:
             object.__setattr__(self, name, dict(texts))
 
 
-# Canonical values as people write them. A trait has only upper case and one
-# sign; which sign the vendor used follows from the kind of value.
+# A trait has upper case letters and one sign only. The sign that the vendor
+# uses depends on the value.
 
 
 def display(name: str, value: str) -> str:
@@ -330,15 +329,15 @@ def display(name: str, value: str) -> str:
 def display_type(mdev_type: str) -> str:
     """Return a canonical mdev type as nova.conf has it: ``nvidia-558``.
 
-    The kernel makes the name of ``<driver>-<type>``
-    (Documentation/driver-api/vfio-mediated-device.rst). Of the drivers there,
-    only vfio_ap's and vfio_ccw's names have a sign in them.
+    The kernel builds the name as ``<driver>-<type>``
+    (Documentation/driver-api/vfio-mediated-device.rst). Of its drivers, only
+    vfio_ap and vfio_ccw have a sign in their names.
     """
     parts = _TYPE.fullmatch(mdev_type)
     return '-'.join(parts.groups() if parts else [mdev_type]).lower()
 
 
 def display_parent(parent: str) -> str:
-    """Return a canonical parent id as people write it, ``10de:2235``."""
+    """Return a canonical parent id as it is shown: ``10de:2235``."""
     separator = ':' if _PCI_DISPLAY.fullmatch(parent) else '_'
     return parent.replace('_', separator).lower()

@@ -14,11 +14,11 @@ from nova_mdev_compat.core import pattern as pat
 from nova_mdev_compat.core.verdict import Cause
 from nova_mdev_compat.core.verdict import Reason
 
-#: Of a host that has mdevs.
+#: For a host that has mdevs.
 NOT_PUBLISHED = Reason(Cause.MISSING, 'no collector has published here')
-#: Of a device whose traits do not say what it is.
+#: For a device whose traits do not have its whole identity.
 NO_IDENTITY = Reason(Cause.MISSING, 'no complete identity is published')
-#: Of a host, for an instance with several mdevs of a type.
+#: For a host and an instance with several mdevs of one type.
 TOGETHER = Reason(Cause.VENDOR, 'no single device accepts all of its mdevs')
 
 
@@ -33,10 +33,10 @@ NO_CAPACITY = but('has no free capacity')
 def first_failures(
     patterns: Iterable[pat.Pattern], source: Identity
 ) -> tuple[Reason, ...]:
-    """Return what stops a source in the patterns that it matches furthest.
+    """Return why the patterns that a source matches furthest refuse it.
 
-    The result is empty if one pattern accepts it. Patterns that fail earlier
-    are not worth a message.
+    Patterns that fail earlier are left out. The result is empty if a pattern
+    accepts the source.
     """
     furthest: pat.Stage = (-1, '')
     found: dict[Reason, None] = {}
@@ -53,11 +53,12 @@ def first_failures(
 
 
 def first_failure(
-    pattern: pat.Pattern,
-    source: Identity,
+    pattern: pat.Pattern, source: Identity
 ) -> tuple[pat.Stage, Reason] | None:
-    """Return what stops a source first, and where; None if nothing does."""
-    # What is wrong comes before what is unknown.
+    """Return the first failure of a source; None if the pattern accepts it.
+
+    A contradiction comes before a fact that is unknown.
+    """
     return min(
         pattern.failures(source),
         key=lambda failure: (failure[1].cause is Cause.MISSING, failure[0]),
@@ -66,9 +67,9 @@ def first_failure(
 
 
 def other_schema(schemas: Iterable[str]) -> Reason:
-    """Return the reason of a host with traits of another version.
+    """Return the reason for a host with traits of another version.
 
-    :param schemas: traits of the schemas that are not read here
+    :param schemas: schema traits that this release does not read
     """
     return Reason(
         Cause.MISSING,
@@ -78,10 +79,10 @@ def other_schema(schemas: Iterable[str]) -> Reason:
 
 
 def no_identity(source: str, schemas: Collection[str] = ()) -> str:
-    """Return the reason of a source without an identity.
+    """Return the reason for a source without an identity.
 
     :param source: what to call it
-    :param schemas: traits that it has of schemas that are not read here
+    :param schemas: its schema traits that this release does not read
     """
     if schemas:
         return (
@@ -95,12 +96,12 @@ def no_identity(source: str, schemas: Collection[str] = ()) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A parent that some of the instance's mdevs sit on.
+    """A parent that has mdevs of the instance.
 
-    :ivar amount: how many
+    :ivar amount: number of the mdevs
     :ivar identities: one for each type that the parent serves or has in
-        use; with more than one, the mdevs' own type is not known; none
-        where nothing is known of the parent
+        use. If there are several, the type of the mdevs is not known. If
+        there are none, nothing is known about the parent.
     """
 
     amount: int

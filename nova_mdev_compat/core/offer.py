@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a target offers, and whether it accepts a source.
+"""The offer of a target, and whether it accepts a source.
 
-This is the one answer to "may this mdev move there". The late check, the rule
-tool, ``openstack mdev`` and upgrade planning ask it; the filter asks Placement
-for the same patterns and types.
+The late check, the rule tool, ``openstack mdev`` and upgrade planning all
+decide here whether an mdev may move. The filter asks Placement for the same
+patterns and types.
 """
 
 import dataclasses
@@ -19,19 +19,19 @@ from nova_mdev_compat.core.verdict import Reason
 from nova_mdev_compat.core.verdict import Status
 from nova_mdev_compat.core.verdict import Verdict
 
-#: Verdicts that are kept. A cloud has few distinct offers and sources, and asks
-#: about the same ones for each host and instance.
+#: Number of cached verdicts. A cloud has few distinct offers and sources; the
+#: same ones are compared for each host and instance.
 _KEPT = 65536
 
-#: Of a host or parent that has published, but without a pattern.
+#: For a host or parent that has published, but no pattern.
 ACCEPTS_NOTHING = Reason(Cause.VENDOR, 'publishes no accepted sources')
 
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """What a provider advertises: a parent, or a root for all its parents.
+    """What the provider of a parent or of a whole host advertises.
 
-    :ivar accepts: patterns; any one of them suffices
+    :ivar accepts: patterns; a source has to match one of them
     :ivar serves: mdev types that Nova may create there
     """
 
@@ -40,27 +40,28 @@ class Offer:
 
     @classmethod
     def of(cls, description: Description) -> 'Offer':
-        """Return what a provider's traits advertise."""
+        """Return the offer that the traits of a provider describe."""
         return cls(frozenset(description.accepts.values()), description.types)
 
     def for_type(self, mdev_type: str) -> 'Offer':
-        """Return the offer of a parent on which the type is decided."""
+        """Return the offer of a parent that serves one type at most."""
         return Offer(self.accepts, self.serves & {mdev_type})
 
     def floor(self, source: Identity) -> Reason | None:
-        """Return why no rule can accept a source, None if rules decide.
+        """Return why no rule can accept a source, None if the rules decide.
 
-        Nova compares the names of mdev types on the destination and takes no
-        other (``LibvirtDriver.check_can_live_migrate_destination``).
+        The destination has to serve the type of the source: Nova compares
+        their names (``LibvirtDriver.check_can_live_migrate_destination``).
         """
         return None if source.type in self.serves else not_served(source.type)
 
     @functools.lru_cache(maxsize=_KEPT)  # noqa: B019
     def judge(self, source: Identity) -> Verdict:
-        """Return whether a source may land here, or why not.
+        """Return the verdict on a source.
 
-        It is unknown if a pattern might accept the source with all data
-        known. The type is the reason if the parent would fit.
+        It is unknown if a pattern would accept the source, depending on data
+        that are missing. The type is the reason if a pattern has the parent
+        of the source.
         """
         if not self.accepts:
             return Verdict(Status.INCOMPATIBLE, (ACCEPTS_NOTHING,))
@@ -87,7 +88,7 @@ class Offer:
 
 @functools.lru_cache(maxsize=_KEPT)
 def judge(offers: frozenset[Offer], source: Identity) -> Verdict:
-    """Return whether one of a host's offers accepts a source, or why none."""
+    """Return the verdict of a host: one of its offers has to accept."""
     if any(offer.judge(source) for offer in offers):
         return Verdict(Status.COMPATIBLE)
     together = Offer(
@@ -97,12 +98,12 @@ def judge(offers: frozenset[Offer], source: Identity) -> Verdict:
     found = together.judge(source)
     if not found:
         return found
-    # One has the pattern, another serves the type.
+    # One offer has the pattern, and another serves the type.
     return Verdict(Status.INCOMPATIBLE, (not_served(source.type),))
 
 
 def not_served(mdev_type: str) -> Reason:
-    """Return why a target does not take a source of another type."""
+    """Return the reason for a target that does not serve a type."""
     return Reason(
         Cause.TYPE,
         f'does not serve type {display_type(mdev_type)}, and Nova takes no '

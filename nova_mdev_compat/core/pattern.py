@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accept patterns of a target parent, and whether a source device fits."""
+"""Accept patterns of a target, and whether a source matches one."""
 
 from collections.abc import Callable, Collection, Iterator
 import dataclasses
@@ -13,13 +13,12 @@ from nova_mdev_compat.core import versions
 #: Every mdev type; after a vendor, every product of that vendor.
 ANY = 'ANY'
 
-
-#: How far a source matches before it fails: parent, type, then which fact.
+#: Where a source fails: at the parent, the type, or a fact that is named.
 Stage = tuple[int, str]
 
 
 class Op(enum.Enum):
-    """An operator: its word in a trait, and in messages."""
+    """An operator. The name is its word in traits, the value in messages."""
 
     GE = 'at least'
     GT = 'above'
@@ -38,14 +37,14 @@ OPS: dict[Op, Callable[[versions.Key, versions.Key], bool]] = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
 }
-#: Operators under which a value that is not a version may equal itself.
+#: Operators that a value which is not a version can satisfy: it equals itself.
 EQUAL = frozenset({Op.EQ, Op.IS})
 _ORDER = {op: index for index, op in enumerate(Op)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """One demand on one fact of the source: ``driver GE 535``.
+    """A condition on one fact of the source: ``driver GE 535``.
 
     :ivar fact: fact name, ``driver``
     :ivar op: operator
@@ -59,9 +58,9 @@ class Condition:
     def holds(self, found: str) -> bool:
         """Tell whether a canonical value satisfies the condition.
 
-        A value that is not a version (N_A) has no place in their order. It
-        equals only itself, is in no range, bounds no range, and cannot be an
-        exception of one.
+        A value that is not a version (N_A) is not ordered. It equals itself
+        and nothing else: it is outside every range, and it can neither bound
+        a range nor be an exception from one.
         """
         if self.op is Op.IS or not (
             versions.is_version(found) and versions.is_version(self.value)
@@ -72,7 +71,7 @@ class Condition:
     def reason(
         self, device: identity.Identity, who: str = 'the source'
     ) -> verdict.Reason | None:
-        """Return why a device does not satisfy it, None if it does.
+        """Return why a device fails the condition, None if it satisfies it.
 
         :param who: what to call the device
         """
@@ -93,7 +92,7 @@ class Condition:
         )
 
     def is_possible(self) -> bool:
-        """Tell whether there is a value that satisfies the condition."""
+        """Tell whether any value satisfies the condition."""
         return self.op in EQUAL or versions.is_version(self.value)
 
     def sort_key(self) -> tuple[str, int, str]:
@@ -102,7 +101,7 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True)
 class Pattern:
-    """One accept pattern; its conditions must all hold.
+    """An accept pattern; all its conditions have to hold.
 
     :ivar parent: parent id, or a vendor's ``10DE_ANY``
     :ivar type: mdev type or ``ANY``
@@ -132,20 +131,19 @@ class Pattern:
             identity.fact_name(condition.fact)
 
     def takes_parent(self, parent: str) -> bool:
-        """Tell whether a source's parent id fits."""
+        """Tell whether the pattern takes a source's parent id."""
         return self.parent in (parent, f'{identity.vendor_of(parent)}_{ANY}')
 
     def judge(self, source: identity.Identity) -> verdict.Verdict:
-        """Return whether a source device may land here, and why not."""
+        """Return the verdict on a source."""
         return verdict.Verdict.from_reasons(
             tuple(reason for _, reason in self.failures(source))
         )
 
     def failures(
-        self,
-        source: identity.Identity,
+        self, source: identity.Identity
     ) -> Iterator[tuple[Stage, verdict.Reason]]:
-        """Return what a source fails, each with how far it matched by then.
+        """Return every failure of a source, and where it occurs.
 
         The order is the same for all patterns: parent, type, facts by name.
         """
@@ -174,18 +172,19 @@ class Pattern:
 
 
 def is_empty(conditions: Collection[Condition]) -> bool:
-    """Return whether a condition is impossible, or two contradict.
+    """Tell whether no value satisfies a condition, or two contradict.
 
-    Only pairs are compared: a range whose exceptions leave nothing is not
-    found. It does no harm, since no source fits it.
+    Only pairs are compared, so a range whose exceptions leave no value is not
+    found. Such a pattern is harmless: no source matches it.
     """
-    for one in conditions:
-        if not one.is_possible():
-            return True
-        for other in conditions:
-            if one.fact == other.fact and _contradict(one, other):
-                return True
-    return False
+    return any(
+        not one.is_possible()
+        or any(
+            one.fact == other.fact and _contradict(one, other)
+            for other in conditions
+        )
+        for one in conditions
+    )
 
 
 def _contradict(one: Condition, other: Condition) -> bool:

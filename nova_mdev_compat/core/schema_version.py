@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of documents that one release writes and another reads. Pure.
+"""Versions of documents that one release writes and another reads.
 
-A version is ``MAJOR.MINOR``. During an upgrade of a cloud, two releases run at
-the same time, even on one host. So a reader takes every minor version of its
-major version: keys that an older one lacks have defaults, and additional keys
-of a newer one are ignored. Which change needs which version is in
-``doc/source/contributor/compatibility.rst``.
+A version is ``MAJOR.MINOR``. Two releases run at the same time while a cloud
+is upgraded, even on one host. So a reader accepts every minor version of its
+major version: keys that an older document lacks have defaults, and additional
+keys of a newer one are ignored. ``doc/source/contributor/compatibility.rst``
+lists which change needs which version.
 """
 
 import re
 
-#: Of a document that has one.
+#: The key of a document that has the version.
 KEY = 'schema_version'
 
 _VERSION = re.compile(r'([1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3})')
-#: How much of something that is not a version is shown.
+#: Characters of an invalid version that an error quotes.
 _SHOWN = 40
 
 
@@ -23,16 +23,18 @@ class VersionError(ValueError):
 
 
 class OtherVersionError(VersionError):
-    """A major version that is not read; the message says what to upgrade."""
+    """This release does not read the major version.
+
+    The message names what to upgrade.
+    """
 
 
 def check(document: object, ours: str) -> None:
-    """Tell whether a document can be read by its version.
+    """Check that this release reads a document.
 
-    :param document: as JSON has it
+    :param document: decoded from JSON
     :param ours: the version that this release writes
-    :raises VersionError: it has none
-    :raises OtherVersionError: it is not read
+    :raises VersionError: the document has no version, or see check_version
     """
     if not isinstance(document, dict) or KEY not in document:
         raise VersionError(f'no {KEY}')
@@ -40,12 +42,12 @@ def check(document: object, ours: str) -> None:
 
 
 def check_version(found: object, ours: str) -> None:
-    """Tell whether what has a version can be read.
+    """Check that this release reads a version.
 
-    :param found: the version that it has
+    :param found: the version of a document
     :param ours: the version that this release writes
-    :raises VersionError: it is not a version
-    :raises OtherVersionError: it is not read
+    :raises VersionError: found is not a version
+    :raises OtherVersionError: this release does not read it
     """
     match = _VERSION.fullmatch(found) if isinstance(found, str) else None
     if match is None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists and numbers as messages show them."""
+"""Lists and numbers in messages."""
 
 from collections.abc import Iterable
 
-#: A message names this many, and counts the rest.
+#: Number of names in a message; the rest is counted.
 LIMIT = 10
 
 
@@ -15,9 +15,9 @@ def join(
 ) -> str:
     """Return names as one text: ``a, b and 4 more hosts``.
 
-    :param names: in the order to show; ``none`` is the text for no names
-    :param limit: how many are named; the rest is counted
-    :param noun: what one of the rest is, in the singular
+    :param names: in order; the text for no names is ``none``
+    :param limit: number of names to show; the rest is counted
+    :param noun: for the rest, in the singular
     """
     shown = [str(name) for name in names]
     rest = len(shown) - limit

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity and accept patterns as trait names, and back.
+"""Encode identities and accept patterns as trait names, and decode them.
 
 ::
 
@@ -12,12 +12,12 @@
     CUSTOM_MDEV_FACT_<NAME>_<VALUE>
     CUSTOM_MDEV_ACCEPT_<PARENT>__<TYPE>[__<FACT>_<OP>_<VALUE>[_<OP>_<VALUE>]]
 
-A canonical value has no ``__`` and neither starts nor ends with ``_``, so
-``__`` always separates. An operator word inside a value would be read as an
-operator: encoding such a condition is an error, not a wrong trait.
+``__`` is always a separator: a canonical value does not have it, and does not
+start or end with ``_``. An operator word in a value would be read as an
+operator, so encoding such a condition is an error.
 
-Placement takes trait names of up to 255 characters in A-Z, 0-9 and _ (its
-``schemas/trait.py``).
+Placement accepts trait names of up to 255 characters in A-Z, 0-9 and _
+(``schemas/trait.py`` in its code).
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ _SCHEMA = re.compile(PREFIX + 'V[0-9]+')
 
 
 class TraitError(ValueError):
-    """A name that is not one of our traits, or a value that no trait can carry."""
+    """A name is not one of our traits, or a trait cannot carry a value."""
 
 
 def is_ours(name: str) -> bool:
@@ -52,7 +52,7 @@ def is_ours(name: str) -> bool:
 
 
 def other_schemas(names: Iterable[str]) -> list[str]:
-    """Return the schema traits of versions that are not read here."""
+    """Return the schema traits of versions that this release does not read."""
     return sorted(
         name for name in names if _SCHEMA.fullmatch(name) and name != SCHEMA
     )
@@ -61,7 +61,8 @@ def other_schemas(names: Iterable[str]) -> list[str]:
 def encode_pattern(pattern: pat.Pattern) -> str:
     """Return the trait name of an accept pattern.
 
-    :raises TraitError: over 255 characters, or not readable back
+    :raises TraitError: over 255 characters, or the name does not decode to
+        the same pattern
     """
     for condition in pattern.conditions:
         words = set(condition.value.split('_')) & pat.Op.__members__.keys()
@@ -86,7 +87,7 @@ def encode_pattern(pattern: pat.Pattern) -> str:
 def decode_pattern(name: str) -> pat.Pattern:
     """Return the accept pattern of a trait name.
 
-    :raises TraitError: it is not an accept pattern
+    :raises TraitError: the name is not that of an accept pattern
     """
     if not name.startswith(ACCEPT):
         raise TraitError(f'{name} is not an accept pattern')
@@ -141,7 +142,7 @@ class Description:
     """The content of one provider's traits.
 
     :ivar managed: a collector has published here, in our schema and no other
-    :ivar parents: parent ids; one for a parent's provider
+    :ivar parents: parent ids; a parent's provider has one
     :ivar types: mdev types that it serves
     :ivar in_use: mdev types that only running domains still use
     :ivar facts: pairs of fact name and canonical value
@@ -160,16 +161,16 @@ class Description:
     def identities(self) -> frozenset[identity.Identity]:
         """Return the provider's identities, one for each of its types.
 
-        None where it is not known what the provider is.
+        The result is empty if the identity is not completely known.
         """
         found = map(self.identity_of, self.types | self.in_use)
         return frozenset(one for one in found if one is not None)
 
     def identity_of(self, mdev_type: str) -> identity.Identity | None:
-        """Return the provider's identity as the home of a canonical type.
+        """Return the provider's identity with a canonical type.
 
-        None where a collector has not published, or not all of it, or where
-        a fact has two values, of which one is wrong.
+        None if a collector has not published everything, or if a fact has
+        two values, one of which is wrong.
         """
         if not self.managed or len(self.parents) != 1 or self.unreadable:
             return None
@@ -180,7 +181,7 @@ class Description:
 
 
 def describe(names: Iterable[str]) -> Description:
-    """Return the content of traits; traits that are not ours are ignored."""
+    """Return the content of traits; other traits than ours are ignored."""
     ours = sorted(name for name in names if is_ours(name))
     facts, accepts, unreadable = set(), {}, []
     for name in ours:
@@ -220,7 +221,7 @@ def describe(names: Iterable[str]) -> Description:
 def decode_fact(name: str) -> tuple[str, str]:
     """Return the fact name and canonical value of a trait.
 
-    :raises TraitError: it is not a fact
+    :raises TraitError: the trait is not that of a fact
     """
     fact, _, value = name.removeprefix(FACT).partition('_')
     if not name.startswith(FACT) or not identity.is_canonical(value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to "may this mdev move there", with its reasons in words."""
+"""The verdict for one source and one target, with reasons."""
 
 import dataclasses
 import enum
@@ -12,7 +12,7 @@ class Status(enum.Enum):
 
 
 class Cause(enum.Enum):
-    """What a reason is about."""
+    """The subject of a reason."""
 
     PARENT = 'parent'
     TYPE = 'type'
@@ -25,10 +25,9 @@ class Cause(enum.Enum):
 class Reason:
     """Why a verdict is not 'compatible'.
 
-    :ivar cause: what it is about
-    :ivar text: one clause in an operator's words
-    :ivar fact: the fact that it is about, empty if none; the text names it
-        too
+    :ivar text: one clause for operators
+    :ivar fact: the fact that fails or is unknown, empty for other causes; the
+        text names it, too
     """
 
     cause: Cause
@@ -46,10 +45,10 @@ class Verdict:
 
     @classmethod
     def from_reasons(cls, reasons: tuple[Reason, ...]) -> 'Verdict':
-        """Return what reasons amount to.
+        """Return the verdict that reasons lead to.
 
-        Without a reason it is compatible. It is unknown if missing data is
-        the only reason, and otherwise incompatible.
+        It is compatible without a reason, unknown if data are missing and
+        there is no other reason, and incompatible otherwise.
         """
         if not reasons:
             return cls(Status.COMPATIBLE)

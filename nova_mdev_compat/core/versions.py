@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Order of canonical versions, drivers' and kernels' alike.
+"""The order of canonical versions of drivers, kernels and firmware.
 
-Not packaging.version: a kernel release (``5_14_0_427_EL9_X86_64``) is not
-a PEP 440 version, and a trait name does not keep separators.
+packaging.version does not help: a kernel release (``5_14_0_427_EL9_X86_64``)
+is not a PEP 440 version, and a trait name does not keep separators.
 """
 
 import re
@@ -17,8 +17,8 @@ def key(version: str) -> Key:
     """Return a sort key: 550_9 < 550_54_14 < 550_127_5, 6_1_0_RC1 < 6_1.
 
     Numbers compare as numbers and are newer than words. A longer version is
-    newer, unless it continues with a pre-release word. Zeros that no number
-    follows do not count.
+    newer, unless it continues with a pre-release word. Zeros are ignored if
+    no number follows them.
 
     :param version: a canonical value
     """
@@ -39,5 +39,5 @@ def _drop_zeros(parts: list[tuple[int, int, str]]) -> None:
 
 
 def is_version(text: str) -> bool:
-    """Tell whether a canonical value starts as a version does."""
+    """Tell whether a canonical value starts with a digit, as versions do."""
     return text[:1].isdigit()

@@ -77,24 +77,17 @@ class HostReader:
         )
         for name, failure in parents.collisions(built).items():
             read.fail(name, failure)
-        left = remarks.leftovers(
-            found.mdevs,
-            found.used,
-            found.kept,
-            found.parents,
-            found.odd,
-            self._types,
-        )
+        unused = remarks.unused_mdevs(found, self._types)
         without_mdevs = sysfs.Sysfs(options.sysfs_root).vendor_specific()
         return host_traits.HostSnapshot(
             options.hypervisor_hostname or found.hostname,
             tuple(self._describe(parent, read, rules) for parent in built),
-            left,
-            remarks.of_host(found.parents, self._types, found.mdevs, left)
+            unused,
+            remarks.of_host(found, self._types, unused)
             + remarks.of_vendor_specific(without_mdevs),
         )
 
-    def _read_devices(self, found: node_devices.HostDevices) -> '_ReadDevices':
+    def _read_devices(self, found: parents.HostDevices) -> '_ReadDevices':
         """Read the facts of all parents: of the host, sysfs, and vendors."""
         tree = sysfs.Sysfs(self._conf.collector.sysfs_root)
         of_host = system.os_facts(self._conf.collector.os_release_file)
@@ -214,7 +207,7 @@ def _limited_libvirt(options: Any) -> time_limit.TimeLimit:
 
 def _read_libvirt(
     libvirt: time_limit.TimeLimit, uri: str
-) -> node_devices.HostDevices:
+) -> parents.HostDevices:
     return libvirt.ask(lambda: node_devices.read(uri))
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1: what this compute host is, from libvirt, sysfs and nova.conf."""
+"""Step 1: read this compute host from libvirt, sysfs and nova.conf."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt's events, which only wake a service.
+"""libvirt's events, which wake a service.
 
-A service reads everything anew when it wakes, because events do not tell
-enough: a parent's counts change without an event, a reloaded driver is only
-an UPDATE, and one new mdev causes an UPDATE of every other.
+A service reads everything again when it wakes, because events are incomplete:
+the counts of a parent change without an event, a reloaded driver is only an
+UPDATE, and a new mdev causes an UPDATE of every other mdev.
 """
 
 from collections.abc import Callable, Collection
@@ -21,9 +21,10 @@ LOG = logging.getLogger(__name__)
 #: A connection without an answer for INTERVAL * COUNT seconds is broken.
 KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 3
+#: Seconds between two attempts to connect, at most.
 MAX_WAIT = 60
 
-#: The defaults: all events that change which mdevs exist, and who has them.
+#: The defaults: all events that change which mdevs exist and who uses them.
 DEVICE_EVENTS = (
     libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
     libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE,
@@ -39,12 +40,13 @@ DOMAIN_EVENTS = (
 class Watcher:
     """Calls back when devices or domains may have changed.
 
-    It keeps a read-only connection of its own. When that breaks (libvirtd
-    was restarted), it calls back, connects again, and calls back again.
+    It has a read-only connection of its own. When the connection breaks, for
+    example because libvirtd restarts, it calls back, connects again, and
+    calls back again.
 
     :param uri: connection URI
     :param wake: called from another thread, often, with the reason
-    :param domain_events: libvirt's ids of the domain events that count
+    :param domain_events: libvirt's ids of the domain events to watch
     :param device_events: likewise, of node devices
     """
 
@@ -100,10 +102,11 @@ class Watcher:
             self._wake('libvirt closed the connection')
 
     def _connect(self) -> contextlib.ExitStack:
-        """Connect; the result is a context that ends the connection.
+        """Connect; the context that is returned ends the connection.
 
-        Registered callbacks keep a connection and its socket, even a broken
-        one: without deregistration each restart of libvirtd would leak one.
+        Registered callbacks keep a connection and its socket open, even a
+        broken one. Without deregistration, each restart of libvirtd would
+        leak a connection.
         """
 
         def on_device_event(

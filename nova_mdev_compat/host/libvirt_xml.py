@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parse libvirt's XML of mdev parents, mdevs and domains.
 
-Pure: text in, values out. Only ids always exist; names may be empty
-(libvirt's nodedev schema, and captures in tests/data).
+Only ids always exist. Names may be empty (libvirt's nodedev schema, and the
+captures in tests/data).
 """
 
 from collections.abc import Iterable
@@ -24,11 +24,10 @@ _MDEV_NAME = re.compile(
 def parse_parent(name: str, text: str) -> parents.ParentDevice:
     """Return a parent from its node-device XML.
 
-    :raises parents.DeviceError: broken XML, or a PCI device without ids
+    :raises parents.DeviceError: the XML is broken, or a PCI device has no ids
     """
     device = _parse(f'node device {name}', text)
-    # libvirt puts mdev_types inside pci, or for mtty inside another
-    # mdev_types: so any descendant counts, and each type once.
+    # libvirt nests mdev_types in pci, or for mtty in another mdev_types.
     types: dict[str, str] = {}
     for item in device.iterfind(".//capability[@type='mdev_types']/type"):
         mdev_type = item.get('id')
@@ -36,7 +35,7 @@ def parse_parent(name: str, text: str) -> parents.ParentDevice:
             raise parents.DeviceError(
                 f'node device {name}: an mdev type without id'
             )
-        # Without an API the stricter case holds: vfio-pci is checked.
+        # vfio-pci is the stricter case: its mdevs are compared.
         api = item.findtext('deviceAPI', '').strip()
         types[mdev_type] = api or parents.VFIO_PCI
     address = vendor = product = board = None
@@ -87,10 +86,10 @@ def _pci_id(name: str, pci: etree._Element, what: str) -> str:
 def parse_mdev(name: str, text: str, active: bool = True) -> parents.Mdev:
     """Return an mdev from its node-device XML.
 
-    An mdev that cannot be used has a fault; it does not raise, because one
-    mdev must not stop the publication of a host.
+    An invalid description is a fault of the mdev, not an exception: one mdev
+    must not stop the publication of a host.
     """
-    # libvirt before 7.3 has no <uuid>. Nova takes it from the name
+    # libvirt before 7.3 has no <uuid>. Like Nova, take it from the name
     # (nova.virt.libvirt.utils.mdev_name2uuid), which may end with the
     # parent's address.
     match = _MDEV_NAME.match(name)
@@ -103,26 +102,19 @@ def parse_mdev(name: str, text: str, active: bool = True) -> parents.Mdev:
         device.findtext("capability[@type='mdev']/uuid", '').strip().lower()
         or uuid
     )
-    kind = device.find("capability[@type='mdev']/type")
-    mdev_type = '' if kind is None else kind.get('id', '')
+    found = device.find("capability[@type='mdev']/type")
+    mdev_type = '' if found is None else found.get('id', '')
     parent = device.findtext('parent', '').strip()
-    lacks = [
-        what
-        for what, value in (
-            ('UUID', uuid),
-            ('type', mdev_type),
-            ('parent', parent),
-        )
-        if not value
-    ]
-    fault = f'node device {name}: no {", no ".join(lacks)}' if lacks else ''
+    parts = {'UUID': uuid, 'type': mdev_type, 'parent': parent}
+    lacks = ', '.join(f'no {what}' for what in parts if not parts[what])
+    fault = f'node device {name}: {lacks}' if lacks else ''
     return parents.Mdev(uuid, mdev_type, parent, name, active, fault)
 
 
 def parse_domain(name: str, text: str) -> frozenset[str]:
-    """Return the UUIDs of the mdevs that a domain has.
+    """Return the UUIDs of a domain's mdevs.
 
-    :raises parents.DeviceError: broken XML
+    :raises parents.DeviceError: the XML is broken
     """
     domain = _parse(f'domain {name}', text)
     found = domain.iterfind(
@@ -132,8 +124,8 @@ def parse_domain(name: str, text: str) -> frozenset[str]:
 
 
 def _parse(what: str, text: str) -> etree._Element:
-    # Tenants influence parts of a domain's XML (its name, metadata): so no
-    # entities, no network, no document type.
+    # Tenants influence parts of a domain's XML, such as name and metadata. So
+    # entities, network access and document types are refused.
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,

@@ -1,49 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read libvirt's devices and domains, over a read-only connection."""
+"""Read devices and domains from libvirt over a read-only connection."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 import contextlib
-import dataclasses
 from urllib import parse
 
 import libvirt
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.host import libvirt_xml
-from nova_mdev_compat.host.parents import DeviceError
-from nova_mdev_compat.host.parents import Mdev
-from nova_mdev_compat.host.parents import ParentDevice
+from nova_mdev_compat.host import parents
 
 _GONE = (libvirt.VIR_ERR_NO_NODE_DEVICE, libvirt.VIR_ERR_NO_DOMAIN)
 
 
 class LibvirtError(exceptions.Failure):
-    """libvirt does not answer, or returns an error."""
-
-
-@dataclasses.dataclass(frozen=True)
-class HostDevices:
-    """A host's devices and domains, as libvirt describes them.
-
-    :ivar hostname: libvirt's name of the host
-    :ivar parents: devices that can create mdevs
-    :ivar mdevs: active mdevs, and inactive ones, which are only defined
-    :ivar used: UUIDs of the mdevs of running domains
-    :ivar odd: errors of parents whose description cannot be used, by
-        libvirt's name
-    :ivar kept: UUIDs of the mdevs of domains that do not run
-    """
-
-    hostname: str
-    parents: tuple[ParentDevice, ...]
-    mdevs: tuple[Mdev, ...]
-    used: frozenset[str]
-    odd: Mapping[str, DeviceError] = dataclasses.field(default_factory=dict)
-    kept: frozenset[str] = frozenset()
+    """libvirt does not answer or returns an error."""
 
 
 def check_uri(uri: str) -> None:
-    """Check that libvirt could connect to a URI.
+    """Check the form of a connection URI.
 
     :raises exceptions.BadInput: it is not a URI
     """
@@ -54,12 +30,12 @@ def check_uri(uri: str) -> None:
         )
 
 
-def read(uri: str) -> HostDevices:
+def read(uri: str) -> parents.HostDevices:
     """Read this host's devices and domains.
 
     :param uri: connection URI, ``qemu:///system``
-    :raises LibvirtError: there is no connection, or it broke
-    :raises DeviceError: a domain's description cannot be used
+    :raises LibvirtError: there is no connection, or it breaks
+    :raises DeviceError: the description of a domain is invalid
     """
     quiet()
     try:
@@ -73,11 +49,11 @@ def read(uri: str) -> HostDevices:
 
 
 def quiet() -> None:
-    """Keep libvirt from printing every error to stderr as well."""
+    """Keep libvirt from printing its errors on stderr, too."""
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
 
 
-def _read(connection: libvirt.virConnect) -> HostDevices:
+def _read(connection: libvirt.virConnect) -> parents.HostDevices:
     found, odd = [], {}
     for device in connection.listAllDevices(
         libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV_TYPES
@@ -86,9 +62,8 @@ def _read(connection: libvirt.virConnect) -> HostDevices:
             name = device.name()
             try:
                 found.append(libvirt_xml.parse_parent(name, device.XMLDesc()))
-            except DeviceError as exc:
-                # The others are published all the same.
-                odd[name] = exc
+            except parents.DeviceError as exc:
+                odd[name] = exc  # the others are published
     mdevs = []
     for device in connection.listAllDevices(
         libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
@@ -99,10 +74,10 @@ def _read(connection: libvirt.virConnect) -> HostDevices:
                     device.name(), device.XMLDesc(), _is_active(device)
                 )
             )
-    # In this order, a domain that starts meanwhile is in both.
+    # In this order, a domain that starts in between is in both.
     kept = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE)
     used = _mdevs_of(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    return HostDevices(
+    return parents.HostDevices(
         connection.getHostname(), tuple(found), tuple(mdevs), used, odd, kept
     )
 
@@ -111,8 +86,7 @@ def _is_active(device: libvirt.virNodeDevice) -> bool:
     try:
         return bool(device.isActive())
     except libvirt.libvirtError as exc:
-        # libvirt before 7.3, which has no inactive mdevs, and its test
-        # driver.
+        # libvirt before 7.3 and its test driver: they have no inactive mdevs.
         if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
         return True
@@ -121,7 +95,7 @@ def _is_active(device: libvirt.virNodeDevice) -> bool:
 def _mdevs_of(connection: libvirt.virConnect, flag: int) -> frozenset[str]:
     """Return the UUIDs of the mdevs of some domains.
 
-    :param flag: libvirt's, for domains that run or that do not
+    :param flag: of libvirt, for domains that run or do not run
     """
     found: set[str] = set()
     for domain in connection.listAllDomains(flag):
@@ -132,7 +106,7 @@ def _mdevs_of(connection: libvirt.virConnect, flag: int) -> frozenset[str]:
 
 @contextlib.contextmanager
 def _ignore_gone() -> Iterator[None]:
-    """Ignore that a device or domain vanished since it was listed."""
+    """Ignore a device or domain that vanished after it was listed."""
     try:
         yield
     except libvirt.libvirtError as exc:

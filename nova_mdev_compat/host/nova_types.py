@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which mdev type Nova uses on which parent, by nova.conf.
+"""The mdev type that Nova uses on each parent, from nova.conf.
 
 As in nova.virt.libvirt.driver._get_supported_vgpu_types, a type takes the
 devices of its ``[mdev_<type>]device_addresses``. The first type without
-addresses is the default for all other devices; Nova ignores further types
-without addresses.
-
-Only PCI devices can have the default (``_get_device_address``, before Nova 34
-``_get_pci_id_from_libvirt_name``, and ``_get_vgpu_type_per_pgpu``).
+addresses is the default for all other PCI devices
+(``_get_vgpu_type_per_pgpu``; ``_get_device_address``, before Nova 34
+``_get_pci_id_from_libvirt_name``). Nova ignores further types without
+addresses.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,12 +20,12 @@ from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import text
 
-#: A PCI address by nova.pci.utils.parse_address.
+#: A PCI address, as in nova.pci.utils.parse_address.
 PCI_ADDRESS = re.compile(r'^[\da-fA-F]{4}:[\da-fA-F]{2}:[\da-fA-F]{2}.[0-7]$')
 
 
 class NovaTypesError(exceptions.BadInput):
-    """A value in nova.conf with which nova-compute does not start."""
+    """nova-compute does not start with a value in nova.conf."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +46,8 @@ class NovaTypes:
     def type_of(self, name: str, address: str | None) -> str | None:
         """Return the mdev type that Nova uses on a parent, if any.
 
-        :param name: libvirt's name, which virtual parents go by
-        :param address: PCI address
+        :param name: libvirt's name, which identifies a virtual parent
+        :param address: PCI address, None if it is not a PCI device
         """
         takes_default = address is not None and PCI_ADDRESS.match(address)
         default = self.default if takes_default else None
@@ -57,11 +56,9 @@ class NovaTypes:
     def why_none(
         self, name: str, address: str | None, offered: Collection[str]
     ) -> str:
-        """Return why Nova uses none of a parent's types.
+        """Return why Nova uses none of the types that a parent offers.
 
-        :param name: libvirt's name
-        :param address: PCI address, None if it is not a PCI device
-        :param offered: types that the parent offers
+        :param name: and address: see type_of
         """
         chosen = self.type_of(name, address)
         if not self.enabled:
@@ -96,7 +93,7 @@ def assign(
 
     :param enabled: ``[devices]enabled_mdev_types``
     :param addresses: ``[mdev_<type>]device_addresses`` by type
-    :raises NovaTypesError: two types have the same address
+    :raises NovaTypesError: an address is given twice
     """
     by_address: dict[str, str] = {}
     default, ignored = None, []
@@ -118,10 +115,10 @@ def assign(
 
 
 def mdev_types(conf: cfg.ConfigOpts, sysfs_root: str = '/sys') -> NovaTypes:
-    """Return the mdev type that Nova uses on each parent.
+    """Return the mdev types that Nova uses.
 
-    :param sysfs_root: where sysfs is
-    :raises NovaTypesError: nova-compute does not start with nova.conf
+    :param sysfs_root: directory of sysfs
+    :raises NovaTypesError: nova-compute does not start with this nova.conf
     """
     addresses: dict[str, list[str]] = {}
     for mdev_type in conf.devices.enabled_mdev_types:
@@ -143,9 +140,9 @@ def mdev_types(conf: cfg.ConfigOpts, sysfs_root: str = '/sys') -> NovaTypes:
 def _check_address(group: str, address: str, sysfs_root: str) -> None:
     """Check an address as nova-compute does when it starts.
 
-    Nova before 34 takes only PCI addresses. Newer ones take virtual devices
-    that exist, too (``_validate_device_address``). This host's release is not
-    known here, so the newest one's check applies.
+    Nova before 34 accepts only PCI addresses. Newer releases also accept
+    virtual devices that exist (``_validate_device_address``). The release of
+    this host is not known here, so the newest check applies.
 
     :raises NovaTypesError: it is neither
     """

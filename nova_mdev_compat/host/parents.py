@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This host's mdev parents and mdevs, and what Nova does with them.
+"""This host's mdev parents and mdevs, and how Nova uses them.
 
-libvirt describes node devices (``ParentDevice``, ``Mdev``). With nova.conf,
-sysfs and the vendor's plugin they become the parents to publish
-(``MdevParent``).
+libvirt describes node devices (``ParentDevice``, ``Mdev``). Together with
+nova.conf, sysfs and facts of vendor plugins, they become the parents to
+publish (``MdevParent``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +13,8 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.host import nova_types
 
-#: The only device API whose mdevs Nova can live-migrate; vfio-ccw and
-#: vfio-ap cannot be.
+#: The only device API whose mdevs Nova can live-migrate. It cannot migrate
+#: those of vfio-ccw and vfio-ap.
 VFIO_PCI = 'vfio-pci'
 
 #: Why a parent cannot be a target.
@@ -22,7 +22,7 @@ NO_TYPE = 'Nova uses no mdev type that this device offers'
 
 
 class DeviceError(exceptions.BadInput):
-    """A device whose description cannot be used; the message names it."""
+    """The description of a device is invalid; the message names the device."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +30,14 @@ class ParentDevice:
     """A node device that can create mdevs, as libvirt describes it.
 
     :ivar name: libvirt's name, ``pci_0000_84_00_0``
-    :ivar path: its sysfs path below ``/sys``, None if libvirt has none
+    :ivar path: sysfs path below ``/sys``, None if libvirt has none
     :ivar address: ``0000:84:00.0``, None if it is not a PCI device
     :ivar vendor: ``0x10de``, None likewise
     :ivar product: ``0x2235``, None likewise
-    :ivar driver: name of the driver bound to it, None if libvirt has none
+    :ivar driver: name of the bound driver, None if libvirt has none
     :ivar types: device API by mdev type, ``{'nvidia-558': 'vfio-pci'}``
-    :ivar board: address of its physical function, None if it is not a
-        virtual one
+    :ivar board: address of the physical function if it is a virtual one,
+        else None
     """
 
     name: str
@@ -54,15 +54,13 @@ class ParentDevice:
 class Mdev:
     """A mediated device, as libvirt describes it.
 
-    ``uuid``, ``type`` and ``parent`` are empty if libvirt does not have
-    them.
-
-    :ivar uuid: in lower case
+    :ivar uuid: in lower case; this, type and parent are empty if libvirt does
+        not have them
     :ivar type: its mdev type
-    :ivar parent: libvirt's name of its parent; ``computer`` if the parent is
-        gone
+    :ivar parent: libvirt's name of the parent; ``computer`` if the parent no
+        longer exists
     :ivar name: libvirt's name of the mdev
-    :ivar active: it exists; an inactive one is only defined
+    :ivar active: it exists; an inactive mdev is only defined
     :ivar fault: what its description lacks, empty if it is complete
     """
 
@@ -75,10 +73,32 @@ class Mdev:
 
 
 @dataclasses.dataclass(frozen=True)
-class MdevParent:
-    """A parent with everything that is published of it.
+class HostDevices:
+    """The devices and domains of a host, as libvirt describes them.
 
-    :ivar name: libvirt's name; the provider's name is the host's and this
+    :ivar hostname: libvirt's name of the host
+    :ivar parents: devices that can create mdevs
+    :ivar mdevs: active mdevs, and inactive ones, which are only defined
+    :ivar used: UUIDs of the mdevs of running domains
+    :ivar odd: errors of parents with an invalid description, by libvirt's
+        name
+    :ivar kept: UUIDs of the mdevs of domains that do not run: an instance
+        that is shut off keeps its mdevs
+    """
+
+    hostname: str
+    parents: tuple[ParentDevice, ...]
+    mdevs: tuple[Mdev, ...]
+    used: frozenset[str] = frozenset()
+    odd: Mapping[str, DeviceError] = dataclasses.field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class MdevParent:
+    """A parent with everything to publish about it.
+
+    :ivar name: libvirt's name; the provider's name ends with it
     :ivar parent_id: canonical parent id, empty if it could not be read
     :ivar offered: mdev types that the device offers, raw
     :ivar target_type: the type that Nova uses here, raw; None if Nova uses
@@ -101,7 +121,7 @@ class MdevParent:
     why_no_type: str = ''
 
     def target(self) -> identity.Identity | None:
-        """Return the parent in its role as a target."""
+        """Return its identity as a target, None without a target type."""
         if self.target_type is None:
             return None
         return identity.Identity.of(
@@ -119,15 +139,15 @@ def build(
 ) -> tuple[MdevParent, ...]:
     """Return this host's parents, in order of their names.
 
-    Mdevs that no running domain uses do not count, because Nova never
-    deletes mdevs. Mdevs that are only defined do not count either: another,
-    active one may have the same UUID.
+    Mdevs that no running domain uses are ignored, because Nova never deletes
+    mdevs. Mdevs that are only defined are ignored, too: another, active one
+    may have the same UUID.
 
     A running domain may have an mdev whose type or parent libvirt does not
-    tell. Then it is unknown which mdevs are on the parent: the parent gets no
-    target type, so that nothing migrates to it.
+    report. Then it is unknown which mdevs are on the parent. The parent gets
+    no target type, so that nothing migrates to it.
 
-    :param used: UUIDs of mdevs that running domains have
+    :param used: UUIDs of the mdevs of running domains
     :param parent_ids: canonical parent ids by device name
     :param facts: by device name
     """
@@ -176,13 +196,12 @@ def build(
 
 
 def parent_id(
-    device: ParentDevice,
-    subsystem_of: Callable[[ParentDevice], str | None],
+    device: ParentDevice, subsystem_of: Callable[[ParentDevice], str | None]
 ) -> str:
     """Return a device's canonical parent id.
 
     :param subsystem_of: reads the subsystem of a device without PCI ids
-    :raises DeviceError: it cannot be identified
+    :raises DeviceError: the device cannot be identified
     """
     try:
         if device.vendor is not None and device.product is not None:
@@ -190,8 +209,8 @@ def parent_id(
         subsystem = subsystem_of(device)
         if subsystem is None:
             raise DeviceError(
-                f'node device {device.name}: neither PCI ids nor a subsystem '
-                'in sysfs to know it by'
+                f'node device {device.name}: it has neither PCI ids nor a '
+                'subsystem in sysfs'
             )
         return identity.subsystem_parent(subsystem)
     except identity.IdentityError as exc:
@@ -199,25 +218,21 @@ def parent_id(
 
 
 def collisions(parents: Iterable[MdevParent]) -> dict[str, DeviceError]:
-    """Return the parents that have a name which no trait can carry.
+    """Return the parents with a name that no trait can carry.
 
-    Such a name has no letter and no digit, or it makes the same trait as
-    another name of this host, and the two could not be told apart.
+    Such a name has no letter and no digit, or it results in the same trait as
+    another name of this host.
 
-    :returns: what is wrong, by the parent's libvirt name
+    :returns: the errors by libvirt's name of the parent
     """
     seen: dict[tuple[str, str], tuple[str, str]] = {}
     found: dict[str, DeviceError] = {}
     for parent in parents:
-        served = set(parent.in_use)
-        if parent.target_type is not None:
-            served.add(parent.target_type)
+        served = sorted(filter(None, {*parent.in_use, parent.target_type}))
+        facts = sorted(parent.facts.items())
         for kind, raw in [
-            *(('mdev type', mdev_type) for mdev_type in sorted(served)),
-            *(
-                (f'fact {fact}', parent.facts[fact])
-                for fact in sorted(parent.facts)
-            ),
+            *(('mdev type', mdev_type) for mdev_type in served),
+            *((f'fact {name}', value) for name, value in facts),
         ]:
             try:
                 key = (kind, identity.canonical(raw))

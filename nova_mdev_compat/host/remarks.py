@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remarks for the operator of a host on which nothing has failed. Pure.
+"""Remarks for operators about a host on which nothing has failed.
 
-They are about options in nova.conf without effect and unused mdevs. Nova
-accepts both without a message, but hardly any operator wants them.
+They are about options in nova.conf without effect and about unused mdevs.
+Nova accepts both without a message, but operators rarely want them.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,13 +10,19 @@ import enum
 
 from nova_mdev_compat.core import text
 from nova_mdev_compat.host import nova_types
+from nova_mdev_compat.host.parents import HostDevices
 from nova_mdev_compat.host.parents import Mdev
 from nova_mdev_compat.host.parents import MdevParent
 from nova_mdev_compat.host.parents import ParentDevice
 
 
 class Unused(enum.Enum):
-    """The state of an mdev that no domain has."""
+    """The state of an mdev that no domain has.
+
+    FREE: Nova uses it for the next instance. STRAY: Nova uses another type,
+    or none, on its parent. INACTIVE: it is only defined. ORPHANED: likewise,
+    and there is no such parent.
+    """
 
     FREE = 'free'
     STRAY = 'stray'
@@ -24,85 +30,74 @@ class Unused(enum.Enum):
     ORPHANED = 'orphaned'
 
 
-#: What such mdevs are, and what to do about them; see virsh(1).
+#: A description of such mdevs, and what to do; see virsh(1).
 _ABOUT = {
     Unused.STRAY: (
-        'active mdevs that no domain has, and that Nova does not use again, '
+        'active mdevs that no domain has and that Nova does not use again, '
         'because it uses another type, or none, on their parent',
-        'Unless something else than Nova has them, remove them with "virsh '
+        'If nothing but Nova uses mdevs here, remove them with "virsh '
         'nodedev-destroy" and "virsh nodedev-undefine"',
     ),
     Unused.INACTIVE: (
-        'mdevs that are defined, but not active, and that no domain has',
-        'A migration for which Nova takes one fails ("mediated device not '
-        'found"). Remove them with "virsh nodedev-undefine", or start them '
-        'with "virsh nodedev-start"',
+        'mdevs that are defined but not active, and that no domain has',
+        'A migration for which Nova takes one of them fails ("mediated device '
+        'not found"). Remove them with "virsh nodedev-undefine", or start '
+        'them with "virsh nodedev-start"',
     ),
     Unused.ORPHANED: (
-        'mdevs that are defined, but not active, and whose parent is not '
-        'there or cannot create mdevs',
+        'mdevs that are defined but not active, and whose parent does not '
+        'exist or cannot create mdevs',
         'nova-compute may not start again with them. Remove them with "virsh '
-        'nodedev-undefine", unless the parent is to come back',
+        'nodedev-undefine", unless the parent will return',
     ),
 }
 
-
 #: The mdevs that no domain has, in order of their names.
-Leftovers = tuple[tuple[Mdev, Unused], ...]
+UnusedMdevs = tuple[tuple[Mdev, Unused], ...]
 
 
-def leftovers(
-    mdevs: Collection[Mdev],
-    used: Collection[str],
-    kept: Collection[str],
-    found: Iterable[ParentDevice],
-    odd: Collection[str],
-    types: nova_types.NovaTypes,
-) -> Leftovers:
+def unused_mdevs(
+    host: HostDevices, types: nova_types.NovaTypes
+) -> UnusedMdevs:
     """Return the mdevs of a host that no domain has.
 
-    Active mdevs are left out if it is not known what Nova does with them, so
-    that nobody removes them.
-
-    :param used: UUIDs of the mdevs of domains that run
-    :param kept: UUIDs of the mdevs of domains that do not run: an instance
-        that is shut off keeps its mdevs
-    :param odd: libvirt's names of parents whose description cannot be used
+    Active mdevs are left out if it is not known how Nova uses them, so that
+    nobody removes them.
     """
-    parents = {device.name: device for device in found}
-    active = {mdev.uuid for mdev in mdevs if mdev.active}
-    left = []
-    for mdev in sorted(mdevs, key=lambda one: one.name):
-        # An inactive mdev is unused if an active one has the same UUID.
-        had = (mdev.uuid in used or mdev.uuid in kept) and (
+    parents = {device.name: device for device in host.parents}
+    active = {mdev.uuid for mdev in host.mdevs if mdev.active}
+    in_domains = host.used | host.kept
+    unused = []
+    for mdev in sorted(host.mdevs, key=lambda one: one.name):
+        # If another mdev with this UUID is active, the domain has that one.
+        had = mdev.uuid in in_domains and (
             mdev.active or mdev.uuid not in active
         )
         if mdev.fault or had:
             continue
         parent = parents.get(mdev.parent)
         if not mdev.active:
-            there = parent is not None or mdev.parent in odd
-            left.append((mdev, Unused.INACTIVE if there else Unused.ORPHANED))
-        elif parent is not None and mdev.type in parent.types:
-            chosen = types.type_of(parent.name, parent.address)
-            left.append(
-                (mdev, Unused.FREE if mdev.type == chosen else Unused.STRAY)
-            )
-    return tuple(left)
+            exists = parent is not None or mdev.parent in host.odd
+            state = Unused.INACTIVE if exists else Unused.ORPHANED
+        elif parent is None or mdev.type not in parent.types:
+            continue
+        elif mdev.type == types.type_of(parent.name, parent.address):
+            state = Unused.FREE
+        else:
+            state = Unused.STRAY
+        unused.append((mdev, state))
+    return tuple(unused)
 
 
 def of_host(
-    found: Collection[ParentDevice],
-    types: nova_types.NovaTypes,
-    mdevs: Iterable[Mdev],
-    left: Leftovers,
+    host: HostDevices, types: nova_types.NovaTypes, unused: UnusedMdevs
 ) -> tuple[str, ...]:
     """Return remarks on nova.conf and mdevs, a line each."""
     return (
         *_about_types(types),
-        *_about_addresses(types, found),
-        *(mdev.fault for mdev in mdevs if mdev.fault),
-        *_about_leftovers(left),
+        *_about_addresses(types, host.parents),
+        *(mdev.fault for mdev in host.mdevs if mdev.fault),
+        *_about_unused(unused),
     )
 
 
@@ -115,14 +110,14 @@ def of_vendor_specific(addresses: Collection[str]) -> tuple[str, ...]:
         return ()
     return (
         "NVIDIA's vendor-specific VFIO framework, which has no mdevs, is "
-        f'in use on {text.join(addresses)}. It is not covered: Nova has '
+        f'in use on {text.join(addresses)}. It is not covered: Nova uses '
         'such functions as PCI devices ([pci]device_spec), and nothing is '
         'published or compared for them',
     )
 
 
 def of_parents(parents: Iterable[MdevParent]) -> tuple[str, ...]:
-    """Return why parents have no target type, one line a reason."""
+    """Return why parents have no target type, a line for each reason."""
     without: dict[str, list[str]] = {}
     for parent in parents:
         if parent.why_no_type:
@@ -144,14 +139,14 @@ def _about_types(types: nova_types.NovaTypes) -> Iterable[str]:
         if hint:
             yield (
                 f'nova.conf: [devices]enabled_mdev_types has {name!r}, '
-                f'which Nova takes for the name of a type: {hint}'
+                f'which Nova reads as the name of a type: {hint}'
             )
 
 
 def _about_addresses(
     types: nova_types.NovaTypes, found: Collection[ParentDevice]
 ) -> Iterable[str]:
-    """Return remarks on addresses without a device that can create mdevs."""
+    """Yield remarks on addresses without a device that can create mdevs."""
     here = {device.address or device.name for device in found}
     boards = {device.board for device in found}
     lost: dict[tuple[str, str], list[str]] = {}
@@ -163,8 +158,8 @@ def _about_addresses(
             hint = '; Nova compares case-sensitively: use lower case'
         elif address.lower() in boards:
             hint = (
-                '; it is a physical function, and mdevs are on its virtual '
-                'functions: name those'
+                '; it is a physical function, and its virtual functions have '
+                'the mdevs: name those'
             )
         lost.setdefault((mdev_type, hint), []).append(address)
     for (mdev_type, hint), addresses in lost.items():
@@ -175,12 +170,12 @@ def _about_addresses(
         )
 
 
-def _about_leftovers(left: Leftovers) -> Iterable[str]:
-    for kind, (what, how) in _ABOUT.items():
+def _about_unused(unused: UnusedMdevs) -> Iterable[str]:
+    for state, (description, remedy) in _ABOUT.items():
         names = [
             f'{mdev.name} ({mdev.type} on {mdev.parent})'
-            for mdev, found in left
-            if found is kind
+            for mdev, found in unused
+            if found is state
         ]
         if names:
-            yield f'{what}: {text.join(names)}. {how}'
+            yield f'{description}: {text.join(names)}. {remedy}'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sysfs tells of parents and mdevs; every path is below one root.
+"""Read parents and mdevs from sysfs, below a root directory.
 
 The kernel documents these files in Documentation/ABI/testing: sysfs-bus-pci
 (``subsystem_vendor``, ``subsystem_device``, ``driver``, ``physfn``) and
@@ -14,37 +14,40 @@ Documentation/driver-api/vfio-mediated-device.rst has the links of mdevs.
 The late check imports this module: it must not import oslo.config or libvirt.
 """
 
+from collections.abc import Callable
 import dataclasses
 import errno
 import os
 import pathlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nova_mdev_compat.core import exceptions
 
 if TYPE_CHECKING:
     from nova_mdev_compat.host import parents
 
-#: Errors of a read from a device that vanishes meanwhile.
+_Result = TypeVar('_Result')
+
+#: Errors of a file that does not exist, or of a device that vanishes.
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
-#: Taint flag of an out-of-tree module, and the flags that an in-tree module
-#: may have: a staging driver, and an unsigned module. Other flags do not tell,
-#: such as that of a module loaded by force, which may be another kernel's.
+#: The taint flag of an out-of-tree module, and the flags that an in-tree
+#: module may have: of a staging driver, and of an unsigned module. Other flags
+#: do not decide it: a module that was loaded by force may be of another kernel.
 _OUT_OF_TREE = 'O'
 _IN_TREE = frozenset('CE')
 _MDEV_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 
 class SysfsError(exceptions.Failure):
-    """A file that exists and cannot be read."""
+    """A file exists and cannot be read."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MdevLocation:
-    """Where an mdev is.
+    """The parent and type of an mdev.
 
-    :ivar device: libvirt's name of its parent, ``pci_0000_84_00_0``
+    :ivar device: libvirt's name of the parent, ``pci_0000_84_00_0``
     :ivar type: its mdev type, ``nvidia-558``
     """
 
@@ -53,15 +56,15 @@ class MdevLocation:
 
 
 def find_mdev(root: str, uuid: str) -> MdevLocation | None:
-    """Return where an mdev is, None if there is none.
+    """Return parent and type of an mdev, None if it does not exist.
 
-    ``/sys/bus/mdev/devices`` links to the mdev's directory, which is in its
-    parent's; ``mdev_type`` in it links to its type. libvirt is not asked,
-    because it waits for the late check's answer.
+    ``/sys/bus/mdev/devices`` links to the mdev's directory, which is in that
+    of its parent and has a link ``mdev_type``. libvirt cannot be asked: it
+    waits for the late check.
 
-    :param root: where sysfs is
+    :param root: directory of sysfs
     :param uuid: in lower case; any other text is not an mdev
-    :raises OSError: it exists and cannot be read
+    :raises OSError: the mdev exists and cannot be read
     """
     if not _MDEV_UUID.fullmatch(uuid):
         return None
@@ -77,11 +80,12 @@ def find_mdev(root: str, uuid: str) -> MdevLocation | None:
 def _libvirt_name(device: pathlib.Path) -> str:
     """Return libvirt's name of a device.
 
-    By libvirt's ``node_device_udev.c``: ``udevGetDeviceType`` knows parents on
-    the buses pci, css and matrix and in the class mtty.
-    ``udevGenerateDeviceName`` takes subsystem and name in sysfs, and replaces
-    everything but ASCII letters and digits; ``udevProcessAPMatrix`` has a
-    fixed name for vfio-ap's parent, whose subsystem and name are ``matrix``.
+    See ``node_device_udev.c`` of libvirt. ``udevGetDeviceType`` knows parents
+    on the buses pci, css and matrix and in the class mtty.
+    ``udevGenerateDeviceName`` joins subsystem and name in sysfs, and replaces
+    everything but ASCII letters and digits. ``udevProcessAPMatrix`` has a
+    fixed name for the parent of vfio-ap, whose subsystem and name are
+    ``matrix``.
     """
     subsystem = (device / 'subsystem').readlink().name
     if subsystem == 'matrix':
@@ -90,9 +94,9 @@ def _libvirt_name(device: pathlib.Path) -> str:
 
 
 class Sysfs:
-    """A tree with the layout of ``/sys``.
+    """A directory tree with the layout of ``/sys``.
 
-    :param root: where the tree is
+    :param root: its directory
     """
 
     def __init__(self, root: str):
@@ -101,8 +105,8 @@ class Sysfs:
     def facts(self, device: 'parents.ParentDevice') -> dict[str, str]:
         """Return a parent's facts: module, driver, intree, subsystem.
 
-        A fact without a file is left out. The subsystem is the board's: a
-        virtual function's own ids do not identify the board.
+        A fact without a file is left out. The subsystem is that of the board,
+        because the ids of a virtual function do not identify it.
 
         :raises SysfsError: a file exists and cannot be read
         """
@@ -111,7 +115,7 @@ class Sysfs:
         name = self._link(path / 'driver/module') or driver
         facts = {'module': driver}
         if name:
-            # A driver's name may have dashes, a module's directory has none.
+            # The name of a driver may have dashes, that of a directory not.
             module = self.root / 'module' / name.replace('-', '_')
             facts['driver'] = self._text(module / 'version')
             facts['intree'] = self._intree(module)
@@ -129,73 +133,62 @@ class Sysfs:
         return self._link(self.path(device) / 'subsystem')
 
     def board_address(self, device: 'parents.ParentDevice') -> str | None:
-        """Return the PCI address of the board that has a device.
+        """Return the PCI address of a device's board.
 
-        It is the physical function's address for a virtual function, and
-        the device's own otherwise; None if it is not a PCI device.
+        This is the address of the physical function for a virtual function,
+        and the device's own address otherwise; None if it is not a PCI device.
         """
         return self._link(self.path(device) / 'physfn') or device.address
 
     def vendor_specific(self) -> list[str]:
-        """Return PCI addresses of functions that have vGPUs without mdevs.
+        """Return the PCI addresses of functions with vGPUs that are not mdevs.
 
-        On newer kernels (RHEL 10, Ubuntu 24.04) NVIDIA's virtual functions
-        have ``nvidia/current_vgpu_type`` instead: the vendor-specific VFIO
-        framework of its vGPU user guide.
+        On newer kernels (RHEL 10, Ubuntu 24.04), NVIDIA's virtual functions
+        have ``nvidia/current_vgpu_type`` instead of mdevs (vGPU user guide:
+        vendor-specific VFIO framework).
         """
-        return sorted(
-            path.parent.parent.name
-            for path in (self.root / 'bus/pci/devices').glob(
-                '*/nvidia/current_vgpu_type'
-            )
-        )
+        devices = self.root / 'bus/pci/devices'
+        found = devices.glob('*/nvidia/current_vgpu_type')
+        return sorted(path.parent.parent.name for path in found)
 
     def path(self, device: 'parents.ParentDevice') -> pathlib.Path:
-        """Return where a device's files are."""
+        """Return the directory of a device."""
         if device.path:
-            # Never absolute: it would lead out of the root.
+            # An absolute path would lead out of the root.
             return self.root / device.path.removeprefix('/sys').lstrip('/')
         return self.root / 'bus/pci/devices' / (device.address or device.name)
 
     def _intree(self, module: pathlib.Path) -> str | None:
         """Return whether a module is from the kernel's own tree: yes or no.
 
-        None if that is not known: /sys/module may not have a built-in
-        driver at all.
+        None if that is not known: /sys/module does not have every built-in
+        driver.
         """
         flags = self._text(module / 'taint')
         if flags is None:
-            built_in = _exists(module) and not _exists(module / 'initstate')
-            return 'yes' if built_in else None
+            initstate = _read(module / 'initstate', os.stat)
+            directory = _read(module, os.stat)
+            return 'yes' if directory and not initstate else None
         if _OUT_OF_TREE in flags:
             return 'no'
         return 'yes' if _IN_TREE.issuperset(flags) else None
 
     def _text(self, path: pathlib.Path) -> str | None:
-        try:
-            return path.read_text('utf-8', 'replace').strip()
-        except OSError as exc:
-            _check_gone(path, exc)
-            return None
+        return _read(
+            path, lambda file: file.read_text('utf-8', 'replace').strip()
+        )
 
     def _link(self, path: pathlib.Path) -> str | None:
-        try:
-            return path.readlink().name
-        except OSError as exc:
-            _check_gone(path, exc)
-            return None
+        return _read(path, lambda link: link.readlink().name)
 
 
-def _exists(path: pathlib.Path) -> bool:
+def _read(
+    path: pathlib.Path, read: Callable[[pathlib.Path], _Result]
+) -> _Result | None:
+    """Return the result of a read, None if the file does not exist."""
     try:
-        path.stat()
+        return read(path)
     except OSError as exc:
-        _check_gone(path, exc)
-        return False
-    return True
-
-
-def _check_gone(path: pathlib.Path, exc: OSError) -> None:
-    """Accept that a file is missing; raise every other error."""
-    if exc.errno not in _GONE:
+        if exc.errno in _GONE:
+            return None
         raise SysfsError(f'{path}: {exc.strerror}') from exc

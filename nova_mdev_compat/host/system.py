@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host as a whole: its kernel and OS, and which compute node it is.
-
-Both are read anew each time.
-"""
+"""The host as a whole: its kernel, its OS, and its compute node."""
 
 import os
 import pathlib
@@ -15,11 +12,11 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 
 OS_RELEASE = '/etc/os-release'
-#: os-release(5) names it as the second place to look.
+#: The second place to look, by os-release(5).
 _FALLBACK = '/usr/lib/os-release'
 
-#: nova-compute keeps its node's UUID, which is the root provider's too, in a
-#: file of this name beside nova.conf or in its state path
+#: nova-compute stores the UUID of its node, which is also that of the root
+#: provider, in a file of this name beside nova.conf or in its state path
 #: (``nova/virt/node.py``, since 2023.1).
 COMPUTE_ID = 'compute_id'
 
@@ -27,10 +24,10 @@ COMPUTE_ID = 'compute_id'
 def os_facts(os_release_file: str = OS_RELEASE) -> identity.Facts:
     """Return the facts kernel and os.
 
-    ``kernel`` is what ``uname -r`` prints, which in a container is the
-    host's; ``os`` is ID and VERSION_ID of os-release(5), ``rhel-9.6``.
+    ``kernel`` is the output of ``uname -r``, which is the host's even in a
+    container. ``os`` is ID and VERSION_ID of os-release(5), ``rhel-9.6``.
 
-    :param os_release_file: the host's; a container has one of its own
+    :param os_release_file: of the host; a container has its own
     """
     known = {'kernel': os.uname().release}
     path = os_release_file
@@ -62,7 +59,7 @@ def os_facts(os_release_file: str = OS_RELEASE) -> identity.Facts:
 def compute_node_uuid(conf: cfg.ConfigOpts) -> str | None:
     """Return the UUID of this host's compute node, None if no file has it.
 
-    :raises exceptions.BadInput: a file has no UUID, or two disagree
+    :raises exceptions.BadInput: a file has no UUID, or two files disagree
     """
     if conf.collector.compute_id_file:
         paths = [pathlib.Path(conf.collector.compute_id_file)]
@@ -78,15 +75,15 @@ def compute_node_uuid(conf: cfg.ConfigOpts) -> str | None:
     if len(found) > 1:
         raise exceptions.BadInput(
             'these files disagree: '
-            + ', '.join(f'{path} says {node}' for node, path in found.items())
+            + ', '.join(f'{path} has {node}' for node, path in found.items())
         )
     return next(iter(found), None)
 
 
 def _read_uuid(path: pathlib.Path) -> str | None:
-    """Return the UUID in a file; None if this user cannot see the file."""
+    """Return the UUID in a file, None if this user cannot see the file."""
     try:
-        # Nova reads 40 characters, too.
+        # Nova also reads 40 characters.
         with path.open() as file:
             text = file.read(40).strip()
     except (FileNotFoundError, PermissionError):

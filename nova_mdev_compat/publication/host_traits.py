@@ -26,7 +26,7 @@ from nova_mdev_compat.core import verdict
 from nova_mdev_compat.host.parents import MdevParent
 from nova_mdev_compat.host.parents import NO_TYPE
 from nova_mdev_compat.host.parents import VFIO_PCI
-from nova_mdev_compat.host.remarks import Leftovers
+from nova_mdev_compat.host.remarks import UnusedMdevs
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.rules import evaluation
 from nova_mdev_compat.rules import model
@@ -190,7 +190,7 @@ class HostSnapshot:
 
     name: str
     parents: tuple[ParentTraits, ...]
-    leftovers: Leftovers = ()
+    leftovers: UnusedMdevs = ()
     remarks: tuple[str, ...] = ()
 
     @property

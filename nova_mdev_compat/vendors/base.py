@@ -91,8 +91,7 @@ class Vendor(abc.ABC):
 
     @abc.abstractmethod
     def facts(
-        self,
-        devices: Sequence[Device],
+        self, devices: Sequence[Device]
     ) -> Mapping[str, Facts | Failure]:
         """Return what is known of devices, by name.
 
@@ -108,9 +107,7 @@ class Vendor(abc.ABC):
         """
 
     def accepts(
-        self,
-        device: Device,
-        target: Identity,
+        self, device: Device, target: Identity
     ) -> Collection[Pattern] | None:
         """Return which source devices a device accepts.
 

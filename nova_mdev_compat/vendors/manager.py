@@ -214,9 +214,7 @@ class Vendors:
         return found
 
     def accepts(
-        self,
-        device: base.Device,
-        target: identity.Identity,
+        self, device: base.Device, target: identity.Identity
     ) -> frozenset[patterns.Pattern] | None:
         """Return a plugin's own answer for a device, None if it has none.
 
@@ -273,7 +271,7 @@ class _Plugin:
         except (Exception, SystemExit) as exc:  # any error of a plugin
             raise VendorError(
                 f'vendor plugin {self._name!r}, {what}: '
-                f'{type(exc).__name__}: {exc}; this is a bug in the plugin',
+                f'{type(exc).__name__}: {exc}; this is a bug in the plugin'
             ) from exc
 
     def facts(self, devices: tuple[base.Device, ...]) -> dict[str, Answer]:
@@ -324,9 +322,7 @@ class _Plugin:
         )
 
     def accepts(
-        self,
-        device: base.Device,
-        target: identity.Identity,
+        self, device: base.Device, target: identity.Identity
     ) -> frozenset[patterns.Pattern] | None:
         if self._class.accepts is base.Vendor.accepts:
             return None  # no need to create it

@@ -36,8 +36,7 @@ class NoOp(base.Vendor):
         conf.register_opts(OPTS, group='noop_vendor')
 
     def facts(
-        self,
-        devices: Sequence[base.Device],
+        self, devices: Sequence[base.Device]
     ) -> Mapping[str, base.Facts]:
         """Ask the driver, here an option, about each device."""
         firmware = self.conf.noop_vendor.firmware
@@ -52,9 +51,7 @@ class NoOp(base.Vendor):
         return {device.name: found for device in devices}
 
     def accepts(
-        self,
-        device: base.Device,
-        target: base.Identity,
+        self, device: base.Device, target: base.Identity
     ) -> Collection[base.Pattern] | None:
         """Leave the answer to rule files.
 

@@ -63,10 +63,7 @@ class Nvidia(base.Vendor):
         # The boards at which NVML hung or crashed.
         self._sick: set[str] = set()
 
-    def facts(
-        self,
-        devices: Sequence[base.Device],
-    ) -> Mapping[str, _Answer]:
+    def facts(self, devices: Sequence[base.Device]) -> Mapping[str, _Answer]:
         """Ask NVML about each board once, whatever functions it has.
 
         NVML knows physical functions only; all of a board's virtual ones

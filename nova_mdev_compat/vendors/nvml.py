@@ -121,7 +121,7 @@ _REMEDIES: dict[int, str] = {
     Code.LIB_RM_VERSION_MISMATCH: (
         'the installed library and the loaded driver have different '
         'versions: reload the driver, or reboot the host'
-    ),
+    )
 }
 _REMEDY = (
     f'it is asked again in the next pass; if this stays, {LOOK}, and '

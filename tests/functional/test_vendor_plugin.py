@@ -395,10 +395,7 @@ class BrokenTest(PluginTestCase):
                 )
                 why = "vendor plugin 'acme' has not answered for 1 seconds"
                 self.assert_failed(
-                    {
-                        'pci_0000_81_00_0': why,
-                        'pci_0000_81_01_0': still,
-                    }
+                    {'pci_0000_81_00_0': why, 'pci_0000_81_01_0': still}
                     if method.startswith('accepts')
                     else why
                 )

@@ -284,8 +284,8 @@ class RefusedTest(testtools.TestCase):
 
     def test_neither_ids_nor_a_subsystem(self):
         self.assertEqual(
-            'node device mtty_mtty: neither PCI ids nor a subsystem in sysfs '
-            'to know it by',
+            'node device mtty_mtty: it has neither PCI ids nor a subsystem in '
+            'sysfs',
             self.refused(device('mtty_mtty'), subsystem=None),
         )
 

@@ -47,18 +47,20 @@ def mdev(
     return parents.Mdev(uuid, mdev_type, parent, name, **more)
 
 
-def leftovers(*mdevs):
-    return remarks.leftovers(mdevs, {USED}, {KEPT}, BOARDS, {'odd'}, TYPES)
-
-
-def of_types(enabled, addresses, found=(*VIRTUAL, MTTY, BOARD)):
-    return remarks.of_host(
-        found, nova_types.assign(enabled, addresses), (), ()
+def unused(*mdevs):
+    return remarks.unused_mdevs(
+        parents.HostDevices('host1', BOARDS, mdevs, {USED}, {'odd'}, {KEPT}),
+        TYPES,
     )
 
 
+def of_types(enabled, addresses):
+    host = parents.HostDevices('host1', (*VIRTUAL, MTTY, BOARD), ())
+    return remarks.of_host(host, nova_types.assign(enabled, addresses), ())
+
+
 @ddt.ddt
-class LeftoversTest(testtools.TestCase):
+class UnusedTest(testtools.TestCase):
     @ddt.data(
         (mdev(), 'free'),
         # Nova takes only the type that it uses on the parent.
@@ -86,7 +88,7 @@ class LeftoversTest(testtools.TestCase):
     def test_one(self, one, expected):
         self.assertEqual(
             [(one, expected)] if expected else [],
-            [(found, kind.value) for found, kind in leftovers(one)],
+            [(found, kind.value) for found, kind in unused(one)],
         )
 
     @ddt.data(USED, KEPT)
@@ -94,14 +96,14 @@ class LeftoversTest(testtools.TestCase):
         active = mdev('mdev_2', uuid)
         left = mdev('mdev_1', uuid, parent='pci_0000_85_00_0', active=False)
         self.assertEqual(
-            ((left, remarks.Unused.INACTIVE),), leftovers(active, left)
+            ((left, remarks.Unused.INACTIVE),), unused(active, left)
         )
 
     def test_in_order(self):
         mdevs = [mdev('mdev_2'), mdev('mdev_1'), mdev('mdev_3')]
         self.assertEqual(
             ['mdev_1', 'mdev_2', 'mdev_3'],
-            [one.name for one, _ in leftovers(*mdevs)],
+            [one.name for one, _ in unused(*mdevs)],
         )
 
 
@@ -132,7 +134,7 @@ class OfHostTest(testtools.TestCase):
         self.assertEqual(
             (
                 f'nova.conf: [devices]enabled_mdev_types has {name!r}, which '
-                f'Nova takes for the name of a type: {hint}',
+                f'Nova reads as the name of a type: {hint}',
             ),
             of_types([name], {}),
         )
@@ -149,9 +151,8 @@ class OfHostTest(testtools.TestCase):
         ),
         (
             ['0000:04:00.0'],
-            '0000:04:00.0; it is a physical function, and '
-            'mdevs are on its virtual functions: name '
-            'those',
+            '0000:04:00.0; it is a physical function, and its virtual '
+            'functions have the mdevs: name those',
         ),
         (
             [f'0000:{n:02x}:00.0' for n in range(16, 32)],
@@ -193,7 +194,9 @@ class OfHostTest(testtools.TestCase):
             mdev('mdev_6', fault='odd'),
         ]
         found = remarks.of_host(
-            (), nova_types.assign([], {}), mdevs, leftovers(*mdevs)
+            parents.HostDevices('host1', (), mdevs),
+            nova_types.assign([], {}),
+            unused(*mdevs),
         )
         self.assertEqual('odd', found[0])
         for line, names, word in zip(
