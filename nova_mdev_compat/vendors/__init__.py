@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vendors' own code: facts of their devices, and what these accept.
+"""Vendor plugins: facts of a vendor's devices, and their accept patterns.
 
-base.py is the contract and noop.py an example of it; nvidia.py provides
-NVIDIA's facts. manager.py finds plugins through stevedore in the namespace
-``nova_mdev_compat.vendors``, checks their classes and asks them.
+base.py is the contract, noop.py an example, and nvidia.py the plugin for
+NVIDIA. manager.py loads plugins from the entry points in the namespace
+``nova_mdev_compat.vendors``, checks their classes and calls them.
 """

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between the collector and a vendor's plugin.
+"""The contract between the collector and a vendor plugin.
 
 A plugin is a class with an entry point in the namespace
-``nova_mdev_compat.vendors``. It runs in the collector, on the compute host,
-where the vendor's driver is. noop.py is an example to start from, nvidia.py
-a complete one. A plugin imports from this module alone: ``__all__`` is public,
-and the modules that define these names are not.
+``nova_mdev_compat.vendors``. It runs in the collector, on the compute host
+that has the vendor's driver. noop.py is an example to start from, nvidia.py
+a complete one. A plugin imports from this module only: ``__all__`` is public,
+the modules that define these names are not.
 """
 
 import abc
@@ -38,13 +38,13 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """A parent of this host, as its vendor's plugin sees it.
+    """A parent of this host, as its plugin sees it.
 
     :ivar name: libvirt's name, ``pci_0000_84_00_4``
     :ivar parent_id: canonical parent id, ``10DE_2235`` or ``MTTY``
     :ivar address: PCI address, ``0000:84:00.4``; None without one
-    :ivar board: PCI address of the board: of the physical function if the
-        device is a virtual one, else the same as address
+    :ivar board: PCI address of the board: that of the physical function if
+        the device is a virtual function, else the same as address
     :ivar types: mdev types that it offers, raw
     """
 
@@ -56,34 +56,34 @@ class Device:
 
 
 class Vendor(abc.ABC):
-    """Provides facts of the devices of one vendor, or of several.
+    """Provides facts of the devices of one or more vendors.
 
-    The collector creates one when it starts. It asks it in every pass, one
-    question at a time, each in a thread of its own, and gives up after
+    The collector creates an instance when it starts. In every pass it calls
+    one method at a time, each call in a new thread, and gives up after
     [collector]vendor_timeout. A plugin that cannot answer now may raise
-    Failure: the devices of the question could not be read, and the next pass
-    asks again. Any other exception is reported as a bug in the plugin, with
-    the same effect. No exception makes a device compatible, or affects the
-    devices of another plugin. A plugin that raises when it is created is
-    created again in the next pass. BadInput and errors of oslo.config end the
+    Failure: the devices of the call could not be read, and the next pass
+    tries again. Any other exception is reported as a bug in the plugin, with
+    the same effect. No exception makes a device compatible or affects the
+    devices of another plugin. If a plugin raises while it is created, the
+    next pass creates it again. BadInput and errors of oslo.config end the
     collector instead: an operator must correct the options.
 
-    :param conf: the collector's options. A plugin registers its own, in a
-        group of its own.
+    :param conf: the collector's options; a plugin registers its own options
+        in its own group
     """
 
-    #: PCI vendor ids, or subsystems of devices without, as in rule files:
-    #: ``10de``, ``mtty``. No two plugins may declare the same.
+    #: PCI vendor ids, or subsystems of devices without PCI ids, as in rule
+    #: files: ``10de``, ``mtty``. Two plugins must not declare the same vendor.
     vendors: ClassVar[frozenset[str]]
 
-    #: The facts that it provides, each with a line of description. A name
-    #: has lower case letters and digits; a fact whose name ends in
-    #: ``version`` compares as a version. The collector's own facts are not
-    #: allowed: driver, intree, kernel, module, os, subsystem.
+    #: The facts that it provides, with a line of description each. A name has
+    #: lower case letters and digits. If it ends in ``version``, its values
+    #: are compared as versions. The collector's own facts are not allowed:
+    #: driver, intree, kernel, module, os, subsystem.
     fact_names: ClassVar[Mapping[str, str]]
 
-    #: All values, raw, of facts that have few: a rule with another value is
-    #: reported. A fact that is not listed may have any value.
+    #: The raw values of facts that have a fixed set of values. A rule with
+    #: another value is reported. A fact that is not listed may have any value.
     fact_values: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -93,15 +93,14 @@ class Vendor(abc.ABC):
     def facts(
         self, devices: Sequence[Device]
     ) -> Mapping[str, Facts | Failure]:
-        """Return what is known of devices, by name.
+        """Return the facts of devices by device name.
 
         A Failure in place of Facts means that this device could not be read
-        now; the others are not affected. To raise a Failure means the same
-        for all of them.
+        now. It does not affect the other devices. Raising a Failure means
+        the same for all of them.
 
-        The question is about all devices at once, so that a library can be
-        opened and closed again: while it is open, its driver cannot be
-        upgraded.
+        One call is about all devices, so that a plugin can open a library
+        and close it again: while it is open, its driver cannot be upgraded.
 
         :param devices: parents of its vendors, at least one
         """
@@ -109,13 +108,13 @@ class Vendor(abc.ABC):
     def accepts(
         self, device: Device, target: Identity
     ) -> Collection[Pattern] | None:
-        """Return which source devices a device accepts.
+        """Return patterns of the sources that a device accepts.
 
-        Patterns over a source of the same vendor, which replace the rule
+        The sources are of the same vendor. The patterns replace the rule
         files for this device. An empty collection accepts nothing. None, the
-        default, leaves the answer to the rule files.
+        default, leaves the decision to the rule files.
 
-        :param target: the device in its role as a target: parent id, mdev
-            type and all its facts, canonical
+        :param target: the device as a target: canonical parent id, mdev type
+            and all its facts
         """
         return None

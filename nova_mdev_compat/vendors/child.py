@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a vendor's library in a separate process.
+"""Call a vendor's library in a separate process.
 
 A library stays loaded in a process even if its driver is replaced. It may also
-hang or crash. So a short-lived child loads it, answers and ends.
+hang or crash. So a short-lived child process loads it, answers and ends.
 """
 
 import dataclasses
@@ -24,8 +24,8 @@ LOG = logging.getLogger(__name__)
 #: Shares of a plugin's time limit: for the child to answer, and to end after
 #: it is killed. The plugin has the rest.
 _TO_ANSWER, _TO_DIE = 0.8, 0.1
-#: In bytes: the longest answer, the kept end of its other output, and the
-#: size of a pipe.
+#: In bytes: the longest answer, the end of the other output that is kept, and
+#: the size of a pipe.
 _MOST, _KEPT, _PIPE = 1 << 20, 4096, 1 << 16
 #: Characters of the other output that an error quotes.
 _QUOTED = 200
@@ -33,11 +33,11 @@ _QUOTED = 200
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What a child has answered, and how it ended.
+    """The answers of a child, and how it ended.
 
-    :ivar items: decoded from JSON, in the order in which they came
+    :ivar items: decoded from JSON, in order
     :ivar trouble: why items may be missing, as the rest of a sentence that
-        begins with "the process"; None if it ended normally
+        begins with "the process"; None if the child ended normally
     """
 
     items: tuple[Any, ...]
@@ -45,14 +45,14 @@ class Answers:
 
 
 class Child:
-    """Asks a module in a new process each time; one at a time.
+    """Runs a module in a new process for each question, one at a time.
 
     The module has a function ``answer(question)``, which yields items.
-    Question and items are what JSON can carry. An item that was yielded
-    counts, whatever becomes of the process later. The module should import
-    little, because it does so for every question. It finds what this process
-    finds (sys.path); the working directory and PYTHON* variables do not
-    change that. What it or a library prints goes to the log.
+    Question and items are JSON values. An item that was yielded is valid even
+    if the process fails later. The module should import little, because every
+    process imports it again. It uses sys.path of this process; the working
+    directory and PYTHON* variables are ignored. Its output and that of its
+    libraries goes to the log.
 
     :param module: full name of the module
     :param timeout: seconds that a question may take in all: the plugin's
@@ -66,18 +66,17 @@ class Child:
         self._stuck: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: object) -> Answers:
-        """Return what the child answers.
+        """Return the answers of a new child.
 
-        A child that takes too long is killed. A child that hangs in the
-        kernel does not end even then. No other child starts before it ends.
+        A child that takes too long is killed. If it hangs in the kernel, it
+        does not end even then. No other child starts before it ends.
         """
         if self._stuck is not None and self._stuck.poll() is None:
             return Answers(
                 (),
-                'of an earlier question, process '
-                f'{self._stuck.pid}, was killed and has not ended: '
-                'it hangs in the kernel; no other is started '
-                'before it has ended',
+                f'of an earlier question, process {self._stuck.pid}, was '
+                'killed and has not ended: it hangs in the kernel; no other '
+                'process starts before it ends',
             )
         self._stuck = None
         try:
@@ -96,8 +95,8 @@ class Child:
                 'question': question,
             }
         )
-        # In a session of its own the collector's SIGHUP does not reach it,
-        # and it can be killed with all that it has started.
+        # A session of its own keeps the collector's SIGHUP from it, and
+        # allows to kill it with all its child processes.
         return subprocess.Popen(  # noqa: S603
             [sys.executable, '-I', child_main.__file__, order],
             stdin=subprocess.DEVNULL,
@@ -109,7 +108,7 @@ class Child:
 
     def _receive(self, process: Any) -> Answers:
         end = time.monotonic() + self._limit
-        answered, said = _collect(process.stdout, process.stderr, end)
+        answered, output = _collect(process.stdout, process.stderr, end)
         trouble: str | None
         if len(answered) > _MOST:
             trouble = self._kill(process, f'answered more than {_MOST} bytes')
@@ -122,17 +121,17 @@ class Child:
                 )
         items, fault = _items(answered)
         trouble = trouble or fault
-        text = said.decode(errors='replace').strip()
+        text = output.decode(errors='replace').strip()
         if text:
             LOG.debug('%s, process %d: %s', self._module, process.pid, text)
         if trouble and text:
-            trouble += f'; it said: {text.splitlines()[-1][-_QUOTED:]}'
+            trouble += f'; it printed: {text.splitlines()[-1][-_QUOTED:]}'
         return Answers(items, trouble)
 
     def _kill(self, process: Any, why: str) -> str:
-        """Kill a child that is still running; return what happened.
+        """Kill a running child; return how that went.
 
-        :param why: what it did
+        :param why: the reason, as the rest of a sentence
         """
         os.killpg(process.pid, signal.SIGKILL)
         try:
@@ -149,10 +148,10 @@ class Child:
 def _collect(
     answers: IO[bytes], rest: IO[bytes], end: float
 ) -> tuple[bytes, bytes]:
-    """Return what a child answers, and the end of its other output.
+    """Return the answers of a child, and the end of its other output.
 
-    Reading stops when the child ends and so closes its answers, when the time
-    is over, or when the answer is too long.
+    Reading stops when the child ends and so closes the pipe of its answers,
+    when the time is over, or when the answers are too long.
     """
     found = {answers: b'', rest: b''}
     with selectors.DefaultSelector() as selector:
@@ -173,7 +172,7 @@ def _collect(
             if left <= 0:
                 break
             read(left)
-        # What a pipe holds when its writer has ended is one read.
+        # One read empties a pipe whose writer has ended.
         read(0)
     return found[answers], found[rest]
 
@@ -186,11 +185,11 @@ def _ending(status: int) -> str | None:
         name = signal.Signals(-status).name
     except ValueError:  # one of the real-time signals
         name = f'signal {-status}'
-    return f'was ended by {name}'
+    return f'was terminated by {name}'
 
 
 def _items(answered: bytes) -> tuple[tuple[Any, ...], str | None]:
-    """Return answers up to the first invalid one, and what is wrong with it."""
+    """Return the answers before the first invalid one, and its error."""
     *lines, rest = answered.split(b'\n')
     items = []
     for line in lines:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that child.py starts.
 
-It is run by its path, and learns where the package is from its argument. It
-imports little, because a new process starts for every question.
+It is run by its path, and its argument names where the package is. It imports
+little, because a new process starts for every question.
 """
 
 import ctypes
@@ -17,25 +17,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(order: str) -> None:
-    """Answer a question, one line of JSON for each thing that is yielded.
+    """Answer a question, with one line of JSON for each item.
 
-    :param order: JSON: the process that asks (``parent``), its sys.path
-        (``path``), the module that answers (``module``), and the
+    :param order: JSON: the id of the process that asks (``parent``), its
+        sys.path (``path``), the module that answers (``module``), and the
         ``question``
     """
-    told = json.loads(order)
+    job = json.loads(order)
     # End with the parent, even during a call that hangs.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != told['parent']:  # it ended before the prctl
+    if os.getppid() != job['parent']:  # it ended before the prctl
         sys.exit('the process that asked is gone')
-    # What a library prints is not an answer. This copy stays open until the
-    # process ends, and processes that a library starts do not inherit it. So
+    # Libraries may print, so answers have a pipe of their own: this copy stays
+    # open until the process ends, and child processes do not inherit it. So
     # the parent sees the end of the file when this process ends.
     out = open(os.dup(1), 'w', encoding='ascii', closefd=False)  # noqa: SIM115
     os.dup2(2, 1)
-    sys.path[:] = told['path']
-    module = importlib.import_module(told['module'])
-    for item in module.answer(told['question']):
+    sys.path[:] = job['path']
+    module = importlib.import_module(job['module'])
+    for item in module.answer(job['question']):
         print(json.dumps(item), file=out, flush=True)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds vendor plugins, checks their classes, and asks them with a time limit.
+"""Loads vendor plugins, checks their classes, and calls them.
 
-Facts and patterns check themselves when a plugin makes them. What is left to
-check here is whether an answer belongs to the device and the plugin.
+Every call has a time limit. Facts and patterns check themselves when a plugin
+creates them. This module checks that they belong to the device and the plugin.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -23,22 +23,21 @@ OPTION = '[collector]vendor_plugins'
 
 #: Plugins by the name of their entry point.
 Classes = Mapping[str, type[base.Vendor]]
-#: What is known of a device, or why it could not be read.
+#: The facts of a device, or why it could not be read.
 Answer = base.Facts | exceptions.Failure
 
 _Result = TypeVar('_Result')
 
 
 class VendorError(exceptions.Failure):
-    """A plugin raised or broke its contract; the message names it."""
+    """A plugin raised or breaks its contract; the message names it."""
 
 
 def load(names: Collection[str] = (plugins.ALL,)) -> Classes:
-    """Return installed plugins by name; no instance is created.
+    """Return the classes of plugins by name.
 
     :param names: the plugins to load
-    :raises exceptions.BadInput: a plugin is missing, installed twice, does
-        not load or breaks the contract, or two declare the same vendor
+    :raises exceptions.BadInput: see plugins.load and check
     """
     return check(plugins.load(NAMESPACE, OPTION, names))
 
@@ -46,7 +45,8 @@ def load(names: Collection[str] = (plugins.ALL,)) -> Classes:
 def check(classes: Mapping[str, Any]) -> Classes:
     """Return plugin classes that keep the contract.
 
-    :raises exceptions.BadInput: one breaks it, or two declare the same vendor
+    :raises exceptions.BadInput: a class breaks the contract, or two declare
+        the same vendor
     """
     for name, plugin in sorted(classes.items()):
         try:
@@ -62,7 +62,7 @@ def check(classes: Mapping[str, Any]) -> Classes:
 def by_vendor(classes: Classes) -> dict[str, str]:
     """Return the names of plugins by canonical vendor.
 
-    :raises exceptions.BadInput: two declare the same vendor
+    :raises exceptions.BadInput: two plugins declare the same vendor
     """
     found: dict[str, str] = {}
     for name, plugin in sorted(classes.items()):
@@ -77,9 +77,9 @@ def by_vendor(classes: Classes) -> dict[str, str]:
 
 
 def facts_of(classes: Classes, vendor: str | None) -> dict[str, str]:
-    """Return the facts that collectors publish, each with its description.
+    """Return the descriptions of the facts that collectors publish, by name.
 
-    :param vendor: canonical; None for the facts of all vendors together
+    :param vendor: canonical; None for all vendors together
     """
     facts = dict(identity.FACTS)
     for plugin in _of_vendor(classes, vendor):
@@ -90,23 +90,22 @@ def facts_of(classes: Classes, vendor: str | None) -> dict[str, str]:
 def values_of(
     classes: Classes, vendor: str | None
 ) -> dict[str, frozenset[str]]:
-    """Return all canonical values of the facts that have a fixed set.
+    """Return the canonical values of facts that have a fixed set of values.
 
-    :param vendor: canonical; None for the facts of all vendors together
+    :param vendor: canonical; None for all vendors together
     """
-    values = {
-        name: frozenset(map(identity.canonical, some))
-        for name, some in identity.FACT_VALUES.items()
-    }
+    found: dict[str, set[str]] = {}
     any_value = set()
+    fixed = list(identity.FACT_VALUES.items())
     for plugin in _of_vendor(classes, vendor):
         any_value |= plugin.fact_names.keys() - plugin.fact_values.keys()
-        for name, some in plugin.fact_values.items():
-            values[name] = values.get(name, frozenset()).union(
-                map(identity.canonical, some)
-            )
+        fixed += plugin.fact_values.items()
+    for name, values in fixed:
+        found.setdefault(name, set()).update(map(identity.canonical, values))
     return {
-        name: some for name, some in values.items() if name not in any_value
+        name: frozenset(values)
+        for name, values in found.items()
+        if name not in any_value
     }
 
 
@@ -123,7 +122,7 @@ def _of_vendor(
 def _check(plugin: Any) -> None:
     """Check the class of a plugin.
 
-    :raises AttributeError, TypeError, ValueError: how it breaks the contract
+    :raises AttributeError, TypeError, ValueError: it breaks the contract
     """
     if not (isinstance(plugin, type) and issubclass(plugin, base.Vendor)):
         raise TypeError(
@@ -146,13 +145,12 @@ def _check(plugin: Any) -> None:
             'fact_names do not declare'
         )
     for name, values in plugin.fact_values.items():
-        list(
-            map(identity.canonical, _texts(f'fact_values of {name!r}', values))
-        )
+        for value in _texts(f'fact_values of {name!r}', values):
+            identity.canonical(value)
 
 
 def _texts(what: str, values: Collection[str]) -> Collection[str]:
-    # A text is a collection, too: of letters.
+    # A text is a collection of letters, which is not meant.
     if isinstance(values, str) or not all(
         isinstance(value, str) for value in values
     ):
@@ -165,10 +163,10 @@ def _texts(what: str, values: Collection[str]) -> Collection[str]:
 class Vendors:
     """The plugins of this host.
 
-    A plugin that cannot be created now is created when it is next asked.
+    A plugin that cannot be created now is created at its next call.
 
     :param conf: the collector's options
-    :param classes: plugins by name; by default those that the options name
+    :param classes: plugins by name; the default is those in the options
     :ivar classes: plugins by name
     :raises exceptions.BadInput: a plugin cannot be used
     """
@@ -190,20 +188,19 @@ class Vendors:
         return self._names.get(identity.vendor_of(device.parent_id))
 
     def fact_names(self, device: base.Device) -> frozenset[str]:
-        """Return the facts that a device's plugin declares; maybe none."""
+        """Return the names of the facts that a device's plugin declares."""
         name = self.name_for(device)
         return frozenset(self.classes[name].fact_names if name else ())
 
     def facts(self, devices: Iterable[base.Device]) -> dict[str, Answer]:
-        """Return what plugins know of devices, by device name.
+        """Return the facts of devices by device name.
 
-        A device without a plugin is left out. A device that its plugin
-        cannot read now has the reason, a Failure, in place of Facts. So have
-        all devices of a plugin that does not answer, raises, or breaks its
-        contract as a whole.
+        A device without a plugin is left out. A device that its plugin cannot
+        read now has a Failure in place of Facts. So have all devices of a
+        plugin that does not answer, raises, or returns something else.
         """
         of_plugin: dict[str, list[base.Device]] = {}
-        # libvirt lists devices in another order every time.
+        # The order of libvirt's list is different every time.
         for device in sorted(devices, key=lambda item: item.name):
             name = self.name_for(device)
             if name is not None:
@@ -216,7 +213,7 @@ class Vendors:
     def accepts(
         self, device: base.Device, target: identity.Identity
     ) -> frozenset[patterns.Pattern] | None:
-        """Return a plugin's own answer for a device, None if it has none.
+        """Return a device's patterns, None if rule files decide.
 
         :raises exceptions.Failure: the plugin cannot answer, or raised
         """
@@ -227,7 +224,7 @@ class Vendors:
 
 
 class _Plugin:
-    """A plugin, asked with a time limit; whatever it raises is caught."""
+    """A plugin that is called with a time limit. All exceptions are caught."""
 
     def __init__(
         self, name: str, plugin: type[base.Vendor], conf: cfg.ConfigOpts
@@ -246,7 +243,7 @@ class _Plugin:
             self._not_started = exc
 
     def _start(self) -> base.Vendor:
-        """Return the plugin; create it if that has not been done.
+        """Return the plugin; create it first if necessary.
 
         :raises exceptions.Failure: it cannot be created
         """
@@ -288,9 +285,9 @@ class _Plugin:
         }
 
     def _checked(self, device: str, facts: object) -> Answer:
-        """Return the facts of a device, or why they cannot be used.
+        """Return the facts of a device, or why they are invalid.
 
-        Facts that are declared and not given are unknown.
+        Facts that are declared and missing are unknown.
         """
         if isinstance(facts, exceptions.Failure):
             return facts
@@ -309,8 +306,8 @@ class _Plugin:
             except (identity.IdentityError, traits.TraitError) as exc:
                 return self._broken(
                     device,
-                    f'{fact} = {value!r}, a value '
-                    f'that no trait can carry: {exc}',
+                    f'{fact} = {value!r}, a value that no trait can carry: '
+                    f'{exc}',
                 )
         return base.Facts(
             facts.values,
@@ -329,7 +326,7 @@ class _Plugin:
         plugin = self._start()
 
         def answer() -> list[patterns.Pattern] | None:
-            # A generator runs while it is read: within the time limit, too.
+            # A generator runs while it is read: the time limit covers that.
             found = plugin.accepts(device, target)
             return None if found is None else list(found)
 
@@ -362,5 +359,5 @@ class _Plugin:
         whose = device and f' for {device}'
         return VendorError(
             f'vendor plugin {self._name!r} breaks its contract{whose}: it '
-            f'answered {what}'
+            f'returned {what}'
         )

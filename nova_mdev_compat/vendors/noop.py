@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin without a vendor: an example to start from.
 
-Copy it into a package of your own, name your vendor id in ``vendors``, and
-declare an entry point::
+Copy it into your own package, put your vendor id into ``vendors``, and declare
+an entry point::
 
     [project.entry-points."nova_mdev_compat.vendors"]
     acme = "acme_mdev:Acme"
 
-The collector finds it at its next start; ``nova-mdev-collector dry-run``
-shows what it provides.
+The collector loads it at its next start. ``nova-mdev-collector dry-run`` shows
+its facts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,18 +17,18 @@ from oslo_config import cfg
 
 from nova_mdev_compat.vendors import base
 
-# A plugin owns its options: operators set them in the collector's file.
+# Operators set the options of a plugin in the collector's file.
 OPTS = [cfg.StrOpt('firmware', help='Fact that the example provides.')]
 
 
 class NoOp(base.Vendor):
-    """Provides one fact, and leaves the answer to the rule files."""
+    """Provides one fact, and leaves the decision to the rule files."""
 
-    # Empty, so it is never asked. Yours has frozenset({'1234'}).
+    # Empty, so the collector never calls it. Yours has frozenset({'1234'}).
     vendors = frozenset()
 
-    # Every fact that facts() may return. A rule may then have
-    # "firmwareversion: same", or {at_least: "2.1"}.
+    # Every fact that facts() may return. A rule may have
+    # "firmwareversion: same" or {at_least: "2.1"}.
     fact_names = {'firmwareversion': 'version of the firmware of the board'}
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -38,11 +38,10 @@ class NoOp(base.Vendor):
     def facts(
         self, devices: Sequence[base.Device]
     ) -> Mapping[str, base.Facts]:
-        """Ask the driver, here an option, about each device."""
+        """Read the facts of each device: from a driver, or here an option."""
         firmware = self.conf.noop_vendor.firmware
         if firmware is None:
-            # Rules that need the fact accept nothing, and the operator reads
-            # this reason.
+            # Rules that need the fact accept nothing. Operators see the reason.
             found = base.Facts(
                 unknown={'firmwareversion': 'set [noop_vendor]firmware'}
             )
@@ -53,10 +52,10 @@ class NoOp(base.Vendor):
     def accepts(
         self, device: base.Device, target: base.Identity
     ) -> Collection[base.Pattern] | None:
-        """Leave the answer to rule files.
+        """Leave the decision to the rule files.
 
-        A vendor that answers in code returns patterns instead. This is "the
-        same board, the same type, firmware 2.0 or later"::
+        A vendor that decides in code returns patterns instead. This is "the
+        same product, the same type, firmware 2.0 or later"::
 
             newer = base.Condition('firmwareversion', base.Op.GE, '2_0')
             return [base.Pattern(target.parent, target.type, (newer,))]

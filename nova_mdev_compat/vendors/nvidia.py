@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NVIDIA's boards, as NVML knows them.
+"""The plugin for NVIDIA's boards, which reads their facts from NVML.
 
-NVML is asked in a process of its own, in each pass a new one: the library
-always belongs to the driver that is installed, and neither keeps the driver
-from being unloaded nor takes the collector along when it hangs or crashes.
+Each pass calls NVML in a new process. So the library always belongs to the
+installed driver, the driver can be unloaded between passes, and the collector
+continues if NVML hangs or crashes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,14 @@ from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import child
 from nova_mdev_compat.vendors import nvml
 
-_NO_BOARD = 'it is not a PCI device, and NVML knows only those'
-_NO_TEXT = (
-    'NVML gives an unreadable text for it: see whether nvidia-smi -q shows it'
-)
+_NO_BOARD = 'it is not a PCI device, and NVML supports only those'
+_NO_TEXT = 'NVML returns an unreadable text: check what nvidia-smi -q shows'
 
 _Answer = base.Facts | exceptions.Failure
 
 
 class Nvidia(base.Vendor):
-    """Provides facts of boards, and leaves the answer to the rule files."""
+    """Provides facts of boards, and leaves the decision to the rule files."""
 
     vendors = frozenset({'10de'})
 
@@ -41,7 +39,7 @@ class Nvidia(base.Vendor):
         'migration': 'whether the board can migrate vGPUs: supported or '
         'unsupported',
         # The protocol between a guest's driver and its host. It does not
-        # tell whether two hosts are compatible.
+        # decide whether two hosts are compatible.
         'minvgpuversion': 'oldest version of the protocol with drivers in '
         "guests that the host supports, as NVML's number; "
         'not about compatibility of hosts',
@@ -61,13 +59,13 @@ class Nvidia(base.Vendor):
         super().__init__(conf)
         self._child = child.Child(nvml.__name__, conf.collector.vendor_timeout)
         # The boards at which NVML hung or crashed.
-        self._sick: set[str] = set()
+        self._failed: set[str] = set()
 
     def facts(self, devices: Sequence[base.Device]) -> Mapping[str, _Answer]:
-        """Ask NVML about each board once, whatever functions it has.
+        """Ask NVML once about each board.
 
-        NVML knows physical functions only; all of a board's virtual ones
-        share its facts.
+        NVML supports physical functions only. The virtual functions of a
+        board share its facts.
         """
         boards = self._ask({one.board for one in devices if one.board})
         nothing = base.Facts(unknown=dict.fromkeys(self.fact_names, _NO_BOARD))
@@ -79,26 +77,26 @@ class Nvidia(base.Vendor):
     def _ask(self, boards: set[str]) -> dict[str, _Answer]:
         if not boards:
             return {}
-        # The sick ones last, so that they do not keep others from answering.
-        order = sorted(boards, key=lambda board: (board in self._sick, board))
-        said = self._child.ask(order)
-        found = dict(filter(None, map(_answer, said.items)))
-        left = [board for board in order if board not in found]
-        self._sick = (self._sick - found.keys()).union(left[:1])
-        trouble = (
-            f'the process {said.trouble}'
-            if said.trouble
-            else 'the answer is missing'
+        # Boards that failed come last, so that the others are read.
+        order = sorted(
+            boards, key=lambda board: (board in self._failed, board)
         )
-        for board in left:
+        answers = self._child.ask(order)
+        found = dict(filter(None, map(_answer, answers.items)))
+        missing = [board for board in order if board not in found]
+        self._failed = (self._failed - found.keys()).union(missing[:1])
+        trouble = 'the answer is missing'
+        if answers.trouble:
+            trouble = f'the process {answers.trouble}'
+        for board in missing:
             found[board] = nvml.NvmlError(
-                f'NVML, asked about {left[0]}: {trouble}; {nvml.LOOK}'
+                f'NVML, asked about {missing[0]}: {trouble}; {nvml.LOOK}'
             )
         return found
 
 
 def _answer(item: Any) -> tuple[str, _Answer] | None:
-    """Return a board and what nvml.answer() yields for it."""
+    """Return a board and its answer, None for an item of another form."""
     match item:
         case {'board': str(board), 'failure': str(failure)}:
             return board, nvml.NvmlError(failure)
@@ -108,13 +106,11 @@ def _answer(item: Any) -> tuple[str, _Answer] | None:
             'unknown': dict(unknown),
         } if all(isinstance(value, str) for value in values.values()):
             # Facts with a value that no trait can carry are unknown.
-            legible = {}
-            for name, value in values.items():
+            for name, value in list(values.items()):
                 try:
                     identity.canonical(value)
                 except identity.IdentityError:
-                    unknown = {**unknown, name: _NO_TEXT}
-                else:
-                    legible[name] = value
-            return board, base.Facts(legible, unknown)
+                    del values[name]
+                    unknown[name] = _NO_TEXT
+            return board, base.Facts(values, unknown)
     return None

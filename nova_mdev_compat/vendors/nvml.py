@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge to NVML, NVIDIA's management library, and what its errors mean.
+"""Queries to NVML, NVIDIA's management library, and texts for its errors.
 
-The library, libnvidia-ml.so.1, comes with NVIDIA's driver; nvidia-ml-py, whose
-module is ``pynvml``, calls it and is in the extra ``nvidia`` only. The
-functions are described in NVIDIA's NVML API Reference Guide, in the chapters
-"Device Queries" and "vGPU Migration", and in nvml.h; return codes are there
-under nvmlReturn_t.
+The library, libnvidia-ml.so.1, is part of NVIDIA's driver. nvidia-ml-py, with
+the module ``pynvml``, calls it; only the extra ``nvidia`` installs that. See
+NVIDIA's NVML API Reference Guide, chapters "Device Queries" and "vGPU
+Migration", and nvmlReturn_t in nvml.h for return codes.
 
-child.py asks it in a process that ends with its answer, so it imports nothing
-large.
+child.py runs this module in a short-lived process, so it imports little.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,8 +18,7 @@ from typing import Any
 
 from nova_mdev_compat.core import exceptions
 
-#: The value of a fact that a board does not support. It equals itself, and
-#: is not a version.
+#: The value of a fact that a board does not support. It is not a version.
 UNSUPPORTED = 'unsupported'
 
 #: nvml.h: NVML_GSP_FIRMWARE_VERSION_BUF_SIZE.
@@ -29,7 +26,7 @@ _GSP_VERSION_SIZE = 0x40
 #: nvml.h: NVML_VGPU_PGPU_VIRTUALIZATION_CAP_MIGRATION is bit 0:0.
 _CAP_MIGRATION = 1
 
-#: Where an operator finds more when NVML itself does not say enough.
+#: Where an operator finds details.
 LOOK = 'see nvidia-smi and the kernel log (Xid)'
 _DROP_IN = (
     "give the collector's unit the drop-in nova-mdev-collector-nvidia.conf"
@@ -38,22 +35,22 @@ _INSTALL = "pip install 'nova-mdev-compat[nvidia]'"
 
 
 class NvmlError(exceptions.Failure):
-    """NVML failed in a read; the message names the boards."""
+    """A read failed; the message names the boards."""
 
 
 class NotSupported(NvmlError):
-    """A board does not have what it was asked for: that is an answer."""
+    """A board does not support a query, which is a valid answer."""
 
 
 class Unknown(Exception):
     """NVML cannot answer in the current state of the host or board.
 
-    The message is a clause about why, and what to do.
+    The message is a clause with the reason and what to do.
     """
 
 
 class Code(enum.IntEnum):
-    """Values of nvmlReturn_t that tell why a read failed."""
+    """Values of nvmlReturn_t with a text of their own."""
 
     NOT_SUPPORTED = 3
     NO_PERMISSION = 4
@@ -75,7 +72,7 @@ _NO_ACCESS = (
     f'{_DROP_IN}, and its user access to /dev/nvidia*'
 )
 _NO_BOARD = (
-    'NVML knows no board at this address: see whether '
+    'NVML does not find a board at this address: check whether '
     "NVIDIA's driver has it (nvidia-smi -L, lspci -k)"
 )
 
@@ -92,13 +89,13 @@ _STATES: dict[int, str] = {
         "the board's power cables are not properly attached: attach them"
     ),
     # NVML returns the same if the driver is loaded, but its device nodes are
-    # not in the /dev that this process sees.
+    # missing in the /dev of this process.
     Code.DRIVER_NOT_LOADED: (
         "NVML finds no driver: load NVIDIA's (modprobe nvidia); if nvidia-smi "
         f'works, {_DROP_IN}'
     ),
     Code.IRQ_ISSUE: (
-        f'the kernel has trouble with interrupts of the board: {LOOK}'
+        f'the kernel has a problem with interrupts of the board: {LOOK}'
     ),
     Code.LIBRARY_NOT_FOUND: (
         "libnvidia-ml.so.1 cannot be loaded: install NVIDIA's vGPU Manager, "
@@ -109,7 +106,7 @@ _STATES: dict[int, str] = {
         'driver'
     ),
     Code.GPU_IS_LOST: (
-        f'the board is lost, off the bus: {LOOK}, and reboot the host'
+        f'the board is lost: it is not on the bus; {LOOK}, and reboot the host'
     ),
     Code.RESET_REQUIRED: (
         'the board has to be reset: move its instances away, then '
@@ -124,19 +121,19 @@ _REMEDIES: dict[int, str] = {
     )
 }
 _REMEDY = (
-    f'it is asked again in the next pass; if this stays, {LOOK}, and '
+    f'the next pass asks again; if the error persists, {LOOK}, and check '
     'whether the collector may open /dev/nvidia*'
 )
 
 
 def answer(boards: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield what NVML knows of each board, in their order.
+    """Yield an answer for each board, in their order.
 
-    ``{'board': ADDRESS}`` with either ``values`` and ``unknown``, as in Facts,
-    or ``failure``, why it could not be read.
+    It is ``{'board': ADDRESS}`` with either ``values`` and ``unknown``, as in
+    Facts, or ``failure``, why the board could not be read.
 
-    :param boards: addresses, as sysfs has them:
-        hexadecimal domain:bus:device.function
+    :param boards: addresses as in sysfs: hexadecimal
+        domain:bus:device.function
     """
     try:
         with opened(boards) as library:
@@ -152,12 +149,12 @@ def answer(boards: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def opened(boards: Collection[str]) -> Iterator[Any]:
-    """Yield the module pynvml, initialised; in the end it is shut down.
+    """Yield the module pynvml after nvmlInit(); call nvmlShutdown() at the end.
 
-    nvmlInit() touches no board yet, so that one in a bad state does not keep
-    it from the others.
+    nvmlInit() does not access boards, so it works even if one is in a bad
+    state.
 
-    :param boards: addresses of those that are to be asked
+    :param boards: addresses of the boards, for errors
     :raises Unknown: NVML or its driver is missing
     :raises NvmlError: NVML cannot be initialised
     """
@@ -170,18 +167,18 @@ def opened(boards: Collection[str]) -> Iterator[Any]:
     try:
         yield library
     finally:
-        # All questions are answered, and the process ends now.
+        # All boards are read, and the process ends now.
         with contextlib.suppress(library.NVMLError):
             library.nvmlShutdown()
 
 
 @contextlib.contextmanager
 def answering(library: Any, where: str) -> Iterator[None]:
-    """Translate what pynvml raises.
+    """Translate exceptions of pynvml.
 
     :param library: the module pynvml
-    :param where: the address of the board that is asked
-    :raises NotSupported: the board does not have it
+    :param where: addresses of the boards, for errors
+    :raises NotSupported: the board does not support the query
     :raises Unknown: NVML cannot answer in the current state
     :raises NvmlError: NVML failed
     """
@@ -200,7 +197,7 @@ def answering(library: Any, where: str) -> Iterator[None]:
         if exc.obj is not library:
             raise
         raise Unknown(
-            f'nvidia-ml-py is too old, it has no {exc.name}(): {_INSTALL}'
+            f'nvidia-ml-py is too old: it has no {exc.name}(); {_INSTALL}'
         ) from exc
 
 
@@ -244,20 +241,20 @@ def _on_off(mode: int) -> str:
 
 
 def ecc_mode(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for the current mode; the pending one is for the next reboot."""
+    """Return the current mode; the pending one applies after a reboot."""
     current, _pending = library.nvmlDeviceGetEccMode(handle)
     return {'ecc': _on_off(current)}
 
 
 def mig_mode(library: Any, handle: Any) -> dict[str, str]:
-    """Likewise; the pending mode is for the next reset."""
+    """Return the current mode; the pending one applies after a reset."""
     current, _pending = library.nvmlDeviceGetMigMode(handle)
     return {'mig': _on_off(current)}
 
 
 def gsp_mode(library: Any, handle: Any) -> dict[str, str]:
-    """Ask whether it is on; newer drivers say "not supported" where not."""
-    # Newer nvidia-ml-py would make these arguments itself.
+    """Return the mode; newer drivers report "not supported" if it is off."""
+    # Newer nvidia-ml-py would create these arguments itself.
     enabled, default = ctypes.c_uint(), ctypes.c_uint()
     library.nvmlDeviceGetGspFirmwareMode(
         handle, ctypes.byref(enabled), ctypes.byref(default)
@@ -266,23 +263,22 @@ def gsp_mode(library: Any, handle: Any) -> dict[str, str]:
 
 
 def gsp_firmware_version(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for the firmware's version; it has none where it is off."""
+    """Return the version of the firmware; not supported if GSP is off."""
     text = ctypes.create_string_buffer(_GSP_VERSION_SIZE)
     library.nvmlDeviceGetGspFirmwareVersion(handle, text)
     return {'gspversion': _decoded(text.value.decode)}
 
 
 def vgpu_metadata(library: Any, handle: Any) -> dict[str, str]:
-    """Ask for nvmlVgpuPgpuMetadata_t.
+    """Return facts from nvmlVgpuPgpuMetadata_t.
 
-    NVML documents its version range as two numbers, and nothing about what
-    their parts may be.
+    NVML documents the version range as two numbers, without a structure.
     """
-    said = library.nvmlDeviceGetVgpuMetadata(handle)
-    migrates = said.pgpuVirtualizationCaps & _CAP_MIGRATION
-    versions = said.hostSupportedVgpuRange
+    metadata = library.nvmlDeviceGetVgpuMetadata(handle)
+    migrates = metadata.pgpuVirtualizationCaps & _CAP_MIGRATION
+    versions = metadata.hostSupportedVgpuRange
     return {
-        'managerversion': _decoded(lambda: said.hostDriverVersion),
+        'managerversion': _decoded(lambda: metadata.hostDriverVersion),
         'migration': 'supported' if migrates else UNSUPPORTED,
         'minvgpuversion': str(versions.minVersion),
         'maxvgpuversion': str(versions.maxVersion),
@@ -290,14 +286,14 @@ def vgpu_metadata(library: Any, handle: Any) -> dict[str, str]:
 
 
 def _decoded(text: Callable[[], str]) -> str:
-    """Return a text, or nothing at all if it is not in UTF-8."""
+    """Return a text, empty if it is not in UTF-8."""
     try:
         return text()
     except UnicodeDecodeError:
         return ''
 
 
-#: What is asked of a board, and the facts that it gives.
+#: The queries for a board, and the facts that each of them returns.
 QUERIES: Mapping[Callable[[Any, Any], dict[str, str]], Sequence[str]] = {
     ecc_mode: ['ecc'],
     mig_mode: ['mig'],

@@ -310,7 +310,7 @@ class StatesTest(NvidiaTestCase):
         (DRIVER_NOT_LOADED, 'load NVIDIA.*drop-in nova-mdev-collector-nvidia'),
         (NO_PERMISSION, 'no permission.*drop-in nova-mdev-collector-nvidia'),
         (OPERATING_SYSTEM, 'drop-in nova-mdev-collector-nvidia'),
-        (NOT_FOUND, 'knows no board'),
+        (NOT_FOUND, 'does not find a board'),
     )
     @ddt.unpack
     def test_init(self, error, regex):
@@ -319,8 +319,8 @@ class StatesTest(NvidiaTestCase):
         self.assertEqual({('nvmlInitWithFlags', '-'): 1}, self.calls())
 
     @ddt.data(
-        (NOT_FOUND, 'knows no board at this address'),
-        (GPU_NOT_FOUND, 'knows no board at this address'),
+        (NOT_FOUND, 'does not find a board at this address'),
+        (GPU_NOT_FOUND, 'does not find a board at this address'),
         (GPU_IS_LOST, 'the board is lost.*reboot'),
         (RESET_REQUIRED, 'reset: .*nvidia-smi --gpu-reset'),
         (INSUFFICIENT_POWER, 'power cables'),
@@ -499,7 +499,7 @@ class SickTest(NvidiaTestCase):
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
 
     @ddt.data(
-        ('crash', 'was ended by SIGSEGV'),
+        ('crash', 'was terminated by SIGSEGV'),
         ('hang', 'did not answer within 8 seconds and was killed'),
     )
     @ddt.unpack
@@ -520,7 +520,7 @@ class SickTest(NvidiaTestCase):
         first, second = self.facts()
         self.assertEqual(base.Facts(FACTS), first)
         self.assertIn(
-            f'NVML, asked about {SECOND}: the process was ended', second
+            f'NVML, asked about {SECOND}: the process was terminated', second
         )
 
     @ddt.data('nvmlInitWithFlags', 'nvmlShutdown')
@@ -531,7 +531,7 @@ class SickTest(NvidiaTestCase):
             self.assertEqual([base.Facts(FACTS)] * 2, found)
         else:
             for text in found:
-                self.assertIn('the process was ended by SIGSEGV', text)
+                self.assertIn('the process was terminated by SIGSEGV', text)
 
     def test_prints(self):
         """No answer but the plugin's own counts."""
@@ -547,7 +547,7 @@ class SickTest(NvidiaTestCase):
         self.answer(SECOND, 'nvmlDeviceGetEccMode', 'babble')
         first, second = self.facts()
         self.assertEqual(base.Facts(FACTS), first)
-        self.assertIn('was killed; it said: a', second)
+        self.assertIn('was killed; it printed: a', second)
 
 
 class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):

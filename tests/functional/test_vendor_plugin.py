@@ -369,7 +369,7 @@ class BrokenTest(PluginTestCase):
         self.assert_failed(
             {
                 board: "vendor plugin 'acme' breaks its contract for "
-                f"{board}: it answered the fact 'driver', which its "
+                f"{board}: it returned the fact 'driver', which its "
                 'fact_names do not declare'
                 for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
             }

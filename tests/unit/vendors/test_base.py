@@ -8,19 +8,12 @@ import pathlib
 import ddt
 import testtools
 
-from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import manager
 from nova_mdev_compat.vendors import noop
+from tests.unit import vendors
 
 ACME = pathlib.Path(__file__).parents[2] / 'data/plugins/acme/acme_mdev.py'
-BOARD = base.Device(
-    'pci_0000_03_00_0',
-    '1B36_0005',
-    '0000:03:00.0',
-    '0000:03:00.0',
-    frozenset({'labgpu-1'}),
-)
 
 
 @ddt.ddt
@@ -63,21 +56,18 @@ class PluginTest(testtools.TestCase):
         spec = importlib.util.spec_from_file_location('acme_mdev', ACME)
         self.plugin = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.plugin)
-        self.conf = collector.COMMAND.new_config()
-        self.conf([], default_config_files=[], default_config_dirs=[])
+        self.conf = vendors.config(self)
         self.vendors = manager.Vendors(self.conf, {'acme': self.plugin.Acme})
 
     def test_provides_facts(self):
         self.conf.register_opts(self.plugin.OPTS, group='acme')
         self.conf.set_override('mode', 'fast', 'acme')
         self.assertEqual(
-            {
-                BOARD.name: base.Facts(
-                    {'mode': 'fast'},
-                    {'firmwareversion': 'the driver is not loaded'},
-                )
-            },
-            self.vendors.facts([BOARD]),
+            base.Facts(
+                {'mode': 'fast'},
+                {'firmwareversion': 'the driver is not loaded'},
+            ),
+            self.vendors.facts([vendors.LAB])[vendors.LAB.name],
         )
 
     def test_answers(self):
@@ -96,5 +86,5 @@ class PluginTest(testtools.TestCase):
                     ),
                 )
             ],
-            list(self.vendors.accepts(BOARD, target)),
+            list(self.vendors.accepts(vendors.LAB, target)),
         )
