@@ -89,7 +89,7 @@ class PluginTestCase(collector_base.CollectorTestCase):
         )
 
     def dry_run(self):
-        """Return what dry-run says of each board."""
+        """Return the boards as dry-run shows them."""
         shown, _ = self.run_collector('dry-run', '--format', 'json')
         return json.loads(shown)['parents']
 
@@ -107,17 +107,9 @@ class ThirdPartyTest(PluginTestCase):
         shutil.copytree(ACME, home / 'source')
         subprocess.run(
             [
-                sys.executable,
-                '-m',
-                'pip',
-                'install',
-                '--no-deps',
-                '--quiet',
-                '--no-build-isolation',
-                '--no-index',
-                '--no-cache-dir',
-                '--target',
-                home / 'packages',
+                *(sys.executable, '-m', 'pip', 'install', '--quiet'),
+                *('--no-deps', '--no-build-isolation', '--no-index'),
+                *('--no-cache-dir', '--target', home / 'packages'),
                 home / 'source',
             ],
             capture_output=True,
@@ -143,7 +135,7 @@ class ThirdPartyTest(PluginTestCase):
         return {name for name in names if name.startswith(traits.ACCEPT)}
 
     def test_decides(self):
-        """What the scheduler makes of it, which does not have the plugin."""
+        """The scheduler, which does not have the plugin, accepts the same."""
         self.run_collector('once')
         _, names, _ = self.published()
         (target,) = traits.describe(names).accepts.values()
@@ -162,35 +154,28 @@ class ThirdPartyTest(PluginTestCase):
             self.assertEqual(may, bool(target.judge(source)), source)
 
     def test_equal_boards(self):
-        """The root says what a plugin says, as it says what rules say."""
+        """The root advertises patterns of a plugin, too."""
         self.devices(board(0, '0005'), board(1, '0005'))
         self.run_collector('once')
         for names in self.published():
             self.assertEqual({BY_PLUGIN}, self.accepted(names))
 
     def test_dry_run(self):
-        first, second = self.dry_run()
-        self.assertEqual(
-            ['acme', None],
-            [parent['vendor_plugin'] for parent in (first, second)],
-        )
-        self.assertEqual(
-            [[BY_PLUGIN], [BY_RULE]],
-            [parent['accepts'] for parent in (first, second)],
-        )
-        self.assertEqual(
-            ['vendor plugin acme'], [rule['name'] for rule in first['rules']]
-        )
-        self.assertEqual(
-            ['same mode, firmware not newer than ours'],
-            [rule['name'] for rule in second['rules']],
-        )
-        for parent in (first, second):
+        for parent, plugin, accepts, rule in zip(
+            self.dry_run(),
+            ('acme', None),
+            (BY_PLUGIN, BY_RULE),
+            ('vendor plugin acme', 'same mode, firmware not newer than ours'),
+            strict=True,
+        ):
+            self.assertEqual(plugin, parent['vendor_plugin'])
+            self.assertEqual([accepts], parent['accepts'])
+            self.assertEqual([rule], [one['name'] for one in parent['rules']])
             self.assertEqual('fast', parent['facts']['mode'])
             self.assertEqual('2.1', parent['facts']['firmwareversion'])
             self.assertEqual({}, parent['unknown_facts'])
 
-    def test_what_it_does_not_know(self):
+    def test_unknown_facts(self):
         self.nova = self.nova.replace('mode = fast', '')
         self.firmware = ''
         why = {
@@ -209,8 +194,8 @@ class ThirdPartyTest(PluginTestCase):
             shown,
         )
 
-    def test_what_it_does_not_know_any_more(self):
-        """Nothing is left of what it said before."""
+    def test_facts_that_become_unknown(self):
+        """Nothing of the earlier answer stays."""
         self.run_collector('once')
         self.firmware = ''
         _, log = self.run_collector('once')
@@ -241,7 +226,7 @@ class ThirdPartyTest(PluginTestCase):
         self.assertIn("vendor plugin 'acme': ", last)
         self.assertIn('furious', last)
 
-    def test_nobody_asks_it(self):
+    def test_not_enabled(self):
         self.options['vendor_plugins'] = 'noop'
         for parent in self.dry_run():
             self.assertIsNone(parent['vendor_plugin'])
@@ -249,11 +234,32 @@ class ThirdPartyTest(PluginTestCase):
             self.assertEqual({}, parent['unknown_facts'])
 
 
-class BrokenTest(PluginTestCase):
-    """Whatever is wrong with a plugin, nothing false is published.
+#: What is wrong with a plugin that a collector cannot use at all.
+UNUSABLE = {
+    'import a_library_that_is_not_there': (
+        "plugin 'acme' (acme_mdev:Plugin) does not load: ModuleNotFoundError: "
+        "No module named 'a_library_that_is_not_there'"
+    ),
+    'raise SystemExit(0)': (
+        "plugin 'acme' (acme_mdev:Plugin) does not load: SystemExit: 0"
+    ),
+    'class Plugin: pass': (
+        "plugin 'acme' (<class 'acme_mdev.Plugin'>): it is not a subclass of "
+        'nova_mdev_compat.vendors.base.Vendor'
+    ),
+    PLUGIN.replace('1b36', '1B36'): (
+        "plugins 'acme' and 'good' both declare vendor '1b36'; name only one "
+        'of them'
+    ),
+}
 
-    Where it fails while it runs, what was published stays for a while: the
-    devices are the same. Where it cannot be used at all, nobody knows.
+
+class BrokenTest(PluginTestCase):
+    """Nothing false is published, whatever is wrong with a plugin.
+
+    If it fails while it runs, what was published stays for some time, because
+    the devices are the same. If it cannot be used at all, nothing is accepted.
+    The errors are in tests/unit/vendors/test_manager.py.
     """
 
     def setUp(self):
@@ -265,7 +271,7 @@ class BrokenTest(PluginTestCase):
             self.assertIn('CUSTOM_MDEV_FACT_MODE_SAFE', names)
 
     def install(self, name, text):
-        """Write a package with one plugin; one of this name is replaced."""
+        """Write a package with one plugin, or replace it."""
         directory = self.packages / f'{name}_mdev-1.0.dist-info'
         directory.mkdir(exist_ok=True)
         (directory / 'METADATA').write_text(
@@ -277,31 +283,33 @@ class BrokenTest(PluginTestCase):
         (self.packages / f'{name}_mdev.py').write_text(text)
 
     def replace(self, method):
-        """Install a plugin, in the good one's place, with another method."""
+        """Replace the good plugin by one with another method."""
         shutil.rmtree(self.packages)
         self.packages.mkdir()
         self.install(
             'acme', PLUGIN + textwrap.indent(textwrap.dedent(method), '    ')
         )
 
-    def assert_failed(self, message):
-        """Both ways to run fail and say why; what was published stays.
+    def assert_failed(self, why, other=None):
+        """Both ways to run fail with a reason; what was published stays.
 
-        :param message: of both boards, or by board
+        :param why: of the first board, and of the other one by default
         """
-        if isinstance(message, str):
-            message = {'pci_0000_81_00_0, pci_0000_81_01_0': message}
-        expected = 'nova-mdev-collector: ' + '; '.join(
-            f'{names}: {why}' for names, why in message.items()
-        )
+        first, second = 'pci_0000_81_00_0', 'pci_0000_81_01_0'
+        expected = f'nova-mdev-collector: {first}, {second}: {why}'
+        if other:
+            expected = (
+                f'nova-mdev-collector: {first}: {why}; {second}: {other}'
+            )
         for way in ('dry-run', 'once'):
             _, log = self.run_collector(way, status=1)
             self.assertEqual(expected, log.splitlines()[-1])
         self.assertEqual(self.before, self.published())
 
     def assert_not_used(self, message):
-        """Likewise; what is there stays, and what it accepts does not."""
+        """Likewise; but what was accepted does not stay."""
         shown, log = self.run_collector('dry-run', status=2)
+        message = f'[collector]vendor_plugins: {message}'
         self.assertEqual(f'nova-mdev-collector: {message}\n', log)
         self.assertEqual('', shown)
         _, log = self.run_collector('once', status=2)
@@ -314,138 +322,63 @@ class BrokenTest(PluginTestCase):
             self.published(),
         )
 
-    def test_raises_in_facts(self):
-        self.replace("""
-            def facts(self, devices):
-                raise RuntimeError('no board')
-            """)
-        self.assert_failed(
-            "vendor plugin 'acme', asked for facts: "
-            'RuntimeError: no board; this is a bug in the '
-            'plugin'
-        )
-
-    def test_ends_the_process_in_facts(self):
-        self.replace("""
-            def facts(self, devices):
-                raise SystemExit(0)
-            """)
-        self.assert_failed(
-            "vendor plugin 'acme', asked for facts: "
-            'SystemExit: 0; this is a bug in the plugin'
-        )
-
-    def test_raises_in_accepts(self):
+    def test_raises(self):
+        end = 'RuntimeError: no board; this is a bug in the plugin'
+        for method, what in {
+            'facts(self, devices)': 'asked for facts',
+            '__init__(self, conf)': 'when it was started',
+        }.items():
+            with self.subTest(method=method):
+                self.replace(f"""
+                    def {method}:
+                        raise RuntimeError('no board')
+                    """)
+                self.assert_failed(f"vendor plugin 'acme', {what}: {end}")
         self.replace("""
             def accepts(self, device, target):
                 yield None
                 raise RuntimeError('no board')
             """)
         self.assert_failed(
-            {
-                board: f"vendor plugin 'acme', asked what {board} accepts: "
-                'RuntimeError: no board; this is a bug in the plugin'
+            *(
+                f"vendor plugin 'acme', asked what {board} accepts: {end}"
                 for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
-            }
-        )
-
-    def test_raises_when_it_is_started(self):
-        self.replace("""
-            def __init__(self, conf):
-                raise RuntimeError('no library')
-            """)
-        self.assert_failed(
-            "vendor plugin 'acme', when it was started: "
-            'RuntimeError: no library; this is a bug in the '
-            'plugin'
-        )
-
-    def test_breaks_its_contract(self):
-        self.replace("""
-            def facts(self, devices):
-                return {device.name: base.Facts({'driver': '1.0'})
-                        for device in devices}
-            """)
-        self.assert_failed(
-            {
-                board: "vendor plugin 'acme' breaks its contract for "
-                f"{board}: it returned the fact 'driver', which its "
-                'fact_names do not declare'
-                for board in ('pci_0000_81_00_0', 'pci_0000_81_01_0')
-            }
+            )
         )
 
     def test_hangs(self):
-        """Where a service would go on, once ends, and the process too."""
+        """A service would continue; ``once`` ends, and its process, too."""
         self.options['vendor_timeout'] = 1
-        for method in (
-            'facts(self, devices)',
-            'accepts(self, device, target)',
-            '__init__(self, conf)',
-        ):
+        why = "vendor plugin 'acme' has not answered for 1 seconds"
+        still = (
+            "vendor plugin 'acme' still has not answered an earlier question"
+        )
+        for method, other in {
+            'facts(self, devices)': None,
+            # After the first board, the plugin is not called again.
+            'accepts(self, device, target)': still,
+            '__init__(self, conf)': None,
+        }.items():
             with self.subTest(method=method):
                 self.replace(f"""
                     def {method}:
                         threading.Event().wait()
                     """)
-                # After the first board, the plugin is not asked again.
-                still = (
-                    "vendor plugin 'acme' still has not answered an "
-                    'earlier question'
-                )
-                why = "vendor plugin 'acme' has not answered for 1 seconds"
-                self.assert_failed(
-                    {'pci_0000_81_00_0': why, 'pci_0000_81_01_0': still}
-                    if method.startswith('accepts')
-                    else why
-                )
+                self.assert_failed(why, other)
 
-    def test_does_not_load(self):
-        self.install('acme', 'import a_library_that_is_not_there')
-        self.assert_not_used(
-            "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
-            'does not load: ModuleNotFoundError: No module named '
-            "'a_library_that_is_not_there'"
-        )
+    def test_cannot_be_used(self):
+        for text, why in UNUSABLE.items():
+            with self.subTest(text=text):
+                self.install('acme', text)
+                self.assert_not_used(why)
+                # So the collector runs without it.
+                self.options['vendor_plugins'] = 'good'
+                self.run_collector('once')
+                self.assertEqual(self.before, self.published())
+                del self.options['vendor_plugins']
 
-    def test_ends_the_process_when_it_is_loaded(self):
-        self.install('acme', 'raise SystemExit(0)')
-        self.assert_not_used(
-            "[collector]vendor_plugins: plugin 'acme' (acme_mdev:Plugin) "
-            'does not load: SystemExit: 0'
-        )
-
-    def test_is_no_plugin(self):
-        self.install('acme', 'class Plugin: pass')
-        self.assert_not_used(
-            "[collector]vendor_plugins: plugin 'acme' (<class "
-            "'acme_mdev.Plugin'>): it is not a subclass of "
-            'nova_mdev_compat.vendors.base.Vendor'
-        )
-
-    def test_two_for_one_vendor(self):
-        self.install('acme', PLUGIN.replace('1b36', '1B36'))
-        self.assert_not_used(
-            "[collector]vendor_plugins: plugins 'acme' and 'good' both "
-            "declare vendor '1b36'; name only one of them"
-        )
-
-    def test_another_one_is_named(self):
-        """The way round all of the above."""
-        self.options['vendor_plugins'] = 'good'
-        for text in (
-            'import a_library_that_is_not_there',
-            PLUGIN,
-            'raise SystemExit(0)',
-            'class Plugin: pass',
-        ):
-            self.install('acme', text)
-            self.run_collector('once')
-            self.assertEqual(self.before, self.published())
-
-    def test_one_that_is_not_there_is_named(self):
+    def test_missing(self):
         self.options['vendor_plugins'] = 'good,acme'
         self.assert_not_used(
-            "[collector]vendor_plugins: no plugin is named 'acme' in "
-            'nova_mdev_compat.vendors'
+            "no plugin is named 'acme' in nova_mdev_compat.vendors"
         )
