@@ -16,7 +16,6 @@ import signal
 import ddt
 import fixtures
 
-from nova_mdev_compat.cmd import collector
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.vendors import base
 from nova_mdev_compat.vendors import manager
@@ -24,6 +23,7 @@ from nova_mdev_compat.vendors import nvidia
 from tests.functional import collector_base
 from tests.functional import nvml
 from tests.functional import service_base
+from tests.unit import vendors
 
 FIRST, SECOND = '0000:81:00.0', '0000:81:01.0'
 FACTS = {
@@ -36,12 +36,7 @@ FACTS = {
     'minvgpuversion': '393217',
     'maxvgpuversion': '1048578',
 }
-VGPU_FACTS = [
-    'managerversion',
-    'migration',
-    'minvgpuversion',
-    'maxvgpuversion',
-]
+VGPU_FACTS = list(FACTS)[-4:]
 HANDLE = 'nvmlDeviceGetHandleByPciBusId_v2'
 ANSWERS = {
     HANDLE: 'ok',
@@ -70,7 +65,7 @@ ACCEPT_ECC = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__ECC_IS_ON'
 
 
 class NvidiaTestCase(collector_base.CollectorTestCase):
-    """Has two boards that tell everything, until a test says otherwise."""
+    """Has two boards that answer everything, unless a test changes that."""
 
     def setUp(self):
         super().setUp()
@@ -90,7 +85,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
         self.answer(board, function, f'error {error}')
 
     def write_answers(self):
-        """Write what the stand-in reads; return the variables that say so."""
+        """Write the answers of the stand-in; return its variables."""
         answers = self.home / 'nvml.answers'
         # The stand-in never sees half of it.
         part = answers.with_suffix('.part')
@@ -118,7 +113,7 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
         )
 
     def parents(self):
-        """Return what dry-run tells of the parents, by name."""
+        """Return the parents in the output of dry-run, by name."""
         shown, _ = self.collect('dry-run', '--format', 'json')
         return {
             parent['name']: parent for parent in json.loads(shown)['parents']
@@ -127,37 +122,19 @@ class NvidiaTestCase(collector_base.CollectorTestCase):
     def of_nvml(self, slot=0):
         """Return values and unknown facts of one board."""
         parent = self.parents()[f'pci_0000_81_{slot:02x}_0']
-        return (
-            {
-                name: value
-                for name, value in parent['facts'].items()
-                if name in FACTS
-            },
-            {
-                name: why
-                for name, why in parent['unknown_facts'].items()
-                if name in FACTS
-            },
-        )
+        values, unknown = [
+            {name: found[name] for name in FACTS.keys() & found.keys()}
+            for found in (parent['facts'], parent['unknown_facts'])
+        ]
+        return values, unknown
 
-    def assert_all_unknown(self, regex, slot=0):
-        values, unknown = self.of_nvml(slot)
-        self.assertEqual({}, values)
-        self.assertEqual(set(FACTS), set(unknown))
-        (why,) = set(unknown.values())
-        self.assertRegex(why, regex)
-
-    def assert_only_unknown(self, names, regex):
+    def assert_unknown(self, names, regex):
+        """These facts of the first board are unknown, and no others."""
         values, unknown = self.of_nvml()
-        self.assertEqual(
-            {
-                name: value
-                for name, value in FACTS.items()
-                if name not in names
-            },
-            values,
-        )
         self.assertEqual(set(names), set(unknown))
+        self.assertEqual(
+            {name: FACTS[name] for name in FACTS.keys() - set(names)}, values
+        )
         for why in unknown.values():
             self.assertRegex(why, regex)
 
@@ -178,26 +155,25 @@ class FactsTest(NvidiaTestCase):
         self.assertEqual((FACTS, {}), self.of_nvml())
         self.assert_closed()
 
-    def test_the_other_way_round(self):
-        self.answer(FIRST, 'nvmlDeviceGetEccMode', '0')
-        self.answer(FIRST, 'nvmlDeviceGetMigMode', '1')
-        self.answer(FIRST, 'nvmlDeviceGetGspFirmwareMode', '0')
-        # Other capabilities than migration.
-        self.answer(FIRST, 'nvmlDeviceGetVgpuMetadata', '6 0 0 535.161.05')
-        values, _ = self.of_nvml()
-        self.assertEqual(
-            {
-                'ecc': 'off',
-                'mig': 'on',
-                'gsp': 'off',
-                'migration': 'unsupported',
-                'managerversion': '535.161.05',
-                'gspversion': '550.54.14',
-                'minvgpuversion': '0',
-                'maxvgpuversion': '0',
-            },
-            values,
-        )
+    def test_opposite_values(self):
+        for function, value in {
+            'EccMode': '0',
+            'MigMode': '1',
+            'GspFirmwareMode': '0',
+            # Other capabilities than migration.
+            'VgpuMetadata': '6 0 0 535.161.05',
+        }.items():
+            self.answer(FIRST, f'nvmlDeviceGet{function}', value)
+        expected = {
+            'ecc': 'off',
+            'mig': 'on',
+            'gsp': 'off',
+            'migration': 'unsupported',
+            'managerversion': '535.161.05',
+            'minvgpuversion': '0',
+            'maxvgpuversion': '0',
+        }
+        self.assertEqual(({**FACTS, **expected}, {}), self.of_nvml())
         self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
 
     def test_published(self):
@@ -229,12 +205,12 @@ class FactsTest(NvidiaTestCase):
         )
 
     @ddt.data('', '---', '\udcff\udcfe')
-    def test_text_that_says_nothing(self, text):
+    def test_unreadable_text(self, text):
         self.answer(FIRST, 'nvmlDeviceGetGspFirmwareVersion', text)
         self.answer(
             FIRST, 'nvmlDeviceGetVgpuMetadata', f'1 393217 1048578 {text}'
         )
-        self.assert_only_unknown(
+        self.assert_unknown(
             ['gspversion', 'managerversion'], 'unreadable text.*nvidia-smi -q'
         )
 
@@ -293,18 +269,18 @@ class BoardsTest(NvidiaTestCase):
 
 @ddt.ddt
 class StatesTest(NvidiaTestCase):
-    """What a host may be like is no error; it says what to do."""
+    """A state of the host is not an error; the reason has a remedy."""
 
     @ddt.data(None, b'', b'no library')
     def test_no_library(self, content):
-        """It is not there, or is none."""
+        """It is missing or invalid."""
         if content is None and ctypes.util.find_library('nvidia-ml'):
             self.skipTest('this machine has the real one')
         self.library = self.home / 'lib'
         self.library.mkdir()
         if content is not None:
             (self.library / nvml.LIBRARY).write_bytes(content)
-        self.assert_all_unknown("libnvidia-ml.so.1 .*install NVIDIA's vGPU")
+        self.assert_unknown(FACTS, "libnvidia-ml.so.1 .*install NVIDIA's vGPU")
 
     @ddt.data(
         (DRIVER_NOT_LOADED, 'load NVIDIA.*drop-in nova-mdev-collector-nvidia'),
@@ -315,7 +291,7 @@ class StatesTest(NvidiaTestCase):
     @ddt.unpack
     def test_init(self, error, regex):
         self.fail_in('-', 'nvmlInitWithFlags', error)
-        self.assert_all_unknown(regex)
+        self.assert_unknown(FACTS, regex)
         self.assertEqual({('nvmlInitWithFlags', '-'): 1}, self.calls())
 
     @ddt.data(
@@ -329,26 +305,24 @@ class StatesTest(NvidiaTestCase):
     )
     @ddt.unpack
     def test_board(self, error, regex):
-        """One board does not keep others from telling."""
+        """The other boards are read."""
         self.fail_in(FIRST, HANDLE, error)
-        self.assert_all_unknown(regex)
+        self.assert_unknown(FACTS, regex)
         self.assertEqual((FACTS, {}), self.of_nvml(slot=1))
         self.assert_closed()
 
     def test_lost_between_two_questions(self):
         self.fail_in(FIRST, 'nvmlDeviceGetVgpuMetadata', GPU_IS_LOST)
-        self.assert_only_unknown(VGPU_FACTS, 'the board is lost')
+        self.assert_unknown(VGPU_FACTS, 'the board is lost')
         self.assert_closed()
 
     def test_driver_older_than_a_function(self):
         self.library = self.useFixture(nvml.Library('WITHOUT_GSP')).path
-        self.assert_only_unknown(
-            ['gsp', 'gspversion'], "upgrade NVIDIA's driver"
-        )
+        self.assert_unknown(['gsp', 'gspversion'], "upgrade NVIDIA's driver")
         self.assert_closed()
 
-    def test_rule_says_why(self):
-        """The operator reads it where the rule did not apply."""
+    def test_reason_of_a_rule(self):
+        """The operator sees why the rule does not apply."""
         self.fail_in('-', 'nvmlInitWithFlags', DRIVER_NOT_LOADED)
         shown, _ = self.collect('dry-run')
         self.assertRegex(
@@ -373,20 +347,15 @@ class FailureTest(NvidiaTestCase):
         for text in texts:
             self.assertIn(text, log)
 
-    @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
-    def test_query(self, error):
-        self.fail_in(SECOND, 'nvmlDeviceGetMigMode', error)
+    @ddt.data((SECOND, 'nvmlDeviceGetMigMode'), (FIRST, HANDLE))
+    @ddt.unpack
+    def test_board(self, board, function):
+        self.fail_in(board, function, UNKNOWN)
         self.assert_failed(
-            f'NVML, asked about {SECOND}:',
-            f'error {error}',
+            f'NVML, asked about {board}: Unknown Error (error {UNKNOWN})',
             'next pass',
             'nvidia-smi',
         )
-        self.assert_closed()
-
-    def test_handle(self):
-        self.fail_in(FIRST, HANDLE, UNKNOWN)
-        self.assert_failed(f'NVML, asked about {FIRST}:', 'Unknown Error')
         self.assert_closed()
 
     def test_init(self):
@@ -402,7 +371,7 @@ class FailureTest(NvidiaTestCase):
         self.assert_failed('reload the driver, or reboot the host')
 
     def test_shutdown(self):
-        """By then all is known, and the process ends anyway."""
+        """All is read by then, and the process ends."""
         self.fail_in('-', 'nvmlShutdown', UNKNOWN)
         self.assertEqual((FACTS, {}), self.of_nvml())
         self.assert_closed()
@@ -413,7 +382,7 @@ class FailureTest(NvidiaTestCase):
         self.assert_failed("stand-in's error 77", FIRST)
 
     def test_state_is_no_failure(self):
-        """What was published is taken back: it cannot be known any more."""
+        """What was published is withdrawn: it is not known any more."""
         self.fail_in(FIRST, HANDLE, GPU_IS_LOST)
         self.collect('once')
         self.assertNotIn(ACCEPT_ECC, self.published()[1])
@@ -434,18 +403,16 @@ OTHER = base.Device('mtty_mtty', 'MTTY', None, None, frozenset({'mtty-2'}))
 
 
 @ddt.ddt
-class SickTest(NvidiaTestCase):
-    """What happens to one board, or to NVML, is nobody else's trouble.
+class IsolationTest(NvidiaTestCase):
+    """A fault of one board, or of NVML, affects nothing else.
 
-    Plugins are asked as the collector does it, in a process that goes on.
+    Plugins are called in this process, as the collector does it in its own.
     """
 
     def setUp(self):
         super().setUp()
-        conf = collector.COMMAND.new_config()
-        conf([], default_config_files=[], default_config_dirs=[])
         # NVML has eight tenths of that.
-        conf.set_override('vendor_timeout', 10, 'collector')
+        conf = vendors.config(self, vendor_timeout=10)
         self.vendors = manager.Vendors(
             conf, {'nvidia': nvidia.Nvidia, 'other': Other}
         )
@@ -478,7 +445,7 @@ class SickTest(NvidiaTestCase):
 
     @ddt.data(UNKNOWN, TIMEOUT, IN_USE)
     def test_one_board(self, error):
-        """The other one is read, whichever it is."""
+        """The other one is read, before or after it."""
         self.fail_in(FIRST, 'nvmlDeviceGetMigMode', error)
         first, second = self.facts()
         self.assertIn(f'NVML, asked about {FIRST}: ', first)
@@ -504,7 +471,7 @@ class SickTest(NvidiaTestCase):
     )
     @ddt.unpack
     def test_dies(self, how, what):
-        """The sick board is known by the next pass, and asked last."""
+        """The next pass reads the board that failed last."""
         self.answer(FIRST, 'nvmlDeviceGetEccMode', how)
         text = f'NVML, asked about {FIRST}: the process {what}'
         for found in self.facts():
@@ -515,7 +482,7 @@ class SickTest(NvidiaTestCase):
 
         self.answer(FIRST, 'nvmlDeviceGetEccMode', '1')
         self.assertEqual([base.Facts(FACTS)] * 2, self.facts())
-        # It is healthy again, and comes first.
+        # The first board has recovered, so it comes first again.
         self.answer(SECOND, 'nvmlDeviceGetEccMode', 'crash')
         first, second = self.facts()
         self.assertEqual(base.Facts(FACTS), first)
@@ -534,7 +501,7 @@ class SickTest(NvidiaTestCase):
                 self.assertIn('the process was terminated by SIGSEGV', text)
 
     def test_prints(self):
-        """No answer but the plugin's own counts."""
+        """Output of the library is not an answer."""
         lie = json.dumps(
             {'board': FIRST, 'values': {'ecc': 'off'}, 'unknown': {}}
         )
@@ -607,7 +574,7 @@ class ServiceTest(NvidiaTestCase, service_base.ServiceTestCase):
         return found
 
     def test_driver_is_upgraded(self):
-        """The same process publishes what the new library says."""
+        """The same process publishes the version of the new library."""
         self.start_and_wait()
         self.wait_for_manager(self.OLD)
         before = self.collector()

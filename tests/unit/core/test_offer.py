@@ -29,29 +29,23 @@ class JudgeTest(unittest.TestCase):
         self.assertIs(status, found.kind)
         self.assertEqual([*reasons], [str(one) for one in found.reasons])
 
-    def test_one_pattern_suffices(self):
-        self.check(make(L40S, A40), Status.COMPATIBLE)
+    def test_judge(self):
+        other = ['NVIDIA_557']
+        for offered, status, *reasons in (
+            (make(L40S, A40), Status.COMPATIBLE),
+            (make(), Status.INCOMPATIBLE, 'publishes no accepted sources'),
+            # The type has to be served, whatever patterns accept.
+            (make(A40, serves=other), Status.INCOMPATIBLE, str(NOT_SERVED)),
+            # Another parent is reported before another type.
+            (
+                make(L40S, serves=other),
+                Status.INCOMPATIBLE,
+                'device 10de:2235 is not 10de:26b9',
+            ),
+        ):
+            self.check(offered, status, *reasons)
 
-    def test_no_pattern(self):
-        self.check(
-            make(), Status.INCOMPATIBLE, 'publishes no accepted sources'
-        )
-
-    def test_floor_holds_whatever_patterns_say(self):
-        self.check(
-            make(A40, serves=['NVIDIA_557']),
-            Status.INCOMPATIBLE,
-            str(NOT_SERVED),
-        )
-
-    def test_another_parent_is_told_before_another_type(self):
-        self.check(
-            make(L40S, serves=['NVIDIA_557']),
-            Status.INCOMPATIBLE,
-            'device 10de:2235 is not 10de:26b9',
-        )
-
-    def test_unknown_where_data_are_missing(self):
+    def test_missing_data(self):
         self.check(
             make(A40_NEW, L40S),
             Status.UNKNOWN,

@@ -5,6 +5,8 @@ import testtools
 
 from nova_mdev_compat.core import schema_version
 
+UPGRADE_THERE = 'Upgrade it where this was written, and have it written again'
+
 
 @ddt.ddt
 class CheckTest(testtools.TestCase):
@@ -25,16 +27,10 @@ class CheckTest(testtools.TestCase):
     @ddt.data(
         ('2.0', '1.0', '1.x. Upgrade it here'),
         ('10.0', '9.7', '9.x. Upgrade it here'),
-        (
-            '1.7',
-            '2.0',
-            '2.x. Upgrade it where this was written, and '
-            'have it written again',
-        ),
+        ('1.7', '2.0', f'2.x. {UPGRADE_THERE}'),
     )
     @ddt.unpack
     def test_other_major_version(self, found, ours, words):
-        """It says which are read, and what to upgrade."""
         error = self.assertRaises(
             schema_version.OtherVersionError,
             schema_version.check,
@@ -48,31 +44,10 @@ class CheckTest(testtools.TestCase):
         )
 
     @ddt.data(
-        None,
-        1,
-        1.0,
-        True,
-        [],
-        {},
-        '',
-        '1',
-        '1.',
-        '.0',
-        '1.0.0',
-        '1.x',
-        'v1.0',
-        '-1.0',
-        '+1.0',
-        ' 1.0',
-        '1.0\n',
-        '01.0',
-        '1.00',
-        '0.9',
-        '1,0',
-        '\u0661.\u0660',
-        '1.99999',
-        '9' * 10000 + '.0',
-        'x' * 10000,
+        *(None, 1, 1.0, True, [], {}),
+        *('', '1', '1.', '.0', '1.0.0', '1.x', 'v1.0', '-1.0', '+1.0', ' 1.0'),
+        *('1.0\n', '01.0', '1.00', '0.9', '1,0', '\u0661.\u0660', '1.99999'),
+        *('9' * 10000 + '.0', 'x' * 10000),
     )
     def test_no_version(self, found):
         error = self.assertRaises(

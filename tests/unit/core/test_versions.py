@@ -19,15 +19,8 @@ class KnownOrderTest(testtools.TestCase):
     @ddt.data(
         # NVIDIA's drivers: branches first, and numbers, not text.
         [
-            '470.256.02',
-            '535.54.3',
-            '535.161.05',
-            '550',
-            '550.9',
-            '550.54.14',
-            '550.127.5',
-            '560.28.03',
-            '1000.1',
+            *('470.256.02', '535.54.3', '535.161.05', '550', '550.9'),
+            *('550.54.14', '550.127.5', '560.28.03', '1000.1'),
         ],
         # Kernels of distributions.
         [
@@ -40,14 +33,8 @@ class KnownOrderTest(testtools.TestCase):
         ['5.15.0-91-generic', '6.8.0-31-generic', '6.8.0-101-generic'],
         # Before a release: its candidates, in their order.
         [
-            '6.11.9',
-            '6.12.0-alpha1',
-            '6.12.0-beta2',
-            '6.12.0-rc1',
-            '6.12.0-rc2',
-            '6.12.0-rc10',
-            '6.12.0',
-            '6.12.1',
+            *('6.11.9', '6.12.0-alpha1', '6.12.0-beta2', '6.12.0-rc1'),
+            *('6.12.0-rc2', '6.12.0-rc10', '6.12.0', '6.12.1'),
         ],
         ['6.12-rc1', '6.12', '6.12.1-rc1', '6.12.1'],
         ['1.0-dev', '1.0-pre', '1.0', '1.0-el9', '1.0.1'],
@@ -76,16 +63,9 @@ class KnownOrderTest(testtools.TestCase):
     def test_zeros_inside_count(self, one, other):
         self.assertNotEqual(key(one), key(other))
 
-    @ddt.data(
-        ('550_90', True),
-        ('5_14', True),
-        ('0', True),
-        ('RC1', False),
-        ('', False),
-    )
-    @ddt.unpack
-    def test_is_version(self, text, expected):
-        self.assertIs(expected, versions.is_version(text))
+    def test_is_version(self):
+        found = filter(versions.is_version, ['550_90', '5_14', '0', 'RC1', ''])
+        self.assertEqual(['550_90', '5_14', '0'], list(found))
 
 
 class OrderTest(testtools.TestCase):
