@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What wakes the service, and how often.
+"""Events that wake the service.
 
 libvirt's test driver fires no events for node devices, and making an mdev
 takes a device that can: so these come from a stand-in for the connection, as
@@ -43,7 +43,7 @@ def captured():
 
 
 class Connection:
-    """Stands in for virConnect; fires what it is told to."""
+    """Replaces virConnect, and fires events for a test."""
 
     def __init__(self, refuses=None):
         self.callbacks = {}
@@ -136,7 +136,7 @@ class WatcherTest(testtools.TestCase):
             )
 
     def test_every_event_wakes(self):
-        """Whatever it says: what is there now is read anew."""
+        """Whatever it reports: the service reads everything again."""
         self.start()
         count = 0
         for count, (event, details, name) in enumerate(captured(), 1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt is asked, with a connection that answers as a real one."""
+"""Reads from libvirt, with a connection that answers as a real one."""
 
 import ddt
 import fixtures
@@ -39,14 +39,15 @@ class Item:
         return self._name
 
     def XMLDesc(self):
-        if isinstance(self._text, Exception):
-            raise self._text
-        return self._text
+        return self._answer(self._text)
 
     def isActive(self):
-        if isinstance(self._active, Exception):
-            raise self._active
-        return self._active
+        return self._answer(self._active)
+
+    def _answer(self, found):
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 class Connection:
@@ -119,18 +120,10 @@ class ReadTest(testtools.TestCase):
         )
         self.assertEqual(['mdev_2'], [one.name for one in found.mdevs])
 
-    def test_another_error_is_one(self):
-        self.assertRaises(
-            node_devices.LibvirtError,
-            self.read,
-            [
-                Item(
-                    'x',
-                    samples.capture(ACTIVE),
-                    error(libvirt.VIR_ERR_INTERNAL_ERROR),
-                )
-            ],
-        )
+    def test_another_error(self):
+        broken = error(libvirt.VIR_ERR_INTERNAL_ERROR)
+        item = Item('x', samples.capture(ACTIVE), broken)
+        self.assertRaises(node_devices.LibvirtError, self.read, [item])
 
     def test_an_odd_mdev_stops_nothing(self):
         found = self.read(

@@ -29,7 +29,7 @@ class AssignTest(testtools.TestCase):
             ('c',),
         ),
         (['a', 'a'], {}, {}, 'a', ('a',)),
-        # What is not enabled has no say.
+        # A type that is not enabled is ignored.
         (['a'], {'b': ['0000:84:00.0']}, {}, 'a', ()),
     )
     @ddt.unpack
@@ -77,7 +77,7 @@ class AssignTest(testtools.TestCase):
 
 
 def address(name):
-    """Return what libvirt's XML says of a device with a name."""
+    """Return the PCI address of a device by libvirt's name."""
     if not name.startswith('pci_'):
         return None
     return '{}:{}:{}.{}'.format(*name.split('_')[1:])
@@ -123,23 +123,11 @@ class WhyNoneTest(testtools.TestCase):
     def test_nothing_is_enabled(self):
         self.assertEqual(
             '[devices]enabled_mdev_types is empty; enabled: none; offered: '
-            'nvidia-558, nvidia-559',
+            't10, t11, t12, t13, t14, t15, t16, t17, t18, t19 and 30 more',
             nova_types.assign([], {}).why_none(
-                'x', '0000:84:00.0', ['nvidia-559', 'nvidia-558']
+                'x', '0000:84:00.0', [f't{n}' for n in range(49, 9, -1)]
             ),
         )
-
-    def test_many(self):
-        self.assertEndsWith(
-            '; offered: t10, t11, t12, t13, t14, t15, t16, t17, t18, t19 and '
-            '30 more',
-            nova_types.assign(['a'], {}).why_none(
-                'x', '0000:84:00.0', [f't{n}' for n in range(10, 50)]
-            ),
-        )
-
-    def assertEndsWith(self, end, text):
-        self.assertEqual(end, text[-len(end) :])
 
 
 @ddt.ddt

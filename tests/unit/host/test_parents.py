@@ -75,39 +75,29 @@ class BuildTest(testtools.TestCase):
             addresses={'mtty-2': ['mtty_mtty']},
             facts={'pci_0000_01_00_0': {'driver': '1.0'}},
         )
-        nobody = frozenset()
+        mtty = ('mtty-1', 'mtty-2')
         self.assertEqual(
-            (
-                parents.MdevParent(
-                    'mtty_mtty',
-                    'MTTY',
-                    ('mtty-1', 'mtty-2'),
-                    'mtty-2',
-                    'vfio-pci',
-                    nobody,
-                    {},
-                ),
-                parents.MdevParent(
-                    'pci_0000_01_00_0',
-                    '1234_11E8',
-                    LAB,
-                    'labgpu-1',
-                    'vfio-pci',
-                    nobody,
+            [
+                ('mtty_mtty', 'MTTY', mtty, 'mtty-2', {}),
+                (
+                    *('pci_0000_01_00_0', '1234_11E8', LAB, 'labgpu-1'),
                     {'driver': '1.0'},
                 ),
-                parents.MdevParent(
-                    'pci_0000_03_00_0',
-                    '1B36_0005',
-                    LAB,
-                    'labgpu-1',
-                    'vfio-pci',
-                    nobody,
-                    {},
-                ),
-            ),
-            found,
+                ('pci_0000_03_00_0', '1B36_0005', LAB, 'labgpu-1', {}),
+            ],
+            [
+                (
+                    *(parent.name, parent.parent_id, parent.offered),
+                    *(parent.target_type, parent.facts),
+                )
+                for parent in found
+            ],
         )
+        for parent in found:
+            self.assertEqual('vfio-pci', parent.device_api)
+            self.assertEqual(
+                (frozenset(), {}), (parent.in_use, parent.unknown)
+            )
 
     @ddt.data(
         (['labgpu-1'], {}, 'labgpu-1'),
@@ -123,10 +113,6 @@ class BuildTest(testtools.TestCase):
         self.assertEqual(expected, found.target_type)
         self.assertEqual(expected is None, bool(found.why_no_type))
 
-    def test_a_virtual_device_without_an_address_has_no_type(self):
-        (found,) = build(self.mtty, enabled=['mtty-1'])
-        self.assertIsNone(found.target_type)
-
     def test_why_there_is_no_type(self):
         (found,) = build(self.first, enabled=['labgpu-1x'])
         self.assertEqual(
@@ -137,15 +123,17 @@ class BuildTest(testtools.TestCase):
         )
 
     def test_target(self):
+        facts = {'driver': '1.0'}
         (found,) = build(
-            self.first, facts={'pci_0000_01_00_0': {'driver': '1.0'}}
+            self.first,
+            facts={'pci_0000_01_00_0': facts},
+            unknown={'ecc': '???'},
         )
+        self.assertEqual({'ecc': '???'}, found.unknown)
         self.assertEqual(
-            identity.Identity.of('1234_11E8', 'labgpu-1', {'driver': '1.0'}),
+            identity.Identity.of('1234_11E8', 'labgpu-1', facts),
             found.target(),
         )
-
-    def test_no_target(self):
         (found,) = build(self.first, enabled=[])
         self.assertIsNone(found.target())
 
@@ -161,7 +149,7 @@ class BuildTest(testtools.TestCase):
     @ddt.data(
         # mdevs, used, expected
         ((), (), set()),
-        # Nova never deletes mdevs: leftovers count as nothing.
+        # Nova never deletes mdevs, so unused ones are ignored.
         ((mdev('labgpu-2', UUID1),), (), set()),
         ((mdev('labgpu-2', UUID1),), (UUID2,), set()),
         (
@@ -169,7 +157,7 @@ class BuildTest(testtools.TestCase):
             (UUID1, UUID2),
             {'labgpu-2'},
         ),
-        # The type that Nova uses is no leftover.
+        # The type that Nova uses is not another type.
         ((mdev('labgpu-1', UUID1),), (UUID1,), set()),
         ((parents.Mdev(UUID1, 'labgpu-2', 'computer'),), (UUID1,), set()),
         # One that is only defined is not what the domain has.
@@ -212,8 +200,8 @@ class BuildTest(testtools.TestCase):
         ),
     )
     @ddt.unpack
-    def test_an_odd_mdev(self, mdevs, used, expected):
-        """It stops no host, and nothing is said that may be wrong."""
+    def test_an_mdev_with_a_fault(self, mdevs, used, expected):
+        """Nothing is published that may be wrong."""
         found = build(self.first, self.third, mdevs=mdevs, used=used)
         self.assertEqual(expected, [item.target_type for item in found])
         self.assertEqual([set(), set()], [item.in_use for item in found])
@@ -230,27 +218,6 @@ class BuildTest(testtools.TestCase):
         (found,) = build(gone, mdevs=[mdev('labgpu-1', UUID1)], used=[UUID1])
         self.assertIsNone(found.target_type)
         self.assertEqual({'labgpu-1'}, found.in_use)
-
-    def test_why_facts_are_unknown(self):
-        found = build(
-            self.first,
-            self.third,
-            unknown={'ecc': 'no driver'},
-            facts={'pci_0000_01_00_0': {'driver': '1.0'}},
-        )
-        self.assertEqual(
-            [
-                ({'driver': '1.0'}, {'ecc': 'no driver'}),
-                ({}, {'ecc': 'no driver'}),
-            ],
-            [(item.facts, item.unknown) for item in found],
-        )
-        # What is unknown is no fact, whatever its reason says.
-        self.assertIsNone(found[0].target().fact('ecc'))
-
-    def test_a_reason_that_no_trait_carries(self):
-        (found,) = build(self.first, unknown={'ecc': '???'})
-        self.assertEqual({'ecc': '???'}, found.unknown)
 
     def test_many(self):
         devices = [
@@ -277,28 +244,24 @@ class BuildTest(testtools.TestCase):
 
 @ddt.ddt
 class RefusedTest(testtools.TestCase):
-    def refused(self, *found, **how):
-        return str(
-            self.assertRaises(parents.DeviceError, build, *found, **how)
+    @ddt.data(
+        (None, 'it has neither PCI ids nor a subsystem in sysfs'),
+        ('dead_beef', "subsystem 'dead_beef' cannot be told from a PCI id"),
+    )
+    @ddt.unpack
+    def test_subsystem(self, subsystem, why):
+        exc = self.assertRaises(
+            parents.DeviceError,
+            build,
+            device('mtty_mtty'),
+            subsystem=subsystem,
         )
-
-    def test_neither_ids_nor_a_subsystem(self):
-        self.assertEqual(
-            'node device mtty_mtty: it has neither PCI ids nor a subsystem in '
-            'sysfs',
-            self.refused(device('mtty_mtty'), subsystem=None),
-        )
-
-    def test_a_subsystem_that_looks_like_ids(self):
-        self.assertIn(
-            "node device mtty_mtty: subsystem 'dead_beef' cannot",
-            self.refused(device('mtty_mtty'), subsystem='dead_beef'),
-        )
+        self.assertIn(f'node device mtty_mtty: {why}', str(exc))
 
 
 @ddt.ddt
 class CollisionTest(testtools.TestCase):
-    """Names that no trait can carry are their devices' trouble alone."""
+    """Names that no trait can carry affect only their devices."""
 
     def collisions(self, *found, **how):
         return {

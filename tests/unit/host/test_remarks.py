@@ -66,7 +66,7 @@ class UnusedTest(testtools.TestCase):
         # Nova takes only the type that it uses on the parent.
         (mdev(mdev_type='nvidia-557'), 'stray'),
         (mdev(parent='pci_0000_85_00_0'), 'stray'),
-        # What Nova does with these nobody knows here.
+        # It is not known how Nova uses these.
         (mdev(parent='ap_matrix'), None),
         (mdev(parent='odd'), None),
         (mdev(mdev_type='nvidia-559'), None),
@@ -74,7 +74,7 @@ class UnusedTest(testtools.TestCase):
         (mdev(mdev_type='nvidia-557', active=False), 'inactive'),
         (mdev(parent='pci_0000_85_00_0', active=False), 'inactive'),
         (mdev(parent='odd', active=False), 'inactive'),
-        # libvirt's word where the parent is gone.
+        # The name that libvirt has if the parent is gone.
         (mdev(parent='computer', active=False), 'orphaned'),
         # Domains have these.
         (mdev(uuid=USED), None),
@@ -119,7 +119,7 @@ class OfHostTest(testtools.TestCase):
         ([], {}),
     )
     @ddt.unpack
-    def test_nothing_to_say(self, enabled, addresses):
+    def test_nothing_to_remark(self, enabled, addresses):
         self.assertEqual((), of_types(enabled, addresses))
 
     @ddt.data(
@@ -199,20 +199,16 @@ class OfHostTest(testtools.TestCase):
             unused(*mdevs),
         )
         self.assertEqual('odd', found[0])
-        for line, names, word in zip(
-            found[1:],
-            (
-                'mdev_1 (nvidia-557 on pci_0000_84_00_0)',
-                'mdev_2 (nvidia-558 on pci_0000_84_00_0), '
-                'mdev_4 (nvidia-558 on pci_0000_84_00_0)',
-                'mdev_3 (nvidia-558 on computer)',
+        on_board = '{0} (nvidia-558 on pci_0000_84_00_0)'.format
+        expected = {
+            'mdev_1 (nvidia-557 on pci_0000_84_00_0)': 'nodedev-destroy',
+            f'{on_board("mdev_2")}, {on_board("mdev_4")}': (
+                'mediated device not found'
             ),
-            (
-                'nodedev-destroy',
-                'mediated device not found',
-                'nova-compute may not start',
-            ),
-            strict=True,
+            'mdev_3 (nvidia-558 on computer)': 'nova-compute may not start',
+        }
+        for line, (names, word) in zip(
+            found[1:], expected.items(), strict=True
         ):
             self.assertIn(f': {names}. ', line)
             self.assertIn(word, line)

@@ -12,6 +12,12 @@ from nova_mdev_compat.host import sysfs
 PATH = 'devices/pci0000:80/0000:84:00.0'
 #: A virtual function of it.
 VF_PATH = 'devices/pci0000:80/0000:84:00.4'
+ALL_FACTS = {
+    'module': 'nvidia',
+    'driver': '550.90.07',
+    'intree': 'no',
+    'subsystem': '10de:1482',
+}
 
 
 def device(**changes):
@@ -74,23 +80,12 @@ class TreeTestCase(testtools.TestCase):
 
 @ddt.ddt
 class FactsTest(TreeTestCase):
-    all_facts = {
-        'module': 'nvidia',
-        'driver': '550.90.07',
-        'intree': 'no',
-        'subsystem': '10de:1482',
-    }
-
     def without(self, *names):
-        return {
-            name: value
-            for name, value in self.all_facts.items()
-            if name not in names
-        }
+        return {name: ALL_FACTS[name] for name in ALL_FACTS.keys() - names}
 
     @ddt.data(device(), device(driver='nvidia'), device(path=None))
     def test_all(self, some):
-        self.assertEqual(self.all_facts, self.tree.facts(some))
+        self.assertEqual(ALL_FACTS, self.tree.facts(some))
 
     @ddt.data(
         (f'{PATH}/subsystem_vendor', ['subsystem']),
@@ -104,14 +99,14 @@ class FactsTest(TreeTestCase):
         self.remove(name)
         self.assertEqual(self.without(*facts), self.tree.facts(device()))
 
-    def test_empty_files_say_nothing(self):
+    def test_empty_files(self):
         self.write('module/nvidia/version', '\n')
         self.write(f'{PATH}/subsystem_vendor', '')
         self.assertEqual(
             self.without('driver', 'subsystem'), self.tree.facts(device())
         )
 
-    def test_bytes_that_are_no_text(self):
+    def test_bytes_that_are_not_utf_8(self):
         (self.root / 'module/nvidia/version').write_bytes(b'55\xff0')
         self.assertEqual('55\ufffd0', self.tree.facts(device())['driver'])
 
@@ -119,7 +114,7 @@ class FactsTest(TreeTestCase):
         gone = device(path='/sys/devices/pci0000:80/0000:99:00.0')
         self.assertEqual({}, self.tree.facts(gone))
 
-    def test_what_libvirt_says_of_the_driver_goes_first(self):
+    def test_the_driver_that_libvirt_reports_goes_first(self):
         self.assertEqual(
             'vfio-mdev', self.tree.facts(device(driver='vfio-mdev'))['module']
         )
@@ -129,12 +124,7 @@ class FactsTest(TreeTestCase):
         self.write('module/my_gpu/version', '2.0')
         self.write('module/my_gpu/taint', '\n')
         self.assertEqual(
-            {
-                'module': 'my-gpu',
-                'driver': '2.0',
-                'intree': 'yes',
-                'subsystem': '10de:1482',
-            },
+            ALL_FACTS | {'module': 'my-gpu', 'driver': '2.0', 'intree': 'yes'},
             self.tree.facts(device(driver='my-gpu')),
         )
 
@@ -144,33 +134,24 @@ class FactsTest(TreeTestCase):
         self.write('module/nvidia_vgpu/version', '570.1')
         self.write('module/nvidia_vgpu/taint', 'OE')
         self.assertEqual(
-            {**self.all_facts, 'driver': '570.1'}, self.tree.facts(device())
+            {**ALL_FACTS, 'driver': '570.1'}, self.tree.facts(device())
         )
 
     @ddt.data(
         # Modules of the kernel's own tree: loaded, of staging, not signed.
-        ('', 'yes'),
-        ('C', 'yes'),
-        ('E', 'yes'),
-        ('CE', 'yes'),
-        # From outside: NVIDIA's, a free one, one of each kind by force.
-        ('POE', 'no'),
-        ('PO', 'no'),
-        ('OE', 'no'),
-        ('FO', 'no'),
-        # Whose they are is not known: loaded by force, perhaps of another
-        # kernel; proprietary; a live patch; flags of distributors.
-        ('F', None),
-        ('FE', None),
-        ('P', None),
-        ('K', None),
-        ('X', None),
-        ('?', None),
+        ('yes', '', 'C', 'E', 'CE'),
+        # Out-of-tree modules: NVIDIA's, a free one, and loaded by force.
+        ('no', 'POE', 'PO', 'OE', 'FO'),
+        # Not known: loaded by force, perhaps of another kernel; proprietary;
+        # a live patch; flags of distributors.
+        (None, 'F', 'FE', 'P', 'K', 'X', '?'),
     )
-    @ddt.unpack
-    def test_whose_tree_a_module_is_of(self, flags, expected):
-        self.write('module/nvidia/taint', f'{flags}\n')
-        self.assertEqual(expected, self.tree.facts(device()).get('intree'))
+    def test_intree(self, data):
+        expected, *all_flags = data
+        for flags in all_flags:
+            self.write('module/nvidia/taint', f'{flags}\n')
+            found = self.tree.facts(device()).get('intree')
+            self.assertEqual(expected, found, flags)
 
     def test_a_driver_that_is_built_in(self):
         """Its module has no more than a version and parameters."""
@@ -198,7 +179,7 @@ class FactsTest(TreeTestCase):
         exc = self.assertRaises(sysfs.SysfsError, self.tree.facts, device())
         self.assertEqual(f'{self.root}/{name}: Is a directory', str(exc))
 
-    def test_a_link_that_is_none(self):
+    def test_not_a_link(self):
         self.remove(f'{PATH}/driver')
         self.write(f'{PATH}/driver', '')
         exc = self.assertRaises(sysfs.SysfsError, self.tree.facts, device())
@@ -208,7 +189,7 @@ class FactsTest(TreeTestCase):
 
 
 class BoardTest(TreeTestCase):
-    """What a virtual function has of its board's."""
+    """A virtual function and its board."""
 
     def setUp(self):
         super().setUp()
@@ -218,50 +199,32 @@ class BoardTest(TreeTestCase):
         self.link(f'{VF_PATH}/driver', 'bus/pci/drivers/nvidia')
         self.link('bus/pci/devices/0000:84:00.4', VF_PATH)
 
-    def test_a_virtual_function(self):
-        for some in (VF, device(path=None, address='0000:84:00.4')):
-            self.assertEqual('0000:84:00.0', self.tree.board_address(some))
+    def test_address(self):
+        gone = device(path='/sys/devices/x', address='0000:99:00.0')
+        for some, expected in (
+            (VF, '0000:84:00.0'),
+            (device(path=None, address='0000:84:00.4'), '0000:84:00.0'),
+            (device(), '0000:84:00.0'),
+            (device(path=None), '0000:84:00.0'),
+            (gone, '0000:99:00.0'),
+            (MTTY, None),
+        ):
+            self.assertEqual(expected, self.tree.board_address(some))
 
-    def test_a_board_itself(self):
-        for some in (device(), device(path=None)):
-            self.assertEqual('0000:84:00.0', self.tree.board_address(some))
-
-    def test_no_pci_device(self):
-        self.assertIsNone(self.tree.board_address(MTTY))
-
-    def test_a_device_that_is_gone(self):
-        gone = device(
-            path='/sys/devices/pci0000:80/0000:99:00.0', address='0000:99:00.0'
-        )
-        self.assertEqual('0000:99:00.0', self.tree.board_address(gone))
-
-    def test_the_subsystem_is_the_boards(self):
+    def test_the_subsystem_is_that_of_the_board(self):
         self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
         self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
-        self.assertEqual(
-            {
-                'module': 'nvidia',
-                'driver': '550.90.07',
-                'intree': 'no',
-                'subsystem': '10de:1482',
-            },
-            self.tree.facts(VF),
-        )
-
-    def test_a_board_that_says_nothing_of_its_subsystem(self):
-        self.write(f'{VF_PATH}/subsystem_vendor', '0x10de\n')
-        self.write(f'{VF_PATH}/subsystem_device', '0x0000\n')
+        self.assertEqual(ALL_FACTS, self.tree.facts(VF))
         self.remove(f'{PATH}/subsystem_device')
         self.assertEqual(
-            {'module': 'nvidia', 'driver': '550.90.07', 'intree': 'no'},
-            self.tree.facts(VF),
+            ALL_FACTS.keys() - {'subsystem'}, self.tree.facts(VF).keys()
         )
 
     def test_the_driver_is_that_of_the_function(self):
         self.remove(f'{VF_PATH}/driver')
         self.assertEqual({'subsystem': '10de:1482'}, self.tree.facts(VF))
 
-    def test_a_link_that_is_none(self):
+    def test_not_a_link(self):
         self.remove(f'{VF_PATH}/physfn')
         self.write(f'{VF_PATH}/physfn', '')
         for question in (self.tree.facts, self.tree.board_address):
@@ -290,9 +253,10 @@ class PathTest(TreeTestCase):
 
     def test_subsystem(self):
         self.assertEqual('mtty', self.tree.subsystem(MTTY))
+        self.assertIsNone(self.tree.subsystem(device()))
 
     def test_functions_without_mdevs(self):
-        """Those alone that NVIDIA's own framework has."""
+        """Only those that NVIDIA's vendor-specific framework has."""
         self.assertEqual([], self.tree.vendor_specific())
         for address in ('0000:84:00.5', '0000:84:00.4'):
             self.write(
@@ -305,6 +269,3 @@ class PathTest(TreeTestCase):
         self.assertEqual(
             ['0000:84:00.4', '0000:84:00.5'], self.tree.vendor_specific()
         )
-
-    def test_no_subsystem(self):
-        self.assertIsNone(self.tree.subsystem(device()))
