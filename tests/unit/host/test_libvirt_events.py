@@ -245,7 +245,9 @@ class WakeupTest(testtools.TestCase):
         self.assertLess(self.elapsed(3600), 3000)
 
     def test_burst_without_end(self):
-        """It is waited for, but not for ever."""
+        """The loop waits for its end, but not for ever."""
+        self.patch(loop, 'SETTLE', 0.05)
+        self.patch(loop, 'MAX_SETTLE', 0.2)
         done = threading.Event()
 
         def set_again():
