@@ -126,7 +126,7 @@ def schema(
     wrong = {
         name
         for _, parent in cloud.parents()
-        for name in parent.said.unreadable
+        for name in parent.traits.unreadable
     }
     if not others:  # another schema may have traits that this one lacks
         wrong |= set(traits.describe(carried).unreadable)
@@ -138,7 +138,7 @@ def _unreadable(wrong: Collection[str], cloud: model.Cloud) -> Result:
     carriers = {
         f'{host.name} {parent.name}'
         for host, parent in cloud.parents()
-        if not set(wrong).isdisjoint(parent.said.unreadable)
+        if not set(wrong).isdisjoint(parent.traits.unreadable)
     }
     on = f' on {text.join(sorted(carriers))}' if carriers else ''
     return Result(
@@ -195,7 +195,7 @@ def classes_in_use(
             return frozenset()  # nova-compute has deleted it since
 
     left = {
-        parent.uuid for _, parent in cloud.parents() if parent.said.managed
+        parent.uuid for _, parent in cloud.parents() if parent.traits.managed
     }
     used = set()
     for name in mdev_classes(placement.resource_classes()) if left else ():

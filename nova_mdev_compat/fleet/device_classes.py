@@ -75,12 +75,12 @@ def kinds(
     asked = facts_asked_about(
         said.accepts.values()
         for said in {
-            id(parent.said): parent.said for _, parent in parents
+            id(parent.traits): parent.traits for _, parent in parents
         }.values()
     )
     members: dict[PublishedClass, list[equivalence.Member]] = {}
     for host, parent in parents:
-        kind = device_class(host.published, parent.said, asked)
+        kind = device_class(host.published, parent.traits, asked)
         members.setdefault(kind, []).append(
             equivalence.Member(host.name, parent.name)
         )

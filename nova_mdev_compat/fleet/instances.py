@@ -113,7 +113,7 @@ def read_one(
         if item.uuid in held
         and (name := model.device_name(item.name, root.name))
     ]
-    published = any(parent.said.managed for parent in parents)
+    published = any(parent.traits.managed for parent in parents)
     mdevs = tuple(
         (parent, resource_class, amount)
         for parent in parents

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import dataclasses
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.core import traits
+from nova_mdev_compat.core.traits import Description
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,18 +14,18 @@ class Parent:
 
     :ivar uuid: of its resource provider
     :ivar name: libvirt's, ``pci_0000_84_00_0``
-    :ivar said: what its provider's traits say; no collector need have
-        published there
+    :ivar traits: the content of its provider's traits, even if no collector
+        has published there
     """
 
     uuid: str
     name: str
-    said: traits.Description
+    traits: Description
 
     @property
     def identities(self) -> frozenset[identity.Identity]:
-        """What it is; nothing where that is not completely known."""
-        return self.said.identities()
+        """Its identities; none if they are not completely known."""
+        return self.traits.identities()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -100,13 +100,14 @@ def _by_offers(
     """Return hosts with parents by what they offer; None if unpublished."""
     # Parents with equal traits share one description.
     offer_of = {
-        id(parent.said): Offer.of(parent.said) for _, parent in cloud.parents()
+        id(parent.traits): Offer.of(parent.traits)
+        for _, parent in cloud.parents()
     }
     found = collections.defaultdict(list)
     for host in cloud.hosts:
         if host.parents:
             offers = frozenset(
-                offer_of[id(parent.said)] for parent in host.parents
+                offer_of[id(parent.traits)] for parent in host.parents
             )
             found[offers if host.published else None].append(host)
     return found
@@ -143,7 +144,7 @@ def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
                     parent.uuid, 0
                 )
                 for parent in host.parents
-                if acceptance.accepts(Offer.of(parent.said), need)
+                if acceptance.accepts(Offer.of(parent.traits), need)
             }
             for need in needs
         },

@@ -73,7 +73,7 @@ class ListDevice(command.Lister):
 def _row(
     host: model.Host, parent: model.Parent, has: client.Capacity | None
 ) -> tuple[Any, ...]:
-    said = parent.said
+    said = parent.traits
     published = 'yes' if parent.identities else str(matching.NO_IDENTITY)
     if not host.published:
         published = str(matching.NOT_PUBLISHED)

@@ -68,8 +68,9 @@ def of(parents: Parents, mdev_type: str | None, vendor: str | None) -> Parents:
     return [
         (host, parent)
         for host, parent in parents
-        if (not wanted or wanted in parent.said.types | parent.said.in_use)
+        if (not wanted or wanted in parent.traits.types | parent.traits.in_use)
         and (
-            not whose or whose in map(identity.vendor_of, parent.said.parents)
+            not whose
+            or whose in map(identity.vendor_of, parent.traits.parents)
         )
     ]

@@ -115,7 +115,7 @@ def _wanted(server: Any, instance: instances.Instance) -> acceptance.Needs:
                     {
                         name
                         for parent in unknown
-                        for name in parent.said.unreadable
+                        for name in parent.traits.unreadable
                     }
                 ),
             )

@@ -151,7 +151,7 @@ def warnings(scenario: Scenario) -> Iterator[str]:
         types = {
             identity.display_type(name)
             for _, parent in scenario.unaffected
-            for name in parent.said.types
+            for name in parent.traits.types
         }
         yield (
             f'devices of type {text.join(sorted(types))} count as staying as '

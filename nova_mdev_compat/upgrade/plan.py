@@ -181,7 +181,7 @@ class NumberedClasses:
 
     def number(self, host: model.Host, parent: model.Parent) -> int:
         """Return the number of a device's class."""
-        found = self._scenario.device_class(host, parent.said)
+        found = self._scenario.device_class(host, parent.traits)
         if found not in self._numbers:
             self._numbers[found] = len(self._classes)
             self._classes.append(found)

@@ -56,7 +56,7 @@ class Scenario:
     def change(self, host: model.Host) -> str:
         """Return what changes on a host: ``driver 535.54 to 550.54``."""
         pairs = [
-            (old.said, new.said)
+            (old.traits, new.traits)
             for old, new in zip(
                 host.parents, self.after[host.uuid].parents, strict=True
             )
@@ -109,8 +109,8 @@ class Scenario:
             (host, parent)
             for host, parent in self.cloud.parents()
             if host.uuid in self.after
-            and parent.said.managed
-            and parent.said.types
+            and parent.traits.managed
+            and parent.traits.types
             and not has_type(parent, self.types)
         ]
 
@@ -122,7 +122,7 @@ class Scenario:
         because one instance may have mdevs of several devices.
         """
         devices = [
-            (host, parent, self.device_class(host, parent.said))
+            (host, parent, self.device_class(host, parent.traits))
             for host, parent in self.cloud.parents()
         ]
         changing = {
@@ -171,7 +171,7 @@ def build(
     # Devices with equal traits share one Description.
     alike: dict[int, tuple[model.Host, model.Parent]] = {}
     for host, parent in scope:
-        alike.setdefault(id(parent.said), (host, parent))
+        alike.setdefault(id(parent.traits), (host, parent))
     new = {
         key: _upgraded(host, parent, changed, rules)
         for key, (host, parent) in alike.items()
@@ -181,7 +181,7 @@ def build(
         uuid: dataclasses.replace(
             host,
             parents=tuple(
-                dataclasses.replace(parent, said=new[id(parent.said)])
+                dataclasses.replace(parent, traits=new[id(parent.traits)])
                 if has_type(parent, types)
                 else parent
                 for parent in host.parents
@@ -190,7 +190,7 @@ def build(
         for uuid, host in hosts.items()
     }
     # A fact that makes no difference to anybody is a typing error.
-    known = {name for _, parent in scope for name, _ in parent.said.facts}
+    known = {name for _, parent in scope for name, _ in parent.traits.facts}
     known |= _asked_about(
         parent for host in after.values() for parent in host.parents
     )
@@ -205,8 +205,8 @@ def build(
         key
         for key, (host, parent) in alike.items()
         if parent.identities
-        and parent.said.accepts.keys()
-        != _accepts(host, parent.name, parent.said, rules).keys()
+        and parent.traits.accepts.keys()
+        != _accepts(host, parent.name, parent.traits, rules).keys()
     }
     return Scenario(
         cloud,
@@ -225,7 +225,7 @@ def build(
             dict.fromkeys(
                 host.name
                 for host, parent in scope
-                if id(parent.said) in mismatched
+                if id(parent.traits) in mismatched
             )
         ),
         [(host, parent) for host, parent in scope if not parent.identities],
@@ -234,7 +234,7 @@ def build(
 
 def has_type(parent: model.Parent, types: frozenset[str]) -> bool:
     """Return whether a device serves one of some types, or has it in use."""
-    return not types.isdisjoint(parent.said.types | parent.said.in_use)
+    return not types.isdisjoint(parent.traits.types | parent.traits.in_use)
 
 
 def _scope(
@@ -264,7 +264,9 @@ def _scope(
 def _asked_about(some: Iterable[model.Parent]) -> frozenset[str]:
     return device_classes.facts_asked_about(
         said.accepts.values()
-        for said in {id(parent.said): parent.said for parent in some}.values()
+        for said in {
+            id(parent.traits): parent.traits for parent in some
+        }.values()
     )
 
 
@@ -286,7 +288,7 @@ def _upgraded(
     rules: RuleSet,
 ) -> traits.Description:
     """Return what a device will be; the same object if nothing changes."""
-    said = parent.said
+    said = parent.traits
     kept = frozenset(
         (name, value)
         for name, value in said.facts
@@ -406,7 +408,7 @@ def _kinds(
 ) -> list[tuple[PublishedClass, PublishedClass | None]]:
     """Return the kinds of devices, each as it is and as it will be."""
     after = {
-        parent.uuid: parent.said
+        parent.uuid: parent.traits
         for host in scenario.after.values()
         for parent in host.parents
     }
@@ -418,7 +420,7 @@ def _kinds(
         if scenario.changes(host, parent):
             new = scenario.device_class(host, after[parent.uuid])
         members.setdefault(
-            (scenario.device_class(host, parent.said), new), []
+            (scenario.device_class(host, parent.traits), new), []
         ).append(Member(host.name, parent.name))
     return sorted(
         (

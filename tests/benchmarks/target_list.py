@@ -110,7 +110,7 @@ class Cloud:
     def _accepting(self, cloud, instance):
         voices = {}
         for host, parent in cloud.parents():
-            voices.setdefault(host.name, set()).add(Offer.of(parent.said))
+            voices.setdefault(host.name, set()).add(Offer.of(parent.traits))
         return {
             name
             for name, some in voices.items()

@@ -281,7 +281,7 @@ class SurveyTest(testtools.TestCase):
         self.assertEqual(
             published,
             {
-                parent.uuid: frozenset(names_of(parent.said))
+                parent.uuid: frozenset(names_of(parent.traits))
                 for _, parent in inventory.read(placement).parents()
             },
         )

@@ -12,7 +12,9 @@ import itertools
 def accepts(target, sources):
     """Return whether a target accepts all mdevs of one type."""
     return all(
-        any(pattern.judge(source) for pattern in target.said.accepts.values())
+        any(
+            pattern.judge(source) for pattern in target.traits.accepts.values()
+        )
         for source in sources
     )
 
@@ -71,7 +73,9 @@ class World:
         if key not in self._landings:
             number, held = place
             here = self.host(number, upgraded)
-            sources = [here.parents[index].said.identities() for index in held]
+            sources = [
+                here.parents[index].traits.identities() for index in held
+            ]
             self._landings[key] = [
                 (other, there)
                 for other in range(len(self.hosts))
@@ -100,7 +104,7 @@ class World:
         :param mdev: what its device is, one for each type that it may have
         :param sources: the same of all mdevs of the instance
         """
-        types = {one.type for one in mdev} & target.said.types
+        types = {one.type for one in mdev} & target.traits.types
         return all(sources) and any(
             accepts(
                 target,

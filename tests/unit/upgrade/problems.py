@@ -161,7 +161,7 @@ def by_rules(random, rooms=(0, 1, 2, 16)):
         for name in 'abcd'[: random.randint(2, 4)]
     ]
     if not any(
-        'NVIDIA_558' in parent.said.types
+        'NVIDIA_558' in parent.traits.types
         for host in hosts
         for parent in host.parents
     ):

@@ -28,7 +28,7 @@ class ScenarioTest(testtools.TestCase):
     def after(self, found, name):
         """Return what a device of a host will say."""
         (host,) = [host for host in found.after.values() if host.name == name]
-        return host.parents[0].said
+        return host.parents[0].traits
 
     def refused(self, *hosts, **kwargs):
         return str(
@@ -66,7 +66,7 @@ class ScenarioTest(testtools.TestCase):
             [found.changes(host, parent) for parent in host.parents],
         )
         self.assertIs(
-            host.parents[1].said, found.after['uuid-a'].parents[1].said
+            host.parents[1].traits, found.after['uuid-a'].parents[1].traits
         )
         self.assertEqual([(host, host.parents[1])], found.unaffected)
         self.assertEqual(
