@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which compute node a host is."""
+"""The compute node of a host."""
 
 import uuid
 
@@ -21,9 +21,9 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         return path
 
     def assert_published(self, by_name=False):
-        """Publish, and look at how the host was found.
+        """Publish, and check how the host was found.
 
-        By its UUID it is found in the tree, by its name one request sooner.
+        Its UUID takes one request, its name another one before.
         """
         self.placement.requests.clear()
         self.run_collector('once')
@@ -54,17 +54,14 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         self.assert_published()
 
     def test_in_the_state_path(self):
-        self.write_id(self.root, 'state')
-        self.assert_published()
-
-    def test_in_both(self):
-        """They may be written in two ways."""
-        self.write_id(self.root)
+        """In addition, too, and in another spelling."""
         self.write_id(self.root.upper(), 'state')
         self.assert_published()
+        self.write_id(self.root)
+        self.assert_published()
 
-    def test_as_the_option_says(self):
-        """Then no other file counts."""
+    def test_option(self):
+        """No other file is read."""
         self.write_id(uuid.uuid4())
         self.options['compute_id_file'] = str(
             self.write_id(self.root, name='my_id')
@@ -80,13 +77,13 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         one, two = self.write_id(self.root), self.write_id(other, 'state')
         self.assert_refused(2, one, self.root, two, other, 'disagree')
 
-    def test_rubbish(self):
+    def test_not_a_uuid(self):
         for text in ('', 'host1', self.root[:-1], f'{self.root}0'):
             with self.subTest(text=text):
                 path = self.write_id(text)
                 self.assert_refused(2, f"{path}: '{text}' is not a UUID")
 
-    def test_no_text(self):
+    def test_not_a_text(self):
         path = self.home / 'compute_id'
         path.write_bytes(b'\xff\xfe')
         self.assert_refused(2, path)
@@ -95,7 +92,7 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         self.assert_refused(2, path, 'Is a directory')
 
     def test_renamed_host(self):
-        """Neither its old provider nor one of its new name is written."""
+        """Neither its old provider nor that of its new name is written."""
         self.write_id(self.placement.create_provider('oldname'))
         self.assert_refused(
             1,
@@ -109,7 +106,7 @@ class ComputeIdTest(collector_base.CollectorTestCase):
         self.assert_refused(1, 'host1_pci_0000_81_00_0 is not a compute node')
 
     def test_unknown_to_placement(self):
-        """Even if there is a provider of the host's name: another's."""
+        """Even if another host's provider has the name of this host."""
         unknown = self.write_id(uuid.uuid4()).read_text().strip()
         self.assert_refused(
             1,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service and a real libvirtd: events, restarts, hangs.
 
-libvirt has no devices here that could make mdevs, so what this host publishes
-is its root provider alone, as one without any. It is enough to see when
-passes are made, and that nothing is lost in those that fail.
+libvirt has no devices here that can create mdevs, so this host publishes only
+its root provider. That is enough to see when passes run, and that failed
+passes lose nothing.
 """
 
 import os
@@ -16,8 +16,8 @@ from tests.functional import libvirtd
 from tests.functional import service_base
 from tests import waiting
 
-#: For how long nothing happens when nothing will: an event is answered within
-#: two seconds, and on a busy machine a while later.
+#: Seconds without a pass after which no pass follows: an event causes one
+#: within two seconds, or later on a busy machine.
 QUIET = 4
 
 
@@ -126,7 +126,7 @@ class LibvirtdTest(service_base.ServiceTestCase):
         self.assertLess(self.trees() - count, 10)
 
     def test_killed_and_started_again(self):
-        """Noticed at once, said, and overcome; nothing piles up."""
+        """The service reports it at once, and recovers; nothing leaks."""
         files, threads = self.worker('fd'), self.worker('task')
         for _ in range(2):
             listened = self.listened()
@@ -160,7 +160,7 @@ class LibvirtdTest(service_base.ServiceTestCase):
         """The connection is given up, too, and made anew afterwards."""
         listened = self.listened()
         with self.libvirtd.hanging():
-            # Nothing but its silence tells the service.
+            # The service notices only the missing answers.
             self.failed('has not answered for 2 seconds')
         self.recovered()
         self.listening(since=listened)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators have in nova.conf, and where they have it."""
+"""Contents and places of nova.conf on real hosts."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.functional import test_collector
 
 ACCEPT = test_collector.ACCEPT
 ANNOTATOR = collector_base.COMMAND.with_name('nova-mdev-annotator')
-#: Takes systemd-python away, if it is there, from the command that follows.
+#: Hides systemd-python from the command that follows.
 WITHOUT_SYSTEMD = """
 import runpy, sys
 sys.modules['systemd'] = None
@@ -23,26 +23,30 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 
+def run(*args, env=None):
+    return subprocess.run(
+        args,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=env,
+    )
+
+
 @ddt.ddt
 class LoggingTest(collector_base.CollectorTestCase):
-    @ddt.data(['dry-run'], ['once'], ['withdraw'])
-    def test_use_journal(self, args):
-        """As openstack-ansible has it on every host."""
-        self.nova = '[DEFAULT]\nuse_journal = True\n' + self.nova
-        done = subprocess.run(
-            [
-                sys.executable,
-                '-c',
-                WITHOUT_SYSTEMD,
-                collector_base.COMMAND,
-                *self.write_config(),
-                *args,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+    def run_without_systemd(self, command, *args):
+        return run(
+            *(sys.executable, '-c', WITHOUT_SYSTEMD, command),
+            *(*self.write_config(), *args),
         )
+
+    @ddt.data('dry-run', 'once', 'withdraw')
+    def test_use_journal(self, command):
+        """openstack-ansible sets it on every host."""
+        self.nova = '[DEFAULT]\nuse_journal = True\n' + self.nova
+        done = self.run_without_systemd(collector_base.COMMAND, command)
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn('use_journal is ignored here', done.stderr)
         self.assertNotIn('Traceback', done.stderr)
@@ -56,21 +60,8 @@ class LoggingTest(collector_base.CollectorTestCase):
     def test_annotator(self, line, status, word):
         more = self.home / 'more.conf'
         more.write_bytes(f'[DEFAULT]\n{line}\n'.encode('latin-1'))
-        done = subprocess.run(
-            [
-                sys.executable,
-                '-c',
-                WITHOUT_SYSTEMD,
-                ANNOTATOR,
-                *self.write_config(),
-                '--config-file',
-                more,
-                'dry-run',
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        done = self.run_without_systemd(
+            ANNOTATOR, '--config-file', more, 'dry-run'
         )
         self.assertEqual(status, done.returncode, done.stderr)
         self.assertIn(word, done.stderr)
@@ -78,7 +69,7 @@ class LoggingTest(collector_base.CollectorTestCase):
 
 
 class WhyNothingTest(service_base.ServiceTestCase):
-    """nova.conf serves nothing here, and that is no secret."""
+    """Operators see why nova.conf serves nothing here."""
 
     def setUp(self):
         super().setUp()
@@ -111,7 +102,7 @@ class WhyNothingTest(service_base.ServiceTestCase):
         self.passes()
         self.log.seek(0)
         log = self.log.read()
-        # Told once, and not with every pass.
+        # Once, and not in every pass.
         self.assertEqual(1, log.count(self.remark), log)
         self.assertEqual(1, log.count(self.why), log)
         shown, _ = self.run_collector('status', '--format', 'json')
@@ -128,9 +119,9 @@ class WhyNothingTest(service_base.ServiceTestCase):
 
 
 class DefaultFilesTest(collector_base.CollectorTestCase):
-    """Without --config-file: what nova-compute reads, then our own.
+    """Without --config-file: the files of nova-compute, then our own.
 
-    oslo.config looks below HOME before it does in /etc.
+    oslo.config looks below HOME before /etc.
     """
 
     def setUp(self):
@@ -149,30 +140,23 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         own.rename(self.home / '.nova-mdev-compat/nova-mdev-collector.conf')
 
     def run_without_files(self, *args, status=0):
-        done = subprocess.run(
-            [collector_base.COMMAND, *args],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=self.home_env,
-        )
+        done = run(collector_base.COMMAND, *args, env=self.home_env)
         self.assertEqual(status, done.returncode, done.stderr)
-        return done.stdout
 
-    def test_both_files_of_nova_compute(self):
+    def assert_published(self):
         self.run_without_files('once')
         for names in self.published():
             self.assertIn(ACCEPT, names)
 
-    def test_where_there_is_one(self):
+    def test_both_files_of_nova_compute(self):
+        self.assert_published()
+
+    def test_one_file(self):
         """As on other distributions."""
         nova = self.home / '.nova/nova.conf'
         nova.write_text(nova.read_text() + self.compute.read_text())
         self.compute.unlink()
-        self.run_without_files('once')
-        for names in self.published():
-            self.assertIn(ACCEPT, names)
+        self.assert_published()
 
     def test_directory(self):
         """As EDPM has it: nova.conf.d alone."""
@@ -180,9 +164,7 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         directory.mkdir()
         for name in ('nova.conf', 'nova-compute.conf'):
             (self.home / '.nova' / name).rename(directory / name)
-        self.run_without_files('once')
-        for names in self.published():
-            self.assertIn(ACCEPT, names)
+        self.assert_published()
 
     def test_given_files_alone(self):
         empty = self.home / 'empty.conf'
@@ -190,12 +172,10 @@ class DefaultFilesTest(collector_base.CollectorTestCase):
         self.run_without_files('--config-file', empty, 'once', status=2)
 
     def test_compute_id(self):
-        """It is looked for beside the files that were read by default."""
+        """It may be beside the default files."""
         other = self.placement.create_provider('host2')
         (self.home / '.nova/compute_id').write_text(other)
         self.run_without_files('once', status=1)
         self.assertEqual([set()] * 3, self.published())
         (self.home / '.nova/compute_id').write_text(self.root)
-        self.run_without_files('once')
-        for names in self.published():
-            self.assertIn(ACCEPT, names)
+        self.assert_published()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own methods give devices the same types, and refuse the same."""
+"""Nova's methods return the same types, and refuse the same values."""
 
 import pathlib
 
@@ -14,6 +14,19 @@ import testtools
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.host import nova_types
 from tests.unit.host import test_nova_types
+
+
+def configuration(options, path):
+    """Return the options of a module with the values in a file."""
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    conf(
+        ['--config-file', path],
+        project='nova',
+        default_config_files=[],
+        default_config_dirs=[],
+    )
+    return conf
 
 
 @ddt.ddt
@@ -71,14 +84,7 @@ class NovaTypesTest(testtools.TestCase):
         return str(path)
 
     def ours(self, path):
-        conf = cfg.ConfigOpts()
-        nova_options.register_opts(conf)
-        conf(
-            ['--config-file', path],
-            project='nova-mdev-compat',
-            default_config_files=[],
-            default_config_dirs=[],
-        )
+        conf = configuration(nova_options, path)
         try:
             types = nova_types.mdev_types(conf, str(self.home))
         except nova_types.NovaTypesError:
@@ -89,14 +95,7 @@ class NovaTypesTest(testtools.TestCase):
         }
 
     def novas(self, path):
-        conf = cfg.ConfigOpts()
-        nova_devices.register_opts(conf)
-        conf(
-            ['--config-file', path],
-            project='nova',
-            default_config_files=[],
-            default_config_dirs=[],
-        )
+        conf = configuration(nova_devices, path)
         self.useFixture(fixtures.MockPatchObject(driver, 'CONF', conf))
         nova = driver.LibvirtDriver.__new__(driver.LibvirtDriver)
         nova.pgpu_type_default = None
@@ -122,7 +121,7 @@ class NovaTypesTest(testtools.TestCase):
         self.assertEqual(self.novas(path), self.ours(path))
 
     def test_virtual(self):
-        """Only Nova 34 knows virtual parents, which have to exist."""
+        """Only Nova 34 supports virtual parents, which have to exist."""
         path = self.write(
             '[devices]\nenabled_mdev_types = a, b\n[mdev_a]\n'
             'device_addresses = mtty_mtty\n'
