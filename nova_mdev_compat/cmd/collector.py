@@ -10,10 +10,10 @@ from oslo_log import log as logging
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.conf import placement as placement_options
+from nova_mdev_compat.daemons import collector
 from nova_mdev_compat.daemons import command
 from nova_mdev_compat.daemons import host_reader
 from nova_mdev_compat.daemons import report
-from nova_mdev_compat.daemons import service
 from nova_mdev_compat.daemons import state
 from nova_mdev_compat.publication import publishers
 from nova_mdev_compat.publication import snapshot
@@ -48,12 +48,12 @@ def dry_run(conf: cfg.ConfigOpts) -> int:
 
 
 def once(conf: cfg.ConfigOpts) -> int:
-    service.publish_once(conf)
+    collector.publish_once(conf)
     return 0
 
 
 def run_service(conf: cfg.ConfigOpts) -> int:
-    service.run(conf)
+    collector.run(conf)
     return 0
 
 
@@ -103,6 +103,7 @@ COMMAND = command.ServiceCommand(
             'withdraw',
             "remove this host's traits from Placement; stop the service first",
             withdraw,
+            tolerant=True,
         ),
     ),
     after=('nova', 'nova-compute'),

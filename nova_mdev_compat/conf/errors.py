@@ -18,7 +18,7 @@ _WRONG_VALUE = re.compile(
 )
 
 
-def describe(exc: cfg.Error, group: str = '') -> str:
+def describe(exc: Exception, group: str = '') -> str:
     """Return where something is wrong, and why: ``FILE: [group]option: why``.
 
     :param group: of the option that the error is about, if that is known
@@ -26,8 +26,10 @@ def describe(exc: cfg.Error, group: str = '') -> str:
     match = _WRONG_VALUE.fullmatch(str(exc))
     if match is None:
         return str(exc)
-    where = f'[{group}]' if group else ''
-    return f'{match["place"]}: {where}{match["option"]}: {match["why"]}'
+    where = f'[{group}]{match["option"]}' if group else match['option']
+    if not match['place']:
+        return f'argument --{where}: {match["why"]}'
+    return f'{match["place"]}: {where}: {match["why"]}'
 
 
 def wrong_values(

@@ -8,6 +8,7 @@ meant for their environment, and may not work here.
 from collections.abc import Iterable, Mapping, Sequence
 import importlib
 import logging as python_logging
+import os
 import sys
 import traceback
 from typing import Any
@@ -36,6 +37,17 @@ _SUSPECTS: Mapping[str, Any] = {
     'logging_debug_format_suffix': '',
     'logging_exception_prefix': '',
 }
+
+
+class CommandOptions(cfg.ConfigOpts):
+    """Options that are checked only when they are read.
+
+    oslo.config checks all that could be arguments as it reads the files, and
+    ends the process: a wrong ``debug`` in nova.conf would end any command.
+    """
+
+    def _validate_cli_options(self, namespace: Any) -> None:
+        pass
 
 
 def without_shell_completion(conf: cfg.ConfigOpts) -> None:
@@ -97,7 +109,8 @@ def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
 
     Two options may need packages that only Nova's service has. They are
     ignored with a warning: without ``use_journal`` the log goes to stderr,
-    which systemd sends to the journal.
+    which systemd sends to the journal. With ``use_journal``, stderr is left
+    out if systemd does so: each line would be in the journal twice.
 
     :raises oslo_config.cfg.Error: an option has a wrong value
     :raises exceptions.BadInput: oslo.log cannot honour an option
@@ -108,7 +121,10 @@ def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
         left_out.append(
             'publish_errors is ignored here: errors go to the log alone'
         )
-    if conf.use_journal and not _has_journal():
+    if conf.use_journal and _has_journal():
+        if _stderr_is_journal():
+            conf.set_override('use_stderr', False)
+    elif conf.use_journal:
         conf.set_override('use_journal', False)
         conf.set_override('use_stderr', True)
         left_out.append(
@@ -132,6 +148,27 @@ def _has_journal() -> bool:
     except ImportError:
         return False
     return True
+
+
+def _stderr_is_journal() -> bool:
+    """Return whether systemd has connected stderr to the journal.
+
+    It tells which file that is (``$JOURNAL_STREAM`` in systemd.exec(5)).
+    """
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # closed, or not a file
+        return False
+    return os.environ.get('JOURNAL_STREAM') == f'{stat.st_dev}:{stat.st_ino}'
+
+
+def log_to_stderr() -> None:
+    """Set up logging without the options of oslo.log, which do not work."""
+    python_logging.basicConfig(
+        format='%(levelname)s %(name)s %(message)s',
+        level=python_logging.INFO,
+        force=True,
+    )
 
 
 def _try_logging(conf: cfg.ConfigOpts, project: str) -> None:

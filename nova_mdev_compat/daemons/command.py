@@ -31,14 +31,17 @@ class SubCommand:
     """A sub-command.
 
     :ivar help: in the imperative
-    :ivar do: does it as the options say; returns the exit status
+    :ivar do: runs it; returns the exit status
     :ivar formats: whether it prints a table, or JSON with ``--format json``
+    :ivar tolerant: whether it runs even if options are wrong that it may not
+        need; they are logged
     """
 
     name: str
     help: str
     do: Callable[[cfg.ConfigOpts], int]
     formats: bool = False
+    tolerant: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ class ServiceCommand:
 
     def new_config(self) -> cfg.ConfigOpts:
         """Return the command's options, all registered and none read."""
-        conf = cfg.ConfigOpts()
+        conf = loading.CommandOptions()
         loading.without_shell_completion(conf)
         logging.register_options(conf)
         # For whoever runs it by hand; systemd takes it to the journal.
@@ -132,22 +135,18 @@ class ServiceCommand:
                 epilog=self.epilog,
                 **self._default_files(),
             )
-            for module in self.options:
-                if hasattr(module, 'OPTS'):
-                    loading.check_values(conf, module.GROUP, module.OPTS)
-            loading.set_up_logging(conf, self.project)
             return self.run(conf)
         except SystemExit as exc:
             # oslo.config prints what is wrong with an argument, and ends with
             # 1 where argparse would end with 2; with 0, after --help.
             return exceptions.BadInput.exit_status if exc.code else 0
         except cfg.Error as exc:
-            return self._fail(
-                f'configuration: {errors.describe(exc)}',
-                exceptions.BadInput.exit_status,
-            )
+            message = f'configuration: {errors.describe(exc)}'
+            status = exceptions.BadInput.exit_status
         except exceptions.Failure as exc:
-            return self._fail(str(exc), exc.exit_status)
+            message, status = str(exc), exc.exit_status
+        print(f'{self.prog}: {message}', file=sys.stderr)
+        return status
 
     def _default_files(self) -> dict[str, list[str]]:
         """Return what is read without --config-file and --config-dir.
@@ -155,60 +154,70 @@ class ServiceCommand:
         First the files of which ``after`` has the project and the program,
         then our own, whose options win.
         """
-        names = [
-            *([self.after] if self.after else []),
-            (self.project, self.prog),
-        ]
+        own = (self.project, self.prog)
+        names = [self.after, own] if self.after else [own]
         return {
             'default_config_files': [
-                path
-                for project, prog in names
-                for path in cfg.find_config_files(project, prog)
+                path for name in names for path in cfg.find_config_files(*name)
             ],
             'default_config_dirs': [
                 *(
                     path
-                    for project, prog in names
-                    for path in cfg.find_config_dirs(project, prog)
+                    for name in names
+                    for path in cfg.find_config_dirs(*name)
                 ),
                 *([DIRECTORY] if self.after else []),
             ],
         }
 
     def run(self, conf: cfg.ConfigOpts) -> int:
-        """Do what the options say.
+        """Run the sub-command that the command line names.
 
+        :raises oslo_config.cfg.Error: an option has a wrong value
         :raises exceptions.Failure: it cannot be done
         """
         name = conf.command.name
         flags = [
             flag for flag in DEPRECATED_FLAGS if conf[flag.replace('-', '_')]
         ]
-        if flags and (name or len(flags) > 1):
-            raise exceptions.BadInput(
-                'give one command: '
-                + ', '.join(
-                    [
-                        *(f'--{flag}' for flag in flags),
-                        *([name] if name else []),
-                    ]
-                )
-            )
+        given = [*(f'--{flag}' for flag in flags), *([name] if name else [])]
+        if flags and len(given) > 1:
+            raise exceptions.BadInput(f'give one command: {", ".join(given)}')
+        chosen = (name, *flags)[-1] or DEFAULT
+        (item,) = (one for one in self.subcommands if one.name == chosen)
+        self._apply_options(conf, item.tolerant)
         if flags:
-            (name,) = flags
             LOG.warning(
                 '--%s is deprecated and will be removed: use "%s %s"',
-                name,
+                chosen,
                 self.prog,
-                name,
+                chosen,
             )
-        (do,) = (
-            item.do
-            for item in self.subcommands
-            if item.name == (name or DEFAULT)
-        )
-        return do(conf)
+        return item.do(conf)
 
-    def _fail(self, message: str, status: int) -> int:
-        print(f'{self.prog}: {message}', file=sys.stderr)
-        return status
+    def _apply_options(self, conf: cfg.ConfigOpts, tolerant: bool) -> None:
+        """Check the values of all options, and set up logging.
+
+        :param tolerant: only log which options are wrong
+        """
+        conf.format  # an argument, not an option of a file
+        groups = [item for item in self.options if hasattr(item, 'OPTS')]
+        if not tolerant:
+            for module in groups:
+                loading.check_values(conf, module.GROUP, module.OPTS)
+            loading.set_up_logging(conf, self.project)
+            return
+        wrong = []
+        try:
+            loading.set_up_logging(conf, self.project)
+        except (cfg.Error, exceptions.BadInput) as exc:
+            loading.log_to_stderr()
+            wrong.append(errors.describe(exc))
+        for module in groups:
+            try:
+                loading.check_values(conf, module.GROUP, module.OPTS)
+            except exceptions.BadInput as exc:
+                wrong.append(str(exc))
+        # Not in the handlers: oslo.log would repeat the exception.
+        for text in wrong:
+            LOG.warning('Ignoring a wrong option: %s', text)

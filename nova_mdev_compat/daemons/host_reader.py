@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read this host: its devices, what they are and what they accept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 import pathlib
 from typing import Any
@@ -39,7 +39,7 @@ class HostReader:
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
         self._types = nova_types.mdev_types(conf, conf.collector.sysfs_root)
-        self._libvirt = _limited_libvirt(conf.collector)
+        self._read_libvirt = _libvirt_reader(conf.collector)
         self._vendors = manager.Vendors(conf)
         self.rules = RulesInForce(
             conf.collector.rules_dirs, self._vendors.classes
@@ -65,7 +65,7 @@ class HostReader:
         """
         options = self._conf.collector
         rules = self.rules.current()
-        found = _read_libvirt(self._libvirt, options.libvirt_uri)
+        found = self._read_libvirt()
         read = self._read_devices(found)
         built = parents.build(
             read.devices,
@@ -187,28 +187,22 @@ class _ReadDevices:
 def name(conf: cfg.ConfigOpts) -> str:
     """Return only the host's name.
 
-    :raises node_devices.LibvirtError: only libvirt has it, and does not
-        answer
+    :raises node_devices.LibvirtError: no option names it, and libvirt does
+        not answer
     """
     options = conf.collector
-    if options.hypervisor_hostname:
-        return str(options.hypervisor_hostname)
-    libvirt = _limited_libvirt(options)
-    return _read_libvirt(libvirt, options.libvirt_uri).hostname
-
-
-def _limited_libvirt(options: Any) -> time_limit.TimeLimit:
-    return time_limit.TimeLimit(
-        f'libvirt at {options.libvirt_uri}',
-        options.libvirt_timeout,
-        node_devices.LibvirtError,
+    return str(
+        options.hypervisor_hostname or _libvirt_reader(options)().hostname
     )
 
 
-def _read_libvirt(
-    libvirt: time_limit.TimeLimit, uri: str
-) -> parents.HostDevices:
-    return libvirt.ask(lambda: node_devices.read(uri))
+def _libvirt_reader(options: Any) -> Callable[[], parents.HostDevices]:
+    """Return what reads libvirt, with a time limit."""
+    uri = options.libvirt_uri
+    limit = time_limit.TimeLimit(
+        f'libvirt at {uri}', options.libvirt_timeout, node_devices.LibvirtError
+    )
+    return lambda: limit.ask(lambda: node_devices.read(uri))
 
 
 class RulesInForce:

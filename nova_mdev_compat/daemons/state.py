@@ -1,17 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the service after its last pass, for status and monitoring."""
+"""The state of the collector's service after its last pass, and its files.
 
+The state file is for ``nova-mdev-collector status`` and for the service's
+next start, the metrics file for the textfile collector of Prometheus' node
+exporter. Both are written together, so they agree.
+"""
+
+from collections.abc import Callable
 import dataclasses
 import datetime
 import json
 import pathlib
+import time
 from typing import Any
 
 import jsonschema
+from oslo_log import log as logging
 
 from nova_mdev_compat.common import files
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import schema_version
+from nova_mdev_compat.publication import host_traits
 
+try:
+    import prometheus_client
+except ImportError:  # the extra "metrics" is optional
+    prometheus_client = None  # type: ignore[assignment]
+
+LOG = logging.getLogger(__name__)
+
+PREFIX = 'nova_mdev_collector_'
 SCHEMA_VERSION = '1.1'
 #: In bytes; the traits of a host with 256 devices are a sixteenth of it.
 MAX_SIZE = 16 * 2**20
@@ -54,16 +72,16 @@ class State:
     :ivar last_pass: when the last one ended
     :ivar last_success: when the last good one ended, None if there was none
     :ivar failures: how many have failed since
-    :ivar error: why the last one failed, None where it did not
-    :ivar rules_error: what is wrong with the rule files, while older rules
-        are in force
-    :ivar published: traits of ours by provider name
-    :ivar host_unread_since: since when the host could not be read, None
-        where it could
-    :ivar unread_since: since when devices could not be read completely, by
+    :ivar error: why the last one failed, None if it did not
+    :ivar rules_error: what is wrong with the rule files, if older rules are
+        in force
+    :ivar published: our traits by provider name
+    :ivar host_unread_since: since when the host cannot be read, None if it
+        can
+    :ivar unread_since: since when devices cannot be read completely, by
         libvirt's name
-    :ivar remarks: what else an operator should know, of the last pass that
-        could read the host
+    :ivar remarks: notes for the operator, of the last pass that could read
+        the host
     """
 
     interval: float
@@ -80,7 +98,10 @@ class State:
     schema_version: str = SCHEMA_VERSION
 
     def trouble(self, now: float) -> list[str]:
-        """Return what is wrong, at a time."""
+        """Return what is wrong.
+
+        :param now: in seconds since the epoch, as in the other methods
+        """
         found = []
         if self.last_success is None and not self.published:
             found.append('nothing has been published yet')
@@ -95,6 +116,138 @@ class State:
                 'the service has not run for a while, or the clock has jumped'
             )
         return found
+
+    def mark_expired(
+        self, host: host_traits.HostSnapshot, max_age: float, now: float
+    ) -> host_traits.HostSnapshot:
+        """Note which devices could not be read; mark the expired ones.
+
+        :param max_age: after how many seconds a device expires
+        """
+        self.host_unread_since = None
+        # min: a clock that was set back must not delay it.
+        self.unread_since = {
+            name: min(self.unread_since.get(name, now), now)
+            for name in host.failures
+        }
+        expired = {
+            name
+            for name, since in self.unread_since.items()
+            if now - since >= max_age
+        }
+        return dataclasses.replace(
+            host,
+            parents=tuple(
+                dataclasses.replace(item, expired=item.parent.name in expired)
+                for item in host.parents
+            ),
+        )
+
+    def host_expired(self, max_age: float, now: float) -> bool:
+        """Note that the host could not be read; return whether it expired.
+
+        :param max_age: after how many seconds it expires
+        """
+        since = self.host_unread_since
+        self.host_unread_since = now if since is None else min(since, now)
+        return now - self.host_unread_since >= max_age
+
+    def save(self, options: Any) -> None:
+        """Write the state file and the metrics file, each whole or not at all.
+
+        An error is only logged.
+
+        :param options: [collector]
+        """
+        _try_to_write(
+            options.state_file,
+            lambda path: write(path, self),
+            'nova-mdev-collector status shows an older state',
+        )
+        if options.metrics_file and prometheus_client is not None:
+            _try_to_write(
+                options.metrics_file,
+                self._write_metrics,
+                'the metrics are older',
+            )
+
+    def _write_metrics(self, path: pathlib.Path) -> None:
+        values = {
+            'healthy': (
+                '1 if the last pass was good and rules are in order',
+                not self.trouble(time.time()),
+            ),
+            'consecutive_failures': (
+                'Passes that failed since the last good one',
+                self.failures,
+            ),
+            'last_success_timestamp_seconds': (
+                'When the last good pass ended',
+                self.last_success or 0,
+            ),
+            'providers': (
+                'Resource providers that carry our traits',
+                sum(map(bool, self.published.values())),
+            ),
+            'accept_patterns': (
+                'Accept patterns on them',
+                sum(
+                    '_ACCEPT_' in name
+                    for names in self.published.values()
+                    for name in names
+                ),
+            ),
+        }
+        registry = prometheus_client.CollectorRegistry()
+        for name, (text, value) in values.items():
+            prometheus_client.Gauge(
+                PREFIX + name, text, registry=registry
+            ).set(float(value))
+        # Not write_to_textfile: with its file mode, which depends on the
+        # umask, the node exporter's user might not read it.
+        files.replace(
+            path, prometheus_client.generate_latest(registry).decode()
+        )
+
+
+def _try_to_write(
+    path: str, write_file: Callable[[pathlib.Path], None], consequence: str
+) -> None:
+    try:
+        write_file(pathlib.Path(path))
+    except OSError as exc:
+        LOG.warning('%s: %s; %s', exc.filename, exc.strerror, consequence)
+
+
+def check_metrics(path: str) -> None:
+    """Check that metrics can be written, if they are wanted.
+
+    :param path: ``[collector]metrics_file``, empty for no metrics
+    :raises exceptions.BadInput: prometheus_client is missing
+    """
+    if path and prometheus_client is None:
+        raise exceptions.BadInput(
+            '[collector]metrics_file needs prometheus_client: install '
+            "nova-mdev-compat with the extra 'metrics'"
+        )
+
+
+def load(options: Any) -> State:
+    """Return a new state, with what must outlive the last process.
+
+    :param options: [collector]
+    """
+    state = State(float(options.interval))
+    try:
+        last = read(pathlib.Path(options.state_file))
+    except files.FileError:
+        return state
+    return dataclasses.replace(
+        state,
+        host=last.host,
+        host_unread_since=last.host_unread_since,
+        unread_since=last.unread_since,
+    )
 
 
 def write(path: pathlib.Path, state: State) -> None:
@@ -134,8 +287,5 @@ def when(timestamp: float | None) -> str:
     """Return a time as people write it."""
     if timestamp is None:
         return 'never'
-    return (
-        datetime.datetime.fromtimestamp(timestamp)
-        .astimezone()
-        .isoformat(' ', 'seconds')
-    )
+    local = datetime.datetime.fromtimestamp(timestamp).astimezone()
+    return local.isoformat(' ', 'seconds')

@@ -16,9 +16,10 @@ import time
 
 from oslo_log import log as logging
 
-from nova_mdev_compat.cmd import collector
+from nova_mdev_compat.cmd import collector as command
+from nova_mdev_compat.daemons import collector
 from nova_mdev_compat.daemons import host_reader
-from nova_mdev_compat.daemons import service
+from nova_mdev_compat.daemons import state
 from nova_mdev_compat.publication import publishers
 from tests.benchmarks import timing
 
@@ -94,7 +95,7 @@ class Host:
         self.write('2235')
         config = home / 'collector.conf'
         config.write_text(CONFIG.format(home=home, **placement.host))
-        self._conf = collector.COMMAND.new_config()
+        self._conf = command.COMMAND.new_config()
         self._conf(['--config-file', str(config)])
         logging.setup(self._conf, 'nova-mdev-compat')
         self._reader = host_reader.HostReader(self._conf)
@@ -102,11 +103,13 @@ class Host:
 
     def forget(self):
         """Go on with a collector that remembers nothing of Placement."""
-        self._loop = service.CollectorLoop(
+        found = collector.Collector(
             self._conf,
-            self._reader,
             publishers.load(self._conf),
-            lambda _: None,
+            state.load(self._conf.collector),
+        )
+        self._loop = collector.CollectorLoop(
+            found, self._reader, lambda _: None
         )
 
     def write(self, product):

@@ -143,7 +143,7 @@ class LoadTest(osc_base.OperatorTestCase):
                 'nova_mdev_compat.cli.pairs',
                 'nova_mdev_compat.cli.validate',
                 'nova_mdev_compat.cmd.collector',
-                'nova_mdev_compat.daemons.service',
+                'nova_mdev_compat.daemons.collector',
             ],
         )
         # Nova itself needs the SDK and Jinja2.

@@ -2,8 +2,10 @@
 """oslo.log's options, of which nova.conf may have any."""
 
 import logging
+import os
 import pathlib
 import sys
+import types
 
 import ddt
 import fixtures
@@ -114,6 +116,42 @@ class LoggingTest(testtools.TestCase):
         self.assertIn('use_journal is ignored here', warned)
         self.assertIn('systemd-python', warned)
         self.assertIn('a word', word)
+
+    @ddt.data((True, 1), (False, 2))
+    @ddt.unpack
+    def test_use_journal_with_the_package(self, by_systemd, copies):
+        """Each line is in the journal once, even if stderr ends there."""
+        lines = []
+        journal = types.SimpleNamespace(
+            send=lambda text, **_: lines.append(text)
+        )
+        module = types.ModuleType('systemd')
+        module.journal = journal
+        for name, value in (
+            (
+                'sys.modules',
+                {
+                    **sys.modules,
+                    'systemd': module,
+                    'systemd.journal': journal,
+                },
+            ),
+            ('oslo_log.handlers.journal', journal),
+        ):
+            self.useFixture(fixtures.MonkeyPatch(name, value))
+        stderr = self.enterContext((self.home / 'stderr').open('w+'))
+        self.useFixture(fixtures.MonkeyPatch('sys.stderr', stderr))
+        if by_systemd:
+            stat = os.fstat(stderr.fileno())
+            self.useFixture(
+                fixtures.EnvironmentVariable(
+                    'JOURNAL_STREAM', f'{stat.st_dev}:{stat.st_ino}'
+                )
+            )
+        self.set_up('use_journal = true')
+        logging.getLogger().error('a word')
+        lines += (self.home / 'stderr').read_text().splitlines()
+        self.assertEqual(copies, len(lines), lines)
 
     def test_publish_errors(self):
         """It would import oslo.messaging, and ask for a message queue."""

@@ -3,7 +3,6 @@
 import testtools
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons import service
 from nova_mdev_compat.daemons import state
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model
@@ -35,8 +34,8 @@ class MarkTest(testtools.TestCase):
     def expired(self, found, later, max_age=600):
         return {
             item.parent.name
-            for item in service.mark_expired(
-                self.state, found, max_age, NOW + later
+            for item in self.state.mark_expired(
+                found, max_age, NOW + later
             ).parents
             if item.expired
         }
@@ -73,13 +72,13 @@ class MarkTest(testtools.TestCase):
     def test_the_host_as_a_whole(self):
         for later, expected in ((0, False), (599, False), (600, True)):
             self.assertEqual(
-                expected, service.host_expired(self.state, 600, NOW + later)
+                expected, self.state.host_expired(600, NOW + later)
             )
         self.expired(host('pci_0'), 700)
         self.assertIsNone(self.state.host_unread_since)
-        self.assertFalse(service.host_expired(self.state, 600, NOW + 800))
+        self.assertFalse(self.state.host_expired(600, NOW + 800))
 
     def test_devices_are_not_forgotten_meanwhile(self):
         self.expired(host('pci_0'), 0)
-        service.host_expired(self.state, 600, NOW + 100)
+        self.state.host_expired(600, NOW + 100)
         self.assertEqual({'pci_0'}, self.expired(host('pci_0'), 600))

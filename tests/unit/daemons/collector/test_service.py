@@ -12,7 +12,8 @@ import testtools
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.conf import nova as nova_options
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.daemons import service
+from nova_mdev_compat.daemons import collector
+from nova_mdev_compat.daemons import state as collector_state
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import publishers
 from tests.unit import samples
@@ -101,7 +102,9 @@ class FailedStartTest(ServiceFilesTestCase):
             'nova_mdev_collector_healthy 1.0\n'
         )
         self.configure(**options)
-        error = self.assertRaises(exceptions.BadInput, service.run, self.conf)
+        error = self.assertRaises(
+            exceptions.BadInput, collector.run, self.conf
+        )
         self.assertIn(why, str(error))
         self.assertEqual(str(error), self.state()['error'])
         self.assertEqual(0, self.metrics()['healthy'])
@@ -113,8 +116,14 @@ class LoopTest(ServiceFilesTestCase):
         super().setUp()
         self.reader = Reader()
         self.heard = []
-        self.loop = service.CollectorLoop(
-            self.conf, self.reader, Publisher(self.conf), self.hear
+        self.loop = collector.CollectorLoop(
+            collector.Collector(
+                self.conf,
+                Publisher(self.conf),
+                collector_state.load(self.conf.collector),
+            ),
+            self.reader,
+            self.hear,
         )
 
     def hear(self, message):
