@@ -200,7 +200,7 @@ class ServiceCommand:
 
         :param tolerant: only log which options are wrong
         """
-        conf.format  # an argument, not an option of a file
+        _ = conf.format  # wrong as an argument, not in a file
         groups = [item for item in self.options if hasattr(item, 'OPTS')]
         if not tolerant:
             for module in groups:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import collections
-import itertools
+import random
 from urllib import parse
 
 import ddt
@@ -13,9 +13,8 @@ from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.placement import queries
-from nova_mdev_compat.scheduler import candidates as decision
+from nova_mdev_compat.scheduler import candidates
 from tests.unit import samples
-from tests.unit import strategies
 
 VGPU = frozenset({'VGPU'})
 ADVERTISES = 'in:CUSTOM_MDEV_HOST,CUSTOM_MDEV_MIXED'
@@ -91,25 +90,19 @@ class SourcesTest(testtools.TestCase):
 
 @ddt.ddt
 class QueriesTest(testtools.TestCase):
-    def test_one_source(self):
-        ((query,),) = queries.queries([{'A', 'B'}], advertisers('NVIDIA_558'))
+    @ddt.data(
+        ([{'A', 'B'}], None, 'required=in:A,B', ''),
+        ([{'A', 'B'}, {'C'}], None, 'required=in:A,B&required=in:C', ''),
+        ([{'A'}], 'root-uuid', 'required=in:A', '&in_tree=root-uuid'),
+    )
+    @ddt.unpack
+    def test_query(self, accepting, tree, begin, end):
+        ((query,),) = queries.queries(accepting, advertisers('X', tree))
         self.assertEqual(
-            f'required=in:A,B&required={ADVERTISES}&required=CUSTOM_MDEV_V1&'
-            'required=CUSTOM_MDEV_TYPE_NVIDIA_558',
+            f'{begin}&required={ADVERTISES}&required=CUSTOM_MDEV_V1&'
+            f'required=CUSTOM_MDEV_TYPE_X{end}',
             query,
         )
-
-    def test_all_sources_must_be_accepted(self):
-        ((query,),) = queries.queries([{'A', 'B'}, {'C'}], advertisers('X'))
-        self.assertEqual(
-            f'required=in:A,B&required=in:C&required={ADVERTISES}&'
-            'required=CUSTOM_MDEV_V1&required=CUSTOM_MDEV_TYPE_X',
-            query,
-        )
-
-    def test_one_host(self):
-        ((query,),) = queries.queries([{'A'}], advertisers('X', 'root-uuid'))
-        self.assertTrue(query.endswith('&in_tree=root-uuid'))
 
     def test_as_long_as_it_may_be(self):
         ((short,),) = queries.queries([{accept(1)}], advertisers('X'))
@@ -167,7 +160,7 @@ class QueriesTest(testtools.TestCase):
         )
 
     def names(self, united, sources):
-        """Return the names that stand for each source."""
+        """Return the names that are asked for each source."""
         if len(united) == 1 and len(united[0]) == 1:
             ((demand,),) = united
             return [
@@ -192,14 +185,11 @@ class QueriesTest(testtools.TestCase):
 class AdvertisersTest(testtools.TestCase):
     """Placement refuses a query that names a trait that does not exist."""
 
-    @ddt.data(traits.SCHEMA, traits.TYPE + 'X')
-    def test_nobody(self, missing):
-        self.assertIsNone(queries.advertisers(CARRIED - {missing}, 'X'))
-
-    def test_nobody_advertises(self):
-        self.assertIsNone(
-            queries.advertisers(CARRIED - {traits.HOST, traits.MIXED}, 'X')
-        )
+    @ddt.data(
+        {traits.SCHEMA}, {traits.TYPE + 'X'}, {traits.HOST, traits.MIXED}
+    )
+    def test_none(self, missing):
+        self.assertIsNone(queries.advertisers(CARRIED - missing, 'X'))
 
     @ddt.data((traits.HOST, traits.MIXED), (traits.MIXED, traits.HOST))
     @ddt.unpack
@@ -210,7 +200,7 @@ class AdvertisersTest(testtools.TestCase):
         )
 
     def test_other_schemas(self):
-        """Whoever names another one, too, is not read."""
+        """A provider that also carries another schema is not read."""
         carried = CARRIED | {'CUSTOM_MDEV_V2', 'CUSTOM_MDEV_V10'}
         self.assertEqual(
             (
@@ -226,373 +216,227 @@ class AdvertisersTest(testtools.TestCase):
 
 class AcceptorsTest(testtools.TestCase):
     def test_roots_and_parents(self):
-        found = decision.Acceptors.of(
+        found = candidates.Acceptors.of(
             [('r1', 'r1'), ('p1', 'r2'), ('p2', 'r2'), ('p1', 'r2')]
         )
         self.assertEqual(
-            decision.Acceptors(
+            candidates.Acceptors(
                 frozenset({'r1'}), frozenset({'p1', 'p2'}), frozenset({'r2'})
             ),
             found,
         )
 
-    def test_nobody(self):
-        self.assertEqual(decision.Acceptors(), decision.Acceptors.of([]))
+    def test_none(self):
+        self.assertEqual(candidates.Acceptors(), candidates.Acceptors.of([]))
+
+
+#: Root r1 advertises for its parents; on r2, only p1 and p2 accept.
+ONE_TYPE = {
+    'NVIDIA_558': candidates.Acceptors.of(
+        [('r1', 'r1'), ('p1', 'r2'), ('p2', 'r2')]
+    )
+}
+TWO_TYPES = {
+    'NVIDIA_558': candidates.Acceptors.of([('p1', 'r2'), ('r1', 'r1')]),
+    'NVIDIA_742': candidates.Acceptors.of([('p2', 'r2')]),
+}
 
 
 @ddt.ddt
-class DecisionTest(testtools.TestCase):
-    """Host r1 speaks for its parents; of r2, only p1 and p2 accept."""
+class CandidateTest(testtools.TestCase):
+    """What sources, acceptors by type and root make of one candidate."""
 
-    acceptors = decision.Acceptors.of(
-        [('r1', 'r1'), ('p1', 'r2'), ('p2', 'r2')]
-    )
+    def remaining(self, sources, acceptors, root, *found):
+        decision = candidates.CandidateFilter(sources, acceptors, VGPU)
+        return list(decision.remaining(root, list(found)))
 
-    def remaining(self, sources, acceptors, root, *candidates):
-        found = decision.CandidateFilter(sources, acceptors, VGPU)
-        return list(found.remaining(root, list(candidates)))
-
-    @ddt.data(
-        ('r1', {'any': 1}, True),
-        ('r1', {'any': 1, 'other': 1}, True),
-        ('r2', {'p1': 1}, True),
-        ('r2', {'p1': 1, 'p2': 1}, True),
-        ('r2', {'p3': 1}, False),
-        ('r2', {'p1': 1, 'p3': 1}, False),
-        ('r3', {'any': 1}, False),
-    )
-    @ddt.unpack
-    def test_one_type(self, root, amounts, expected):
-        one = candidate(**amounts)
-        found = self.remaining(
-            [source(A16)], {'NVIDIA_558': self.acceptors}, root, one
-        )
-        self.assertEqual([one] if expected else [], found)
-
-    def test_only_candidates_on_good_parents_are_left(self):
-        good, bad = candidate(p2=1), candidate(p3=1)
-        found = self.remaining(
-            [source(A16)], {'NVIDIA_558': self.acceptors}, 'r2', bad, good, bad
-        )
-        self.assertEqual([good], found)
-
-    def test_nobody_accepts(self):
-        self.assertEqual(
-            [],
-            self.remaining(
-                [source(A16)],
-                {'NVIDIA_558': decision.Acceptors()},
-                'r1',
-                candidate(any=1),
+    @ddt.named_data(
+        (
+            'one_type',
+            [source(A16)],
+            ONE_TYPE,
+            (
+                ('r1', {'any': 1}, True),
+                ('r1', {'any': 1, 'other': 1}, True),
+                ('r2', {'p1': 1}, True),
+                ('r2', {'p1': 1, 'p2': 1}, True),
+                ('r2', {'p3': 1}, False),
+                ('r2', {'p1': 1, 'p3': 1}, False),
+                ('r3', {'any': 1}, False),
             ),
-        )
-
-    two = {
-        'NVIDIA_558': decision.Acceptors.of([('p1', 'r2'), ('r1', 'r1')]),
-        'NVIDIA_742': decision.Acceptors.of([('p2', 'r2')]),
-    }
-
-    @ddt.data(
-        ({'p1': 1, 'p2': 2}, True),
-        ({'p1': 2, 'p2': 1}, False),
-        ({'p1': 3}, False),
-        ({'p1': 1}, False),
-        ({'p1': 1, 'p2': 2, 'p3': 1}, False),
-        ({}, False),
-    )
-    @ddt.unpack
-    def test_two_types_must_come_in_the_amounts_of_the_source(
-        self, amounts, expected
-    ):
-        one = candidate(**amounts)
-        found = self.remaining(
-            [source(A16), source(A2, amount=2)], self.two, 'r2', one
-        )
-        self.assertEqual([one] if expected else [], found)
-
-    def test_a_host_of_one_type_has_not_both(self):
-        self.assertEqual(
-            [],
-            self.remaining(
-                [source(A16), source(A2)], self.two, 'r1', candidate(a=1, b=1)
+        ),
+        (
+            'nothing_accepts',
+            [source(A16)],
+            {'NVIDIA_558': candidates.Acceptors()},
+            (('r1', {'any': 1}, False),),
+        ),
+        (
+            'two_types',  # in the amounts of the source
+            [source(A16), source(A2, amount=2)],
+            TWO_TYPES,
+            (
+                ('r2', {'p1': 1, 'p2': 2}, True),
+                ('r2', {'p1': 2, 'p2': 1}, False),
+                ('r2', {'p1': 3}, False),
+                ('r2', {'p1': 1}, False),
+                ('r2', {'p1': 1, 'p2': 2, 'p3': 1}, False),
+                ('r2', {}, False),
+                ('r1', {'a': 1, 'b': 2}, False),
             ),
-        )
-
-    @ddt.data(
-        ({'p1': 1}, 1, True),
-        ({'p2': 1}, 1, True),
-        ({'p1': 1, 'p2': 1}, 2, True),
-        ({'p1': 1, 'p2': 1}, 1, False),
-        ({'p3': 1}, 1, False),
-    )
-    @ddt.unpack
-    def test_types_that_nobody_knows_must_all_be_accepted(
-        self, amounts, amount, expected
-    ):
-        one = candidate(**amounts)
-        found = self.remaining(
-            [source(A16, A2, amount=amount)], self.two, 'r2', one
-        )
-        self.assertEqual([one] if expected else [], found)
-
-    @ddt.data(
-        ({'p1': 2}, False),
-        ({'p1': 1, 'p2': 1}, True),
-        ({'p2': 2}, True),
-        ({'p1': 1, 'p3': 1}, False),
-    )
-    @ddt.unpack
-    def test_a_known_type_beside_one_that_nobody_knows(
-        self, amounts, expected
-    ):
-        """There must be room for the type of which it is known."""
-        one = candidate(**amounts)
-        found = self.remaining(
-            [source(A16, A2), source(A2)], self.two, 'r2', one
-        )
-        self.assertEqual([one] if expected else [], found)
-
-    @ddt.data(
-        ({'p1': 1, 'p3': 1}, True),
-        ({'p2': 1, 'p3': 1}, False),
-        ({'p1': 2}, True),
-        ({'p3': 2}, False),
-        ({'p3': 1}, False),
-    )
-    @ddt.unpack
-    def test_beside_a_source_of_which_nothing_is_known(
-        self, amounts, expected
-    ):
-        one = candidate(**amounts)
-        found = self.remaining(
+        ),
+        (
+            'one_mdev_of_an_unknown_type',
+            [source(A16, A2)],
+            TWO_TYPES,
+            (
+                ('r2', {'p1': 1}, True),
+                ('r2', {'p2': 1}, True),
+                ('r2', {'p1': 1, 'p2': 1}, False),
+                ('r2', {'p3': 1}, False),
+            ),
+        ),
+        (
+            'two_mdevs_of_an_unknown_type',
+            [source(A16, A2, amount=2)],
+            TWO_TYPES,
+            (('r2', {'p1': 1, 'p2': 1}, True),),
+        ),
+        (
+            'a_known_type_beside_an_unknown_one',
+            [source(A16, A2), source(A2)],
+            TWO_TYPES,
+            (
+                ('r2', {'p1': 2}, False),
+                ('r2', {'p1': 1, 'p2': 1}, True),
+                ('r2', {'p2': 2}, True),
+                ('r2', {'p1': 1, 'p3': 1}, False),
+            ),
+        ),
+        (
+            'a_known_source_beside_an_unknown_one',
             [source(A16), source()],
-            {'NVIDIA_558': self.two['NVIDIA_558']},
-            'r2',
-            one,
-        )
-        self.assertEqual([one] if expected else [], found)
-
-    @ddt.data(
-        ({'p1': 1, 'p3': 1}, True),
-        ({'p2': 1, 'p3': 1}, False),
-        ({'p1': 2}, False),
-        ({'p3': 2}, False),
-    )
-    @ddt.unpack
-    def test_beside_a_type_whose_acceptors_nobody_knows(
-        self, amounts, expected
-    ):
-        """A parent that accepts one type is known not to be of another."""
-        one = candidate(**amounts)
-        found = self.remaining(
+            {'NVIDIA_558': TWO_TYPES['NVIDIA_558']},
+            (
+                ('r2', {'p1': 1, 'p3': 1}, True),
+                ('r2', {'p2': 1, 'p3': 1}, False),
+                ('r2', {'p1': 2}, True),
+                ('r2', {'p3': 2}, False),
+                ('r2', {'p3': 1}, False),
+            ),
+        ),
+        (
+            # A parent that accepts one type does not serve another.
+            'a_type_with_unknown_acceptors',
             [source(A16), source(A2)],
-            self.two | {'NVIDIA_742': None},
-            'r2',
-            one,
-        )
-        self.assertEqual([one] if expected else [], found)
-
-
-_TYPES = ('T1', 'T2', 'T3')
-_parents = st.lists(
-    st.tuples(st.sampled_from((*_TYPES, None)), st.integers(1, 3)),
-    min_size=1,
-    max_size=4,
-)
-_held = st.lists(
-    st.tuples(st.sets(st.sampled_from(_TYPES), max_size=3), st.integers(1, 2)),
-    min_size=1,
-    max_size=3,
-)
-
-
-class AssignmentTest(testtools.TestCase):
-    def test_every_assignment_tried(self):
-        """A candidate is left if some mdevs can be what it gives."""
-        seen = collections.Counter()
-
-        @hypothesis.settings(max_examples=500)
-        @hypothesis.given(_parents, _held, st.sets(st.sampled_from(_TYPES)))
-        def check(parents, held, unknown):
-            # A candidate gives as many as the instance has.
-            (types, _), *others = held
-            amount = sum(amount for _, amount in parents) - sum(
-                amount for _, amount in others
+            TWO_TYPES | {'NVIDIA_742': None},
+            (
+                ('r2', {'p1': 1, 'p3': 1}, True),
+                ('r2', {'p2': 1, 'p3': 1}, False),
+                ('r2', {'p1': 2}, False),
+                ('r2', {'p3': 2}, False),
+            ),
+        ),
+    )
+    def test_remains(self, sources, acceptors, cases):
+        for root, amounts, expected in cases:
+            one = candidate(**amounts)
+            self.assertEqual(
+                [one] if expected else [],
+                self.remaining(sources, acceptors, root, one),
+                (root, amounts),
             )
-            hypothesis.assume(amount > 0)
-            held = [(types, amount), *others]
-            expected = self.by_trying(parents, held, unknown)
-            self.assertIs(expected, self.by_decision(parents, held, unknown))
-            seen[expected] += 1
 
-        check()
-        self.assertGreater(min(seen[True], seen[False]), 30, seen)
-
-    def by_trying(self, parents, held, unknown):
-        """Give every mdev each place there is."""
-        places = [
-            mdev_type for mdev_type, amount in parents for _ in range(amount)
-        ]
-        known = {mdev_type for types, _ in held for mdev_type in types}
-        places = sorted(
-            place if place in known and place not in unknown else ''
-            for place in places
-        )
-        choices = [
-            sorted(self.allowed(types, known, unknown))
-            for types, amount in held
-            for _ in range(amount)
-        ]
-        return self.match(collections.Counter(places), choices)
-
-    def allowed(self, types, known, unknown):
-        if not types:
-            return {'', *known}
-        return types | ({''} if types & unknown else set())
-
-    def match(self, places, choices):
-        if not choices:
-            return True
-        return any(
-            self.match(places - collections.Counter([place]), choices[1:])
-            for place in choices[0]
-            if places[place]
+    def test_only_fitting_candidates_remain(self):
+        good, bad = candidate(p2=1), candidate(p3=1)
+        self.assertEqual(
+            [good],
+            self.remaining([source(A16)], ONE_TYPE, 'r2', bad, good, bad),
         )
 
-    def by_decision(self, parents, held, unknown):
-        sources = [
-            source(
-                *(
-                    ident.Identity.of('10DE_25B6', mdev_type)
-                    for mdev_type in types
-                ),
-                amount=amount,
-            )
-            for types, amount in held
-        ]
-        acceptors = {
-            mdev_type: None
-            if mdev_type in unknown
-            else decision.Acceptors.of(
-                [
-                    (str(number), 'root')
-                    for number, (serves, _) in enumerate(parents)
-                    if serves == mdev_type
-                ]
-            )
-            for mdev_type in matching.by_type(sources)
-        }
-        one = candidate(
-            **{
-                str(number): amount
-                for number, (_, amount) in enumerate(parents)
-            }
-        )
-        found = decision.CandidateFilter(sources, acceptors, VGPU)
-        return bool(found.remaining('root', [one]))
+    def test_others_are_checked_when_they_are_read(self):
+        decision = candidates.CandidateFilter([source(A16)], ONE_TYPE, VGPU)
+        good, bad = candidate(p1=1), candidate(p3=1)
+        remaining = decision.remaining('r2', [bad, good, {}])
+        self.assertTrue(remaining)
+        self.assertRaises(KeyError, len, remaining)
+        remaining = decision.remaining('r2', [bad, good, bad, good])
+        self.assertEqual([good, good], remaining[:])
+        self.assertEqual(repr([good, good]), repr(remaining))
 
 
 CLASSES = frozenset({'VGPU', 'CUSTOM_GPU'})
-_PARENTS = tuple(f'p{number}' for number in range(5))
-#: Root providers of two hosts, their parents, and a sharing provider.
-_PROVIDERS = ('r1', 'r2', *_PARENTS, 'shared')
-_resources = st.dictionaries(
-    st.sampled_from(('VGPU', 'CUSTOM_GPU', 'VCPU', 'DISK_GB')),
-    st.integers(0, 2),
-    min_size=1,
-)
-_candidates = st.lists(
-    st.dictionaries(
-        st.sampled_from(_PROVIDERS),
-        _resources.map(lambda found: {'resources': found}),
-    ).map(lambda found: {'allocations': found}),
-    max_size=4,
-)
-_acceptors = st.builds(
-    decision.Acceptors.of,
-    st.sets(
-        st.one_of(
-            st.sampled_from((('r1', 'r1'), ('r2', 'r2'))),
-            st.tuples(
-                st.sampled_from((*_PARENTS, 'shared')),
-                st.sampled_from(('r1', 'r2')),
-            ),
-        )
-    ),
-)
-_sources = st.lists(
-    st.builds(
-        lambda amount, types: source(
-            *(ident.Identity.of('10DE_25B6', name) for name in types),
-            amount=amount,
-        ),
-        st.integers(1, 3),
-        st.sets(st.sampled_from(_TYPES), max_size=2),
-    ),
-    min_size=1,
-    max_size=3,
-)
+TYPES = ('T1', 'T2', 'T3')
+#: Parents of two hosts, r1 and r2, and a sharing provider.
+PARENTS = ('p0', 'p1', 'p2', 'p3', 'p4', 'shared')
 
 
 class Host:
-    def __init__(self, uuid, candidates):
+    def __init__(self, uuid, found):
         self.uuid = uuid
-        self.allocation_candidates = candidates
+        self.allocation_candidates = found
 
 
-class ReferenceTest(testtools.TestCase):
-    """The filter decides as a plain algorithm does, which is written here."""
+class Case:
+    """A request, made up from a seed: sources, acceptors, and two hosts."""
 
-    def test_every_candidate(self):
-        seen = collections.Counter()
+    def __init__(self, seed):
+        self.chance = random.Random(seed)  # noqa: S311
+        self.sources = [
+            source(
+                *(
+                    ident.Identity.of('10DE_25B6', name)
+                    for name in self.some(TYPES, 2)
+                ),
+                amount=self.chance.randint(1, 3),
+            )
+            for _ in range(self.chance.randint(1, 3))
+        ]
+        self.acceptors = {
+            name: self.chance.choice((None, *(self.accepting(),) * 3))
+            for name in sorted(matching.by_type(self.sources))
+        }
+        self.hosts = [Host(uuid, self.candidates()) for uuid in ('r1', 'r2')]
 
-        @hypothesis.settings(max_examples=600)
-        @hypothesis.given(_sources, _candidates, _candidates, st.data())
-        def check(sources, first, second, data):
-            acceptors = {
-                name: data.draw(st.one_of(st.none(), _acceptors))
-                for name in matching.by_type(sources)
-            }
-            hosts = [Host('r1', first), Host('r2', second)]
-            expected = [
-                [
-                    one
-                    for one in host.allocation_candidates
-                    if self.fits(sources, acceptors, host.uuid, one)
-                ]
-                for host in hosts
-            ]
-            found = decision.CandidateFilter(sources, acceptors, CLASSES)
-            refused = [
-                host
-                for host, some in zip(hosts, expected, strict=True)
-                if not some
-            ]
-            self.assertEqual(refused, found.filter(hosts, narrow=False))
-            self.assertIs(first, hosts[0].allocation_candidates)
-            self.assertEqual(refused, found.filter(hosts))
-            for host, some in zip(hosts, expected, strict=True):
-                if some:
-                    left = host.allocation_candidates
-                    self.assertTrue(left)
-                    self.assertEqual(some, list(left))
-                    self.assertEqual(some[0], left[0])
-                    self.assertEqual(len(some), len(left))
-                    # It is the same for a filter that runs once more.
-                    self.assertEqual(
-                        some, list(found.remaining(host.uuid, left))
-                    )
-                seen[len(acceptors), bool(some)] += 1
+    def some(self, values, most):
+        return self.chance.sample(values, self.chance.randint(0, most))
 
-        check()
-        for types in (1, 2):
-            for kept in (True, False):
-                self.assertGreater(seen[types, kept], 10, seen)
+    def accepting(self):
+        roots = [(root, root) for root in self.some(('r1', 'r2'), 1)]
+        parents = [
+            (parent, self.chance.choice(('r1', 'r2')))
+            for parent in self.some(PARENTS, 4)
+        ]
+        return candidates.Acceptors.of([*roots, *parents])
 
-    def fits(self, sources, acceptors, root, candidate):
-        allocations = candidate['allocations']
-        if len(acceptors) == 1 and all(one.identities for one in sources):
-            (only,) = acceptors.values()
+    def candidates(self):
+        return [
+            {'allocations': self.allocations()}
+            for _ in range(self.chance.randint(0, 4))
+        ]
+
+    def allocations(self):
+        """Return as many mdevs as the sources have, more or less."""
+        wanted = sum(one.amount for one in self.sources)
+        found = {
+            provider: {'resources': {self.chance.choice(('VCPU', 'VGPU')): 0}}
+            for provider in self.some(('r1', *PARENTS), 2)
+        }
+        for _ in range(wanted + self.chance.choice((-1, 0, 0, 0, 1))):
+            resources = found.setdefault(
+                self.chance.choice(PARENTS), {'resources': {}}
+            )['resources']
+            name = self.chance.choice(('CUSTOM_GPU', 'VGPU'))
+            resources[name] = resources.get(name, 0) + 1
+        return found
+
+    def fits(self, root, one):
+        """Return whether the mdevs of the sources can be a candidate's."""
+        allocations = one['allocations']
+        if len(self.acceptors) == 1 and all(
+            item.identities for item in self.sources
+        ):
+            (only,) = self.acceptors.values()
             if only is not None:
                 return root in only.roots or (
                     root in only.parent_roots
@@ -602,63 +446,96 @@ class ReferenceTest(testtools.TestCase):
                         if CLASSES & set(item['resources'])
                     )
                 )
-        found = collections.Counter()
+        places = collections.Counter()
         for uuid, item in allocations.items():
-            found[self.type_of(acceptors, root, uuid)] += sum(
+            places[self.type_of(root, uuid)] += sum(
                 item['resources'].get(name, 0) for name in CLASSES
             )
-        if found.total() != sum(one.amount for one in sources):
-            return False
-        places = [(self.places(one, acceptors), one.amount) for one in sources]
-        names = ('', *acceptors)
-        return all(
-            sum(found[name] for name in chosen)
-            >= sum(amount for types, amount in places if types <= set(chosen))
-            for size in range(len(names) + 1)
-            for chosen in itertools.combinations(names, size)
-        )
+        choices = [
+            self.places(item)
+            for item in self.sources
+            for _ in range(item.amount)
+        ]
+        return places.total() == len(choices) and assignable(+places, choices)
 
-    def type_of(self, acceptors, root, uuid):
-        for name, some in acceptors.items():
+    def type_of(self, root, uuid):
+        for name, some in self.acceptors.items():
             if some and (uuid in some.parents or root in some.roots):
                 return name
         return ''
 
-    def places(self, one, acceptors):
+    def places(self, one):
         types = {identity.type for identity in one.identities}
         if not types:
-            return {'', *acceptors}
-        unknown = any(acceptors[name] is None for name in types)
+            return {'', *self.acceptors}
+        unknown = any(self.acceptors[name] is None for name in types)
         return types | ({''} if unknown else set())
 
 
-class RemainingCandidatesTest(testtools.TestCase):
-    def test_others_are_checked_when_they_are_read(self):
-        acceptors = decision.Acceptors.of([('p1', 'r')])
-        found = decision.CandidateFilter(
-            [source(A16)], {'NVIDIA_558': acceptors}, VGPU
+def assignable(places, choices):
+    """Try every assignment of mdevs to places, by type."""
+    return not choices or any(
+        assignable(places - collections.Counter([place]), choices[1:])
+        for place in choices[0]
+        if places[place]
+    )
+
+
+class ReferenceTest(testtools.TestCase):
+    """The filter decides as the plain algorithm above does."""
+
+    def test_every_candidate(self):
+        seen = collections.Counter()
+        for seed in range(2000):
+            case = Case(seed)
+            with self.subTest(seed=seed):
+                self.check(case, seen)
+        for types in (1, 2, 3):
+            for kept in (True, False):
+                self.assertGreater(seen[types, kept], 30, seen)
+
+    def check(self, case, seen):
+        before = [host.allocation_candidates for host in case.hosts]
+        expected = [
+            [one for one in found if case.fits(host.uuid, one)]
+            for host, found in zip(case.hosts, before, strict=True)
+        ]
+        decision = candidates.CandidateFilter(
+            case.sources, case.acceptors, CLASSES
         )
-        good, bad = candidate(p1=1), candidate(p2=1)
-        broken = {}
-        left = found.remaining('r', [bad, good, broken])
-        self.assertTrue(left)
-        self.assertRaises(KeyError, len, left)
-        left = found.remaining('r', [bad, good, bad, good])
-        self.assertEqual([good, good], left[:])
-        self.assertEqual(repr([good, good]), repr(left))
+        refused = [
+            host
+            for host, some in zip(case.hosts, expected, strict=True)
+            if not some
+        ]
+        self.assertEqual(refused, decision.filter(case.hosts, narrow=False))
+        self.assertIs(before[0], case.hosts[0].allocation_candidates)
+        self.assertEqual(refused, decision.filter(case.hosts))
+        for host, some in zip(case.hosts, expected, strict=True):
+            if some:
+                remaining = host.allocation_candidates
+                self.assertTrue(remaining)
+                self.assertEqual(some, list(remaining))
+                self.assertEqual(some[0], remaining[0])
+                self.assertEqual(len(some), len(remaining))
+                # It is the same for a filter that runs once more.
+                self.assertEqual(
+                    some, list(decision.remaining(host.uuid, remaining))
+                )
+            seen[len(case.acceptors), bool(some)] += 1
 
 
 class AmountsTest(testtools.TestCase):
     def test_of_a_candidate(self):
         self.assertEqual(
             {'p1': 1, 'p2': 2},
-            decision.mdev_amounts(candidate(p1=1, p2=2), VGPU),
+            candidates.mdev_amounts(candidate(p1=1, p2=2), VGPU),
         )
 
     def test_classes_of_one_provider_add_up(self):
         self.assertEqual(
             {'p': 3},
-            decision.amounts(
+            candidates.amounts(
                 {
                     'p': {'VGPU': 1, 'CUSTOM_GPU': 2, 'VCPU': 4},
                     'q': {'VCPU': 1},
@@ -666,15 +543,3 @@ class AmountsTest(testtools.TestCase):
                 frozenset({'VGPU', 'CUSTOM_GPU'}),
             ),
         )
-
-    @hypothesis.given(strategies.identities, st.integers(1, 4))
-    def test_a_source_of_one_type_is_accepted_by_a_root(
-        self, identity, amount
-    ):
-        one = candidate(p=amount)
-        found = decision.CandidateFilter(
-            [source(identity, amount=amount)],
-            {identity.type: decision.Acceptors.of([('r', 'r')])},
-            VGPU,
-        )
-        self.assertEqual([one], found.remaining('r', [one]))
