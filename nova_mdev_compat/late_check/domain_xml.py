@@ -111,7 +111,7 @@ def _attributes(values: Mapping[str, str]) -> str:
     )
 
 
-def read_mdev(
+def _read_mdev(
     attributes: Mapping[str, str], facts: Iterable[Mapping[str, str]]
 ) -> AnnotatedMdev:
     """Return the mdev of an element.
@@ -263,7 +263,7 @@ class _Handler:
     def end(self, tag: str) -> None:
         if self._path == (*_ANNOTATION, _MDEV):
             try:
-                self._annotated.append(read_mdev(self._mdev, self._facts))
+                self._annotated.append(_read_mdev(self._mdev, self._facts))
             except AnnotationError as exc:
                 self._fault = str(exc)
         self._path = self._path[:-1]

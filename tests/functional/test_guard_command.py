@@ -229,11 +229,7 @@ class GuardTest(GuardTestCase):
         )
 
     def test_refused(self):
-        self.leave(
-            test_hook.devices(
-                'CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2'
-            )
-        )
+        self.leave(test_hook.refusing())
         self.assert_refused(
             self.run_guard(),
             'nova-mdev-guard: refused: domain vg: '

@@ -3,7 +3,6 @@
 import ddt
 import testtools
 
-from nova_mdev_compat.core import verdict
 from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
@@ -41,163 +40,177 @@ def a_target(device=STRICT, mdev_type='NVIDIA_558', number=1):
     )
 
 
-def judge(sources, targets):
-    return check.check_domain(
-        domain_xml.Domain(
-            tuple(target.uuid for target in targets),
-            tuple(
-                domain_xml.AnnotatedMdev(f'source-{number}', source)
-                for number, source in enumerate(sources)
-            ),
-        ),
-        targets,
+def findings(sources, targets):
+    """Return the objections to a domain, each as kind and text."""
+    annotated = tuple(
+        domain_xml.AnnotatedMdev(f'source-{number}', source)
+        for number, source in enumerate(sources)
     )
+    domain = domain_xml.Domain(
+        tuple(target.uuid for target in targets), annotated
+    )
+    return pairs(check.check_domain(domain, targets))
+
+
+def pairs(objections):
+    return [(one.kind.value, one.text) for one in objections]
+
+
+TYPE_557 = a_target(mdev_type='NVIDIA_557')
+GONE = check.TargetMdev('gone', '', '', None, 'it is not here')
+NO_DRIVER = samples.with_facts(driver=None)
+REFUSES = 'mdev target-1 on pci_1 does not accept'
+UNPUBLISHED = (
+    'unknown',
+    'mdev target-1 on pci_1: no collector has published here',
+)
 
 
 @ddt.ddt
-class JudgeTest(testtools.TestCase):
-    def assert_found(self, found, *expected):
-        self.assertEqual(
-            list(expected), [(one.kind.value, one.text) for one in found]
-        )
-
-    def test_accepted(self):
-        self.assertEqual([], judge([samples.A16], [a_target()]))
-
-    def test_refused(self):
-        self.assert_found(
-            judge([OTHER], [a_target()]),
+class FindingsTest(testtools.TestCase):
+    @ddt.named_data(
+        ('accepted', [samples.A16], a_target(), None),
+        (
+            'refused',
+            [OTHER],
+            a_target(),
             (
                 'incompatible',
-                f'mdev target-1 on pci_1 does not accept {OTHER}: rule '
-                "'newer drivers': driver 535.54.3 is not at least 550",
+                f"{REFUSES} {OTHER}: rule 'newer drivers': driver 535.54.3 is "
+                'not at least 550',
             ),
-        )
-
-    def test_rules_with_the_same_reason(self):
-        device = a_device(
-            {
-                ACCEPT + '__DRIVER_GE_550': (NEWER, 'and newer'),
-                ACCEPT + '__DRIVER_LE_500': ('older',),
-            }
-        )
-        (found,) = judge([OTHER], [a_target(device)])
-        self.assertIn(
-            "rule 'newer drivers' and 'and newer': driver 535.54.3 is not at "
-            "least 550, rule 'older': driver 535.54.3 is not at most 500",
-            found.text,
-        )
-
-    def test_missing_fact(self):
-        source = samples.with_facts(driver=None)
-        self.assert_found(
-            judge([source], [a_target()]),
+        ),
+        (
+            'rules_with_the_same_reason',
+            [OTHER],
+            a_target(
+                a_device(
+                    {
+                        ACCEPT + '__DRIVER_GE_550': (NEWER, 'and newer'),
+                        ACCEPT + '__DRIVER_LE_500': ('older',),
+                    }
+                )
+            ),
+            (
+                'incompatible',
+                f"{REFUSES} {OTHER}: rule 'newer drivers' and 'and newer': "
+                "driver 535.54.3 is not at least 550, rule 'older': driver "
+                '535.54.3 is not at most 500',
+            ),
+        ),
+        (
+            'missing_fact',
+            [NO_DRIVER],
+            a_target(),
             (
                 'unknown',
-                f'mdev target-1 on pci_1 does not accept {source}: '
-                "rule 'newer drivers': driver of the source is unknown",
+                f"{REFUSES} {NO_DRIVER}: rule 'newer drivers': driver of the "
+                'source is unknown',
             ),
-        )
-
-    def test_nothing_accepted(self):
-        self.assert_found(
-            judge([OTHER], [a_target(a_device({}))]),
+        ),
+        (
+            'nothing_accepted',
+            [OTHER],
+            a_target(a_device({})),
             (
                 'incompatible',
-                f'mdev target-1 on pci_1 does not accept {OTHER}: '
-                'publishes no accepted sources',
+                f'{REFUSES} {OTHER}: publishes no accepted sources',
             ),
-        )
-
-    def test_type_not_served(self):
-        """It may be in use still, and is not what Nova uses."""
-        device = a_device({ACCEPT: ('any',)}, 'NVIDIA_557')
-        (found,) = judge([OTHER], [a_target(device)])
-        self.assertIn('does not serve type nvidia-558', found.text)
-        self.assertIs(verdict.Status.INCOMPATIBLE, found.kind)
-
-    def test_other_type(self):
-        self.assert_found(
-            judge([samples.A16], [a_target(mdev_type='NVIDIA_557')]),
+        ),
+        (
+            # It may still be in use, and is not what Nova uses.
+            'type_not_served',
+            [OTHER],
+            a_target(a_device({ACCEPT: ('any',)}, 'NVIDIA_557')),
             (
                 'incompatible',
-                'mdev target-1 on pci_1 does not accept '
-                f'{samples.A16}: does not serve type nvidia-558, and Nova takes '
-                'no other',
+                f'{REFUSES} {OTHER}: does not serve type nvidia-558, and '
+                'Nova takes no other',
             ),
-        )
-
-    @ddt.data(None, devices_file.DeviceEntry(frozenset(), {}))
-    def test_silent_target(self, device):
-        self.assert_found(
-            judge([samples.A16], [a_target(device)]),
+        ),
+        (
+            'other_type',
+            [samples.A16],
+            TYPE_557,
             (
-                'unknown',
-                'mdev target-1 on pci_1: no collector has published here',
+                'incompatible',
+                f'{REFUSES} {samples.A16}: does not serve type nvidia-558, '
+                'and Nova takes no other',
             ),
-        )
-
-    def test_silent_source(self):
-        self.assert_found(
-            judge([None], [a_target()]),
+        ),
+        ('device_not_found', [samples.A16], a_target(None), UNPUBLISHED),
+        (
+            'unpublished_target',
+            [samples.A16],
+            a_target(check.NOT_FOUND),
+            UNPUBLISHED,
+        ),
+        (
+            'unpublished_source',
+            [None],
+            a_target(),
             (
                 'unknown',
                 'mdev source-0 carries no complete identity: start '
-                'nova-mdev-collector on its host, or upgrade it, and see its log',
+                'nova-mdev-collector on its host, or upgrade it, and see its '
+                'log',
             ),
-        )
-
-    @ddt.data(([], 0), ([samples.A16] * 2, 2))
-    @ddt.unpack
-    def test_other_number(self, sources, number):
-        self.assert_found(
-            judge(sources, [a_target()]),
+        ),
+        (
+            'no_source',
+            [],
+            a_target(),
             (
                 'unknown',
-                f'the domain has 1 mdevs, and names the sources of {number}',
+                'the domain has 1 mdevs, and names the sources of 0',
             ),
-        )
-
-    def test_not_annotated(self):
-        self.assert_found(
-            check.check_domain(domain_xml.Domain(('u',)), [a_target()]),
-            ('unknown', check.NOT_ANNOTATED),
-        )
-
-    def test_unreadable(self):
-        (found,) = check.check_domain(
-            domain_xml.Domain(('u',), None, 'why'), [a_target()]
-        )
-        self.assertIs(verdict.Status.UNKNOWN, found.kind)
-        self.assertTrue(found.text.endswith('is invalid: why'))
-
-    @ddt.data(
-        (
-            '2.0',
-            "the domain's annotation: schema_version 2.0 "
-            'cannot be read: this nova-mdev-compat reads 1.x. Upgrade it '
-            'here',
         ),
-        ('1.7', check.NOT_ANNOTATED),
-    )
-    @ddt.unpack
-    def test_other_version(self, version, words):
-        self.assert_found(
-            check.check_domain(
-                domain_xml.Domain(('u',), others=(version,)), [a_target()]
+        (
+            'too_many_sources',
+            [samples.A16] * 2,
+            a_target(),
+            (
+                'unknown',
+                'the domain has 1 mdevs, and names the sources of 2',
             ),
-            ('unknown', words),
+        ),
+    )
+    def test_one_target(self, sources, target, expected):
+        self.assertEqual(
+            [expected] if expected else [], findings(sources, [target])
+        )
+
+    @ddt.named_data(
+        ('not_annotated', {}, check.NOT_ANNOTATED),
+        (
+            'unreadable',
+            {'fault': 'why'},
+            "the domain's annotation is invalid: why",
+        ),
+        (
+            'next_version',
+            {'others': ('2.0',)},
+            "the domain's annotation: schema_version 2.0 cannot be read: "
+            'this nova-mdev-compat reads 1.x. Upgrade it here',
+        ),
+        ('minor_version', {'others': ('1.7',)}, check.NOT_ANNOTATED),
+    )
+    def test_no_annotation(self, fields, text):
+        domain = domain_xml.Domain(('u',), **fields)
+        self.assertEqual(
+            [('unknown', text)],
+            pairs(check.check_domain(domain, [a_target()])),
         )
 
     def test_any_of_two_may_become_either(self):
-        """As Nova pairs them, and the filter decides."""
+        """As Nova pairs them, and as the filter decides."""
         targets = [a_target(ANY), a_target(STRICT, number=2)]
-        self.assertEqual([], judge([samples.A16] * 2, targets))
-        (found,) = judge([samples.A16, OTHER], targets)
-        self.assertIn(f'on pci_2 does not accept {OTHER}', found.text)
+        self.assertEqual([], findings([samples.A16] * 2, targets))
+        ((_, text),) = findings([samples.A16, OTHER], targets)
+        self.assertIn(f'on pci_2 does not accept {OTHER}', text)
 
     def test_two_types(self):
-        """Each is asked about its own."""
+        """Each target is checked with the sources of its type."""
         other = samples.with_facts(driver='500')
         other = type(other)(other.parent, 'NVIDIA_557', other.facts)
         accept = ACCEPT.replace('558', '557')
@@ -207,46 +220,46 @@ class JudgeTest(testtools.TestCase):
                 a_device({accept: ('x',)}, 'NVIDIA_557'), 'NVIDIA_557', 2
             ),
         ]
-        self.assertEqual([], judge([samples.A16, other], targets))
+        self.assertEqual([], findings([samples.A16, other], targets))
 
-    @ddt.data(([OTHER, None], 2), ([OTHER], 2), ([OTHER] * 3, 2))
-    @ddt.unpack
-    def test_known_beside_unknown_sources(self, sources, number):
-        """What is known to be wrong is so, whatever is not known."""
-        found = judge(
-            sources, [a_target(number=each) for each in range(number)]
-        )
-        self.assertEqual(
-            [verdict.Status.INCOMPATIBLE] * 2 + [verdict.Status.UNKNOWN],
-            [one.kind for one in found],
-        )
-
-    def test_types_beside_unknown_sources(self):
-        """The one that is not known may be the one that fits."""
-        found = judge(
-            [samples.A16, None], [a_target(), a_target(mdev_type='NVIDIA_557')]
-        )
-        self.assertEqual([verdict.Status.UNKNOWN], [one.kind for one in found])
-
-    def test_known_beside_unknown_target(self):
-        gone = check.TargetMdev('gone', '', '', None, 'it is not here')
-        self.assertEqual(
-            [(verdict.Status.UNKNOWN, 'it is not here')],
-            [
-                (one.kind, one.text)
-                for one in judge([samples.A16] * 2, [gone, a_target()])
-            ],
-        )
-        found = judge([OTHER] * 2, [gone, a_target()])
-        self.assertEqual(
-            [verdict.Status.INCOMPATIBLE, verdict.Status.UNKNOWN],
-            [one.kind for one in found],
-        )
-
-    def test_what_is_wrong_comes_first(self):
-        """It is refused even where what is unknown would be allowed."""
-        found = judge([OTHER] * 2, [a_target(None), a_target(number=2)])
-        self.assertEqual(
-            [verdict.Status.INCOMPATIBLE, verdict.Status.UNKNOWN],
-            [one.kind for one in found],
-        )
+    @ddt.named_data(
+        # What is known to be incompatible comes first, whatever is unknown.
+        (
+            'source',
+            [OTHER, None],
+            [a_target(), a_target(number=2)],
+            ['incompatible'] * 2 + ['unknown'],
+        ),
+        (
+            'too_few_sources',
+            [OTHER],
+            [a_target(), a_target(number=2)],
+            ['incompatible'] * 2 + ['unknown'],
+        ),
+        (
+            'too_many_sources',
+            [OTHER] * 3,
+            [a_target(), a_target(number=2)],
+            ['incompatible'] * 2 + ['unknown'],
+        ),
+        # The unknown source may be the one of the other type.
+        ('type', [samples.A16, None], [a_target(), TYPE_557], ['unknown']),
+        ('mdev', [samples.A16] * 2, [GONE, a_target()], ['unknown']),
+        (
+            'mdev_beside_a_refusal',
+            [OTHER] * 2,
+            [GONE, a_target()],
+            ['incompatible', 'unknown'],
+        ),
+        (
+            'target',
+            [OTHER] * 2,
+            [a_target(None), a_target(number=2)],
+            ['incompatible', 'unknown'],
+        ),
+    )
+    def test_unknown_beside_known(self, sources, targets, expected):
+        found = findings(sources, targets)
+        self.assertEqual(expected, [kind for kind, _ in found])
+        if GONE in targets:
+            self.assertEqual(GONE.why, found[-1][1])
