@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host with mdevs, on libvirt's own test driver in this process.
 
-The driver's domains can have mdevs and metadata, of a running and of a defined
-domain; and it keeps them as long as anybody is connected. It cannot unplug
-an mdev, and it knows no jobs.
+The driver's domains can have mdevs and metadata, live and defined. It keeps
+them as long as a connection is open. It cannot unplug an mdev, and has no jobs.
 """
 
 import contextlib
@@ -46,8 +45,23 @@ MDEV = """
 """
 
 
+def device(identity, *more):
+    """Return a device as the collector writes it.
+
+    :param more: traits
+    """
+    facts = {traits.encode_fact(*fact) for fact in identity.facts}
+    parent, served = (
+        traits.PARENT + identity.parent,
+        traits.TYPE + identity.type,
+    )
+    return devices_file.DeviceEntry(
+        frozenset({traits.SCHEMA, parent, served, *facts, *more}), {}
+    )
+
+
 class AnnotatorTestCase(testtools.TestCase):
-    """Two mdevs on two parents, and no domain that has them, yet.
+    """A host with two mdevs on two parents, and without domains.
 
     :ivar writes: names of the domains whose metadata was set
     """
@@ -66,7 +80,7 @@ class AnnotatorTestCase(testtools.TestCase):
             for number, (_, _, mdev_type) in enumerate(found)
         ]
         self.known = {
-            parent: self.device(identity)
+            parent: device(identity)
             for (_, parent, _), identity in zip(
                 found, self.identities, strict=True
             )
@@ -75,27 +89,19 @@ class AnnotatorTestCase(testtools.TestCase):
         self.conf = self.configure()
         self.annotator = annotator.Annotator(self.conf.collector)
         self.writes = []
-        self.spy_on_writes()
+        real = libvirt.virDomain.setMetadata
+
+        def note(domain, *args):
+            self.writes.append(domain.name())
+            return real(domain, *args)
+
+        self.patch(libvirt.virDomain, 'setMetadata', note)
 
     def mdev(self, number):
         return mdev_tree.add(self.home / 'sys', mdev_tree.capture(number))
 
-    def device(self, identity):
-        facts = {traits.encode_fact(*fact) for fact in identity.facts}
-        return devices_file.DeviceEntry(
-            frozenset(
-                {
-                    traits.SCHEMA,
-                    traits.PARENT + identity.parent,
-                    traits.TYPE + identity.type,
-                    *facts,
-                }
-            ),
-            {},
-        )
-
     def write_devices_file(self, age=0):
-        """Write what the collector would."""
+        """Write the devices file, as the collector does."""
         devices_file.write(
             self.home / 'devices.json',
             devices_file.DevicesFile('host1', time.time() - age, self.known),
@@ -114,19 +120,9 @@ class AnnotatorTestCase(testtools.TestCase):
         }
         for name, value in options.items():
             conf.set_override(name, value, group='collector')
-            # The options are everybody's, and keep their overrides.
+            # Option objects are shared, and keep their overrides.
             self.addCleanup(conf.clear_override, name, group='collector')
         return conf
-
-    def spy_on_writes(self):
-        """Note every write, and let it happen."""
-        real = libvirt.virDomain.setMetadata
-
-        def note(domain, *args):
-            self.writes.append(domain.name())
-            return real(domain, *args)
-
-        self.patch(libvirt.virDomain, 'setMetadata', note)
 
     def domain(self, name='vm', uuids=None, metadata='', persistent=True):
         """Start a domain; return libvirt's."""
@@ -147,19 +143,24 @@ class AnnotatorTestCase(testtools.TestCase):
         return found
 
     def end(self, domain):
-        """Let a domain vanish, as far as it is there."""
+        """Destroy and undefine a domain, if it is still there."""
         for end in (domain.destroy, domain.undefine):
             with contextlib.suppress(libvirt.libvirtError):
                 end()
 
-    def says(self, domain, flags=0):
-        """Return what a domain's metadata says of its mdevs."""
+    def annotated(self, domain, flags=0):
+        """Return the mdevs of a domain's annotation."""
         return domain_xml.parse(domain.XMLDesc(flags).encode()).annotated
 
-    def says_both(self, domain):
-        return (
-            self.says(domain),
-            self.says(domain, libvirt.VIR_DOMAIN_XML_INACTIVE),
+    def both_annotated(self, domain):
+        """Return them for the running domain, and for its next start."""
+        inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
+        return self.annotated(domain), self.annotated(domain, inactive)
+
+    def assert_right(self, domain, count=1):
+        """Both have the known sources of that many mdevs."""
+        self.assertEqual(
+            (self.known_mdevs(count),) * 2, self.both_annotated(domain)
         )
 
     def known_mdevs(self, count=1):

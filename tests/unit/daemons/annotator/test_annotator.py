@@ -21,14 +21,14 @@ class AnnotateTest(base.AnnotatorTestCase):
         """Live and for the next start; and once only."""
         domain = self.domain(uuids=self.uuids)
         self.assertEqual(1, self.annotate().written)
-        self.assertEqual((self.known_mdevs(2),) * 2, self.says_both(domain))
+        self.assert_right(domain, 2)
         self.assertEqual(0, self.annotate().written)
         self.assertEqual(['vm'], self.writes)
 
     def test_transient_domain(self):
         domain = self.domain(persistent=False)
         self.annotate()
-        self.assertEqual(self.known_mdevs(), self.says(domain))
+        self.assertEqual(self.known_mdevs(), self.annotated(domain))
         self.annotate()
         self.assertEqual(['vm'], self.writes)
 
@@ -54,7 +54,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.assertEqual(before, foreign())
         self.annotator.remove()
         self.assertEqual(before, foreign())
-        self.assertEqual((None, None), self.says_both(domain))
+        self.assertEqual((None, None), self.both_annotated(domain))
 
     @ddt.data(True, False)
     def test_last_mdev_is_gone(self, persistent):
@@ -65,9 +65,9 @@ class AnnotateTest(base.AnnotatorTestCase):
             metadata=base.NOVA
             + domain_xml.write_annotation(self.known_mdevs()),
         )
-        self.assertEqual(self.known_mdevs(), self.says(domain))
+        self.assertEqual(self.known_mdevs(), self.annotated(domain))
         self.annotate()
-        self.assertIsNone(self.says(domain))
+        self.assertIsNone(self.annotated(domain))
         self.assertIn('tenant', domain.XMLDesc())
         self.annotate()
         self.assertEqual(['vm'], self.writes)
@@ -77,7 +77,7 @@ class AnnotateTest(base.AnnotatorTestCase):
             metadata=domain_xml.write_annotation(self.known_mdevs(2))
         )
         self.annotate()
-        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+        self.assert_right(domain)
 
     def test_arrival(self):
         """It says yet what its mdevs came from on the other host."""
@@ -87,7 +87,7 @@ class AnnotateTest(base.AnnotatorTestCase):
             )
         )
         self.annotate()
-        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+        self.assert_right(domain)
 
     @ddt.data(
         *(
@@ -117,20 +117,22 @@ class AnnotateTest(base.AnnotatorTestCase):
                 flag,
             )
             self.annotate()
-            self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+            self.assert_right(domain)
 
     def test_news_of_the_collector(self):
         domain = self.domain()
         self.annotate()
         parent, device = next(iter(self.known.items()))
-        self.known[parent] = self.device(self.identities[1])
+        self.known[parent] = base.device(self.identities[1])
         self.write_devices_file()
         self.annotate()
-        self.assertEqual('10DE_2231', self.says(domain)[0].identity.parent)
+        self.assertEqual(
+            '10DE_2231', self.annotated(domain)[0].identity.parent
+        )
         self.known[parent] = device
         self.write_devices_file()
         self.annotate()
-        self.assertEqual((self.known_mdevs(),) * 2, self.says_both(domain))
+        self.assert_right(domain)
 
     def test_without_mdevs(self):
         self.domain(uuids=())
@@ -147,12 +149,70 @@ class AnnotateTest(base.AnnotatorTestCase):
             ('write', ('live', 'config')), (plan.action, plan.where)
         )
         self.assertEqual([], self.writes)
-        self.assertIsNone(self.says(domain))
+        self.assertIsNone(self.annotated(domain))
 
     def test_only_writing_opens_for_writing(self):
         self.domain()
         self.patch(libvirt, 'openReadOnly', None)
         self.assertEqual(1, self.annotate().written)
+
+
+@ddt.ddt
+class UnknownTest(base.AnnotatorTestCase):
+    """Nothing is guessed, and nothing is erased."""
+
+    @ddt.data(('old', 'is 601 seconds old'), ('missing', 'is not there'))
+    @ddt.unpack
+    def test_devices_file(self, how, words):
+        before = self.domain('before')
+        self.annotate()
+        path = self.home / 'devices.json'
+        if how == 'old':
+            self.write_devices_file(age=601)
+        else:
+            path.unlink()
+        after = self.domain('after')
+        summary = self.annotate()
+        self.assert_right(before)
+        self.assertEqual(
+            ((domain_xml.AnnotatedMdev(self.uuids[0], None),),) * 2,
+            self.both_annotated(after),
+        )
+        (text,) = summary.unknown()
+        for word in (str(path), words, 'of domain before', 'of domain after'):
+            self.assertIn(word, text)
+        self.write_devices_file(age=500)
+        self.assertEqual([], self.annotate().unknown())
+        self.assert_right(after)
+
+    def test_not_in_sysfs(self):
+        domain = self.domain(uuids=['f' * 8 + self.uuids[0][8:]])
+        (text,) = self.annotate().unknown()
+        self.assertIn(f'it is not in {self.home}/sys', text)
+        self.assertIsNone(self.annotated(domain)[0].identity)
+
+    def test_sysfs_cannot_be_read(self):
+        """The mdev vanishes, or its driver is wrong."""
+        domain = self.domain()
+        home = self.home / 'sys/bus/mdev/devices' / self.uuids[0]
+        (home / 'mdev_type').unlink()
+        (text,) = self.annotate().unknown()
+        self.assertIn('mdev_type: No such file', text)
+        self.assertIsNone(self.annotated(domain)[0].identity)
+
+    def test_device_that_the_collector_does_not_know(self):
+        domain = self.domain(uuids=self.uuids)
+        self.known.popitem()
+        self.write_devices_file()
+        (text,) = self.annotate().unknown()
+        self.assertIn('has not found pci_0000_02_00_0', text)
+        self.assertEqual(
+            (
+                *self.known_mdevs(),
+                domain_xml.AnnotatedMdev(self.uuids[1], None),
+            ),
+            self.annotated(domain),
+        )
 
 
 class RemoveTest(base.AnnotatorTestCase):
@@ -168,7 +228,7 @@ class RemoveTest(base.AnnotatorTestCase):
         self.assertEqual(2, self.annotator.remove().written)
         self.assertEqual(['running', 'stopped'], sorted(self.writes))
         for domain in (stopped, running, neither):
-            self.assertEqual((None, None), self.says_both(domain))
+            self.assertEqual((None, None), self.both_annotated(domain))
         self.assertEqual(0, self.annotator.remove().written)
 
     def test_stops_in_the_middle(self):
@@ -181,4 +241,4 @@ class RemoveTest(base.AnnotatorTestCase):
             lambda _: domain.destroy() and None,
         )
         self.assertEqual(1, self.annotator.remove().written)
-        self.assertEqual((None, None), self.says_both(domain))
+        self.assertEqual((None, None), self.both_annotated(domain))

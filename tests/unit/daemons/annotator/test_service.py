@@ -80,7 +80,7 @@ class LoopTest(base.AnnotatorTestCase):
         self.assertNotIn('READY=1', told)
         self.assertIn('STATUS=domain bad: its XML has more than 4 MiB', told)
         self.assertIn('domain bad: its XML has more', self.log.output)
-        self.assertEqual(self.known_mdevs(), self.says(domain))
+        self.assertEqual(self.known_mdevs(), self.annotated(domain))
 
     def test_bug(self):
         """The service goes on, and says where it was."""
@@ -149,7 +149,7 @@ class ServiceTest(base.AnnotatorTestCase):
             self.assertTrue(self.more.wait_for(condition, DEADLINE), self.told)
 
     def wait_for_right(self, domain, mdevs):
-        self.wait_for(lambda: self.says_both(domain) == (mdevs, mdevs))
+        self.wait_for(lambda: self.both_annotated(domain) == (mdevs, mdevs))
 
     def test_start_and_strip(self):
         """Each is put right by one write, whose event causes none."""
@@ -178,11 +178,11 @@ class ServiceTest(base.AnnotatorTestCase):
         domain = self.domain()
         self.wait_for_right(domain, self.known_mdevs())
         parent = next(iter(self.known))
-        self.known[parent] = self.device(self.identities[1])
+        self.known[parent] = base.device(self.identities[1])
         self.write_devices_file()
         self.service.reload()
         self.wait_for(
-            lambda: self.says(domain)[0].identity.parent == '10DE_2231'
+            lambda: self.annotated(domain)[0].identity.parent == '10DE_2231'
         )
 
     def test_terminate(self):

@@ -14,6 +14,7 @@ from nova_mdev_compat.daemons import updates
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
+from tests.unit.daemons.annotator import base
 from tests.unit import samples
 from tests.unit import strategies
 
@@ -25,24 +26,9 @@ BOTH = ('live', 'config')
 HERE = 'gpu-1'
 
 
-def device(identity, *more):
-    """Return a device as the collector writes it."""
-    facts = {traits.encode_fact(*fact) for fact in identity.facts}
-    return devices_file.DeviceEntry(
-        frozenset(
-            {
-                traits.SCHEMA,
-                traits.PARENT + identity.parent,
-                traits.TYPE + identity.type,
-                *facts,
-                *more,
-            }
-        ),
-        {},
-    )
-
-
-DEVICES = devices_file.DevicesFile('gpu-1', 0.0, {GPU: device(samples.A16)})
+DEVICES = devices_file.DevicesFile(
+    'gpu-1', 0.0, {GPU: base.device(samples.A16)}
+)
 
 
 def mdev(uuid, identity=samples.A16):
@@ -131,7 +117,7 @@ class KnownTest(testtools.TestCase):
         """Each mdev has the identity of its own parent and type."""
         other = ident.Identity.of('10DE_20B5', 'nvidia-468', {'ecc': 'on'})
         devices = dataclasses.replace(
-            DEVICES, devices={**DEVICES.devices, OTHER: device(other)}
+            DEVICES, devices={**DEVICES.devices, OTHER: base.device(other)}
         )
         plan = keep(
             seen((B, A)), {B: sysfs.MdevLocation(OTHER, 'nvidia-468')}, devices
@@ -172,11 +158,13 @@ class UnknownTest(testtools.TestCase):
             )
             for found in (
                 devices_file.DeviceEntry(frozenset(), {}),
-                device(samples.A16, traits.PARENT + '10DE_2236'),
-                device(samples.A16, traits.FACT + 'ECC_OFF'),
-                device(samples.A16, traits.PREFIX + 'WHATEVER'),
+                base.device(samples.A16, traits.PARENT + '10DE_2236'),
+                base.device(samples.A16, traits.FACT + 'ECC_OFF'),
+                base.device(samples.A16, traits.PREFIX + 'WHATEVER'),
                 # No device is such a one, and nobody could read it back.
-                device(dataclasses.replace(samples.A16, parent='MTTY_ANY')),
+                base.device(
+                    dataclasses.replace(samples.A16, parent='MTTY_ANY')
+                ),
             )
         ),
     )
@@ -234,7 +222,7 @@ devices = st.one_of(
     st.just('no file'),
     st.dictionaries(
         st.sampled_from([GPU, OTHER]),
-        st.builds(device, strategies.identities),
+        st.builds(base.device, strategies.identities),
     ).map(lambda found: devices_file.DevicesFile('gpu-1', 0.0, found)),
 )
 present = st.one_of(
