@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guard's order of things. As a process it is in the functional tests."""
+"""The guard in this process; functional tests run the command."""
 
 import dataclasses
 import io
@@ -29,7 +29,7 @@ MDEVS = (
 
 
 def devices(accept='CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_1'):
-    """Return what the captures' devices would be and accept."""
+    """Return the devices file's entries of the captured devices."""
     return {
         'mtty_mtty': {
             'identity': ['CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_MTTY_1'],

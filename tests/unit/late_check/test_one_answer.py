@@ -3,7 +3,7 @@
 
 Recorded hosts under the shipped rules and under some more, each against every
 other. Nova is not needed for the filter's part: what it matches, and what it
-says where nothing matches, are modules of their own.
+logs if nothing matches, are modules of their own.
 """
 
 import collections
@@ -69,7 +69,7 @@ def under(directory, text):
 
 
 def of_guard(target, source):
-    """Return the guard's answer and words."""
+    """Return the guard's verdict and text."""
     found = host_traits.devices_found(
         host_traits.HostSnapshot('here', (target,)), read_at=0, before={}
     )
@@ -112,7 +112,7 @@ class OneAnswerTest(testtools.TestCase):
         self.targets = {**recorded, **self.one_rule}
 
     def of_filter(self, target, source):
-        """Return whether the filter finds the target, and its words."""
+        """Return whether the filter finds the target, and its log."""
         accepting = matching.accepting_traits(target.accepts, source)
         host = types.SimpleNamespace(host='here', uuid='root')
         question = filter_report.LiveMigration(
@@ -158,7 +158,7 @@ class OneAnswerTest(testtools.TestCase):
             self.assertGreater(seen[kind], 5, seen)
 
     def test_target_without_facts(self):
-        """What only the tool can tell from a refusal is one to the others."""
+        """Only the tool can tell this from a refusal."""
         source = samples.with_facts(mig='unsupported')
         answer = recorded.explain(self.without_facts, source)
         self.assertIs(verdict.Status.UNKNOWN, answer.kind)
@@ -170,15 +170,15 @@ class OneAnswerTest(testtools.TestCase):
         self.assertIn(str(offer.ACCEPTS_NOTHING), text)
 
     def test_reason(self):
-        """With one rule there is one, and none is left out."""
+        """With one rule there is one reason, and all three give it."""
         seen = collections.Counter()
         for (name, target), source in itertools.product(
             self.one_rule.items(), self.sources
         ):
-            (said,) = recorded.explain(target, source).said
+            (outcome,) = recorded.explain(target, source).said
             _, of_filter = self.of_filter(target, source)
             _, of_guard_ = of_guard(target, source)
-            for reason in said.reasons:
+            for reason in outcome.reasons:
                 self.assertIn(str(reason), of_guard_, f'{source} to {name}')
                 self.assertIn(
                     OF_MANY_HOSTS.get(reason.cause, str(reason)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files of the guard: what it does with right and wrong ones."""
+"""Configuration files of the guard, valid and invalid."""
 
 import pathlib
 
@@ -123,7 +123,7 @@ class OptionsTest(testtools.TestCase):
         self.assertEqual(DEFAULTS | expected, found)
 
     def test_environment(self):
-        """It is libvirt's."""
+        """It belongs to libvirt."""
         self.useFixture(fixtures.EnvironmentVariable('OS_GUARD__MODE', 'off'))
         self.assertEqual(1, self.run_guard([])[0])
 
@@ -193,7 +193,7 @@ class OptionsTest(testtools.TestCase):
         self.assert_wrong(self.write(text), words)
 
     def assert_wrong(self, paths, *words, mode='enforcing'):
-        """The line names file and option; in other modes, none is refused."""
+        """The line names file and option; only enforcing mode refuses."""
         status, line = self.run_guard(paths)
         (logged,) = self.logged or ('',)
         self.assertEqual(
@@ -234,7 +234,7 @@ class OptionsTest(testtools.TestCase):
         )
 
     def test_mode_counts(self):
-        """Whatever is wrong before and behind it."""
+        """Errors before and after it do not matter."""
         self.assert_wrong(
             self.write(
                 '\ufeff[guard]\nmode\n',
@@ -257,7 +257,7 @@ class OptionsTest(testtools.TestCase):
         )
 
     def test_the_last_mode_is_wrong(self):
-        """Nobody knows what was meant: then the default."""
+        """The intention is unknown, so the default applies."""
         self.assert_wrong(
             self.write(
                 '[guard]\nmode = permissive\n', '[guard]\nmode = permisive\n'
@@ -266,7 +266,7 @@ class OptionsTest(testtools.TestCase):
         )
 
     def test_rubbish(self):
-        """It is given up, and soon."""
+        """Reading it ends soon."""
         self.assert_wrong(
             self.write('x\n' * 10**5 + '[guard]\nmode = off\n'), mode='off'
         )

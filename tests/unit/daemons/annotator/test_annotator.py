@@ -18,7 +18,7 @@ FOREIGN = (
 @ddt.ddt
 class AnnotateTest(base.AnnotatorTestCase):
     def test_running_domain(self):
-        """Live and for the next start; and once only."""
+        """It is written once, live and for the next start."""
         domain = self.domain(uuids=self.uuids)
         self.assertEqual(1, self.annotate().written)
         self.assert_right(domain, 2)
@@ -33,19 +33,19 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.assertEqual(['vm'], self.writes)
 
     def test_foreign_metadata(self):
-        """What others keep there is theirs, while ours comes and goes."""
+        """Metadata of others stays when ours is written and removed."""
         domain = self.domain()
         both = (
             libvirt.VIR_DOMAIN_AFFECT_LIVE,
             libvirt.VIR_DOMAIN_AFFECT_CONFIG,
         )
-        for kind, uri, text in FOREIGN:
-            domain.setMetadata(kind, text, uri and 'other', uri, sum(both))
+        for part, uri, text in FOREIGN:
+            domain.setMetadata(part, text, uri and 'other', uri, sum(both))
 
         def foreign():
             return [
-                domain.metadata(kind, uri, flag)
-                for kind, uri, _ in FOREIGN
+                domain.metadata(part, uri, flag)
+                for part, uri, _ in FOREIGN
                 for flag in both
             ]
 
@@ -58,7 +58,7 @@ class AnnotateTest(base.AnnotatorTestCase):
 
     @ddt.data(True, False)
     def test_last_mdev_is_gone(self, persistent):
-        """The test driver unplugs nothing: it starts so."""
+        """The test driver cannot unplug, so the domain starts like this."""
         domain = self.domain(
             uuids=(),
             persistent=persistent,
@@ -80,7 +80,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.assert_right(domain)
 
     def test_arrival(self):
-        """It says yet what its mdevs came from on the other host."""
+        """The annotation still has the sources on the other host."""
         domain = self.domain(
             metadata=domain_xml.write_annotation(
                 [domain_xml.AnnotatedMdev('f' * 36, self.identities[1])]
@@ -106,7 +106,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         for text in (
             None,
             '<mdevs><mdev/></mdevs>',
-            '<mdevs><what/></mdevs>',
+            '<mdevs><other/></mdevs>',
             '<mdevs/>',
         ):
             domain.setMetadata(
@@ -119,7 +119,7 @@ class AnnotateTest(base.AnnotatorTestCase):
             self.annotate()
             self.assert_right(domain)
 
-    def test_news_of_the_collector(self):
+    def test_collector_finds_another_device(self):
         domain = self.domain()
         self.annotate()
         parent, device = next(iter(self.known.items()))
@@ -141,7 +141,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         self.assertEqual([], self.writes)
 
     def test_dry_run(self):
-        """Over a connection that could not write."""
+        """The connection is read-only."""
         domain = self.domain()
         self.patch(libvirt, 'open', None)
         (plan,) = self.annotator.annotate(write=False).updates
@@ -192,7 +192,7 @@ class UnknownTest(base.AnnotatorTestCase):
         self.assertIsNone(self.annotated(domain)[0].identity)
 
     def test_sysfs_cannot_be_read(self):
-        """The mdev vanishes, or its driver is wrong."""
+        """The mdev vanishes, or its driver is broken."""
         domain = self.domain()
         home = self.home / 'sys/bus/mdev/devices' / self.uuids[0]
         (home / 'mdev_type').unlink()
@@ -200,7 +200,7 @@ class UnknownTest(base.AnnotatorTestCase):
         self.assertIn('mdev_type: No such file', text)
         self.assertIsNone(self.annotated(domain)[0].identity)
 
-    def test_device_that_the_collector_does_not_know(self):
+    def test_device_that_the_collector_has_not_found(self):
         domain = self.domain(uuids=self.uuids)
         self.known.popitem()
         self.write_devices_file()
@@ -232,7 +232,7 @@ class RemoveTest(base.AnnotatorTestCase):
         self.assertEqual(0, self.annotator.remove().written)
 
     def test_stops_in_the_middle(self):
-        """What is defined is cleaned all the same."""
+        """The annotation of the defined domain is removed, too."""
         domain = self.domain()
         self.annotate()
         self.patch(

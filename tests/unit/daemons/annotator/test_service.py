@@ -26,29 +26,29 @@ class LoopTest(base.AnnotatorTestCase):
         self.told = []
         self.loop = annotator.AnnotatorLoop(self.conf, self.told.append)
 
-    def make(self):
-        """Run once; return for how long to sleep, and what was told."""
+    def run_once(self):
+        """Run once; return the seconds to sleep, and the notifications."""
         self.told.clear()
         return self.loop.run_once(), list(self.told)
 
     def refuse(self, error):
-        """Let every run raise an error until the end of the with."""
+        """Make every run raise an error until the end of the with."""
         return mock.patch.object(
             annotator.Annotator, 'annotate', side_effect=error
         )
 
     def assert_about(self, expected, seconds):
-        """Each host is up to a tenth early or late."""
+        """The jitter is up to a tenth."""
         self.assertLessEqual(abs(seconds - expected), expected * 0.1001)
 
     def test_good(self):
-        """Ready once; the watchdog hears of every run."""
+        """READY is sent once, WATCHDOG after every run."""
         self.domain()
         status = 'STATUS=1 domain with annotated mdevs'
-        pause, told = self.make()
+        pause, told = self.run_once()
         self.assert_about(60, pause)
         self.assertEqual(['READY=1', 'WATCHDOG=1', status], told)
-        self.assertEqual(['WATCHDOG=1', status], self.make()[1])
+        self.assertEqual(['WATCHDOG=1', status], self.run_once()[1])
         self.assertIn(
             f'domain vm: mdev {self.uuids[0]}: 10de:2230', self.log.output
         )
@@ -57,25 +57,25 @@ class LoopTest(base.AnnotatorTestCase):
         with self.refuse(domains.LibvirtTimeout('nobody\nanswers')):
             pauses = []
             for _ in range(8):
-                pause, told = self.make()
+                pause, told = self.run_once()
                 pauses.append(pause)
                 self.assertEqual(['WATCHDOG=1', 'STATUS=nobody answers'], told)
         for expected, pause in zip(
             (2, 4, 8, 16, 32, 60, 60, 60), pauses, strict=True
         ):
             self.assert_about(expected, pause)
-        self.assertIn('READY=1', self.make()[1])
+        self.assertIn('READY=1', self.run_once()[1])
         self.assertIn('Succeeded again, after 8 failures', self.log.output)
-        self.assert_about(60, self.make()[0])
+        self.assert_about(60, self.run_once()[0])
 
     def test_one_domain_fails(self):
-        """The run has failed, though the others are done."""
+        """The run has failed, but the other domain is annotated."""
         domain = self.domain()
         self.domain(
             'bad',
             metadata='<a:b xmlns:a="a:b">' + 'x' * (5 * 2**20) + '</a:b>',
         )
-        pause, told = self.make()
+        pause, told = self.run_once()
         self.assert_about(2, pause)
         self.assertNotIn('READY=1', told)
         self.assertIn('STATUS=domain bad: its XML has more than 4 MiB', told)
@@ -83,29 +83,29 @@ class LoopTest(base.AnnotatorTestCase):
         self.assertEqual(self.known_mdevs(), self.annotated(domain))
 
     def test_bug(self):
-        """The service goes on, and says where it was."""
+        """The service goes on, and the log has the traceback."""
         with self.refuse(ZeroDivisionError('oops')):
-            pause, told = self.make()
+            pause, told = self.run_once()
         self.assert_about(2, pause)
         self.assertIn('STATUS=ZeroDivisionError: oops', told)
         self.assertIn('this is a bug', self.log.output)
-        self.assertIn('READY=1', self.make()[1])
+        self.assertIn('READY=1', self.run_once()[1])
 
     def test_unknown(self):
-        """It is no failure; the log has it once, the status always."""
+        """It is not a failure; the log has it once, each status has it."""
         self.domain()
         (self.home / 'devices.json').unlink()
         for _ in range(3):
-            pause, told = self.make()
+            pause, told = self.run_once()
             self.assert_about(60, pause)
             self.assertIn('is not there', told[-1])
         words = f'mdev {self.uuids[0]} of domain vm: {self.home}/devices.json'
         self.assertEqual(1, self.log.output.count(words))
         self.write_devices_file()
-        self.assertNotIn('is not there', self.make()[1][-1])
+        self.assertNotIn('is not there', self.run_once()[1][-1])
 
     def test_busy(self):
-        """It is looked at again soon, and is no failure.
+        """It is tried again soon, and is not a failure.
 
         A stand-in: the test driver has no jobs.
         """
@@ -115,14 +115,14 @@ class LoopTest(base.AnnotatorTestCase):
             'jobInfo',
             return_value=[libvirt.VIR_DOMAIN_JOB_BOUNDED],
         ):
-            pause, told = self.make()
+            pause, told = self.run_once()
         self.assert_about(5, pause)
         self.assertIn('READY=1', told)
-        self.assert_about(60, self.make()[0])
+        self.assert_about(60, self.run_once()[0])
 
 
 class ServiceTest(base.AnnotatorTestCase):
-    """With an interval of an hour: only events cause a run."""
+    """The interval is an hour, so only events cause a run."""
 
     def setUp(self):
         super().setUp()
@@ -151,8 +151,8 @@ class ServiceTest(base.AnnotatorTestCase):
     def wait_for_right(self, domain, mdevs):
         self.wait_for(lambda: self.both_annotated(domain) == (mdevs, mdevs))
 
-    def test_start_and_strip(self):
-        """Each is put right by one write, whose event causes none."""
+    def test_start_and_removed_annotation(self):
+        """One write corrects it; the event of this write causes none."""
         domain = self.domain()
         self.wait_for_right(domain, self.known_mdevs())
         self.assertEqual(['vm'], self.writes)
@@ -174,7 +174,7 @@ class ServiceTest(base.AnnotatorTestCase):
         self.assertEqual(['vm'] * 5 + ['other'], self.writes)
 
     def test_reload(self):
-        """It reads what the collector has left meanwhile."""
+        """It reads the devices file that the collector has written since."""
         domain = self.domain()
         self.wait_for_right(domain, self.known_mdevs())
         parent = next(iter(self.known))

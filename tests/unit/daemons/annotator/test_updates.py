@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be said of a domain's mdevs, in every case of knowledge."""
+"""What is written about a domain's mdevs, whatever is known."""
 
 import dataclasses
 
@@ -38,13 +38,13 @@ def mdev(uuid, identity=samples.A16):
 def seen(uuids, live=None, config=None, persistent=True, host=HERE):
     """Return a domain, annotated on a host."""
 
-    def said(annotated):
+    def state(annotated):
         return domain_xml.Domain(
             uuids, annotated, host='' if annotated is None else host
         )
 
     return updates.DomainState(
-        'vm', 'an-uuid', said(live), said(config) if persistent else None
+        'vm', 'an-uuid', state(live), state(config) if persistent else None
     )
 
 
@@ -58,7 +58,7 @@ def keep(found, places=None, devices=DEVICES):
     )
 
 
-def said(plan):
+def annotation(plan):
     return tuple(entry.mdev for entry in plan.entries)
 
 
@@ -70,7 +70,7 @@ class KnownTest(testtools.TestCase):
         # Stripped off one of them.
         ((A,), (mdev(A),), None, 'write', ('config',)),
         ((A,), None, (mdev(A),), 'write', ('live',)),
-        # News of the collector; an arrival; hot-plug and hot-unplug.
+        # The collector found another device; an arrival; hot-plug, hot-unplug.
         ((A,), (mdev(A, OLD),), (mdev(A),), 'write', ('live',)),
         ((A,), (mdev(B),), (mdev(B),), 'write', BOTH),
         ((A, B), (mdev(A),), (mdev(A),), 'write', BOTH),
@@ -87,20 +87,20 @@ class KnownTest(testtools.TestCase):
     def test_domain(self, uuids, live, config, action, where):
         plan = keep(seen(uuids, live, config))
         self.assertEqual((action, where), (plan.action, plan.where))
-        self.assertEqual(tuple(map(mdev, uuids)), said(plan))
+        self.assertEqual(tuple(map(mdev, uuids)), annotation(plan))
         self.assertEqual('', ''.join(item.why for item in plan.entries))
 
     def test_transient(self):
         self.assertEqual(('live',), keep(seen((A,), persistent=False)).where)
 
     def test_arrived(self):
-        """What was true of the same UUIDs elsewhere is written anew."""
+        """An annotation of another host for the same UUIDs is replaced."""
         plan = keep(seen((A,), (mdev(A),), (mdev(A),), host='gpu-2'))
         self.assertEqual(BOTH, plan.where)
         self.assertIn('host="gpu-1"', plan.element())
 
     def test_not_running(self):
-        """What a stopped domain says is put right when it runs."""
+        """The annotation of a stopped domain is corrected when it starts."""
         found = updates.DomainState(
             'vm', 'an-uuid', None, domain_xml.Domain((A,), (mdev(B),))
         )
@@ -109,7 +109,7 @@ class KnownTest(testtools.TestCase):
     def test_unreadable_annotation(self):
         found = dataclasses.replace(
             seen((A,), None, (mdev(A),)),
-            live=domain_xml.Domain((A,), None, 'it makes no sense'),
+            live=domain_xml.Domain((A,), None, 'it is invalid'),
         )
         self.assertEqual(('live',), keep(found).where)
 
@@ -122,12 +122,12 @@ class KnownTest(testtools.TestCase):
         plan = keep(
             seen((B, A)), {B: sysfs.MdevLocation(OTHER, 'nvidia-468')}, devices
         )
-        self.assertEqual((mdev(B, other), mdev(A)), said(plan))
+        self.assertEqual((mdev(B, other), mdev(A)), annotation(plan))
 
     def test_type_that_is_only_in_use(self):
         """The mdev's own type counts, not what the device serves now."""
         plan = keep(seen((A,)), {A: sysfs.MdevLocation(GPU, 'nvidia-556')})
-        self.assertEqual('NVIDIA_556', said(plan)[0].identity.type)
+        self.assertEqual('NVIDIA_556', annotation(plan)[0].identity.type)
 
     def test_drop(self):
         plan = updates.plan_removal(seen((A,), (mdev(A),), None))
@@ -139,7 +139,7 @@ class KnownTest(testtools.TestCase):
 
 @ddt.ddt
 class UnknownTest(testtools.TestCase):
-    """Whatever is missing: nothing is guessed, nothing is erased."""
+    """Nothing is guessed, and nothing is erased."""
 
     CASES = (
         ({}, 'devices.json is not there', 'devices.json is not there'),
@@ -161,7 +161,7 @@ class UnknownTest(testtools.TestCase):
                 base.device(samples.A16, traits.PARENT + '10DE_2236'),
                 base.device(samples.A16, traits.FACT + 'ECC_OFF'),
                 base.device(samples.A16, traits.PREFIX + 'WHATEVER'),
-                # No device is such a one, and nobody could read it back.
+                # No device has this id, and it would not read back.
                 base.device(
                     dataclasses.replace(samples.A16, parent='MTTY_ANY')
                 ),
@@ -171,10 +171,10 @@ class UnknownTest(testtools.TestCase):
 
     @ddt.data(*CASES)
     @ddt.unpack
-    def test_nothing_said_yet(self, places, devices, why):
+    def test_not_annotated(self, places, devices, why):
         for present in (None, (mdev(B),), (mdev(A), mdev(B)), ()):
             plan = keep(seen((A,), present), places, devices)
-            self.assertEqual((mdev(A, None),), said(plan))
+            self.assertEqual((mdev(A, None),), annotation(plan))
             self.assertIn(why, plan.entries[0].why)
             self.assertEqual('write', plan.action)
 
@@ -183,31 +183,31 @@ class UnknownTest(testtools.TestCase):
     def test_same_mdevs(self, places, devices, why):
         for present in ((mdev(A, OLD),), (mdev(A, None),)):
             plan = keep(seen((A,), present, present), places, devices)
-            self.assertEqual(present, said(plan))
+            self.assertEqual(present, annotation(plan))
             self.assertIn(why, plan.entries[0].why)
             self.assertEqual('none', plan.action)
 
     def test_one_of_two(self):
-        """The other one is right, and is kept so."""
+        """The other one keeps its annotation."""
         present = (mdev(A, OLD), mdev(B, OLD))
         plan = keep(seen((A, B), present, present), {B: 'gone'})
-        self.assertEqual((mdev(A), mdev(B, OLD)), said(plan))
+        self.assertEqual((mdev(A), mdev(B, OLD)), annotation(plan))
 
     def test_plugged_while_unknown(self):
-        """What is said of other mdevs is no word of these."""
+        """An annotation of other mdevs does not apply."""
         plan = keep(seen((A, B), (mdev(A),)), {}, 'no file')
-        self.assertEqual((mdev(A, None), mdev(B, None)), said(plan))
+        self.assertEqual((mdev(A, None), mdev(B, None)), annotation(plan))
 
     def test_arrived_while_unknown(self):
-        """What was true of the same UUIDs elsewhere is no word of these."""
+        """An annotation of another host does not apply."""
         plan = keep(seen((A,), (mdev(A),), host='gpu-2'), {}, 'no file')
-        self.assertEqual((mdev(A, None),), said(plan))
+        self.assertEqual((mdev(A, None),), annotation(plan))
         self.assertEqual('write', plan.action)
 
     def test_stripped_off_the_live_domain(self):
-        """The configuration may be of another time, and is no witness."""
+        """The configuration may be older, and does not count."""
         plan = keep(seen((A,), None, (mdev(A),)), {}, 'no file')
-        self.assertEqual((mdev(A, None),), said(plan))
+        self.assertEqual((mdev(A, None),), annotation(plan))
 
 
 places = st.one_of(
@@ -248,7 +248,7 @@ class SettledTest(testtools.TestCase):
         devices,
     )
     def test_one_write(self, uuids, live, config, host, where, found):
-        """What was written reads as right, as long as nothing is new.
+        """A written annotation needs no write, as long as nothing changes.
 
         Otherwise the event of writing would be a reason to write.
         """
@@ -263,4 +263,6 @@ class SettledTest(testtools.TestCase):
         after = updates.plan_update(
             dataclasses.replace(domain, **now), where, found, HERE
         )
-        self.assertEqual(('none', said(plan)), (after.action, said(after)))
+        self.assertEqual(
+            ('none', annotation(plan)), (after.action, annotation(after))
+        )

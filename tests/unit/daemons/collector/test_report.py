@@ -32,7 +32,7 @@ def _rules():
 
 
 def mixed():
-    """Return a host with a parent of each kind."""
+    """Return a host with different parents."""
     old = {**samples.FACTS, 'driver': '535.54.03'}
     parents = [
         samples.parent(
@@ -59,7 +59,7 @@ def alike():
 
 
 def vendors():
-    """Return a host of which vendors' plugins have more to say."""
+    """Return a host with facts and patterns from plugins."""
 
     def answer(*patterns):
         return host_traits.VendorAnswer('acme', frozenset(patterns))
@@ -106,8 +106,8 @@ def vendors():
     return host_traits.HostSnapshot(
         'compute4',
         tuple(
-            host_traits.describe(parent, _rules(), said)
-            for parent, said in parents
+            host_traits.describe(parent, _rules(), given)
+            for parent, given in parents
         ),
     )
 
@@ -140,7 +140,7 @@ class ReportTest(testtools.TestCase):
         text = snapshot.dump(host())
         self.assertEqual(self.expected(f'{name}.json'), text + '\n')
 
-    def test_json_says_what_would_be_published(self):
+    def test_json_has_the_traits(self):
         host = mixed()
         found = json.loads(snapshot.dump(host))
         combined = host_traits.build_host_traits(host.parents)
@@ -152,7 +152,7 @@ class ReportTest(testtools.TestCase):
 
 
 class RemarksTest(testtools.TestCase):
-    """What no device of the table says, and no trait."""
+    """Remarks belong to no device and no trait."""
 
     def host(self, *parents):
         mdevs = [
@@ -213,7 +213,7 @@ class RemarksTest(testtools.TestCase):
         )
 
     def test_why_there_is_no_type(self):
-        """In lines, or the table would be as wide as the list of types."""
+        """On several lines, as the list of types is long."""
         parent = samples.parent(target_type=None, why_no_type='no; a; b')
         host = host_traits.HostSnapshot(
             'compute1', (host_traits.describe(parent, _rules()),)

@@ -87,7 +87,7 @@ class RulesInForceTest(testtools.TestCase):
         self.assertEqual(1, self.log.output.count('never'))
 
     def test_same_size_and_time(self):
-        """As from packages whose files all bear one time."""
+        """As from packages that give all files the same time."""
         self.assertEqual(['shipped'], self.names())
         new = self.home / 'new'
         new.write_text(RULE.format('SHIPPED'))
@@ -97,14 +97,14 @@ class RulesInForceTest(testtools.TestCase):
         self.assertEqual(['SHIPPED'], self.names())
 
     def test_beside_an_editors_lock(self):
-        """A link to nowhere hides no change."""
+        """A dangling link does not hide a change."""
         (self.directories[0] / '.#nvidia.yaml').symlink_to('me@host1.7')
         self.assertEqual(['shipped'], self.names())
         self.shipped.write_text(RULE.format('edited'))
         self.assertEqual(['edited'], self.names())
 
     def spoil(self, how):
-        """Make the files wrong; return how to put that right."""
+        """Make the files invalid; return what corrects them."""
         if how == 'syntax':
             self.own.write_text(']')
             return self.own.unlink
@@ -131,24 +131,24 @@ class RulesInForceTest(testtools.TestCase):
     @every_way
     def test_last_good_set_stays_in_force(self, how):
         good = self.rules.current()
-        put_right = self.spoil(how)
+        correct = self.spoil(how)
         for _ in range(3):
             self.assertIs(good, self.rules.current())
             self.assertIn(str(self.home), self.rules.fault)
-        # Said once, not in every pass.
+        # Logged once, not in every pass.
         self.assertEqual(1, self.log.output.count('stay in force'))
 
-        put_right()
+        correct()
         self.assertEqual(['shipped'], self.names())
         self.assertIsNone(self.rules.fault)
 
     @every_way
     def test_never_a_good_set(self, how):
-        put_right = self.spoil(how)
+        correct = self.spoil(how)
         for _ in range(2):
             error = self.assertRaises(model.RuleError, self.rules.current)
             self.assertEqual(str(error), self.rules.fault)
-        put_right()
+        correct()
         self.assertEqual(['shipped'], self.names())
         self.assertIsNone(self.rules.fault)
 

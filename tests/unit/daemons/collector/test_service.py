@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service leaves in its files, and when systemd hears of it."""
+"""The service's files, and its notifications to systemd."""
 
 import json
 import pathlib
@@ -71,7 +71,7 @@ class ServiceFilesTestCase(testtools.TestCase):
     def configure(self, **options):
         for name, value in options.items():
             self.conf.set_override(name, value, group='collector')
-            # The options are everybody's, and keep their overrides.
+            # Option objects are shared, and keep their overrides.
             self.addCleanup(self.conf.clear_override, name, group='collector')
 
     def state(self):
@@ -89,7 +89,7 @@ class ServiceFilesTestCase(testtools.TestCase):
 
 @ddt.ddt
 class FailedStartTest(ServiceFilesTestCase):
-    """No file goes on to say that the service is healthy."""
+    """After a failed start, neither file reports a healthy service."""
 
     @ddt.data(
         ({}, 'rules.d'),
@@ -127,12 +127,12 @@ class LoopTest(ServiceFilesTestCase):
         )
 
     def hear(self, message):
-        """Note a message, and whether the files were there before it."""
+        """Note a notification, and how many files exist by then."""
         names = ('state.json', 'metrics.prom')
         there = [name for name in names if (self.home / name).exists()]
         self.heard.append((message.partition('=')[0], len(there)))
 
-    def test_files_are_written_before_systemd_hears(self):
+    def test_files_are_written_before_notifications(self):
         self.loop.run_once()
         self.assertEqual(
             [('READY', 2), ('WATCHDOG', 2), ('STATUS', 2)], self.heard

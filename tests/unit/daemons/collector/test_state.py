@@ -29,7 +29,7 @@ def a_state(**changes):
 class TroubleTest(testtools.TestCase):
     @ddt.data(0, 59, 299, -59)
     def test_none(self, later):
-        """Some passes may be missed, and a clock may be set a little."""
+        """A few passes may be missed, and a clock may be corrected."""
         self.assertEqual([], a_state().trouble(NOW + later))
 
     @ddt.data(300, 301, 1e9)
@@ -60,7 +60,7 @@ class TroubleTest(testtools.TestCase):
         )
 
     def test_remarks_are_none(self):
-        """Nova serves what it serves; nothing has failed."""
+        """Remarks are not trouble."""
         self.assertEqual([], a_state(remarks=['one thing']).trouble(NOW))
 
     def test_a_file_without_remarks(self):
@@ -126,7 +126,7 @@ class StateOnDiskTest(testtools.TestCase):
         {'remarks': 'one'},
         {'remarks': [1]},
     )
-    def test_no_sense(self, changes):
+    def test_invalid(self, changes):
         collector_state.write(self.path, a_state())
         self.change(**changes)
         self.assertRaisesRegex(
@@ -142,14 +142,14 @@ class StateOnDiskTest(testtools.TestCase):
 
     @ddt.data('1.0', '1.1', '1.999')
     def test_other_minor_version(self, version):
-        """What it says besides is left out."""
+        """Unknown keys are ignored."""
         state = a_state(failures=2, error='no')
         collector_state.write(self.path, state)
         self.change(schema_version=version, more={'new': 1}, healthy='yes')
         self.assertEqual(state, collector_state.read(self.path))
 
     def test_oldest(self):
-        """What the first version needed is enough."""
+        """The keys that the first version required are enough."""
         self.path.write_text('{"schema_version": "1.0", "interval": 60}')
         self.assertEqual(
             collector_state.State(60), collector_state.read(self.path)
@@ -168,7 +168,7 @@ class StateOnDiskTest(testtools.TestCase):
         )
 
     @ddt.data(b'', b'{"schema_ver', b'null', b'\xff', b'[' * 5000)
-    def test_no_state(self, raw):
+    def test_not_a_state(self, raw):
         self.path.write_bytes(raw)
         self.assertRaisesRegex(
             files.FileError,
