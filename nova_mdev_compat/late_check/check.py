@@ -31,18 +31,17 @@ NOT_ANNOTATED = (
 class TargetMdev:
     """An mdev of this host that the domain would get.
 
-    :ivar uuid: its UUID
     :ivar name: libvirt's name of its parent
     :ivar type: its canonical mdev type
     :ivar device: what its parent is and accepts, None if the collector has
         not found it
-    :ivar why: why the others are not known, empty if they are
+    :ivar why: why these are not known, empty if they are
     """
 
     uuid: str
-    name: str
-    type: str
-    device: devices_file.DeviceEntry | None
+    name: str = ''
+    type: str = ''
+    device: devices_file.DeviceEntry | None = None
     why: str = ''
 
 
@@ -63,8 +62,7 @@ def check_domain(
 ) -> list[Objection]:
     """Return the objections to a domain, incompatible before unknown.
 
-    Everything known is checked even if a part is unknown: it may be
-    incompatible.
+    All that is known is checked, even if a part is unknown.
 
     :param targets: its mdevs on this host
     """
@@ -85,14 +83,9 @@ def check_domain(
     sources = sorted(
         {mdev.identity for mdev in annotated if mdev.identity}, key=str
     )
-    found = [
-        *gaps,
-        *(
-            objection
-            for target in targets
-            for objection in _check_target(sources, target, bool(gaps))
-        ),
-    ]
+    found = list(gaps)
+    for target in targets:
+        found += _check_target(sources, target, bool(gaps))
     return sorted(found, key=lambda one: one.kind is verdict.Status.UNKNOWN)
 
 

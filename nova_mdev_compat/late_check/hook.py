@@ -49,14 +49,11 @@ hand: virsh dumpxml --migratable DOMAIN | nova-mdev-guard DOMAIN migrate begin""
 
 #: Where every *.conf is read, in alphabetical order.
 DIRECTORY = '/etc/nova-mdev-compat'
-#: Seconds from the time limit until the process is ended.
-GRACE = 2
 #: Exit status if an operator has to correct options first.
 WRONG_OPTIONS = 2
-#: Seconds that the system's log may take.
-LOG_LIMIT = 1
-#: Seconds until the timer signals again.
-AGAIN = 0.2
+#: In seconds: from the time limit to the end of the process; for writing to
+#: the system's log; between two signals of the timer.
+GRACE, LOG_LIMIT, AGAIN = 2, 1, 0.2
 #: Characters of a line in libvirt's error.
 MAX_LINE = 2000
 
@@ -116,9 +113,8 @@ def main(argv: Sequence[str]) -> int:
     _end_after(options.TIME_LIMIT)
     try:
         paths, (domain, *operation) = _arguments(argv)
-        if operation[:2] != ['migrate', 'begin']:
-            return 0
-        return _answer(paths, domain)
+        checked = operation[:2] == ['migrate', 'begin']
+        return _answer(paths, domain) if checked else 0
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -149,7 +145,7 @@ def _end_after(limit: float) -> None:
 
 
 def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
-    """Check a domain, and tell libvirt why if it is refused.
+    """Check a domain, and report to libvirt why it is refused.
 
     :returns: the exit status
     """
@@ -181,11 +177,10 @@ def _answer(paths: list[pathlib.Path] | None, domain: str) -> int:
         allowed = unknown == mdev_compat.ALLOW
     else:
         return 0
-    text = f'domain {domain}: {text}'
     if allowed or mode == mdev_compat.PERMISSIVE:
-        _log(f'let through: {text}')
+        _log(f'let through: domain {domain}: {text}')
         return 0
-    _refuse(text)
+    _refuse(f'refused: domain {domain}: {text}')
     return status
 
 
@@ -289,7 +284,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def look(conf: cfg.ConfigOpts, text: bytes) -> None:
-    """Check a domain that is about to arrive; return if it may.
+    """Return if a domain may arrive.
 
     :param text: its XML
     :raises Refused: it may not
@@ -297,24 +292,24 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
     """
     if not text:
         raise Undecided('there is no domain on standard input')
+    collector = conf.collector
     try:
         domain = domain_xml.parse(text)
-    except domain_xml.DomainError as exc:
-        raise Refused(f'the domain: {exc}') from exc
-    if not domain.uuids:
-        return
-    try:
+        if not domain.uuids:
+            return
         devices = devices_file.read_fresh(
-            pathlib.Path(conf.collector.devices_file),
-            conf.collector.devices_max_age,
+            pathlib.Path(collector.devices_file),
+            collector.devices_max_age,
             time.time(),
         )
+    except domain_xml.DomainError as exc:
+        raise Refused(f'the domain: {exc}') from exc
     except files.FileError as exc:
         raise Undecided(str(exc)) from exc
     objections = check.check_domain(
         domain,
         [
-            _target(conf.collector.sysfs_root, uuid, devices)
+            _target(collector.sysfs_root, uuid, devices)
             for uuid in domain.uuids
         ],
     )
@@ -332,7 +327,7 @@ def _target(
         place = sysfs.find_mdev(root, uuid)
         if place is None:
             why = f'mdev {uuid!r} is not on this host'
-            return check.TargetMdev(uuid, '', '', None, why)
+            return check.TargetMdev(uuid, why=why)
         return check.TargetMdev(
             uuid,
             place.device,
@@ -340,11 +335,10 @@ def _target(
             devices.devices.get(place.device),
         )
     except (OSError, identity.IdentityError) as exc:
-        return check.TargetMdev(uuid, '', '', None, f'mdev {uuid}: {exc}')
+        return check.TargetMdev(uuid, why=f'mdev {uuid}: {exc}')
 
 
-def _refuse(text: str) -> None:
-    line = f'refused: {text}'
+def _refuse(line: str) -> None:
     # First, because libvirt waits for it. libvirt may have closed it.
     if sys.stderr:
         try:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from nova_mdev_compat.core.matching import Source
 
-#: Stands for the type of a parent that accepts no source.
+#: The type of a parent that accepts no source.
 UNKNOWN = ''
 
 Candidate = Mapping[str, Any]
@@ -72,10 +72,10 @@ class Acceptors:
 class RemainingCandidates(Sequence[Candidate]):
     """The candidates of a host that fit. There is at least one.
 
-    The candidates are checked when somebody reads them. One that fits is
-    enough to keep the host, and Nova reads the others of few hosts: it
-    claims a candidate of one host, and other filters read candidates only
-    for requests with PCI devices or NUMA topologies.
+    The candidates are checked when they are read. One that fits is enough to
+    keep the host, and Nova reads the others of few hosts: it claims a
+    candidate of one host, and other filters read candidates only for requests
+    with PCI devices or NUMA topologies.
 
     :param fits: takes the UUID of a root provider and a candidate
     :param root: UUID of the host's root provider
@@ -298,14 +298,7 @@ def amounts(
     :param allocations: amounts by resource class, by provider UUID
     """
     found = {
-        uuid: _amount(resources, classes)
+        uuid: sum(resources.get(name, 0) for name in classes)
         for uuid, resources in allocations.items()
     }
     return {uuid: amount for uuid, amount in found.items() if amount}
-
-
-def _amount(resources: Mapping[str, int], classes: frozenset[str]) -> int:
-    amount = 0
-    for name in classes:
-        amount += resources.get(name, 0)
-    return amount

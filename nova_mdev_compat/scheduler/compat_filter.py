@@ -8,11 +8,8 @@ from typing import Any
 
 from nova import conf as nova_conf
 from nova.scheduler import filters
-from oslo_config import cfg
 from oslo_db import exception as db_exception
-from oslo_log import log as logging
 
-from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
@@ -27,8 +24,6 @@ from nova_mdev_compat.scheduler import nova_request
 
 CONF = nova_conf.CONF
 options.register_opts(CONF)
-#: One name in the log for all that the filter logs.
-LOG = logging.getLogger('nova_mdev_compat.filters')
 
 
 class UnknownCompatibility(Exception):
@@ -88,7 +83,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         )
         self._unreadable: frozenset[str] = frozenset()
         self._lock = threading.Lock()
-        _log_options()
+        log.options_in_effect()
 
     def filter_all(
         self, filter_obj_list: Collection[Any], spec_obj: Any
@@ -380,38 +375,6 @@ class MdevCompatFilter(filters.BaseHostFilter):
             <= home
         ]
         return log.sentences(bool(taken), reasons)
-
-
-def _log_options() -> None:
-    """Log the options in effect, so that schedulers can be compared.
-
-    Which Placement answers, and who asks, depends on the scheduler's own
-    ``[placement]``. A wrong value does not keep nova-scheduler from starting.
-    """
-    groups = (
-        ('mdev_compat', [option.dest for option in options.OPTS]),
-        (
-            'placement',
-            [
-                'auth_type',
-                'region_name',
-                'valid_interfaces',
-                'endpoint_override',
-                'timeout',
-            ],
-        ),
-    )
-    found = []
-    for group, names in groups:
-        for name in names:
-            try:
-                value = CONF[group][name]
-            except cfg.Error as exc:
-                value = f'invalid ({errors.describe(exc)})'
-            if isinstance(value, list):
-                value = ','.join(value)
-            found.append(f'[{group}]{name} = {value}')
-    LOG.info('MdevCompatFilter: options in effect: %s', ', '.join(found))
 
 
 def _lets_unknown_pass() -> bool:

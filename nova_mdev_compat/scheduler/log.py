@@ -8,6 +8,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import offer
@@ -19,10 +20,20 @@ CONF = cfg.CONF
 #: One name for all lines of the filter.
 LOG = logging.getLogger('nova_mdev_compat.filters')
 
-
 #: How many reasons a line names.
 REASONS = 5
-
+#: Options in effect that are logged. Those of Placement are the scheduler's
+#: own: they decide which Placement answers, and with which user.
+OPTIONS = {
+    'mdev_compat': [option.dest for option in options.OPTS],
+    'placement': [
+        'auth_type',
+        'region_name',
+        'valid_interfaces',
+        'endpoint_override',
+        'timeout',
+    ],
+}
 #: Beyond where any pattern fails.
 _FITS: Stage = (3, '')
 
@@ -53,6 +64,24 @@ class LiveMigration:
             f'live migration {self.migration} of instance '
             f'{self.instance} from {devices}'
         )
+
+
+def options_in_effect() -> None:
+    """Log the options in effect, so that schedulers can be compared.
+
+    A wrong value does not keep nova-scheduler from starting.
+    """
+    found = []
+    for group, names in OPTIONS.items():
+        for name in names:
+            try:
+                value = CONF[group][name]
+            except cfg.Error as exc:
+                value = f'invalid ({errors.describe(exc)})'
+            if isinstance(value, list):
+                value = ','.join(value)
+            found.append(f'[{group}]{name} = {value}')
+    LOG.info('MdevCompatFilter: options in effect: %s', ', '.join(found))
 
 
 def answered(
@@ -173,7 +202,9 @@ def sentences(accepted: bool, reasons: Sequence[str]) -> list[str]:
             'another reason'
         )
     if reasons:
-        found.append(f'Patterns for this device say: {"; ".join(reasons)}')
+        found.append(
+            f'Patterns for this device do not match: {"; ".join(reasons)}'
+        )
     return found or ['No other host publishes a pattern for this device']
 
 

@@ -55,7 +55,7 @@ class NoneLeftTest(ReasonsTestCase):
         self.write_rules(base.UPGRADE_RULES)
         self.start(Board(0, driver='535.54.03'), Board(0, product='2236'))
         self.assertEqual(
-            'Patterns for this device say: driver 550.54.14 is '
+            'Patterns for this device do not match: driver 550.54.14 is '
             'not at most 535.54.03.',
             self.refuse(),
         )
@@ -74,7 +74,7 @@ rules:
         )
         self.start(Board(0, driver='535.54.03'), Board(0))
         self.assertEqual(
-            'Patterns for this device say: subsystem 10de:14d9 is not equal '
+            'Patterns for this device do not match: subsystem 10de:14d9 is not equal '
             'to 10de_1; driver 550.54.14 is not at most 535.54.03.',
             self.refuse(),
         )
@@ -108,7 +108,7 @@ rules:
         self.start_host('other', board, types={0: 'nvidia-12'})
         self.server = self.boot('src')
         self.assertEqual(
-            'Patterns for this device say: does not serve type nvidia-11, '
+            'Patterns for this device do not match: does not serve type nvidia-11, '
             'and Nova takes no other.',
             self.refuse(),
         )
