@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real systemd, as the first process of namespaces of its own.
 
-It knows no units but those that a test gives it, and does nothing to this
-machine: its root directory is read-only, its cgroups are below one that goes
-with it, and when it is killed all that it has started ends with it.
+It has only the units of the test, and does not change this machine: its root
+directory is read-only, its cgroups are below one that is removed with it, and
+its processes end with it.
 """
 
 import os
@@ -16,11 +16,11 @@ import fixtures
 
 from tests import waiting
 
-#: What it is started with: nothing is wanted of it at first.
+#: It starts with a target that wants nothing.
 UNITS = {'nothing.target': '[Unit]\nDefaultDependencies=no\n'}
-#: Of the whole system or, beside version 1 of cgroups, of systemd alone.
+#: cgroup2 is at the first path on a host that also has version 1.
 CGROUPS = ('/sys/fs/cgroup/unified', '/sys/fs/cgroup')
-#: It sees that it is in a container, and leaves the kernel alone.
+#: In a container, systemd does not set up the kernel.
 INIT = """
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -39,11 +39,11 @@ exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 
 
 class Systemd(fixtures.Fixture):
-    """Needs root; another user's test asks sudo.
+    """A systemd; started with sudo unless the test runs as root.
 
     :param units: text of units by name, and of drop-ins by
         ``<unit>.d/<name>.conf``
-    :ivar home: a directory that its services know as ``/run/home``
+    :ivar home: a directory, which its services see as ``/run/home``
     """
 
     def __init__(self, units):
@@ -72,61 +72,31 @@ class Systemd(fixtures.Fixture):
         return path
 
     def _remove_cgroup(self):
-        """Remove it and those below, as soon as nobody is left in them."""
-        waiting.wait_for(
-            lambda: (
-                subprocess.run(
-                    [
-                        *self._sudo,
-                        'find',
-                        self._cgroup,
-                        '-depth',
-                        '-type',
-                        'd',
-                        '-exec',
-                        'rmdir',
-                        '{}',
-                        ';',
-                    ],
-                    check=False,
-                    stderr=subprocess.DEVNULL,
-                ).returncode
-                == 0
-                and not self._cgroup.exists()
-            ),
-            f'{self._cgroup} stays',
-        )
+        """Remove it and those below, when no process is left in them."""
+
+        def removed():
+            self._run(
+                *('find', self._cgroup, '-depth', '-type', 'd'),
+                *('-exec', 'rmdir', '{}', ';'),
+                check=False,
+            )
+            return not self._cgroup.exists()
+
+        waiting.wait_for(removed, f'{self._cgroup} stays')
 
     def _start(self):
         init = INIT.format(
             home=shlex.quote(str(self.home)), systemd='/lib/systemd/systemd'
         )
-        command = shlex.join(
-            [
-                'unshare',
-                '--mount',
-                '--pid',
-                '--ipc',
-                '--net',
-                '--cgroup',
-                '--fork',
-                '--kill-child',
-                'sh',
-                '-e',
-                '-c',
-                init,
-            ]
+        command = (
+            f'echo $$ > {self._cgroup}/cgroup.procs; '
+            f'echo $$ > {shlex.quote(str(self.home))}/pid; '
+            'exec unshare --mount --pid --ipc --net --cgroup --fork '
+            f'--kill-child sh -e -c {shlex.quote(init)}'
         )
         with (self.home / 'log').open('wb') as log:
             self._process = subprocess.Popen(
-                [
-                    *self._sudo,
-                    'sh',
-                    '-e',
-                    '-c',
-                    f'echo $$ > {self._cgroup}/cgroup.procs; echo $$ > '
-                    f'{shlex.quote(str(self.home))}/pid; exec {command}',
-                ],
+                [*self._sudo, 'sh', '-e', '-c', command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -140,13 +110,10 @@ class Systemd(fixtures.Fixture):
         )
 
     def _pid(self):
-        """Return the pid of systemd, as this machine has it."""
+        """Return systemd's pid on this machine."""
         parent = (self.home / 'pid').read_text().strip()
-        return (
-            pathlib.Path(f'/proc/{parent}/task/{parent}/children')
-            .read_text()
-            .strip()
-        )
+        children = pathlib.Path(f'/proc/{parent}/task/{parent}/children')
+        return children.read_text().strip()
 
     def _is_up(self):
         if self._process.poll() is not None:
@@ -172,16 +139,8 @@ class Systemd(fixtures.Fixture):
     def systemctl(self, *args, check=True):
         """Run systemctl there; return what it prints."""
         return self._run(
-            'nsenter',
-            '--target',
-            self._pid(),
-            '--mount',
-            '--pid',
-            '--net',
-            '--ipc',
-            '--cgroup',
-            'systemctl',
-            *args,
+            *('nsenter', '--target', self._pid(), '--mount', '--pid'),
+            *('--net', '--ipc', '--cgroup', 'systemctl', *args),
             check=check,
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""systemd itself reads the units, and says how much they may do."""
+"""systemd verifies the units, and rates their exposure."""
 
 import json
 import pathlib
@@ -17,22 +17,23 @@ DROP_IN = ROOT / 'etc/systemd/nova-mdev-collector-nvidia.conf'
 USERS = ROOT / 'etc/systemd/nova-mdev-compat.sysusers.conf'
 ANNOTATOR = ROOT / 'etc/systemd/nova-mdev-annotator.service'
 ANNOTATOR_USERS = ROOT / 'etc/systemd/nova-mdev-annotator.sysusers.conf'
-#: The documentation says 1.2 with Debian 12's systemd; others count a little
-#: differently.
+#: Debian 12's systemd rates it 1.2, as documented; others differ a little.
 MAX_EXPOSURE = 1.6
-#: Likewise; Debian 12's counts 1.4 with the drop-in for NVIDIA's boards.
+#: With the drop-in for NVIDIA's GPUs, Debian 12's rates it 1.4.
 MAX_EXPOSURE_NVIDIA = 1.8
-#: Likewise; Debian 12 counts 0.4.
+#: Debian 12's rates it 0.4.
 MAX_EXPOSURE_ANNOTATOR = 0.8
 
 
-class UnitFileTestCase(testtools.TestCase):
+class UnitFile:
+    """Tests of any unit."""
+
     SOURCE: pathlib.Path
-    MAKES_USER: pathlib.Path
+    USERS_FILE: pathlib.Path
 
     def setUp(self):
         super().setUp()
-        # verify wants to see the command.
+        # verify requires that the command exists.
         command = collector_base.COMMAND.with_name(self.SOURCE.stem)
         text, count = re.subn(
             rf'^ExecStart=/usr/bin/{self.SOURCE.stem}\b',
@@ -59,62 +60,45 @@ class UnitFileTestCase(testtools.TestCase):
 
     def exposure(self, limit):
         """Return the exposure by item; all together is within a limit."""
-        self.analyze(
-            'security',
-            '--offline=true',
-            '--no-pager',
-            f'--threshold={limit * 10:.0f}',
-        )
-        items = json.loads(
-            self.analyze(
-                'security', '--offline=true', '--no-pager', '--json=short'
-            )
-        )
+        security = ('security', '--offline=true', '--no-pager')
+        self.analyze(*security, f'--threshold={limit * 10:.0f}')
+        items = json.loads(self.analyze(*security, '--json=short'))
         return {item['name']: float(item['exposure'] or 0) for item in items}
 
     def exposed(self, limit):
-        """Return what is open by as much as an open network."""
-        return {
-            name
-            for name, exposure in self.exposure(limit).items()
-            if exposure >= 0.3
-        }
-
-    def assert_user_is_made(self):
-        """The user of the unit is the one that is made for it."""
-        (user,) = re.findall(
-            '^User=(.+)$', self.SOURCE.read_text(), re.MULTILINE
-        )
-        self.assertRegex(self.MAKES_USER.read_text(), f'(?m)^u {user} ')
-        return user
-
-
-class CollectorTest(UnitFileTestCase):
-    SOURCE, MAKES_USER = UNIT, USERS
+        """Return the items that expose as much as an open network."""
+        found = self.exposure(limit).items()
+        return {name for name, exposure in found if exposure >= 0.3}
 
     def test_verify(self):
         self.assertEqual('', self.analyze('verify', '--man=no'))
 
-    def add_drop_in(self):
-        directory = self.unit.with_name(f'{UNIT.name}.d')
-        directory.mkdir()
-        (directory / 'nvidia.conf').write_text(DROP_IN.read_text())
+    def assert_user_is_made(self):
+        """The unit's user is the one in the sysusers file."""
+        (user,) = re.findall(
+            '^User=(.+)$', self.SOURCE.read_text(), re.MULTILINE
+        )
+        self.assertRegex(self.USERS_FILE.read_text(), f'(?m)^u {user} ')
+        return user
+
+
+class CollectorTest(UnitFile, testtools.TestCase):
+    SOURCE, USERS_FILE = UNIT, USERS
 
     def test_exposure(self):
-        # Nothing greater is open than that it talks to Placement.
+        # It needs the network to reach Placement.
         self.assertEqual(
             {'PrivateNetwork=', 'RestrictAddressFamilies=~AF_(INET|INET6)'},
             self.exposed(MAX_EXPOSURE),
         )
 
-    def test_verify_for_nvidia(self):
-        self.add_drop_in()
-        self.assertEqual('', self.analyze('verify', '--man=no'))
-
     def test_exposure_for_nvidia(self):
-        """The drop-in opens nothing but device nodes and /proc."""
+        """The drop-in only opens device nodes and /proc."""
         before = self.exposure(MAX_EXPOSURE)
-        self.add_drop_in()
+        directory = self.unit.with_name(f'{UNIT.name}.d')
+        directory.mkdir()
+        (directory / 'nvidia.conf').write_text(DROP_IN.read_text())
+        self.test_verify()
         after = self.exposure(MAX_EXPOSURE_NVIDIA)
         opened = {name for name in after if after[name] > before.get(name, 0)}
         # Not all versions count devices that ProtectClock= already names.
@@ -126,13 +110,10 @@ class CollectorTest(UnitFileTestCase):
         self.assert_user_is_made()
 
 
-class AnnotatorTest(UnitFileTestCase):
-    """It could do a lot through libvirt, and can do nothing beside that."""
+class AnnotatorTest(UnitFile, testtools.TestCase):
+    """It has much power through libvirt, and no other."""
 
-    SOURCE, MAKES_USER = ANNOTATOR, ANNOTATOR_USERS
-
-    def test_verify(self):
-        self.assertEqual('', self.analyze('verify', '--man=no'))
+    SOURCE, USERS_FILE = ANNOTATOR, ANNOTATOR_USERS
 
     def test_exposure(self):
         self.assertEqual(set(), self.exposed(MAX_EXPOSURE_ANNOTATOR))
@@ -151,7 +132,7 @@ class AnnotatorTest(UnitFileTestCase):
     def test_user(self):
         """It has a user of its own, in the group of libvirt's socket."""
         user = self.assert_user_is_made()
-        users = self.MAKES_USER.read_text()
+        users = self.USERS_FILE.read_text()
         (group,) = re.findall(
             '^SupplementaryGroups=(.+)$', self.SOURCE.read_text(), re.MULTILINE
         )
