@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service as a process, told of by systemd's protocol."""
+"""The service as a process, watched through systemd's protocol."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from tests import waiting
 
 
 class ServiceTestCase(collector_base.CollectorTestCase):
-    """Starts the real command as a service and waits for what it does."""
+    """Starts the real command as a service."""
 
     def setUp(self):
         super().setUp()
@@ -25,7 +25,7 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         self.heard = set()
 
     def start(self):
-        """Start the service; it is ended with the test."""
+        """Start the service; it ends with the test."""
         self.log = self.enterContext((self.home / 'log').open('a+'))
         self.service = subprocess.Popen(
             [collector_base.COMMAND, *self.write_config()],
@@ -37,16 +37,16 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         self.addCleanup(self.end, self.service)
 
     def end(self, service, with_signal=signal.SIGKILL):
-        """End it and all that it started; return its status."""
+        """End a service and its children; return its status."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(service.pid, with_signal)
         return service.wait(waiting.DEADLINE)
 
     def wait_for(self, condition, why):
-        """Wait until a condition holds; return what it is then."""
+        """Wait until a condition is true; return its value."""
 
         def holds():
-            self.is_ready()  # takes what was said, as systemd does
+            self.is_ready()  # receives the notifications, as systemd does
             return condition()
 
         return waiting.wait_for(holds, lambda: f'{why}\n{self.said()[-3000:]}')
@@ -56,30 +56,20 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         return (self.home / 'log').read_text()
 
     def state(self):
-        """Return what the service has left for the command status.
-
-        It is there after the first pass, which may be a moment after the
-        service is ready.
-        """
+        """Return the state file, as soon as the service has written it."""
         path = self.home / 'state.json'
         return self.wait_for(
-            lambda: json.loads(path.read_text()), 'it leaves no word'
+            lambda: json.loads(path.read_text()), 'no state file'
         )
 
     def status(self, *args, status=0):
-        """Return what the command status prints, once it ends in this.
+        """Return what the command "status" prints.
 
-        With such a short interval a busy machine may seem to have missed
-        some passes, and does not a moment later.
-
-        :param args: more arguments
+        It runs until it ends with this status: with such a short interval, a
+        busy machine may miss some passes.
         """
-        command = [
-            collector_base.COMMAND,
-            *self.write_config(),
-            'status',
-            *args,
-        ]
+        config = self.write_config()
+        command = [collector_base.COMMAND, *config, 'status', *args]
 
         def shown():
             done = subprocess.run(
@@ -94,7 +84,7 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         return self.wait_for(shown, f'the status is not {status}')
 
     def is_ready(self):
-        """Tell whether the service has told systemd that it is ready."""
+        """Return whether the service has sent READY to systemd."""
         while True:
             try:
                 self.heard.add(self.notified.recv(1000).decode())
@@ -106,25 +96,18 @@ class ServiceTestCase(collector_base.CollectorTestCase):
         self.wait_for(self.is_ready, 'it did not become ready')
 
     def passes(self, count=2):
-        """Wait until so many passes have begun and ended from now on.
+        """Wait for so many further passes.
 
-        Every pass begins by asking for the tree.
+        Every pass begins with a request for the tree.
         """
         before = self.trees()
         self.wait_for(lambda: self.trees() > before + count, 'no further pass')
 
     def trees(self):
-        return len(
-            [
-                1
-                for method, path in list(self.placement.requests)
-                if (method, path) == ('GET', '/resource_providers')
-            ]
+        return list(self.placement.requests).count(
+            ('GET', '/resource_providers')
         )
 
     def writes(self):
-        return [
-            path
-            for method, path in list(self.placement.requests)
-            if method == 'PUT'
-        ]
+        requests = list(self.placement.requests)
+        return [path for method, path in requests if method == 'PUT']
