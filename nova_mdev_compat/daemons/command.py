@@ -71,7 +71,7 @@ class ServiceCommand:
         conf = loading.CommandOptions()
         loading.without_shell_completion(conf)
         logging.register_options(conf)
-        # For whoever runs it by hand; systemd takes it to the journal.
+        # To the terminal, or from systemd to the journal.
         conf.set_default('use_stderr', True)
         conf.register_cli_opts(
             [

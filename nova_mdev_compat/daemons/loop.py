@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon's reconcile loop: what runs it, what wakes it, what systemd hears.
+"""A daemon's reconcile loop: its process, its wake-ups, and systemd.
 
 Each run reads everything anew and writes what differs. A run follows an
 event, or the end of the interval.
@@ -75,10 +75,10 @@ class ReconcileLoop(abc.ABC):
         return self._interval
 
     def report_status(self, status: str, ready: bool) -> None:
-        """Report how the service fares, after each run.
+        """Report the state of the service, after each run.
 
         An override that writes files does so before it calls this one: they
-        exist when systemd hears READY.
+        exist when systemd receives READY.
 
         :param ready: the run has done all that could be done
         """
@@ -99,15 +99,15 @@ class ReconcileLoop(abc.ABC):
             self.failures = 0
         else:
             self.failures += 1
-            # The first retries come soon. During a long outage there are no
-            # more of them than runs on a healthy host.
+            # The first retries come soon. In a long outage they are as rare as
+            # runs on a healthy host.
             exponent = min(self.failures - 1, 16)
             interval = min(interval, MIN_PAUSE * 2.0**exponent)
         self.report_status(status, ready)
         return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
     def _reconcile_safely(self) -> tuple[str, bool]:
-        """Return the status, and whether all was done that could be done."""
+        """Return the status, and whether all that is possible was done."""
         self.error = None
         try:
             return self.reconcile(), True

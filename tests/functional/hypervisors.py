@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two hypervisors, between which domains with mdevs migrate.
 
-Each is a real libvirtd that runs QEMU, in namespaces of its own, and a cable
-between them. No mdev can be had on the machine, so what libvirt and the guard
-read of one is laid over this machine's /sys and /dev (hypervisors_mdevs), and
-QEMU is started without it (hypervisors_emulator). Nothing else knows of that:
-libvirt checks, claims and migrates the domain's mdev as any other.
+Each is a real libvirtd that runs QEMU, in namespaces of its own; a cable
+connects them. The machine has no mdevs. So what libvirt and the guard read of
+one is laid over this machine's /sys and /dev (hypervisors_mdevs), and QEMU is
+started without it (hypervisors_emulator). libvirt checks, claims and migrates
+the domain's mdev like any other.
 """
 
 import contextlib
@@ -24,7 +24,6 @@ from testtools import content
 from nova_mdev_compat.daemons import domains
 from nova_mdev_compat.late_check import domain_xml
 from tests.functional import hypervisors_mdevs
-from tests.functional import hypervisors_texts
 from tests.functional import libvirtd
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -40,10 +39,61 @@ PATH = f'{BIN}:{SYSTEM_PATH}'
 LAID_OVER = 'SYSTEMD_DEVICE_VERIFY_SYSFS=0'
 #: Version of the parents' driver.
 DRIVER = '1.5'
+#: There are no cgroups and no virtlogd, and QEMU runs as libvirtd's user.
+QEMU_CONFIG = """
+user = "root"
+group = "root"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+seccomp_sandbox = 0
+remember_owner = 0
+dynamic_ownership = 0
+stdio_handler = "file"
+"""
+#: The first process there. All others end with it, and it ends with this one,
+#: whose end closes its standard input. It prints its pid while /proc is still
+#: this machine's. An overlayfs whiteout hides network devices of this machine,
+#: which are in another namespace, and /dev/kvm, which root may open whatever
+#: its mode is (see libvirtd.NO_KVM).
+INIT = """
+read -r pid rest < /proc/self/stat
+mount -t proc none /proc
+! grep -q ' /sys/fs/cgroup ' /proc/mounts || umount -l /sys/fs/cgroup
+mknod {home}/dev/kvm c 0 0
+mknod {home}/sys/class/net c 0 0
+for place in sys dev etc; do
+  mount -t overlay none -o lowerdir={home}/$place:/$place /$place
+done
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
+mount -t tmpfs none /dev/shm
+mount --bind {home}/conf /etc/nova-mdev-compat
+{prepare}
+cp {home}/qemu.conf /etc/libvirt
+mkdir /etc/libvirt/hooks
+ln -s {home}/hooks /etc/libvirt/hooks/qemu.d
+echo $pid
+exec {reaper} cat
+"""
+#: With an mdev, libvirt lets QEMU lock all the guest's memory, which not every
+#: root may. A limit of its own is the least that it locks, and without cgroups
+#: the guest is not held to it.
+DOMAIN = """
+<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
+<memory unit='MiB'>32</memory>
+<memtune><hard_limit unit='KiB'>8000</hard_limit></memtune>
+<os><type arch='x86_64'>hvm</type></os>
+<devices><emulator>{emulator}</emulator>{mdevs}
+<memballoon model='none'/></devices></domain>
+"""
+HOSTDEV = """
+<hostdev mode='subsystem' type='mdev' managed='no' model='vfio-pci'
+ display='off'><source><address uuid='{}'/></source></hostdev>
+"""
 
 
 class Hypervisor(libvirtd.Libvirtd):
-    """A host: it stays, and so do its guests, when its libvirtd does not.
+    """A host, which outlives its libvirtd, as its guests do.
 
     :param address: of its end of the cable
     :param mdevs: that it has
@@ -61,7 +111,7 @@ class Hypervisor(libvirtd.Libvirtd):
         super()._setUp()
 
     def config(self):
-        # Two on one machine would not migrate to each other.
+        # With the machine's UUID, they would not migrate to each other.
         return super().config() + f'host_uuid = "{uuid.uuid4()}"\n'
 
     def start(self):
@@ -71,27 +121,22 @@ class Hypervisor(libvirtd.Libvirtd):
         super().start()
 
     def _furnish(self):
-        """Make the files that are laid over this machine's."""
+        """Write the files that are laid over this machine's."""
         hypervisors_mdevs.write_sysfs(self.home / 'sys', self.mdevs, DRIVER)
         for name in (
-            'dev/vfio',
-            'dev/pts',
-            'dev/shm',
-            'conf',
-            'hooks',
-            'etc/nova-mdev-compat',
-            'etc/libvirt',
+            *('dev/vfio', 'dev/pts', 'dev/shm', 'conf', 'hooks'),
+            *('etc/nova-mdev-compat', 'etc/libvirt'),
         ):
             (self.home / name).mkdir(parents=True)
         for name in ('vfio', *(mdev.group for mdev in self.mdevs)):
             (self.home / 'dev/vfio' / name).touch()
         (self.home / 'dev/log').symlink_to(self.home / 'log')
         self._log = self._listen()
-        (self.home / 'qemu.conf').write_text(hypervisors_texts.QEMU_CONFIG)
+        (self.home / 'qemu.conf').write_text(QEMU_CONFIG)
         self.install()
 
     def _listen(self):
-        """Be the system's log of the host."""
+        """Return a socket that receives the host's system log."""
         log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(log.close)
         log.bind(str(self.home / 'log'))
@@ -100,25 +145,15 @@ class Hypervisor(libvirtd.Libvirtd):
         return log
 
     def _boot(self):
-        script = hypervisors_texts.INIT.format(
+        script = INIT.format(
             home=shlex.quote(str(self.home)),
             prepare=self.prepare(),
             reaper=shlex.join([sys.executable, str(libvirtd.REAPER)]),
         )
+        unshare = ['unshare', '--mount', '--net', '--pid', '--fork']
         with (self.home / 'init').open('wb') as log:
             process = subprocess.Popen(
-                [
-                    *self._sudo,
-                    'unshare',
-                    '--mount',
-                    '--net',
-                    '--pid',
-                    '--fork',
-                    'sh',
-                    '-e',
-                    '-c',
-                    script,
-                ],
+                [*self._sudo, *unshare, 'sh', '-e', '-c', script],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -126,40 +161,29 @@ class Hypervisor(libvirtd.Libvirtd):
         self.addCleanup(process.wait, libvirtd.DEADLINE)
         self.addCleanup(process.stdin.close)
         with process.stdout:
-            said = process.stdout.readline()
-        if not said:
+            pid = process.stdout.readline()
+        if not pid:
             raise RuntimeError((self.home / 'init').read_text())
-        self._init = int(said)
+        self._init = int(pid)
 
     def enter(self, *namespaces):
         """Return what runs a command in some of its namespaces, or in all."""
-        return [
-            'nsenter',
-            '--target',
-            str(self._init),
-            *(namespaces or ('--mount', '--net', '--pid')),
-        ]
+        chosen = namespaces or ('--mount', '--net', '--pid')
+        return ['nsenter', '--target', str(self._init), *chosen]
 
     def inside(self):
         return self.enter()
 
     def command(self):
-        # Between them a shell: nsenter stops when what it runs does, and would
-        # not go on with it.
+        # With a shell between them: nsenter stops when its command stops, and
+        # does not continue with it.
         return [
-            *self.enter(),
-            'env',
-            f'PATH={self.path}',
-            LAID_OVER,
-            'sh',
-            '-c',
-            '"$@"; exit $?',
-            'sh',
-            *self.daemon(),
+            *(*self.enter(), 'env', f'PATH={self.path}', LAID_OVER),
+            *('sh', '-c', '"$@"; exit $?', 'sh', *self.daemon()),
         ]
 
     def end(self):
-        """Wait for it: it has ended with the host's first process."""
+        """Wait for libvirtd, which ends with the host's first process."""
         if self._process:
             self._process.wait(libvirtd.DEADLINE)
 
@@ -173,19 +197,12 @@ class Hypervisor(libvirtd.Libvirtd):
         ).stdout
 
     def service(self, log, *command):
-        """Start a service there; return what ends it."""
+        """Start a service there; return a function that ends it."""
         with log.open('wb') as file:
             process = subprocess.Popen(
                 [
-                    *self._sudo,
-                    *self.enter(),
-                    'env',
-                    f'PATH={self.path}',
-                    'sh',
-                    '-c',
-                    'echo $$; exec "$@"',
-                    'sh',
-                    *command,
+                    *(*self._sudo, *self.enter(), 'env', f'PATH={self.path}'),
+                    *('sh', '-c', 'echo $$; exec "$@"', 'sh', *command),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -205,28 +222,16 @@ class Hypervisor(libvirtd.Libvirtd):
         def run(*command):
             subprocess.run([*self._sudo, *command], check=True)
 
-        # Made where it is to be, it needs no name that is free here.
-        run(
-            *self.enter('--net'),
-            'ip',
-            'link',
-            'add',
-            'cable',
-            'type',
-            'veth',
-            'peer',
-            'name',
-            'cable',
-            'netns',
-            str(other._init),
-        )
+        # Created inside, so its name need not be free on this machine.
+        create = 'ip link add cable type veth peer name cable netns'
+        run(*self.enter('--net'), *create.split(), str(other._init))
         for host in (self, other):
             for command in (
-                f'addr add {host.address}/24 dev cable',
-                'link set cable up',
-                'link set lo up',
+                f'ip addr add {host.address}/24 dev cable',
+                'ip link set cable up',
+                'ip link set lo up',
             ):
-                run(*host.enter('--net'), 'ip', *command.split())
+                run(*host.enter('--net'), *command.split())
 
     def logged(self):
         """Return what was written to its system log since the last call."""
@@ -238,7 +243,7 @@ class Hypervisor(libvirtd.Libvirtd):
                 return found
 
     def fill_log(self):
-        """Let the system log take no more, as if nobody read it."""
+        """Fill the system log's socket, as if its reader hung."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
             log.setblocking(False)
             log.connect(str(self.home / 'log'))
@@ -247,7 +252,7 @@ class Hypervisor(libvirtd.Libvirtd):
                     log.send(b'x')
 
     def configure(self, **groups):
-        """Write the configuration of what runs there, but the defaults."""
+        """Write the configuration of our commands there."""
         (self.home / 'conf/guard.conf').write_text(
             ''.join(
                 f'[{group}]\n'
@@ -267,7 +272,7 @@ class Hypervisor(libvirtd.Libvirtd):
         (self.home / 'hooks' / HOOK.name).unlink()
 
     def libvirtd_log(self):
-        """Return what libvirtd complained of, as a test's detail."""
+        """Return libvirtd's log, as a test's detail."""
         return content.content_from_file(self.home / 'libvirtd.log')
 
     def annotate(self, name, text):
@@ -286,7 +291,7 @@ class Hypervisor(libvirtd.Libvirtd):
         return contextlib.closing(libvirt.open(self.uri('libvirt-sock')))
 
     def virsh(self, *args):
-        """Run virsh against it, and return what came of it."""
+        """Run virsh against it; return the completed process."""
         return subprocess.run(
             ['virsh', '--quiet', '--connect', self.uri('libvirt-sock'), *args],
             capture_output=True,
@@ -314,7 +319,7 @@ class Hypervisors(fixtures.Fixture):
         self.source.connect(self.target)
         home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         home.chmod(0o755)
-        # As a domain's emulator has one path on both.
+        # A domain's emulator has the same path on both.
         self.emulator = home / 'emulator'
         self.emulator.write_text(
             f'#!/bin/sh\nexec {sys.executable} -IS {EMULATOR} {home}/held '
@@ -324,7 +329,7 @@ class Hypervisors(fixtures.Fixture):
 
     @contextlib.contextmanager
     def starting(self):
-        """Let guests that start not come to an end with it."""
+        """Keep starting guests from completing their start."""
         held = self.emulator.with_name('held')
         held.touch()
         try:
@@ -333,10 +338,10 @@ class Hypervisors(fixtures.Fixture):
             held.unlink()
 
     def domain(self, name, uuids):
-        """Return the XML of a domain with such mdevs."""
-        return hypervisors_texts.DOMAIN.format(
+        """Return the XML of a domain with these mdevs."""
+        return DOMAIN.format(
             name=name,
             uuid=uuid.uuid4(),
             emulator=self.emulator,
-            mdevs=''.join(map(hypervisors_texts.HOSTDEV.format, uuids)),
+            mdevs=''.join(map(HOSTDEV.format, uuids)),
         )

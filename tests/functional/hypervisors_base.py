@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domains with mdevs, migrated with virsh between two hypervisors.
 
-What cannot be had here is the mdev itself; see hypervisors. The guests have
-no operating system: their BIOS counts the ticks of its clock, by which one
-sees that they run.
+The mdevs are not real (see hypervisors). The guests have no operating system.
+Their BIOS counts the ticks of its clock, which shows that they run.
 """
 
 import itertools
@@ -23,7 +22,7 @@ from tests.functional import hypervisors_mdevs
 from tests.unit import samples
 from tests import waiting
 
-#: Where SeaBIOS, as any PC's BIOS, counts 18 ticks a second.
+#: Address where a PC's BIOS counts 18 ticks a second.
 TICKS = '0x46c'
 #: On the source.
 GPU = hypervisors_mdevs.mdev(
@@ -54,8 +53,8 @@ rules:
       type: same
       facts: {driver: {at_least: "1", at_most: same}}
 """
-#: Facts of a host. By the rules above, and the shipped ones for mtty, OLD is
-#: accepted by OLD and NEW, and OTHER_KERNEL by itself alone.
+#: Facts of a host. By the rules above, and the shipped ones for mtty, OLD and
+#: NEW accept OLD, and only OTHER_KERNEL accepts OTHER_KERNEL.
 OLD = {'driver': '1.5', 'intree': 'no', 'kernel': '6.12.0', 'module': 'labgpu'}
 NEW = {**OLD, 'driver': '2.0'}
 OTHER_KERNEL = {**OLD, 'driver': '0.5', 'kernel': '6.13.0'}
@@ -69,7 +68,7 @@ names = (f'guest-{number}' for number in itertools.count(1))
 
 
 class MigrationTestCase(testtools.TestCase):
-    """Two hosts for all its tests; their processes take a while to start."""
+    """Two hosts for all its tests: they take a while to start."""
 
     @classmethod
     def setUpClass(cls):
@@ -109,12 +108,12 @@ class MigrationTestCase(testtools.TestCase):
         try:
             domain.destroy()
         except libvirt.libvirtError as exc:
-            # A libvirtd that has just started may see first that it ends.
+            # A libvirtd that has just started may notice its end first.
             if exc.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
 
     def configure(self, host, **guard):
-        # What the annotator does it does because of events.
+        # With this interval, the annotator acts on events alone.
         host.configure(
             guard=guard,
             annotator={'interval': 3600},
@@ -128,7 +127,7 @@ class MigrationTestCase(testtools.TestCase):
         return self.home / f'devices-{host.address}.json'
 
     def publish(self, host, facts, age=0):
-        """Leave what the collector would leave on a host.
+        """Write a host's devices file, as the collector does.
 
         :param age: in seconds
         """
@@ -146,20 +145,24 @@ class MigrationTestCase(testtools.TestCase):
         self.succeed(self.source.virsh('create', str(path)))
 
     def annotate(self, *mdevs):
-        """Say what the domain's mdevs come from, as the annotator does."""
-        devices = devices_file.read(self.devices_file(self.source))
+        """Annotate the domain with these mdevs, as the annotator does."""
         self.source.annotate(
             self.name,
-            domain_xml.write_annotation(
-                domain_xml.AnnotatedMdev(
-                    mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
-                )
-                for mdev in mdevs
-            ),
+            domain_xml.write_annotation(self.annotated(self.source, mdevs)),
+        )
+
+    def annotated(self, host, mdevs):
+        """Return mdevs with identities from a host's devices file."""
+        devices = devices_file.read(self.devices_file(host))
+        return tuple(
+            domain_xml.AnnotatedMdev(
+                mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
+            )
+            for mdev in mdevs
         )
 
     def service(self, host, command):
-        """Start one of our services there; it is ended with the test."""
+        """Start one of our services there; it ends with the test."""
         log = self.log(host, command)
         self.addOnException(
             lambda _: self.addDetail(
@@ -174,40 +177,25 @@ class MigrationTestCase(testtools.TestCase):
         """Return where one of our services logs."""
         return self.home / f'{command}-{host.address}.log'
 
-    def said(self, host):
-        """Return what the domain says of its mdevs there."""
-        with host.open() as connection:
-            text = connection.lookupByName(self.name).XMLDesc()
-        return domain_xml.parse(text.encode()).annotated
+    def wait_for_annotation(self, host, *mdevs):
+        """Wait until the domain has the annotation for these mdevs there."""
+        expected = self.annotated(host, mdevs) or None
 
-    def says(self, host, *mdevs):
-        """Wait until it says what the collector of that host has found."""
-        devices = devices_file.read(self.devices_file(host))
-        expected = (
-            tuple(
-                domain_xml.AnnotatedMdev(
-                    mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
-                )
-                for mdev in mdevs
-            )
-            or None
-        )
-        self.wait_for(
-            lambda: self.said(host) == expected, f'it does not say {expected}'
-        )
+        def right():
+            with host.open() as connection:
+                text = connection.lookupByName(self.name).XMLDesc()
+            return domain_xml.parse(text.encode()).annotated == expected
+
+        waiting.wait_for(right, f'its annotation is not {expected}')
 
     def start_annotated(self, *mdevs):
         self.start(*mdevs)
         self.annotate(*mdevs)
 
-    def wait_for(self, condition, why):
-        """Wait until a condition holds."""
-        waiting.wait_for(condition, why)
-
     def migrate(self, targets=TO_SAME_GPU, options=(), *, back=False):
-        """Migrate it, and return what comes of it.
+        """Migrate it; return virsh's completed process.
 
-        Its description is changed as Nova does it (_update_mdev_xml of
+        Its XML is changed as Nova does it (_update_mdev_xml of
         nova/virt/libvirt/migration.py).
 
         :param targets: UUIDs of its new mdevs by those of its old ones
@@ -222,15 +210,9 @@ class MigrationTestCase(testtools.TestCase):
         path = self.home / 'target.xml'
         path.write_text(text)
         return here.virsh(
-            'migrate',
-            '--live',
-            *options,
-            '--xml',
-            str(path),
-            '--migrateuri',
-            f'tcp://{there.address}',
-            self.name,
-            there.uri('libvirt-sock'),
+            *('migrate', '--live', *options, '--xml', str(path)),
+            *('--migrateuri', f'tcp://{there.address}'),
+            *(self.name, there.uri('libvirt-sock')),
         )
 
     def succeed(self, done):
@@ -238,7 +220,7 @@ class MigrationTestCase(testtools.TestCase):
         return done.stdout
 
     def domains(self, host):
-        """Return all that are there, running or not."""
+        """Return the names of all domains, running or not."""
         with host.open() as connection:
             return [domain.name() for domain in connection.listAllDomains()]
 
@@ -256,11 +238,11 @@ class MigrationTestCase(testtools.TestCase):
         host.run('kill', f'-{name}', pid)
 
     def assert_runs(self, host):
-        """The guest is there, and its clock goes on."""
+        """The guest is there, and its clock runs."""
         self.assertEqual([self.name], self.domains(host))
         self.assertEqual(1, self.processes(host))
         before = self.ticks(host)
-        self.wait_for(
+        waiting.wait_for(
             lambda: self.ticks(host) != before, 'the guest does not run'
         )
 
@@ -279,7 +261,7 @@ class MigrationTestCase(testtools.TestCase):
         self.assert_runs(self.target)
 
     def assert_refused(self, done, *words):
-        """virsh says why, and nothing has happened anywhere."""
+        """virsh reports why, and nothing has changed on either host."""
         self.assertEqual(1, done.returncode, done.stderr)
         self.assertEqual('', done.stdout)
         for word in (f'nova-mdev-guard {self.name} migrate begin', *words):
@@ -287,19 +269,13 @@ class MigrationTestCase(testtools.TestCase):
         self.assert_runs(self.source)
         self.assertEqual([], self.domains(self.target))
         self.assertEqual(0, self.processes(self.target))
+        places = ('/var/log/libvirt', '/run/libvirt')
         self.assertEqual(
-            '',
-            self.target.run(
-                'find',
-                '/var/log/libvirt',
-                '/run/libvirt',
-                '-name',
-                f'*{self.name}*',
-            ),
+            '', self.target.run('find', *places, '-name', f'*{self.name}*')
         )
 
     def assert_logged(self, *words):
-        """The target's guard, and no other, has said one thing."""
+        """Only the target's guard has logged, and one line."""
         self.assertEqual([], self.source.logged())
         (line,) = self.target.logged()
         for word in ('nova-mdev-guard', f'domain {self.name}: ', *words):

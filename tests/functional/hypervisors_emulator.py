@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU without the mdevs that libvirt would have it open.
+"""QEMU without the mdevs that libvirt tells it to open.
 
-Run as a domain's emulator, after a path. Where there is no mdev QEMU cannot
-open one; but for these devices it is what libvirt has asked for. A guest does
-not start as long as there is something at the path: a large one takes minutes.
+It is a domain's emulator; its first argument is a path. QEMU cannot open an
+mdev that does not exist, so these devices are left out. As long as the path
+exists, no guest starts, as a large one takes minutes to do.
 """
 
 import os
@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 
-#: CentOS Stream has but one, and not on the PATH.
+#: CentOS Stream has only one, outside PATH.
 QEMU = shutil.which('qemu-system-x86_64') or '/usr/libexec/qemu-kvm'
 
 
@@ -28,7 +28,7 @@ def without_mdevs(arguments):
 
 if __name__ == '__main__':
     held, *given = sys.argv[1:]
-    # Not where libvirt asks what it can do.
+    # Not if libvirt queries the capabilities.
     while any('guest=' in one for one in given) and os.path.exists(held):
         time.sleep(0.02)
     os.execv(QEMU, [QEMU, *without_mdevs(given)])  # noqa: S606

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mdevs in a tree that looks like sysfs, and what the collector says of them.
+"""mdevs in a tree that looks like sysfs, and the collector's file about them.
 
-What devices there are comes from node-device XML of a real libvirt, in
+The devices come from node-device XML of a real libvirt, in
 ../data/libvirt-11.3, on a kernel that had them: paths, ids, types, IOMMU
-groups. Which files and links a device has is in the kernel's
-Documentation/ABI/testing (sysfs-bus-pci, sysfs-bus-vfio-mdev, sysfs-module).
-What libvirt needs of them is here; its driver for node devices finds them,
-and shows them as it did there.
+groups. The files and links of a device are those of the kernel's
+Documentation/ABI/testing (sysfs-bus-pci, sysfs-bus-vfio-mdev, sysfs-module)
+that libvirt needs to find the devices and to show them as it did there.
 """
 
 import dataclasses
@@ -59,7 +58,7 @@ def mdev(parent, uuid, new_uuid=None):
 
 
 def write_sysfs(root, mdevs, driver):
-    """Write the part of sysfs that is about mdevs and their parents.
+    """Write the part of sysfs with mdevs and their parents.
 
     :param driver: version of the module that drives the PCI devices
     """
@@ -81,7 +80,7 @@ def write_sysfs(root, mdevs, driver):
 
 
 def _device(parent):
-    """Return what libvirt showed of a parent."""
+    """Return a parent, as libvirt showed it."""
     return libvirt_xml.parse_parent(
         parent, samples.capture(f'parent-{parent}-with-mdevs.xml')
     )
@@ -114,7 +113,7 @@ def _write_pci(root, home, device):
         f'{device.product[2:]}\nPCI_SLOT_NAME={device.address}',
         **{'class': '0x00ff00'},
     )
-    # The header alone, of which libvirt wants the type: an endpoint.
+    # Only the header, where libvirt reads the type: an endpoint.
     (home / 'config').write_bytes(bytes(64))
     _link(home / 'subsystem', root / 'bus/pci')
     _link(home / 'driver', root / 'bus/pci/drivers/labgpu')
@@ -136,7 +135,7 @@ def _link(link, target):
 
 
 def devices_found(host, mdevs, rules, facts, read_at):
-    """Return what the collector would leave on a host with these mdevs.
+    """Return the devices file of a host with these mdevs.
 
     :param rules: a rule set
     :param facts: of all parents

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-mdev-annotator as processes, on libvirt's test driver.
 
-Each connection to a node file has domains of its own, so that what one run
-writes the next does not see; tests/unit/annotator has what is written.
+Each connection to a node file has domains of its own, so a run does not see
+what an earlier one wrote. tests/unit/daemons/annotator tests what is written.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import libvirt
 import testtools
 
 from nova_mdev_compat.core import identity
-from nova_mdev_compat.core import traits
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 from tests.functional import commands
@@ -52,17 +51,10 @@ class CommandTestCase(testtools.TestCase):
             devices_file.DevicesFile(
                 'host1',
                 time.time(),
-                {
-                    self.parent: devices_file.DeviceEntry(
-                        frozenset(
-                            {traits.SCHEMA, f'{traits.PARENT}10DE_2235'}
-                        ),
-                        {},
-                    )
-                },
+                {self.parent: base.device(self.identity)},
             ),
         )
-        self.domains(self.domain('vm'))
+        self.write_domains(self.domain('vm'))
 
     def domain(self, name, metadata=''):
         """Return a domain's XML; libvirt gives it a UUID."""
@@ -73,20 +65,23 @@ class CommandTestCase(testtools.TestCase):
             mdevs=base.MDEV.format(self.uuid),
         ).replace('<uuid></uuid>', '')
 
-    def domains(self, *xml):
+    def annotation(self, host=''):
+        mdevs = [domain_xml.AnnotatedMdev(self.uuid, self.identity)]
+        return domain_xml.write_annotation(mdevs, host)
+
+    def write_domains(self, *xml):
         (self.home / 'node.xml').write_text(f'<node>{"".join(xml)}</node>')
 
     def arguments(self):
         path = self.home / 'annotator.conf'
+        groups = {'collector': self.options, 'annotator': self.own}
         path.write_text(
-            ''.join(
-                f'[{group}]\n'
-                + ''.join(
-                    f'{key} = {value}\n' for key, value in options.items()
-                )
-                for group, options in (
-                    ('collector', self.options),
-                    ('annotator', self.own),
+            '\n'.join(
+                line
+                for group, options in groups.items()
+                for line in (
+                    f'[{group}]',
+                    *(f'{key} = {value}' for key, value in options.items()),
                 )
             )
         )
@@ -110,11 +105,8 @@ class CommandTestCase(testtools.TestCase):
 class CommandTest(CommandTestCase):
     def test_dry_run(self):
         with contextlib.closing(libvirt.openReadOnly(base.URI)) as connection:
-            element = domain_xml.write_annotation(
-                [domain_xml.AnnotatedMdev(self.uuid, self.identity)],
-                connection.getHostname(),
-            )
-        self.domains(self.domain('vm'), self.domain('right', element))
+            element = self.annotation(connection.getHostname())
+        self.write_domains(self.domain('vm'), self.domain('right', element))
         document = json.loads(
             self.run_command('dry-run', '--format', 'json')[0]
         )
@@ -137,7 +129,7 @@ class CommandTest(CommandTestCase):
         self.assertIn('Domains written: 1', log)
 
     def test_deprecated_flags(self):
-        """They do the same, and say how to do it from now on."""
+        """They still work, and the log names the commands."""
         shown, log = self.run_command('--dry-run', '--format', 'json')
         self.assertIn('use "nova-mdev-annotator dry-run"', log)
         documents = [
@@ -145,7 +137,7 @@ class CommandTest(CommandTestCase):
             for text in (shown, self.run_command('dry-run', '-f', 'json')[0])
         ]
         for document in documents:
-            # libvirt's test driver makes another one in each process.
+            # libvirt's test driver generates it in each process.
             document['domains'][0].pop('uuid')
         self.assertEqual(*documents)
         _, log = self.run_command('--once')
@@ -153,52 +145,50 @@ class CommandTest(CommandTestCase):
         self.assertIn('Domains written: 1', log)
 
     def test_once_without_device_file(self):
-        """It writes that it does not know, and says why."""
+        """It annotates the mdev as unknown, and logs why."""
         (self.home / 'devices.json').unlink()
         _, log = self.run_command('once')
         self.assertIn(f'domain vm: mdev {self.uuid}: unknown', log)
         self.assertIn('devices.json is not there', log)
 
     def test_remove(self):
-        self.domains(
+        self.write_domains(
             self.domain('vm'),
             self.domain(
                 'annotated',
-                domain_xml.write_annotation(
-                    [domain_xml.AnnotatedMdev(self.uuid, self.identity)]
-                ),
+                self.annotation(),
             ),
         )
         _, log = self.run_command('remove')
         self.assertIn('domain annotated: annotation removed', log)
         self.assertIn('Annotations removed: 1', log)
 
-    @ddt.data(('once',), ('dry-run',), ('remove',))
-    def test_no_libvirt(self, args):
+    @ddt.data('once', 'dry-run', 'remove')
+    def test_no_libvirt(self, command):
         self.options['libvirt_uri'] = (
             f'qemu+unix:///system?socket={self.home}/nowhere'
         )
-        shown, log = self.run_command(*args, status=1)
+        shown, log = self.run_command(command, status=1)
         self.assertEqual('', shown)
         self.assertIn('nova-mdev-annotator: libvirt at qemu+unix', log)
         self.assertIn('[collector]libvirt_uri', log)
         self.assertEqual(1, len(log.splitlines()), log)
 
-    @ddt.data(('once',), ('dry-run',), ('remove',))
-    def test_domain_fails(self, args):
-        """The other is done."""
-        self.domains(
+    @ddt.data('once', 'dry-run', 'remove')
+    def test_domain_fails(self, command):
+        """The other one is annotated."""
+        self.write_domains(
             self.domain(
                 'large', '<a:b xmlns:a="a:b">' + 'x' * (5 * 2**20) + '</a:b>'
             ),
             self.domain('vm'),
         )
-        shown, log = self.run_command(*args, status=1)
+        shown, log = self.run_command(command, status=1)
         self.assertIn(
             'nova-mdev-annotator: domain large: its XML has more than 4 MiB',
             log,
         )
-        if args != ('remove',):
+        if command != 'remove':
             self.assertIn('vm', shown + log)
 
     @ddt.data(
@@ -223,7 +213,7 @@ class CommandTest(CommandTestCase):
     )
     @ddt.unpack
     def test_bad_option(self, group, name, value):
-        """The service says so, too, and does not start."""
+        """The service does not start, either."""
         getattr(self, group)[name] = value
         for args in ((), ('once',)):
             shown, log = self.run_command(*args, status=2)
@@ -260,22 +250,23 @@ class ServiceTest(CommandTestCase):
         self.service.wait(waiting.DEADLINE)
 
     def wait_for(self, words):
-        """Read what systemd is told, until it is told something."""
-        heard = []
-        while words not in ''.join(heard[-1:]):
+        """Read notifications until one has these words; return them all."""
+        received = []
+        while words not in ''.join(received[-1:]):
             try:
-                heard.append(self.notified.recv(10000).decode())
+                received.append(self.notified.recv(10000).decode())
             except TimeoutError:
                 self.log.seek(0)
-                self.fail(f'{words} not in {heard}\n{self.log.read()[-3000:]}')
-        return heard
+                log = self.log.read()[-3000:]
+                self.fail(f'{words} not in {received}\n{log}')
+        return received
 
     def test_life(self):
-        """Ready after the first pass; SIGHUP looks again; SIGTERM ends."""
-        heard = self.wait_for('READY=1')
-        self.assertIn('WATCHDOG_USEC=10800000000', heard)
+        """READY follows the first pass, SIGHUP starts one, SIGTERM ends it."""
+        received = self.wait_for('READY=1')
+        self.assertIn('WATCHDOG_USEC=10800000000', received)
         self.wait_for('STATUS=1 domain with annotated mdevs')
-        self.domains(self.domain('vm'), self.domain('another'))
+        self.write_domains(self.domain('vm'), self.domain('another'))
         self.service.send_signal(signal.SIGHUP)
         self.wait_for('STATUS=2 domains')
         (self.home / 'devices.json').unlink()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that libvirt calls, and the command behind it, as processes.
 
-What a machine with mdevs would have in sysfs is made of captures; libvirt
-itself is in test_guard_migration.
+sysfs is made from captures of a machine with mdevs. test_guard_migration has
+libvirt itself.
 """
 
 import pathlib
@@ -39,13 +39,13 @@ cat > {home}/stdin
 echo 'why not' >&2
 exit 3
 """
-#: What a hook has no time for, and what would scan all that is installed.
+#: Fails if all installed packages are scanned, and prints what is imported.
 IMPORTS = """
 import importlib.metadata
 import sys
 
 def scan(*_, **__):
-    raise AssertionError('all installed packages are looked at')
+    raise AssertionError('all installed packages are scanned')
 
 importlib.metadata.entry_points = importlib.metadata.distributions = scan
 from nova_mdev_compat.cmd import start
@@ -61,17 +61,10 @@ signal.setitimer = lambda *_: None
 start.guard(sys.argv[1:])
 """
 HEAVY = {
-    'libvirt',
-    'lxml',
-    'jsonschema',
-    'keystoneauth1',
-    'requests',
-    'oslo_log.log',
-    'pkg_resources',
-    'nova',
-    'cotyledon',
+    *('libvirt', 'lxml', 'jsonschema', 'keystoneauth1', 'requests'),
+    *('oslo_log.log', 'pkg_resources', 'nova', 'cotyledon'),
 }
-#: In seconds: far less than a domain takes that is read to no end.
+#: In seconds.
 CPU_LIMIT = 10
 MANY_ATTRIBUTES = ' '.join(f'a{number}=""' for number in range(300000))
 
@@ -82,7 +75,7 @@ def block_alarm():
 
 @ddt.ddt
 class HookScriptTest(testtools.TestCase):
-    """Without Python, where possible."""
+    """The hook starts Python only if it has to."""
 
     def setUp(self):
         super().setUp()
@@ -117,21 +110,21 @@ class HookScriptTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_other_operations(self, *operation):
-        done = self.run_hook('vg', *operation, '-')
-        self.assertEqual(
-            (0, '', ''), (done.returncode, done.stdout, done.stderr)
-        )
-        self.assertFalse(self.asked())
+        self.assert_passed(self.run_hook('vg', *operation, '-'))
 
     def test_no_mdevs(self):
-        done = self.run_hook(*BEGIN, text=DOMAIN.replace('mdev', 'pci'))
+        text = DOMAIN.replace('mdev', 'pci')
+        self.assert_passed(self.run_hook(*BEGIN, text=text))
+
+    def assert_passed(self, done):
+        """The hook has accepted without the guard."""
         self.assertEqual(
             (0, '', ''), (done.returncode, done.stdout, done.stderr)
         )
         self.assertFalse(self.asked())
 
     def test_mdevs(self):
-        """The guard gets all that libvirt gave, and its answer counts."""
+        """The guard gets all that libvirt passes, and its answer counts."""
         done = self.run_hook('v g', *BEGIN[1:])
         self.assertEqual(
             (3, '', 'why not\n'), (done.returncode, done.stdout, done.stderr)
@@ -148,14 +141,14 @@ class HookScriptTest(testtools.TestCase):
         self.assertTrue(self.asked())
 
     def test_no_guard(self):
-        """It is not there: then nobody can say that it may come."""
+        """Without the guard, the migration is refused."""
         done = self.run_hook(*BEGIN, path='/nowhere')
         self.assertEqual(127, done.returncode)
         self.assertIn('nova-mdev-guard', done.stderr)
 
 
 class GuardTestCase(testtools.TestCase):
-    """A host with two devices, and what libvirt may give the guard."""
+    """A host with two devices, and the guard as a process."""
 
     def setUp(self):
         super().setUp()
@@ -166,34 +159,25 @@ class GuardTestCase(testtools.TestCase):
         self.options = {'time_limit': '10'}
 
     def leave(self, devices):
+        """Write the devices file."""
+        entries = {
+            name: devices_file.DeviceEntry(
+                frozenset(item['identity']), item['accepts']
+            )
+            for name, item in devices.items()
+        }
         devices_file.write(
             self.home / 'devices.json',
-            devices_file.DevicesFile(
-                'here',
-                time.time(),
-                {
-                    name: devices_file.DeviceEntry(
-                        frozenset(item['identity']), item['accepts']
-                    )
-                    for name, item in devices.items()
-                },
-            ),
+            devices_file.DevicesFile('here', time.time(), entries),
         )
 
     def arguments(self):
+        options = ''.join(
+            f'{name} = {value}\n' for name, value in self.options.items()
+        )
         (self.home / 'guard.conf').write_text(
-            '\n'.join(
-                [
-                    '[collector]',
-                    f'devices_file = {self.home}/devices.json',
-                    f'sysfs_root = {self.home}/sys',
-                    '[guard]',
-                    *(
-                        f'{name} = {value}'
-                        for name, value in self.options.items()
-                    ),
-                ]
-            )
+            f'[collector]\ndevices_file = {self.home}/devices.json\n'
+            f'sysfs_root = {self.home}/sys\n[guard]\n{options}'
         )
         return ['--config-file', str(self.home / 'guard.conf'), *BEGIN]
 
@@ -214,7 +198,7 @@ class GuardTestCase(testtools.TestCase):
             self.assertIn(word, line)
 
     def hang(self):
-        """Let what the guard reads never come."""
+        """Make the guard wait for a file for ever."""
         (self.home / 'devices.json').unlink()
         subprocess.run(['mkfifo', self.home / 'devices.json'], check=True)
         self.options['time_limit'] = '1'
@@ -239,7 +223,7 @@ class GuardTest(GuardTestCase):
         )
 
     def test_through_the_hook(self):
-        """As libvirt has it: both, found in PATH."""
+        """The hook calls the real guard, found in PATH."""
         script = self.home / 'bin/nova-mdev-guard'
         script.parent.mkdir()
         script.write_text(
@@ -275,7 +259,7 @@ class GuardTest(GuardTestCase):
         ('attributes', f'<domain {MANY_ATTRIBUTES}>', 'is broken'),
     )
     def test_hostile(self, text, words):
-        """In a bounded time and memory, whatever comes."""
+        """Time and memory are bounded."""
 
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))
@@ -284,7 +268,7 @@ class GuardTest(GuardTestCase):
         self.assert_refused(self.run_guard(text, preexec_fn=limit), words)
 
     def test_endless(self):
-        """No more than is needed to know that it is too much is read."""
+        """The guard reads no further than the size limit."""
         source = subprocess.Popen(['yes', '<domain>'], stdout=subprocess.PIPE)
         self.addCleanup(source.wait)
         self.addCleanup(source.kill)
@@ -294,7 +278,7 @@ class GuardTest(GuardTestCase):
         )
 
     def test_time_limit(self):
-        """Whatever signals whoever has started it has blocked."""
+        """Its signal works even if the parent process blocks it."""
         self.hang()
         self.assert_refused(
             self.run_guard(preexec_fn=block_alarm),
@@ -303,7 +287,7 @@ class GuardTest(GuardTestCase):
         )
 
     def test_end_without_python(self):
-        """Where Python does not get to act upon its own limit."""
+        """The process ends even if Python cannot handle the signal."""
         self.hang()
         done = subprocess.run(
             [sys.executable, '-c', WITHOUT_ALARM, *self.arguments()],
@@ -328,20 +312,26 @@ class GuardTest(GuardTestCase):
         self.assertEqual(set(), loaded & HEAVY)
 
     def test_manual_use(self):
-        """--help is complete, and a wrong call is explained."""
-        done = subprocess.run(
-            [COMMAND, '--help'], capture_output=True, text=True, check=False
-        )
-        self.assertEqual(0, done.returncode, done.stderr)
-        for word in ('suboperation', '/etc/nova-mdev-compat', 'virsh dumpxml'):
-            self.assertIn(word, done.stdout)
-        done = subprocess.run(
-            [COMMAND, 'vg'], capture_output=True, text=True, check=False
-        )
-        self.assertEqual(2, done.returncode)
-        self.assertIn('usage: nova-mdev-guard', done.stderr)
+        """--help is complete, and wrong arguments are explained."""
+        for argument, status, words in (
+            (
+                '--help',
+                0,
+                ('suboperation', '/etc/nova-mdev-compat', 'virsh dumpxml'),
+            ),
+            ('vg', 2, ('usage: nova-mdev-guard',)),
+        ):
+            done = subprocess.run(
+                [COMMAND, argument],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(status, done.returncode, done.stderr)
+            for word in words:
+                self.assertIn(word, done.stdout + done.stderr)
 
     def test_tools(self):
-        """Those that the hook calls are in every system."""
+        """The programs that the hook calls are installed."""
         for name in ('timeout', 'cat'):
             self.assertIsNotNone(shutil.which(name, path='/usr/bin:/bin'))

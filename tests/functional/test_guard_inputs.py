@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever reaches nova-mdev-guard, as processes: the policy is kept."""
+"""Hostile inputs of the command nova-mdev-guard: the policy applies."""
 
 import os
 import pathlib
@@ -36,6 +36,10 @@ def _declared(encoding):
     return lambda _: {'text': (declaration + DOMAIN.strip()).encode()}
 
 
+def _unread(shell):
+    return lambda _: {'shell': shell, 'unread': True}
+
+
 def _loop(path):
     path.unlink()
     path.symlink_to(path.name)
@@ -46,7 +50,7 @@ def _file(path):
     path.touch()
 
 
-#: What a test is to do, and the guard to be given.
+#: Each prepares a test, and returns arguments of run_hostile.
 HOSTILE = {
     'nothing': lambda _: {},
     'name_not_utf_8': lambda _: {'name': b'bad\xffname'},
@@ -73,21 +77,13 @@ HOSTILE = {
     'no_directory': lambda test: test.with_no_directory(),
     'stdin_closed': lambda _: {'shell': 'exec "$@" <&-'},
     'stdout_closed': lambda _: {'shell': 'exec "$@" >&-'},
-    'stderr_closed': lambda _: {'shell': 'exec "$@" 2>&-', 'unread': True},
-    'all_closed': lambda _: {
-        'shell': 'exec "$@" <&- >&- 2>&-',
-        'unread': True,
-    },
+    'stderr_closed': _unread('exec "$@" 2>&-'),
+    'all_closed': _unread('exec "$@" <&- >&- 2>&-'),
     'stdout_full': lambda _: {'shell': 'exec "$@" >/dev/full'},
-    'stderr_full': lambda _: {
-        'shell': 'exec "$@" 2>/dev/full',
-        'unread': True,
-    },
-    'nobody_reads': lambda _: {
-        'shell': '{ "$@" 2>&1 >&3; echo $? > status; } 3>&1 | :;'
-        'exit $(cat status)',
-        'unread': True,
-    },
+    'stderr_full': _unread('exec "$@" 2>/dev/full'),
+    'stderr_without_a_reader': _unread(
+        '{ "$@" 2>&1 >&3; echo $? > status; } 3>&1 | :; exit $(cat status)'
+    ),
     'no_domain': lambda _: {'text': b''},
     'rubbish': lambda _: {'text': bytes(range(256))},
     'no_utf_8': lambda _: {'text': DOMAIN.encode().replace(b'vg', b'v\xff')},
@@ -129,10 +125,10 @@ HOSTILE = {
 class HostileTest(test_guard_command.GuardTestCase):
     @ddt.data(*HOSTILE)
     def test_policy(self, name):
-        """It is kept, whatever libvirt, the host or somebody else gives.
+        """It applies, whatever libvirt or the host passes.
 
-        In permissive mode nothing is refused. Otherwise what is not known to
-        fit is, in one line of text, as far as anybody reads it.
+        In permissive mode, nothing is refused. In enforcing mode, the domain
+        is refused, in one printable line if stderr can be read.
         """
         self.leave(test_hook.refusing())
         given = HOSTILE[name](self)
@@ -156,34 +152,28 @@ class HostileTest(test_guard_command.GuardTestCase):
         conf=b'',
         unread=False,
     ):
-        """Run the guard as libvirt's hook does, and have it differ.
+        """Run the guard as libvirt's hook does.
 
-        :param shell: what runs it; it is "$@"
-        :param conf: more of its options
+        :param name: of the domain
+        :param shell: runs the guard, which is "$@"
+        :param conf: further options
+        :param unread: stderr cannot be read
         """
         self.arguments()
         path = self.home / 'guard.conf'
         path.write_bytes(path.read_bytes() + b'\n' + conf)
         return subprocess.run(
             [
-                'sh',
-                '-c',
-                shell,
-                'sh',
-                COMMAND,
-                '--config-file',
-                path,
-                '--',
-                name,
-                *BEGIN[1:],
+                *('sh', '-c', shell, 'sh', COMMAND, '--config-file', path),
+                *('--', name, *BEGIN[1:]),
             ],
             input=text,
             check=False,
             cwd=self.home,
             capture_output=True,
             timeout=waiting.DEADLINE,
-            # libvirt gives little; PYTHONUNBUFFERED would hide what Python
-            # fails to flush at its end.
+            # As little as libvirt passes. PYTHONUNBUFFERED would hide errors
+            # of the last flush.
             env={'PATH': os.environ['PATH'], **(env or {})},
         )
 
@@ -192,7 +182,7 @@ class HostileTest(test_guard_command.GuardTestCase):
         return {}
 
     def with_broken(self, do):
-        """Do something with the place where an mdev is in sysfs."""
+        """Break an mdev's link in sysfs."""
         do(self.home / 'sys/bus/mdev/devices' / UUIDS[0])
         return {}
 
@@ -268,15 +258,10 @@ class ReportsTest(test_guard_command.GuardTestCase):
             )
 
     def run_as(self, name, text):
-        """Run the guard as libvirt's hook does, for a domain of a name."""
+        """Run the guard as libvirt's hook does."""
+        domain = name.encode('utf-8', 'surrogateescape')
         return subprocess.run(
-            [
-                COMMAND,
-                *self.arguments()[:2],
-                '--',
-                name.encode('utf-8', 'surrogateescape'),
-                *BEGIN[1:],
-            ],
+            [COMMAND, *self.arguments()[:2], '--', domain, *BEGIN[1:]],
             input=text.encode(),
             check=False,
             capture_output=True,

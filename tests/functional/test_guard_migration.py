@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The late check: real libvirtd and QEMU, and "virsh migrate --live".
 
-No mdev can be had on the machine: the guard looks its parent up in a sysfs
-made from ../data/libvirt-11.3, and QEMU runs without it (see hypervisors).
+The machine has no mdevs: the guard finds a parent in a sysfs made from
+../data/libvirt-11.3, and QEMU runs without the mdev (see hypervisors).
 """
 
 import os
@@ -28,7 +28,7 @@ class DecisionTest(base.MigrationTestCase):
 
     @ddt.data((), base.P2P)
     def test_refused(self, options):
-        """The operator reads why; the guest does not notice."""
+        """virsh reports why; the guest keeps running."""
         self.publish(self.source, base.NEW)
         self.start_annotated(base.GPU)
         self.assert_refused(
@@ -42,7 +42,7 @@ class DecisionTest(base.MigrationTestCase):
         self.assert_logged('refused', 'driver 2.0 is not at most 1.5')
 
     def test_refused_until_accepted(self):
-        """What the collector leaves anew counts at once."""
+        """A new devices file counts at once."""
         self.publish(self.source, base.NEW)
         self.start_annotated(base.GPU)
         for _ in range(2):
@@ -67,7 +67,7 @@ class DecisionTest(base.MigrationTestCase):
         )
 
     def test_mtty(self):
-        """It has no PCI ids, and its parent is on no bus."""
+        """Its parent has no PCI ids, and is not on a bus."""
         self.publish(self.source, base.OTHER_KERNEL)
         self.start_annotated(base.MTTY)
         self.assert_refused(
@@ -80,7 +80,7 @@ class DecisionTest(base.MigrationTestCase):
         self.assert_moved(self.migrate(base.TO_SAME_MTTY))
 
     def test_two_mdevs(self):
-        """One that is not accepted is enough."""
+        """One mdev that is not accepted is enough."""
         self.start_annotated(base.MTTY, base.GPU)
         for gpu, mtty, why in (
             (base.OTHER_BOARD.uuid, base.SAME_MTTY.uuid, '1b36:0005'),
@@ -92,7 +92,7 @@ class DecisionTest(base.MigrationTestCase):
         self.assert_moved(self.migrate(TO_BOTH))
 
     def test_no_mdevs(self):
-        """The guard is not even asked: it would refuse everything."""
+        """The guard, which would refuse everything, is not called."""
         self.configure(self.target, mode='confused')
         self.start()
         self.assert_moved(self.migrate())
@@ -113,7 +113,7 @@ class DecisionTest(base.MigrationTestCase):
 @ddt.ddt
 class PolicyTest(base.MigrationTestCase):
     def assert_unknown(self, *words, targets=base.TO_SAME_GPU):
-        """It is refused, and with unknown=allow it may come."""
+        """It is refused; with unknown=allow, it moves."""
         self.assert_refused(
             self.migrate(targets),
             f'{self.name}: unknown ([guard]unknown = reject): ',
@@ -130,8 +130,8 @@ class PolicyTest(base.MigrationTestCase):
         self.start(base.GPU)
         self.assert_unknown('is nova-mdev-annotator running on its host?')
 
-    def test_annotation_of_another(self):
-        """An mdev too few: nobody knows what the other one is."""
+    def test_incomplete_annotation(self):
+        """The annotation lacks an mdev."""
         self.start(base.GPU, base.MTTY)
         self.annotate(base.GPU)
         self.assert_unknown(
@@ -155,7 +155,7 @@ class PolicyTest(base.MigrationTestCase):
         self.assert_unknown('is not JSON')
 
     def test_hanging(self):
-        """The guard gives up at its limit, and libvirt goes on."""
+        """The guard ends at its time limit."""
         path = self.devices_file(self.target)
         path.unlink()
         os.mkfifo(path)
@@ -176,7 +176,7 @@ class PolicyTest(base.MigrationTestCase):
         )
 
     def test_log_is_full(self):
-        """An answer does not wait for it."""
+        """The answer does not wait for the log."""
         self.publish(self.source, base.NEW)
         self.start_annotated(base.GPU)
         self.target.fill_log()
@@ -185,7 +185,7 @@ class PolicyTest(base.MigrationTestCase):
         self.assert_moved(self.migrate())
 
     def test_off(self):
-        """As if it were not there."""
+        """As if the guard were not installed."""
         self.publish(self.source, base.NEW)
         self.configure(self.target, mode='off')
         self.start_annotated(base.GPU)
@@ -194,7 +194,7 @@ class PolicyTest(base.MigrationTestCase):
 
 
 class InstallationTest(base.MigrationTestCase):
-    """With a domain that the guard refuses."""
+    """The guard refuses the domain."""
 
     def setUp(self):
         super().setUp()
@@ -213,12 +213,12 @@ class InstallationTest(base.MigrationTestCase):
         self.target.start()
 
     def test_hook_deleted(self):
-        """libvirt asks no more, without a word."""
+        """libvirt does not call it any more, and logs nothing."""
         self.target.uninstall()
         self.assert_moved(self.migrate())
 
     def test_first_hook(self):
-        """libvirt looks when it starts whether there are hooks at all."""
+        """libvirt checks at its start whether there are hooks."""
         self.restart(hooks=False)
         self.target.install()
         self.assert_moved(self.migrate())
@@ -230,7 +230,7 @@ class InstallationTest(base.MigrationTestCase):
         self.assert_refused(self.migrate())
 
     def test_guard_missing(self):
-        """It was uninstalled, and its hook was not."""
+        """The guard was uninstalled, but its hook was not."""
         self.restart(path=hypervisors.SYSTEM_PATH)
         self.assert_refused(
             self.migrate(),

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guard sees of Nova's live migration, and Nova of its answer.
+"""The guard in Nova's live migration, and Nova's handling of a refusal.
 
-The filter is not enabled here. Nova's fake of libvirt keeps no metadata and
-calls no hook; both are done in the place where libvirt would. The real ones
-are in test_guard_migration.
+The filter is not enabled. Nova's fake of libvirt has no metadata and no hooks,
+so the test adds both. test_guard_migration has the real ones.
 """
 
 import time
@@ -46,26 +45,21 @@ class GuardNovaTest(base.MdevCompatTestCase):
         self.seen = []
 
     def accept(self, pattern):
-        """Leave word on host2 of what its board accepts."""
+        """Write the devices file of host2 with an accept pattern."""
         self.path = self.directory / 'devices.json'
+        entry = devices_file.DeviceEntry(
+            frozenset({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}),
+            {pattern: ('our rule',)},
+        )
         devices_file.write(
             self.path,
             devices_file.DevicesFile(
-                'host2',
-                time.time(),
-                {
-                    'pci_0000_81_00_0': devices_file.DeviceEntry(
-                        frozenset(
-                            {'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}
-                        ),
-                        {pattern: ('our rule',)},
-                    )
-                },
+                'host2', time.time(), {'pci_0000_81_00_0': entry}
             ),
         )
 
     def _migrate_stub(self, domain, destination, params, flags):
-        """Do as libvirt: ask the hook, and end the migration or finish it."""
+        """Call the hook as libvirt does; end or finish the migration."""
         text = self.annotated(params['destination_xml'])
         self.seen.append(domain_xml.parse(text))
         try:
@@ -97,10 +91,13 @@ class GuardNovaTest(base.MdevCompatTestCase):
             1,
         ).encode()
 
+    def mdevs(self):
+        return self.computes['host2'].driver._get_mediated_devices()
+
     def sysfs(self):
-        """Return a sysfs with the mdevs that Nova has made on host2."""
+        """Return a sysfs with the mdevs that Nova has created on host2."""
         root = self.directory / f'sysfs-{len(self.seen)}'
-        for mdev in self.computes['host2'].driver._get_mediated_devices():
+        for mdev in self.mdevs():
             mdev_tree.add(
                 root,
                 MDEV.format(
@@ -113,22 +110,16 @@ class GuardNovaTest(base.MdevCompatTestCase):
         return str(root)
 
     def test_accepted(self):
-        """The domain comes with the mdevs that were made for it there."""
+        """The domain arrives with the mdevs created for it there."""
         self.accept('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11')
         self.assertEqual('host2', self.migrate(self.server))
         (domain,) = self.seen
         self.assertEqual(
-            list(domain.uuids),
-            [
-                mdev['uuid']
-                for mdev in self.computes[
-                    'host2'
-                ].driver._get_mediated_devices()
-            ],
+            list(domain.uuids), [mdev['uuid'] for mdev in self.mdevs()]
         )
 
     def test_refused(self):
-        """The guest stays; the reason is in nova-compute's log alone."""
+        """The guest stays; only nova-compute's log has the reason."""
         self.accept('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_GE_550')
         before = self.devices_of(self.server)
         gentle = differences.here('refusal-is-no-error')

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nova-mdev-guard needs, brought there by the services of both hosts.
+"""The guard with the real annotator and collector on both hosts.
 
-As in test_guard_migration, libvirtd, QEMU and migrations are real; here,
-annotators and collectors are, too.
+As in test_guard_migration, libvirtd, QEMU and migrations are real, too.
 """
 
 import concurrent.futures
@@ -14,7 +13,6 @@ from nova_mdev_compat.common import files
 from nova_mdev_compat.late_check import domain_xml
 from tests.functional import hypervisors
 from tests.functional import hypervisors_base as base
-from tests.functional import hypervisors_texts
 from tests import waiting
 
 STARTS = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
@@ -31,7 +29,7 @@ rules:
 
 
 class AnnotatorTest(base.MigrationTestCase):
-    """Nobody but nova-mdev-annotator, on both hosts, writes metadata."""
+    """Only nova-mdev-annotator, on both hosts, writes annotations."""
 
     def setUp(self):
         super().setUp()
@@ -42,16 +40,16 @@ class AnnotatorTest(base.MigrationTestCase):
 
     def test_there_and_back(self):
         self.start(base.GPU)
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
         self.assert_moved(self.migrate())
-        self.says(self.target, base.SAME_GPU)
-        # It comes from another host now, and says so.
+        self.wait_for_annotation(self.target, base.SAME_GPU)
+        # Its annotation names the other host's parent now.
         done = self.migrate({base.SAME_GPU.uuid: base.GPU.uuid}, back=True)
         self.assertIn('driver 2.0 is not at most 1.5', done.stderr)
         self.assert_runs(self.target)
 
     def meanwhile(self, do):
-        """Begin something; return what waits for its end."""
+        """Start a function; return what waits for its end."""
         pool = concurrent.futures.ThreadPoolExecutor()
         self.addCleanup(pool.shutdown)
         return functools.partial(pool.submit(do).result, waiting.DEADLINE)
@@ -66,7 +64,7 @@ class AnnotatorTest(base.MigrationTestCase):
             ]
 
     def assert_busy(self, host, state):
-        """To the annotator, and nothing more, whenever it looks."""
+        """The annotator finds the domain busy, and logs no error."""
         waiting.wait_for(
             lambda: self.state(host) == [state],
             lambda: f'{self.state(host)} is not {state}',
@@ -82,9 +80,9 @@ class AnnotatorTest(base.MigrationTestCase):
         self.assertNotIn('ERROR', log.read_text())
 
     def test_arriving(self):
-        """QEMU starts, and then waits for what the source sends."""
+        """QEMU starts, and then waits for the source."""
         self.start(base.GPU)
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
         with self.hosts.starting():
             end = self.meanwhile(self.migrate)
             self.assert_busy(self.target, STARTS)
@@ -92,48 +90,48 @@ class AnnotatorTest(base.MigrationTestCase):
         self.assert_busy(self.target, ARRIVES)
         self.signal(self.source, 'CONT')
         self.assert_moved(end())
-        self.says(self.target, base.SAME_GPU)
+        self.wait_for_annotation(self.target, base.SAME_GPU)
         self.assertNotIn(
             'ERROR', self.log(self.target, 'nova-mdev-annotator').read_text()
         )
 
     def test_starting(self):
-        """libvirt says nothing of a job until it has started."""
+        """libvirt reports no job before QEMU has started."""
         with self.hosts.starting():
             end = self.meanwhile(lambda: self.start(base.GPU))
             self.assert_busy(self.source, STARTS)
         end()
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
 
     def test_detached(self):
-        """What is said goes with the last mdev."""
+        """The annotation is removed with the last mdev."""
         self.start(base.GPU, base.MTTY)
-        self.says(self.source, base.GPU, base.MTTY)
+        self.wait_for_annotation(self.source, base.GPU, base.MTTY)
         for mdev, left in ((base.GPU, [base.MTTY]), (base.MTTY, [])):
             self.detach(self.source, mdev)
-            self.says(self.source, *left)
+            self.wait_for_annotation(self.source, *left)
 
     def detach(self, host, mdev):
         path = self.home / 'mdev.xml'
-        path.write_text(hypervisors_texts.HOSTDEV.format(mdev.uuid))
+        path.write_text(hypervisors.HOSTDEV.format(mdev.uuid))
         self.succeed(
             host.virsh('detach-device', '--live', self.name, str(path))
         )
 
     def test_libvirtd_restarted(self):
-        """It listens to the new one, and knows what it has missed."""
+        """It connects to the new one, and catches up."""
         self.start(base.GPU)
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
         self.source.kill()
         self.source.start()
         self.source.annotate(self.name, domain_xml.write_annotation([]))
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
         self.assert_moved(self.migrate(options=base.P2P))
-        self.says(self.target, base.SAME_GPU)
+        self.wait_for_annotation(self.target, base.SAME_GPU)
 
 
 class WholeTest(base.MigrationTestCase):
-    """All that we have on a host, on both: nothing is written by hand."""
+    """Collector, annotator and guard on both hosts."""
 
     def setUp(self):
         super().setUp()
@@ -142,7 +140,7 @@ class WholeTest(base.MigrationTestCase):
             host.configure(**self.groups(host))
             self.write_rules(host, base.RULES)
             self.service(host, 'nova-mdev-collector')
-            self.wait_for(self.devices_file(host).exists, 'no devices file')
+            waiting.wait_for(self.devices_file(host).exists, 'no devices file')
             self.service(host, 'nova-mdev-annotator')
 
     def groups(self, host):
@@ -168,7 +166,7 @@ class WholeTest(base.MigrationTestCase):
 
     def test_moved(self):
         self.start(base.GPU)
-        self.says(self.source, base.GPU)
+        self.wait_for_annotation(self.source, base.GPU)
         self.write_rules(self.target, NEWER)
         self.collected(NEWER_NAME)
         self.assert_refused(
@@ -179,11 +177,11 @@ class WholeTest(base.MigrationTestCase):
         self.write_rules(self.target, base.RULES)
         self.collected('up to our driver')
         self.assert_moved(self.migrate())
-        self.says(self.target, base.SAME_GPU)
+        self.wait_for_annotation(self.target, base.SAME_GPU)
 
     def collected(self, rule):
-        """Wait until the target's collector has followed its rules."""
-        self.wait_for(
+        """Wait until the target's collector has applied a rule."""
+        waiting.wait_for(
             lambda: f'"{rule}"' in self.devices_file(self.target).read_text(),
-            'the collector does not follow its rules',
+            'the rule is not applied',
         )

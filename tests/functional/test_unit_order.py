@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collector's unit beside nova-compute's, under a real systemd.
 
-Both services are stand-ins; what says when they are started, and when again,
-is our unit, and the drop-ins of the installation guide.
+Both services are stand-ins. Our unit and the drop-ins of the installation
+guide decide when they start and restart.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ UNIT = ROOT / 'etc/systemd/nova-mdev-collector.service'
 GUIDE = ROOT / 'doc/source/install/service.rst'
 
 COLLECTOR, COMPUTE = 'nova-mdev-collector.service', 'nova-compute.service'
-#: What confines it, and whose it is, is of no concern here.
+#: Options of our unit that matter here: not its sandbox, not its user.
 KEPT = {
     'Type',
     'NotifyAccess',
@@ -31,7 +31,7 @@ KEPT = {
     'RestartPreventExitStatus',
     'WatchdogSec',
 }
-#: Its rules are right or wrong, and Placement is there or away.
+#: A collector with valid or invalid rules, and with or without Placement.
 STAND_IN = """\
 #!/bin/sh
 cd /run/home
@@ -61,7 +61,7 @@ UNITS = {
         [Unit]
         DefaultDependencies=no
         """,
-    # Everything is a little quicker here.
+    # With shorter times.
     f'{COLLECTOR}.d/00-test.conf': """\
         [Unit]
         DefaultDependencies=no
@@ -74,7 +74,7 @@ UNITS = {
 
 
 def unit():
-    """Return our unit, but what KEPT leaves out."""
+    """Return our unit with the options in KEPT."""
     return ''.join(
         f'{line}\n'
         for line in UNIT.read_text().splitlines()
@@ -85,7 +85,7 @@ def unit():
 
 
 def documented():
-    """Return the files that the guide shows, by name, in their order."""
+    """Return the files in the guide, by name, in their order."""
     blocks = re.findall(
         r'^   # /etc/systemd/system/(\S+)\n((?:   .*\n|\n)+)',
         GUIDE.read_text(),
@@ -118,7 +118,7 @@ class OrderTestCase(testtools.TestCase):
     def boot(self, *files):
         """Start both, as at boot.
 
-        :param files: ``placement`` where it is there, ``wrong-rules``
+        :param files: ``placement`` if Placement answers, ``wrong-rules``
         """
         for name in files:
             (self.home / name).touch()
@@ -133,17 +133,17 @@ class OrderTestCase(testtools.TestCase):
         return path.read_text().split('\n')[:-1] if path.exists() else []
 
     def collector_starts(self, count):
-        """Wait until it has been started so often."""
+        """Wait until the collector has been started this often."""
         waiting.wait_for(
             lambda: len(self.lines('collector-starts')) >= count,
             'the collector is not started again',
         )
 
     def assert_compute(self, *starts):
-        """nova-compute runs, and was started so often.
+        """nova-compute runs.
 
-        :param starts: for each, ``published`` after this host's traits were,
-            ``old`` before
+        :param starts: for each start of it, ``published`` if this host's
+            traits were published by then, otherwise ``old``
         """
         self.systemd.wait_for(COMPUTE, 'active')
         waiting.wait_for(
@@ -153,13 +153,13 @@ class OrderTestCase(testtools.TestCase):
         self.assertEqual(list(starts), self.lines('compute-starts'))
 
     def kill(self):
-        """Kill the collector, and wait until it is there again."""
+        """Kill the collector, and wait until it runs again."""
         starts = len(self.lines('collector-starts'))
         self.systemd.systemctl('kill', '--signal=KILL', COLLECTOR)
         self.collector_starts(starts + 1)
         self.systemd.wait_for(COLLECTOR, 'active')
 
-    def mend_rules(self):
+    def correct_rules(self):
         (self.home / 'wrong-rules').unlink()
         self.systemd.systemctl('start', COLLECTOR)
 
@@ -173,7 +173,7 @@ class ShippedTest(OrderTestCase):
         self.assert_compute('published')
 
     def test_placement_away_for_long(self):
-        """nova-compute starts without it; nothing else befalls it."""
+        """nova-compute starts without it, and is not restarted."""
         self.boot()
         self.assert_compute('old')
         self.collector_starts(2)
@@ -187,26 +187,23 @@ class ShippedTest(OrderTestCase):
         self.assert_compute('published')
 
     def test_status_2(self):
-        """It is not tried again, and nova-compute starts at once."""
+        """It is not restarted, and nova-compute starts at once."""
         self.boot('wrong-rules', 'placement')
         self.assert_compute('old')
         self.systemd.wait_for(COLLECTOR, 'failed')
         self.assertEqual(
             'NRestarts=0\nExecMainStatus=2',
             self.systemd.systemctl(
-                'show',
-                COLLECTOR,
-                '--property=NRestarts',
-                '--property=ExecMainStatus',
+                'show', COLLECTOR, '--property=NRestarts,ExecMainStatus'
             ),
         )
-        self.mend_rules()
+        self.correct_rules()
         self.systemd.wait_for(COLLECTOR, 'active')
         self.assert_compute('old')
 
 
 class LongerTest(OrderTestCase):
-    """nova-compute waits for as long as it is given."""
+    """nova-compute waits for the configured time."""
 
     INSTALLED = ('nova-mdev-collector.service.d/longer.conf',)
 
@@ -228,7 +225,7 @@ class LongerTest(OrderTestCase):
 
 
 class GateTest(OrderTestCase):
-    """nova-compute waits without an end."""
+    """nova-compute waits without a limit."""
 
     INSTALLED = (
         'nova-mdev-published.service',
@@ -249,16 +246,16 @@ class GateTest(OrderTestCase):
         self.assert_compute('published')
 
     def test_status_2(self):
-        """It starts when the collector has been mended, and not before."""
+        """It starts as soon as the rules are corrected."""
         self.boot('wrong-rules', 'placement')
         self.systemd.wait_for(COLLECTOR, 'failed')
         self.assertEqual('inactive', self.systemd.state(COMPUTE))
-        self.mend_rules()
+        self.correct_rules()
         self.assert_compute('published')
 
 
 class RequiresTest(OrderTestCase):
-    """Why the guide says not to."""
+    """Why the guide advises against Requires=."""
 
     def setUp(self):
         super().setUp()
@@ -268,7 +265,7 @@ class RequiresTest(OrderTestCase):
         self.systemd.systemctl('daemon-reload')
 
     def test_placement_away_for_long(self):
-        """nova-compute has failed for good."""
+        """nova-compute does not start again."""
         self.boot()
         self.collector_starts(2)
         self.placement_is_back()
@@ -278,7 +275,7 @@ class RequiresTest(OrderTestCase):
         )
 
     def test_collector_killed(self):
-        """nova-compute is started anew."""
+        """nova-compute is restarted."""
         self.boot('placement')
         self.assert_compute('published')
         self.kill()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passes in which domains end, have jobs, fail, or libvirt does not answer."""
 
+import itertools
 import threading
 
 import ddt
@@ -24,18 +25,13 @@ class TroubleTest(base.AnnotatorTestCase):
 
         self.patch(libvirt.virDomain, method, call)
 
-    @ddt.data(
-        *(
-            (method, persistent)
-            for method in (
-                'isActive',
-                'XMLDesc',
-                'isPersistent',
-                'state',
-                'jobInfo',
-                'setMetadata',
-            )
-            for persistent in (True, False)
+    @ddt.idata(
+        itertools.product(
+            (
+                *('isActive', 'XMLDesc', 'isPersistent'),
+                *('state', 'jobInfo', 'setMetadata'),
+            ),
+            (True, False),
         )
     )
     @ddt.unpack
@@ -79,7 +75,7 @@ class TroubleTest(base.AnnotatorTestCase):
         for domain in others:
             self.assertEqual(self.known_mdevs(), self.annotated(domain))
 
-    def job(self, kind):
+    def set_job(self, job):
         """Give the domain "busy" a job.
 
         A stand-in: the test driver has no jobs, and those that a real libvirt
@@ -89,23 +85,21 @@ class TroubleTest(base.AnnotatorTestCase):
             libvirt.virDomain,
             'jobInfo',
             lambda domain: [
-                kind
-                if domain.name() == 'busy'
-                else libvirt.VIR_DOMAIN_JOB_NONE
+                job if domain.name() == 'busy' else libvirt.VIR_DOMAIN_JOB_NONE
             ],
         )
 
     @ddt.data(libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
-    def test_job(self, kind):
+    def test_job(self, job):
         """A domain with a job is skipped until the job has ended."""
         busy, other = self.domain('busy'), self.domain('other')
-        self.job(kind)
+        self.set_job(job)
         self.assertEqual(['busy'], self.annotate().busy)
         self.assertEqual(['busy'], self.annotate().busy)
         self.assertEqual(['other'], self.writes)
         self.assertIsNone(self.annotated(busy))
         self.assertEqual(self.known_mdevs(), self.annotated(other))
-        self.job(libvirt.VIR_DOMAIN_JOB_NONE)
+        self.set_job(libvirt.VIR_DOMAIN_JOB_NONE)
         self.assertEqual([], self.annotate().busy)
         self.assertEqual(self.known_mdevs(), self.annotated(busy))
 
@@ -113,7 +107,7 @@ class TroubleTest(base.AnnotatorTestCase):
         """It does not count as busy."""
         self.domain('busy')
         self.annotate()
-        self.job(libvirt.VIR_DOMAIN_JOB_BOUNDED)
+        self.set_job(libvirt.VIR_DOMAIN_JOB_BOUNDED)
         self.assertEqual([], self.annotate().busy)
 
     @ddt.data(

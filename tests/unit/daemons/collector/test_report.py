@@ -65,6 +65,7 @@ def vendors():
         return host_traits.VendorAnswer('acme', frozenset(patterns))
 
     facts = {'driver': '550.90.07', 'os': 'rhel-9.6'}
+    firmware = pattern.Condition('firmwareversion', pattern.Op.GE, '2_0')
     parents = [
         (
             samples.parent(
@@ -82,15 +83,7 @@ def vendors():
                 'pci_0000_85_00_0', facts={**facts, 'firmwareversion': '2.1'}
             ),
             answer(
-                pattern.Pattern(
-                    '10DE_2235',
-                    'NVIDIA_558',
-                    (
-                        pattern.Condition(
-                            'firmwareversion', pattern.Op.GE, '2_0'
-                        ),
-                    ),
-                ),
+                pattern.Pattern('10DE_2235', 'NVIDIA_558', (firmware,)),
                 pattern.Pattern('10DE_ANY', 'NVIDIA_557'),
             ),
         ),
@@ -155,18 +148,13 @@ class RemarksTest(testtools.TestCase):
     """Remarks belong to no device and no trait."""
 
     def host(self, *parents):
+        free, inactive = remarks.Unused.FREE, remarks.Unused.INACTIVE
         mdevs = [
             (
                 Mdev('u1', 'nvidia-558', 'pci_0000_84_00_0', f'mdev_{number}'),
-                kind,
+                why,
             )
-            for number, kind in enumerate(
-                (
-                    remarks.Unused.FREE,
-                    remarks.Unused.INACTIVE,
-                    remarks.Unused.FREE,
-                )
-            )
+            for number, why in enumerate((free, inactive, free))
         ]
         return host_traits.HostSnapshot(
             'compute1', parents, tuple(mdevs), ('one thing', 'another')

@@ -8,7 +8,11 @@ import fixtures
 import testtools
 
 from nova_mdev_compat.common import files
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.daemons import state as collector_state
+from nova_mdev_compat.publication import host_traits
+from nova_mdev_compat.rules import model
+from tests.unit import samples
 
 NOW = 1_800_000_000.0
 STALE = ['the service has not run for a while, or the clock has jumped']
@@ -27,55 +31,104 @@ def a_state(**changes):
 
 @ddt.ddt
 class TroubleTest(testtools.TestCase):
-    @ddt.data(0, 59, 299, -59)
-    def test_none(self, later):
-        """A few passes may be missed, and a clock may be corrected."""
-        self.assertEqual([], a_state().trouble(NOW + later))
-
-    @ddt.data(300, 301, 1e9)
-    def test_no_pass_for_a_while(self, later):
-        """Or the clock has jumped forwards."""
-        self.assertEqual(STALE, a_state().trouble(NOW + later))
-
-    @ddt.data(60, 3600, NOW)
-    def test_clock_jumped_backwards(self, earlier):
-        self.assertEqual(STALE, a_state().trouble(NOW - earlier))
+    @ddt.data(
+        # A few passes may be missed, and a clock may be corrected.
+        *((a_state(), later, []) for later in (0, 59, 299, -59)),
+        (a_state(interval=3600.0), 4 * 3600, []),
+        (a_state(remarks=['one thing']), 0, []),
+        # No pass for a while, or the clock has jumped.
+        *((a_state(), later, STALE) for later in (300, 301, 1e9)),
+        *((a_state(), later, STALE) for later in (-60, -3600, -NOW)),
+        (
+            collector_state.State(60.0),
+            0,
+            ['nothing has been published yet', *STALE],
+        ),
+        (
+            a_state(failures=4, error='no', rules_error='bad'),
+            0,
+            ['4 passes have failed: no', 'older rules are in force: bad'],
+        ),
+    )
+    @ddt.unpack
+    def test_trouble(self, state, later, expected):
+        self.assertEqual(expected, state.trouble(NOW + later))
 
     @ddt.data(1, -1)
-    def test_the_next_pass_puts_it_right(self, direction):
+    def test_next_pass_corrects_it(self, direction):
         state = a_state()
         now = NOW + direction * 1e6
         self.assertEqual(STALE, state.trouble(now))
         state.last_pass = now
         self.assertEqual([], state.trouble(now))
 
-    def test_long_interval(self):
-        state = a_state(interval=3600.0)
-        self.assertEqual([], state.trouble(NOW + 4 * 3600))
 
-    def test_no_pass_yet(self):
-        self.assertEqual(
-            ['nothing has been published yet', *STALE],
-            collector_state.State(60.0).trouble(NOW),
-        )
+def host(*unread):
+    """Return a host with two parents, some of them unreadable."""
+    return host_traits.HostSnapshot(
+        'host1',
+        tuple(
+            host_traits.unreadable(
+                samples.parent(name), exceptions.Failure('x')
+            )
+            if name in unread
+            else host_traits.describe(samples.parent(name), model.RuleSet({}))
+            for name in ('pci_0', 'pci_1')
+        ),
+    )
 
-    def test_remarks_are_none(self):
-        """Remarks are not trouble."""
-        self.assertEqual([], a_state(remarks=['one thing']).trouble(NOW))
 
-    def test_a_file_without_remarks(self):
-        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'x'
-        collector_state.write(path, a_state())
-        fields = json.loads(path.read_text())
-        del fields['remarks']
-        path.write_text(json.dumps(fields))
-        self.assertEqual(a_state(), collector_state.read(path))
+class ExpiryTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.state = collector_state.State(60.0)
 
-    def test_failures(self):
-        self.assertEqual(
-            ['4 passes have failed: no', 'older rules are in force: bad'],
-            a_state(failures=4, error='no', rules_error='bad').trouble(NOW),
-        )
+    def expired(self, found, later, max_age=600):
+        return {
+            item.parent.name
+            for item in self.state.mark_expired(
+                found, max_age, NOW + later
+            ).parents
+            if item.expired
+        }
+
+    def test_after_a_while(self):
+        for later, expected in ((0, set()), (599, set()), (600, {'pci_0'})):
+            self.assertEqual(expected, self.expired(host('pci_0'), later))
+
+    def test_each_device_expires_by_itself(self):
+        self.expired(host('pci_0'), 0)
+        self.expired(host('pci_0', 'pci_1'), 500)
+        self.assertEqual({'pci_0'}, self.expired(host('pci_0', 'pci_1'), 600))
+
+    def test_one_good_read_resets_it(self):
+        self.expired(host('pci_0'), 0)
+        self.expired(host(), 300)
+        self.assertEqual({}, self.state.unread_since)
+        self.assertEqual(set(), self.expired(host('pci_0'), 700))
+
+    def test_at_once(self):
+        self.assertEqual({'pci_0'}, self.expired(host('pci_0'), 0, 0))
+
+    def test_a_clock_that_was_set_back(self):
+        self.expired(host('pci_0'), 0)
+        self.expired(host('pci_0'), -3600)
+        self.assertEqual({'pci_0': NOW - 3600}, self.state.unread_since)
+        self.assertEqual({'pci_0'}, self.expired(host('pci_0'), -3000))
+
+    def test_host(self):
+        for later, expected in ((0, False), (599, False), (600, True)):
+            self.assertEqual(
+                expected, self.state.host_expired(600, NOW + later)
+            )
+        self.expired(host('pci_0'), 700)
+        self.assertIsNone(self.state.host_unread_since)
+        self.assertFalse(self.state.host_expired(600, NOW + 800))
+
+    def test_device_before_and_after_the_host(self):
+        self.expired(host('pci_0'), 0)
+        self.state.host_expired(600, NOW + 100)
+        self.assertEqual({'pci_0'}, self.expired(host('pci_0'), 600))
 
 
 @ddt.ddt
@@ -152,7 +205,8 @@ class StateOnDiskTest(testtools.TestCase):
         """The keys that the first version required are enough."""
         self.path.write_text('{"schema_version": "1.0", "interval": 60}')
         self.assertEqual(
-            collector_state.State(60), collector_state.read(self.path)
+            collector_state.State(60, remarks=[]),
+            collector_state.read(self.path),
         )
 
     def test_other_major_version(self):
