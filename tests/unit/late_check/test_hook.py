@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard in this process; functional tests run the command."""
 
-import dataclasses
 import io
 import os
 import pathlib
@@ -83,19 +82,12 @@ class HookTest(testtools.TestCase):
     def run_hook(self, *argv, stdin=None):
         """Return the exit status, and what is written to stderr."""
         (self.home / 'conf').mkdir(exist_ok=True)
+        options = ''.join(
+            f'{name} = {value}\n' for name, value in self.options.items()
+        )
         (self.home / 'conf/guard.conf').write_text(
-            '\n'.join(
-                [
-                    '[collector]',
-                    f'devices_file = {self.home}/devices.json',
-                    f'sysfs_root = {self.home}/sys',
-                    '[guard]',
-                    *(
-                        f'{name} = {value}'
-                        for name, value in self.options.items()
-                    ),
-                ]
-            )
+            f'[collector]\ndevices_file = {self.home}/devices.json\n'
+            f'sysfs_root = {self.home}/sys\n[guard]\n{options}'
         )
         stdin = stdin or io.TextIOWrapper(io.BytesIO(self.domain.encode()))
         stderr = io.StringIO()
@@ -400,25 +392,21 @@ class HookTest(testtools.TestCase):
         mdevs = [
             domain_xml.AnnotatedMdev(
                 'b',
-                dataclasses.replace(
-                    LABGPU,
-                    facts=frozenset({('driver', f'{number}_{"9" * 200}')}),
+                identity.Identity.of(
+                    '1234_11E8',
+                    'labgpu-1',
+                    {'driver': f'{number}.{"9" * 200}'},
                 ),
             )
             for number in range(30)
         ]
+        hostdev = (
+            "<hostdev type='mdev'><source><address uuid='11111111-1111-4111-"
+            "8111-111111111111'/></source></hostdev>"
+        )
         self.domain = test_domain_xml.with_metadata(
             domain_xml.write_annotation(mdevs)
-        )
-        self.domain = self.domain.replace(
-            '</devices>',
-            (
-                "<hostdev type='mdev'><source><address uuid='11111111-1111-4111-"
-                "8111-111111111111'/></source></hostdev>"
-            )
-            * 28
-            + '</devices>',
-        )
+        ).replace('</devices>', hostdev * 28 + '</devices>')
         self.leave(
             devices('CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_LE_2')
         )

@@ -171,21 +171,21 @@ class UnknownTest(testtools.TestCase):
 
     @ddt.data(*CASES)
     @ddt.unpack
-    def test_not_annotated(self, places, devices, why):
-        for present in (None, (mdev(B),), (mdev(A), mdev(B)), ()):
-            plan = keep(seen((A,), present), places, devices)
-            self.assertEqual((mdev(A, None),), annotation(plan))
-            self.assertIn(why, plan.entries[0].why)
-            self.assertEqual('write', plan.action)
-
-    @ddt.data(*CASES)
-    @ddt.unpack
-    def test_same_mdevs(self, places, devices, why):
-        for present in ((mdev(A, OLD),), (mdev(A, None),)):
+    def test_one_mdev(self, places, devices, why):
+        """It is written as unknown, unless the annotation is about it."""
+        unknown = (mdev(A, None),)
+        for present, expected, action in (
+            *(
+                (present, unknown, 'write')
+                for present in (None, (mdev(B),), (mdev(A), mdev(B)), ())
+            ),
+            ((mdev(A, OLD),), (mdev(A, OLD),), 'none'),
+            (unknown, unknown, 'none'),
+        ):
             plan = keep(seen((A,), present, present), places, devices)
-            self.assertEqual(present, annotation(plan))
+            self.assertEqual(expected, annotation(plan))
             self.assertIn(why, plan.entries[0].why)
-            self.assertEqual('none', plan.action)
+            self.assertEqual(action, plan.action)
 
     def test_one_of_two(self):
         """The other one keeps its annotation."""
@@ -193,21 +193,18 @@ class UnknownTest(testtools.TestCase):
         plan = keep(seen((A, B), present, present), {B: 'gone'})
         self.assertEqual((mdev(A), mdev(B, OLD)), annotation(plan))
 
-    def test_plugged_while_unknown(self):
-        """An annotation of other mdevs does not apply."""
-        plan = keep(seen((A, B), (mdev(A),)), {}, 'no file')
-        self.assertEqual((mdev(A, None), mdev(B, None)), annotation(plan))
-
-    def test_arrived_while_unknown(self):
-        """An annotation of another host does not apply."""
-        plan = keep(seen((A,), (mdev(A),), host='gpu-2'), {}, 'no file')
-        self.assertEqual((mdev(A, None),), annotation(plan))
+    @ddt.named_data(
+        ('of_other_mdevs', seen((A, B), (mdev(A),))),
+        ('of_another_host', seen((A,), (mdev(A),), host='gpu-2')),
+        ('only_in_the_configuration', seen((A,), None, (mdev(A),))),
+    )
+    def test_annotation_that_does_not_apply(self, domain):
+        plan = keep(domain, {}, 'no file')
+        self.assertEqual(
+            tuple(mdev(uuid, None) for uuid in domain.live.uuids),
+            annotation(plan),
+        )
         self.assertEqual('write', plan.action)
-
-    def test_stripped_off_the_live_domain(self):
-        """The configuration may be older, and does not count."""
-        plan = keep(seen((A,), None, (mdev(A),)), {}, 'no file')
-        self.assertEqual((mdev(A, None),), annotation(plan))
 
 
 places = st.one_of(
