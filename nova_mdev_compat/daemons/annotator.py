@@ -199,17 +199,16 @@ class AnnotatorLoop(loop.ReconcileLoop):
         super().__init__(float(conf.annotator.interval), notify)
         self._annotator = Annotator(conf.collector)
         self._unknown: frozenset[str] = frozenset()
-        self._busy = False
 
     def reconcile(self) -> str:
-        self._busy = False
+        self.max_sleep = self._interval
         summary = self._annotator.annotate()
         unknown = summary.unknown()
         for why in sorted(set(unknown) - self._unknown):
             LOG.warning('%s', why)
         self._unknown = frozenset(unknown)
-        self._busy = bool(summary.busy)
-        if self._busy:
+        if summary.busy:
+            self.max_sleep = BUSY_PAUSE
             LOG.info(
                 'Domains with a job, which are tried again soon: %s',
                 join_some(summary.busy),
@@ -219,9 +218,6 @@ class AnnotatorLoop(loop.ReconcileLoop):
         return '; '.join(
             [f'{text.count(count, "domain")} with annotated mdevs', *unknown]
         )
-
-    def max_interval(self) -> float:
-        return BUSY_PAUSE if self._busy else self._interval
 
 
 class AnnotatorService(loop.ReconcileService):

@@ -48,6 +48,8 @@ class ReconcileLoop(abc.ABC):
 
     :param interval: between two successful runs, in seconds
     :param notify: sends systemd a message
+    :ivar max_sleep: for how many seconds the loop may sleep at most; a run
+        may set it
     :ivar failures: how many runs have failed since the last success
     :ivar error: why the last run failed, None if it succeeded
     """
@@ -56,7 +58,7 @@ class ReconcileLoop(abc.ABC):
     on_failure: str
 
     def __init__(self, interval: float, notify: Notify):
-        self._interval = interval
+        self._interval = self.max_sleep = interval
         self._notify = notify
         self._ready_sent = False
         self.failures = 0
@@ -69,10 +71,6 @@ class ReconcileLoop(abc.ABC):
         :raises exceptions.PartlyDone: all that could be done was done
         :raises exceptions.Failure: it has failed
         """
-
-    def max_interval(self) -> float:
-        """Return for how many seconds the loop may sleep now at most."""
-        return self._interval
 
     def report_status(self, status: str, ready: bool) -> None:
         """Report the state of the service, after each run.
@@ -92,7 +90,7 @@ class ReconcileLoop(abc.ABC):
     def run_once(self) -> float:
         """Reconcile and report; return for how many seconds to sleep."""
         status, ready = self._reconcile_safely()
-        interval = min(self._interval, self.max_interval())
+        interval = min(self._interval, self.max_sleep)
         if self.error is None:
             if self.failures:
                 LOG.info('Succeeded again, after %d failures', self.failures)
@@ -111,20 +109,16 @@ class ReconcileLoop(abc.ABC):
         self.error = None
         try:
             return self.reconcile(), True
-        except exceptions.PartlyDone as exc:
-            self.error, done = str(exc), True
         except exceptions.Failure as exc:
-            self.error, done = str(exc), False
+            self.error, done = str(exc), isinstance(exc, exceptions.PartlyDone)
         except Exception as exc:
             # The service goes on after any error.
             LOG.exception('A run has failed; this is a bug')
             self.error = f'{type(exc).__name__}: {exc}'
             return self.error, False
         # Not in the handlers: oslo.log would repeat the exception.
-        if done:
-            LOG.error('%s', self.error)
-        else:
-            LOG.error('%s. %s', self.error, self.on_failure)
+        remaining = '' if done else f'. {self.on_failure}'
+        LOG.error('%s%s', self.error, remaining)
         return self.error, done
 
 

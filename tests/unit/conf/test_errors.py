@@ -23,6 +23,12 @@ class DescribeTest(testtools.TestCase):
             'n: t: not\na number',
         ),
         (
+            'Value for option format from LocationInfo(location='
+            "<Locations.command_line: (5, True)>, detail='') is not valid: x",
+            '',
+            'argument --format: x',
+        ),
+        (
             'Failed to parse nova.conf: at nova.conf:1',
             's',
             'Failed to parse nova.conf: at nova.conf:1',
