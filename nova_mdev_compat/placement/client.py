@@ -23,13 +23,16 @@ Answer = TypeVar('Answer')
 #: any-traits queries, ``required=in:A,B``, repeatable (Yoga).
 MICROVERSION = '1.39'
 
+#: Errors of a reader of JSON that has another shape.
+_MISREAD = (ValueError, LookupError, TypeError, AttributeError)
+
 
 class PlacementError(exceptions.Failure):
     """Placement does not answer, or refuses; the message says what to do."""
 
 
 class Conflict(PlacementError):
-    """Another service changed the provider meanwhile."""
+    """Another service has changed the provider."""
 
 
 class NotFound(PlacementError):
@@ -37,10 +40,10 @@ class NotFound(PlacementError):
 
 
 class BadQuery(PlacementError):
-    """The query names a trait, or anything else, that does not exist."""
+    """The query names a trait, or another thing, that does not exist."""
 
 
-_KINDS = {400: BadQuery, 404: NotFound, 409: Conflict}
+_BY_STATUS = {400: BadQuery, 404: NotFound, 409: Conflict}
 
 
 class Response(Protocol):
@@ -57,7 +60,7 @@ Send = Callable[[str, str, Any], Response]
 
 
 def through(adapter: Any) -> Send:
-    """Return what sends requests through a keystoneauth adapter."""
+    """Return a function that sends requests through a keystoneauth adapter."""
 
     def send(method: str, url: str, body: Any) -> Response:
         response: Response = adapter.request(
@@ -102,7 +105,7 @@ class Capacity:
 
 
 class Placement:
-    """The questions that this project asks Placement, one method for each.
+    """This project's requests to Placement, one method for each.
 
     Every method raises PlacementError.
 
@@ -174,17 +177,18 @@ class Placement:
     ) -> int:
         """Give a provider exactly these traits; return its new generation.
 
-        :raises Conflict: its generation is another by now
+        :raises Conflict: it has another generation by now
         :raises NotFound: it is gone
         """
-        return self._ask(
-            'PUT',
-            f'/resource_providers/{uuid}/traits',
-            lambda body: int(body['resource_provider_generation']),
-            {
-                'traits': sorted(names),
-                'resource_provider_generation': generation,
-            },
+        url = f'/resource_providers/{uuid}/traits'
+        body = {
+            'traits': sorted(names),
+            'resource_provider_generation': generation,
+        }
+        return _read(
+            self._request('PUT', url, body),
+            f'PUT {url}',
+            lambda found: int(found['resource_provider_generation']),
         )
 
     def carried_traits(self) -> frozenset[str]:
@@ -192,11 +196,18 @@ class Placement:
 
         Cheap: MariaDB looks for one provider of each trait, and stops there.
         """
-        return self._trait_names(traits.PREFIX, '&associated=true')
+        return self._trait_names('&associated=true')
 
     def our_traits(self) -> frozenset[str]:
         """Return all traits of ours that exist, carried or not."""
-        return self._trait_names(traits.PREFIX)
+        return self._trait_names()
+
+    def _trait_names(self, more: str = '') -> frozenset[str]:
+        # Placement's database takes an underscore for any character.
+        return self._get(
+            f'/traits?name=startswith:{traits.PREFIX}{more}',
+            lambda body: frozenset(filter(traits.is_ours, body['traits'])),
+        )
 
     def create_traits(self, names: Collection[str]) -> None:
         """Create these traits."""
@@ -215,17 +226,16 @@ class Placement:
         """Return a provider's capacity by resource class: two requests."""
         path = f'/resource_providers/{uuid}'
         used = self._get(f'{path}/usages', lambda body: dict(body['usages']))
+
+        def total(item: Any) -> int:
+            """Return what Placement computes in its objects/inventory.py."""
+            amount = item['total'] - item['reserved']
+            return int(amount * item['allocation_ratio'])
+
         return self._get(
             f'{path}/inventories',
             lambda body: {
-                name: Capacity(
-                    used.get(name, 0),
-                    # As Placement's objects/inventory.py computes it.
-                    int(
-                        (item['total'] - item['reserved'])
-                        * item['allocation_ratio']
-                    ),
-                )
+                name: Capacity(used.get(name, 0), total(item))
                 for name, item in body['inventories'].items()
             },
         )
@@ -236,11 +246,18 @@ class Placement:
         :returns: amounts by resource class, by the consumer's UUID: an
             instance's, or while it is being moved a migration's
         """
+        return self._allocations(f'/resource_providers/{uuid}/allocations')
+
+    def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
+        """Return a consumer's resources by class, by provider UUID."""
+        return self._allocations(f'/allocations/{consumer}')
+
+    def _allocations(self, url: str) -> dict[str, dict[str, int]]:
         return self._get(
-            f'/resource_providers/{uuid}/allocations',
+            url,
             lambda body: {
-                consumer: dict(item['resources'])
-                for consumer, item in body['allocations'].items()
+                uuid: dict(item['resources'])
+                for uuid, item in body['allocations'].items()
             },
         )
 
@@ -268,51 +285,23 @@ class Placement:
         newest in its refusal (``placement/util.py``).
         """
         response = self._reach('GET', '/')
-        kind = 'errors' if response.status_code == 406 else 'versions'
-        if kind == 'versions' and response.status_code >= 300:
+        key = 'errors' if response.status_code == 406 else 'versions'
+        if key == 'versions' and response.status_code >= 300:
             raise self._error(response, 'GET /')
         return _read(
-            response, 'GET /', lambda body: str(body[kind][0]['max_version'])
-        )
-
-    def allocations(self, consumer: str) -> dict[str, dict[str, int]]:
-        """Return a consumer's resources by class, by provider UUID."""
-        return self._get(
-            f'/allocations/{consumer}',
-            lambda body: {
-                uuid: dict(item['resources'])
-                for uuid, item in body['allocations'].items()
-            },
-        )
-
-    def _trait_names(self, prefix: str, more: str = '') -> frozenset[str]:
-        # Placement's database takes an underscore for any character.
-        return self._get(
-            f'/traits?name=startswith:{prefix}{more}',
-            lambda body: frozenset(
-                name for name in body['traits'] if name.startswith(prefix)
-            ),
+            response, 'GET /', lambda body: str(body[key][0]['max_version'])
         )
 
     def _get(self, url: str, read: Callable[[Any], Answer]) -> Answer:
         """Return what ``read`` makes of the JSON at a URL."""
-        return self._ask('GET', url, read)
-
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[Any], Answer],
-        body: Any = None,
-    ) -> Answer:
-        response = self._request(method, url, body)
-        return _read(response, f'{method} {_short(url)}', read)
+        return _read(self._request('GET', url), f'GET {_short(url)}', read)
 
     def _request(self, method: str, url: str, body: Any = None) -> Response:
+        """Return a response that is not an error."""
         response = self._reach(method, url, body)
-        if response.status_code < 300:
-            return response
-        raise self._error(response, f'{method} {_short(url)}')
+        if response.status_code >= 300:
+            raise self._error(response, f'{method} {_short(url)}')
+        return response
 
     def _reach(self, method: str, url: str, body: Any = None) -> Response:
         """Return a response of any status."""
@@ -328,19 +317,17 @@ class Placement:
         status = response.status_code
         try:
             detail = ' '.join(response.json()['errors'][0]['detail'].split())
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except _MISREAD:
             detail = ' '.join(response.text.split())
         text = f'Placement: {what}: {status} {detail[:300]}'
-        if status in _KINDS:
-            return _KINDS[status](text)
         if status in (401, 403):
             text += (
-                f"; {self._account} needs the role that Placement's "
-                'policy asks for (service, or admin)'
+                f"; {self._account} needs the role that Placement's policy "
+                'asks for (service, or admin)'
             )
         if status == 406:
             text += f'; microversion {MICROVERSION} (Yoga) is needed'
-        return PlacementError(text)
+        return _BY_STATUS.get(status, PlacementError)(text)
 
 
 def from_options(conf: cfg.ConfigOpts) -> Placement:
@@ -377,10 +364,10 @@ def _read(
     """Return what ``read`` makes of a response's JSON."""
     try:
         return read(response.json())
-    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+    except _MISREAD as exc:
         raise PlacementError(
-            f'Placement: {what}: the answer is not one of '
-            "Placement's; is something else listening at its endpoint?"
+            f"Placement: {what}: the answer is not one of Placement's; is "
+            'something else listening at its endpoint?'
         ) from exc
 
 

@@ -9,14 +9,14 @@ from nova_mdev_compat.core import traits
 #: Longest query string that is sent; servers refuse lines of 8 kB.
 MAX_QUERY = 4000
 
-#: Of a query.
+#: Of a query, each with its value.
 Parameters = tuple[tuple[str, str], ...]
 
 
 def readable(carried: Collection[str]) -> Parameters:
     """Return query parameters for providers with our schema and no other.
 
-    A query that names a trait that does not exist is refused.
+    Placement refuses a query that names a trait that does not exist.
 
     :param carried: traits of ours that any provider carries, our schema's
         among them
@@ -33,18 +33,21 @@ def advertisers(
     """Return query parameters for providers that advertise, and serve a type.
 
     :param carried: traits of ours that any provider carries
+    :param mdev_type: canonical; None for any
     :param tree: UUID of the only host that matters
     :returns: None if no provider advertises it
     """
-    who = [name for name in (traits.HOST, traits.MIXED) if name in carried]
-    if not who or traits.SCHEMA not in carried:
+    marks = {traits.HOST, traits.MIXED}.intersection(carried)
+    if not marks or traits.SCHEMA not in carried:
         return None
-    found = [('required', f'in:{",".join(who)}'), *readable(carried)]
+    found = [_any_of(marks), *readable(carried)]
     if mdev_type is not None:
         if traits.TYPE + mdev_type not in carried:
             return None
         found.append(('required', traits.TYPE + mdev_type))
-    return (*found, ('in_tree', tree)) if tree else tuple(found)
+    if tree:
+        found.append(('in_tree', tree))
+    return tuple(found)
 
 
 def queries(
@@ -54,9 +57,9 @@ def queries(
     """Return queries for the providers that accept all sources.
 
     :param accepting: for each source, the traits that accept it
-    :param tail: what else is asked of them
+    :param tail: further parameters of each query
     :returns: query strings of GET /resource_providers; the answers of an
-        inner tuple are to be united, those of the outer one intersected
+        inner tuple have to be united, those of the outer one intersected
     """
     whole = query([*map(_any_of, accepting), *tail])
     if len(whole) <= MAX_QUERY:

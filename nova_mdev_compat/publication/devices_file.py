@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file with what the collector last found on this host.
+"""The devices file: what the collector last found on this host.
 
-A hook must not ask libvirt, which waits for it, nor Placement. So the collector
-records here the traits of every device, and the rules that made the accept
-patterns. It writes the file before it publishes, whether Placement answers or
-not.
+The late check must ask neither libvirt, which waits for it, nor Placement. It
+reads here the traits of every device, and the rules that made the accept
+patterns. The collector writes the file before it publishes, whether Placement
+answers or not.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ MAX_SIZE = 4 * 2**20
 class DeviceEntry:
     """What a device is and accepts.
 
-    :ivar identity: trait names that say what it is
+    :ivar identity: names of its identity traits
     :ivar rules: names of the rules that made each accept pattern, by the
         pattern's trait name
     """
@@ -41,10 +41,10 @@ class DeviceEntry:
 
 @dataclasses.dataclass(frozen=True)
 class DevicesFile:
-    """What was found.
+    """The content of the file.
 
     :ivar host: hypervisor hostname
-    :ivar read_at: when, in seconds since the epoch
+    :ivar read_at: when the host was read, in seconds since the epoch
     :ivar devices: by libvirt's name
     """
 
@@ -52,48 +52,25 @@ class DevicesFile:
     read_at: float
     devices: Mapping[str, DeviceEntry]
 
-    def age(self, now: float) -> float:
-        """Return how many seconds old it is; infinity if from the future.
-
-        If the clock was set back, it would otherwise seem new for long.
-        """
-        return now - self.read_at if now >= self.read_at else float('inf')
-
-
-def say(age: float) -> str:
-    """Return an age in words."""
-    if age == float('inf'):
-        return 'from the future'
-    return f'{age:.0f} seconds old'
-
 
 def write(path: pathlib.Path, found: DevicesFile) -> None:
     """Write the file, whole or not at all.
 
     :raises OSError: it cannot be written
     """
-    files.replace(
-        path,
-        json.dumps(
-            {
-                'schema_version': SCHEMA_VERSION,
-                'host': found.host,
-                'read_at': found.read_at,
-                'devices': {
-                    name: {
-                        'identity': sorted(device.identity),
-                        'accepts': {
-                            trait: list(device.rules[trait])
-                            for trait in sorted(device.rules)
-                        },
-                    }
-                    for name, device in found.devices.items()
-                },
-            },
-            indent=1,
-        )
-        + '\n',
-    )
+    document = {
+        'schema_version': SCHEMA_VERSION,
+        'host': found.host,
+        'read_at': found.read_at,
+        'devices': {
+            name: {
+                'identity': sorted(device.identity),
+                'accepts': dict(sorted(device.rules.items())),
+            }
+            for name, device in found.devices.items()
+        },
+    }
+    files.replace(path, json.dumps(document, indent=1) + '\n')
 
 
 def read(path: pathlib.Path) -> DevicesFile:
@@ -112,16 +89,7 @@ def read(path: pathlib.Path) -> DevicesFile:
             _get(document, 'host', str),
             float(_get(document, 'read_at', float)),
             {
-                name: DeviceEntry(
-                    frozenset(_texts(_get(item, 'identity', list))),
-                    {
-                        trait: tuple(_texts(rules))
-                        # A device that accepts nothing may have no such key.
-                        for trait, rules in _get(
-                            {'accepts': {}, **item}, 'accepts', dict
-                        ).items()
-                    },
-                )
+                name: _entry(item)
                 for name, item in _get(document, 'devices', dict).items()
             },
         )
@@ -137,17 +105,29 @@ def read_fresh(path: pathlib.Path, max_age: float, now: float) -> DevicesFile:
     :raises files.FileError: it is missing, invalid or too old
     """
     found = read(path)
-    age = found.age(now)
-    if age > max_age:
+    age = now - found.read_at
+    # After a clock was set back, a file would seem new for long.
+    if not 0 <= age <= max_age:
+        how_old = 'from the future' if age < 0 else f'{age:.0f} seconds old'
         raise files.FileError(
-            f'{path} is {say(age)} ([collector]devices_max_age): is '
+            f'{path} is {how_old} ([collector]devices_max_age): is '
             'nova-mdev-collector running here?'
         )
     return found
 
 
 class _ShapeMismatch(Exception):
-    """JSON of another shape. Importing jsonschema would take too long here."""
+    """JSON of another shape. jsonschema takes too long to import here."""
+
+
+def _entry(item: Any) -> DeviceEntry:
+    identity = _texts(_get(item, 'identity', list))
+    # The key may be missing if the device accepts nothing.
+    accepts = _get(item, 'accepts', dict) if 'accepts' in item else {}
+    return DeviceEntry(
+        frozenset(identity),
+        {trait: tuple(_texts(rules)) for trait, rules in accepts.items()},
+    )
 
 
 def _get(item: Any, key: str, kind: type) -> Any:
@@ -156,10 +136,10 @@ def _get(item: Any, key: str, kind: type) -> Any:
     # A bool is an instance of int. An int is a valid float.
     if type(found) is kind or (kind is float and type(found) is int):
         return found
-    raise _ShapeMismatch(f'no {key} that is a {kind.__name__}')
+    raise _ShapeMismatch(f'{key} is missing or not a {kind.__name__}')
 
 
 def _texts(items: Any) -> list[str]:
     if isinstance(items, list) and all(isinstance(i, str) for i in items):
         return items
-    raise _ShapeMismatch('a list of texts has something else')
+    raise _ShapeMismatch('a list of texts has another value')

@@ -3,9 +3,9 @@
 
 If all parents of a host are equal and accept the same, the root provider
 advertises for them, and the filter reads only the root. Otherwise the root only
-carries that the host is managed, and each parent advertises for itself with the
-mark CUSTOM_MDEV_MIXED. So one query for (HOST or MIXED) finds every provider
-that advertises.
+marks the host as managed, and each parent advertises for itself and carries
+CUSTOM_MDEV_MIXED. So one query for (HOST or MIXED) finds every provider that
+advertises.
 
 The root must not carry the types of parents that differ: Placement would let
 the root satisfy ``trait:CUSTOM_MDEV_TYPE_X=required`` of a flavor, whichever
@@ -13,7 +13,6 @@ parent the vGPU is on.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-import contextlib
 import dataclasses
 import enum
 from typing import Any
@@ -35,7 +34,7 @@ from nova_mdev_compat.rules import model
 ALWAYS = frozenset({traits.SCHEMA, traits.HOST, traits.MIXED})
 
 #: Prefixes of the traits that a root advertises for its parents.
-_FOR_ALL = (traits.PARENT, traits.TYPE, traits.ACCEPT)
+_OFFER = (traits.PARENT, traits.TYPE, traits.ACCEPT)
 #: Prefixes of the traits that decide which patterns rules make for a parent.
 _IDENTITY = (traits.PARENT, traits.TYPE, traits.FACT)
 
@@ -47,7 +46,7 @@ class PublicationError(exceptions.BadInput):
 class PartlyRead(exceptions.PartlyDone):
     """Some parents could not be read or evaluated; the others could.
 
-    :param failures: why, by libvirt's name
+    :param failures: by libvirt's name
     :ivar exit_status: 2 if an operator has to correct something
     """
 
@@ -57,19 +56,17 @@ class PartlyRead(exceptions.PartlyDone):
         for name, failure in sorted(failures.items()):
             names.setdefault(str(failure), []).append(name)
         super().__init__(
-            '; '.join(
-                f'{", ".join(some)}: {why}' for why, some in names.items()
-            )
+            '; '.join(f'{", ".join(of)}: {why}' for why, of in names.items())
         )
         self.exit_status = max(one.exit_status for one in failures.values())
 
 
 class Fallback(enum.Enum):
-    """What is published of a parent that cannot be read."""
+    """What is published for a parent that cannot be read."""
 
     KEPT = 'what it accepted stays published for now'
-    NEW = 'nothing was published of it before: it accepts nothing'
-    CONTRADICTED = 'what is published is not true any more: it accepts nothing'
+    NEW = 'nothing was published for it before: it accepts nothing'
+    CONTRADICTED = 'what is published is no longer true: it accepts nothing'
     EXPIRED = (
         'it has been unreadable for longer than '
         '[collector]acceptance_max_age: it accepts nothing'
@@ -85,14 +82,12 @@ class ParentTraits:
     :ivar outcomes: of each rule, or of the vendor's plugin; empty if none
         was evaluated
     :ivar note: why it accepts nothing
-    :ivar plugin: name of the vendor plugin that answered instead of the
-        rules, if one did
-    :ivar failure: why the parent could not be read and evaluated completely,
-        None if it could
+    :ivar plugin: name of the vendor plugin that answered instead of the rules
+    :ivar failure: why the parent could not be read and evaluated completely
     :ivar unread: prefixes of the identity traits that could not be read,
         ``CUSTOM_MDEV_FACT_ECC_``
     :ivar expired: it could not be read for too long
-    :ivar fallback: after ``with_fallback``, what is published of it
+    :ivar fallback: after ``with_fallback``, what is published for it
     """
 
     parent: MdevParent
@@ -109,12 +104,12 @@ class ParentTraits:
     @property
     def why_nothing(self) -> str:
         """Why it accepts nothing, with the reasons of each rule."""
-        said = '; '.join(
+        reasons = '; '.join(
             f'{outcome.name!r}: {", ".join(map(str, outcome.reasons))}'
             for outcome in self.outcomes
             if outcome.reasons
         )
-        return f'{self.note} ({said})' if said else self.note
+        return f'{self.note} ({reasons})' if reasons else self.note
 
     @property
     def all_traits(self) -> frozenset[str]:
@@ -124,36 +119,20 @@ class ParentTraits:
     def offer(self) -> frozenset[str]:
         """What a root would advertise: parent id, type, accept patterns."""
         return frozenset(
-            name for name in self.all_traits if name.startswith(_FOR_ALL)
+            name for name in self.all_traits if name.startswith(_OFFER)
         )
-
-    def contradicts(self, published: Collection[str]) -> bool:
-        """Return whether what was read differs from what is published.
-
-        Traits that ``unread`` names are not compared, because nothing is
-        known of them; nor types in use, because they do not decide what the
-        parent accepts.
-
-        :param published: trait names on the parent's provider
-        """
-
-        def known(names: Iterable[str]) -> set[str]:
-            return {
-                name
-                for name in names
-                if name.startswith(_IDENTITY)
-                and not name.startswith(self.unread)
-            }
-
-        return known(published) != known(self.identity)
 
     def with_fallback(self, published: Collection[str]) -> 'ParentTraits':
         """Return what may be published of a parent that cannot be read.
 
-        What is published and may still be true stays until the parent has
-        expired. A parent that contradicts it, or of which nothing is
-        published, accepts nothing. A parent that was read is returned
+        Published traits that may still be true stay until the parent has
+        expired. If what was read contradicts them, or if nothing is published
+        for the parent, it accepts nothing. A parent that was read is returned
         unchanged.
+
+        Traits that ``unread`` names contradict nothing, because their values
+        are not known; nor do types in use, which do not decide what the
+        parent accepts.
 
         :param published: trait names on the parent's provider
         """
@@ -161,7 +140,10 @@ class ParentTraits:
             return self
         if traits.SCHEMA not in published:
             fallback = Fallback.NEW
-        elif self.contradicts(published):
+        elif any(
+            name.startswith(_IDENTITY) and not name.startswith(self.unread)
+            for name in self.identity.symmetric_difference(published)
+        ):
             fallback = Fallback.CONTRADICTED
         elif self.expired:
             fallback = Fallback.EXPIRED
@@ -185,7 +167,7 @@ class HostSnapshot:
 
     :ivar name: hypervisor hostname
     :ivar leftovers: mdevs that no domain has
-    :ivar remarks: for the operator, a line each
+    :ivar remarks: for the operator, one line each
     """
 
     name: str
@@ -207,14 +189,13 @@ class HostSnapshot:
 
         :raises PartlyRead: some could not
         """
-        failures = self.failures
-        if failures:
-            raise PartlyRead(failures)
+        if self.failures:
+            raise PartlyRead(self.failures)
 
 
 @dataclasses.dataclass(frozen=True)
 class VendorAnswer:
-    """What a parent accepts by its vendor's plugin.
+    """What a parent accepts according to its vendor's plugin.
 
     :ivar plugin: its name
     :ivar patterns: none if the parent accepts nothing
@@ -252,22 +233,20 @@ def describe(
         own = frozenset(identity_traits(parent))
         target = parent.target()
         if target is None:
-            return ParentTraits(
-                parent, own, {}, note=(parent.why_no_type or NO_TYPE)
-            )
-        if parent.device_api != VFIO_PCI:
-            return ParentTraits(
-                parent, own, {}, note=not_migratable(parent.device_api)
-            )
-        if answer is not None:
+            note = parent.why_no_type or NO_TYPE
+        elif parent.device_api != VFIO_PCI:
+            note = not_migratable(parent.device_api)
+        elif answer is not None:
             return _by_plugin(parent, own, answer)
-        return _by_rules(parent, own, target, rules)
+        else:
+            return _by_rules(parent, own, target, rules)
     except (
         identity.IdentityError,
         traits.TraitError,
         evaluation.EvaluationError,
     ) as exc:
         raise PublicationError(f'node device {parent.name}: {exc}') from exc
+    return ParentTraits(parent, own, {}, note=note)
 
 
 def not_migratable(device_api: str) -> str:
@@ -280,18 +259,16 @@ def _by_plugin(
 ) -> ParentTraits:
     accepts = {traits.encode_pattern(one): one for one in answer.patterns}
     name = f'vendor plugin {answer.plugin}'
-    reasons = (
-        ()
-        if accepts
-        else (verdict.Reason(verdict.Cause.VENDOR, 'it accepts nothing here'),)
-    )
+    note = ''
+    reasons: tuple[verdict.Reason, ...] = ()
+    if not accepts:
+        note = f'{name} accepts nothing here'
+        reasons = (
+            verdict.Reason(verdict.Cause.VENDOR, 'it accepts nothing here'),
+        )
+    outcome = evaluation.RuleOutcome(name, name, accepts, reasons)
     return ParentTraits(
-        parent,
-        own,
-        accepts,
-        (evaluation.RuleOutcome(name, name, accepts, reasons),),
-        note='' if accepts else f'{name} accepts nothing here',
-        plugin=answer.plugin,
+        parent, own, accepts, (outcome,), note, plugin=answer.plugin
     )
 
 
@@ -307,14 +284,16 @@ def _by_rules(
     accepts: dict[str, Pattern] = {}
     for outcome in outcomes:
         accepts.update(outcome.patterns)
-    note = '' if accepts else 'no rule applies to this device'
-    if not outcomes:
-        vendor = identity.vendor_of(target.parent)
+    vendor = identity.vendor_of(target.parent)
+    note = ''
+    if not outcomes and vendor in rules.by_vendor:
         note = (
             f'the rule files for vendor {vendor} have no rule for this device'
-            if vendor in rules.by_vendor
-            else f'no rule file covers vendor {vendor}'
         )
+    elif not outcomes:
+        note = f'no rule file covers vendor {vendor}'
+    elif not accepts:
+        note = 'no rule applies to this device'
     return ParentTraits(parent, own, accepts, outcomes, note)
 
 
@@ -352,21 +331,18 @@ def unreadable(
     :param unread: prefixes of the traits that could not be read
     """
     unread = tuple(unread)
-    own: frozenset[str] = frozenset()
-    # Without a trait, such a name contradicts the published traits.
-    with contextlib.suppress(identity.IdentityError, traits.TraitError):
-        own = frozenset(
-            name
-            for name in identity_traits(parent)
-            if not name.startswith(unread)
-        )
+    try:
+        own = set(identity_traits(parent))
+    except (identity.IdentityError, traits.TraitError):
+        # No trait can carry a name, so it contradicts the published traits.
+        own = {traits.SCHEMA}
     return ParentTraits(
         parent,
-        own | {traits.SCHEMA},
+        frozenset(name for name in own if not name.startswith(unread)),
         {},
+        note=str(failure),
         failure=failure,
         unread=unread,
-        note=f'{failure}',
     )
 
 
@@ -378,40 +354,37 @@ def build_host_traits(
     """Return the desired traits of root and parents.
 
     :param parents: those that have a provider
-    :param orphans: libvirt names of orphaned providers: their devices are
-        gone, and they accept nothing
+    :param orphans: libvirt's names of the devices of orphaned providers,
+        which accept nothing
     :param absent: parents without a provider. nova-compute may create one at
         any time, and the root must not advertise anything that such a parent
         would not advertise itself.
     """
     parents, orphans = list(parents), list(orphans)
     offers = {item.offer for item in parents}
-    boards = {item.parent.parent_id for item in parents}
-    # nova-compute creates a provider only if nova.conf gives the device a type.
-    # Devices without a type, such as virtual functions that no
-    # device_addresses names, do not count if a parent is on such a board: the
-    # host would be mixed for no reason.
+    products = {item.parent.parent_id for item in parents}
+    # nova-compute creates a provider only if nova.conf gives the device a
+    # type. A device without one, such as a virtual function that no
+    # device_addresses names, does not count beside a parent of the same
+    # product: the host would be mixed for no reason.
     offers.update(
         item.offer
         for item in absent
         if item.parent.target_type is not None
         or item.failure is not None
-        or item.parent.parent_id not in boards
+        or item.parent.parent_id not in products
     )
     mixed = len(offers) + bool(orphans) > 1
-    own = {
-        item.parent.name: item.all_traits
-        | ({traits.MIXED} if mixed else frozenset())
-        for item in parents
-    }
+    desired = {name: frozenset({traits.SCHEMA}) for name in orphans}
     root = {traits.SCHEMA, traits.HOST}
-    if not mixed:
-        root.update(*(item.offer for item in parents))
-    return HostTraits(
-        frozenset(root),
-        {**own, **{name: frozenset({traits.SCHEMA}) for name in orphans}},
-        mixed,
-    )
+    for item in parents:
+        name = item.parent.name
+        if mixed:
+            desired[name] = item.all_traits | {traits.MIXED}
+        else:
+            desired[name] = item.all_traits
+            root |= item.offer
+    return HostTraits(frozenset(root), desired, mixed)
 
 
 def devices_found(
@@ -427,20 +400,21 @@ def devices_found(
     """
     found = {}
     for item in host.parents:
-        old = before.get(item.parent.name)
-        rules = old.rules if old else {}
-        current = item.with_fallback(old.identity.union(rules) if old else ())
+        old = before.get(
+            item.parent.name, devices_file.DeviceEntry(frozenset(), {})
+        )
+        current = item.with_fallback(old.identity.union(old.rules))
         found[item.parent.name] = devices_file.DeviceEntry(
             current.identity,
             {
-                name: rules[name]
-                if name in rules and item.failure
+                trait: old.rules.get(trait, ())
+                if item.failure
                 else tuple(
                     outcome.name
-                    for outcome in current.outcomes
-                    if name in outcome.patterns
+                    for outcome in item.outcomes
+                    if trait in outcome.patterns
                 )
-                for name in current.accepts
+                for trait in current.accepts
             },
         )
     return devices_file.DevicesFile(host.name, read_at, found)

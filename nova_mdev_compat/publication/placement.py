@@ -7,7 +7,7 @@ generation is the same. A host without changes costs one request, for the
 generations of its whole tree.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 
 from oslo_config import cfg
@@ -24,10 +24,10 @@ from nova_mdev_compat.publication.publishers import Summary
 
 LOG = logging.getLogger(__name__)
 
-#: Makes a provider's desired traits from the actual ones; both only ours.
+#: Returns a provider's desired traits for its actual ones; both only ours.
 Desire = Callable[[frozenset[str]], frozenset[str]]
 
-#: nova-compute writes to the same providers, and each write is quick.
+#: Of one write: nova-compute writes to the same providers, and is quick.
 ATTEMPTS = 15
 
 
@@ -48,6 +48,11 @@ class Tree:
 
     root: client.Provider
     children: Mapping[str, client.Provider]
+
+    @property
+    def providers(self) -> list[client.Provider]:
+        """All of them, the root first."""
+        return [self.root, *self.children.values()]
 
 
 class PlacementPublisher(Publisher):
@@ -74,27 +79,32 @@ class PlacementPublisher(Publisher):
         :raises client.PlacementError: Placement does not answer, or refuses
         """
         tree = self._read_tree(host.name)
-        known = {
-            item.parent.name: item.with_fallback(
-                self._actual_traits(tree.children.get(item.parent.name))
-            )
-            if item.failure
-            else item
-            for item in host.parents
-        }
+        known = {item.parent.name: item for item in host.parents}
+        for name, item in known.items():
+            if item.failure:
+                actual = self._actual_traits(tree.children.get(name))
+                known[name] = item.with_fallback(actual)
+        present = sorted(known.keys() & tree.children.keys())
         orphaned = sorted(tree.children.keys() - known.keys())
         absent = sorted(known.keys() - tree.children.keys())
         desired = host_traits.build_host_traits(
-            [
-                known[name]
-                for name in sorted(known.keys() & tree.children.keys())
-            ],
+            [known[name] for name in present],
             orphaned,
             [known[name] for name in absent],
         )
+        writes: list[tuple[client.Provider, Desire]] = [
+            (tree.root, desired.root.intersection)
+        ]
+        children = sorted(tree.children.items())
+        for name, provider in children:
+            writes.append((provider, _reduced(desired.parents[name])))
+        for name, provider in children:
+            desire = _exactly if name in known else _exactly_if_ours
+            writes.append((provider, desire(desired.parents[name])))
+        writes.append((tree.root, _exactly(desired.root)))
         try:
             self._create_missing(desired)
-            summary = self._write_all(tree, desired, known)
+            summary = self._write_all(tree, writes)
         except client.PlacementError:
             # A trait that no provider had may have been deleted.
             self._existing = frozenset()
@@ -106,33 +116,20 @@ class PlacementPublisher(Publisher):
     def withdraw(self, name: str) -> Summary:
         """Remove all our traits from a host's providers."""
         tree = self._read_tree(name)
-        nothing: frozenset[str] = frozenset()
+        nothing = _exactly(frozenset())
         return self._write_all(
-            tree,
-            host_traits.HostTraits(
-                nothing, dict.fromkeys(tree.children, nothing), False
-            ),
-            (),
+            tree, [(one, nothing) for one in tree.providers]
         )
 
     def withhold(self, name: str) -> Summary:
         """Remove the accept patterns from a host's providers."""
-
-        def without_patterns(ours: frozenset[str]) -> frozenset[str]:
-            return frozenset(
-                name for name in ours if not name.startswith(traits.ACCEPT)
-            )
-
-        summary = Summary()
         try:
             tree = self._read_tree(name)
         except NoSuchHost:
-            return summary
-        for provider in (tree.root, *tree.children.values()):
-            if self._write(provider, without_patterns):
-                summary.changed.append(provider.name)
-        self._sum_up(summary, tree)
-        return summary
+            return Summary()
+        return self._write_all(
+            tree, [(one, _without_patterns) for one in tree.providers]
+        )
 
     def _actual_traits(
         self, provider: client.Provider | None
@@ -152,53 +149,33 @@ class PlacementPublisher(Publisher):
         return ours
 
     def _write_all(
-        self,
-        tree: Tree,
-        desired: host_traits.HostTraits,
-        known: Collection[str],
+        self, tree: Tree, writes: Sequence[tuple[client.Provider, Desire]]
     ) -> Summary:
-        """Write root and children in a safe order.
-
-        :param known: devices of this host; other providers are orphaned, or
-            another service's
-        """
-        children = sorted(tree.children.items())
-        writes: list[tuple[client.Provider, Desire]] = [
-            (tree.root, desired.root.intersection)
-        ]
-        for name, provider in children:
-            writes.append((provider, _reduced(desired.parents[name])))
-        for name, provider in children:
-            desire = _exactly if name in known else _exactly_if_ours
-            writes.append((provider, desire(desired.parents[name])))
-        writes.append((tree.root, _exactly(desired.root)))
+        """Write providers in this order."""
         changed: dict[str, None] = {}
-        for count, (provider, write) in enumerate(writes, 1):
-            if self._write(provider, write):
+        for count, (provider, desire) in enumerate(writes, 1):
+            if self._write(provider, desire):
                 changed[provider.name] = None
             if count % 100 == 0:
                 LOG.info('%d of %d updates done', count, len(writes))
-        summary = Summary(changed=list(changed))
-        self._sum_up(summary, tree)
-        return summary
-
-    def _sum_up(self, summary: Summary, tree: Tree) -> None:
-        """Add to a summary how many are unchanged, and all traits of ours."""
-        summary.unchanged = 1 + len(tree.children) - len(summary.changed)
-        summary.published = {
-            provider.name: sorted(self._seen[provider.uuid][1])
-            for provider in (tree.root, *tree.children.values())
-            if provider.uuid in self._seen
-        }
+        return Summary(
+            changed=list(changed),
+            unchanged=len(tree.providers) - len(changed),
+            published={
+                provider.name: sorted(self._seen[provider.uuid][1])
+                for provider in tree.providers
+                if provider.uuid in self._seen
+            },
+        )
 
     def _read_tree(self, name: str) -> Tree:
-        """Return the host's providers; forget those that are gone."""
+        """Return a host's providers; forget those that are gone."""
         uuid = system.compute_node_uuid(self._conf)
         from_memory = uuid is None and self._root_uuid is not None
         uuid = uuid or self._root_uuid or self._find_root(name)
         providers = self._placement.providers(in_tree=uuid)
         if from_memory and not providers:
-            # It was deleted; a new one has another UUID.
+            # The root was deleted; a new one has another UUID.
             uuid = self._find_root(name)
             providers = self._placement.providers(in_tree=uuid)
         self._root_uuid = None  # until it is checked
@@ -213,9 +190,8 @@ class PlacementPublisher(Publisher):
         if not found:
             raise NoSuchHost(
                 f'Placement has no resource provider named {name}: has '
-                'nova-compute registered, and is '
-                "[collector]hypervisor_hostname what 'openstack hypervisor "
-                "list' shows?"
+                'nova-compute registered, and is [collector]hypervisor_hostname '
+                "what 'openstack hypervisor list' shows?"
             )
         return found[0].uuid
 
@@ -223,9 +199,8 @@ class PlacementPublisher(Publisher):
         names = host_traits.ALWAYS.union(
             desired.root, *desired.parents.values()
         )
-        if names <= self._existing:
-            return
-        self._existing = self._placement.our_traits()
+        if not names <= self._existing:
+            self._existing = self._placement.our_traits()
         missing = names - self._existing
         if missing:
             LOG.info('Creating %d traits in Placement', len(missing))
@@ -244,8 +219,8 @@ class PlacementPublisher(Publisher):
             return retry(self._write_once, provider, desire)
         except client.NotFound:
             LOG.warning(
-                'Provider %s is gone: nova-compute deletes one that '
-                'has no capacity; it is published when it is back',
+                'Provider %s is gone: nova-compute deletes one that has no '
+                'capacity; its traits are published when it is back',
                 provider.name,
             )
             self._seen.pop(provider.uuid, None)
@@ -287,27 +262,31 @@ def _tree_of(
         )
     if not root.is_root:
         raise WrongHost(
-            f'resource provider {root.name} is not a compute node: '
-            'it has a parent'
+            f'resource provider {root.name} is not a compute node: it has a '
+            'parent'
         )
     if root.name != name:
         raise WrongHost(
             f'the name of this host is {name}, but its compute node is '
             f'{root.name} in Placement: nothing is published under another '
-            'name; was the host renamed? See '
-            '[collector]hypervisor_hostname'
+            'name; was the host renamed? See [collector]hypervisor_hostname'
         )
     # Nova names them <host>_<node device>. A colon after the host's name
     # marks a PCI device that Nova tracks itself.
     prefix = name + '_'
+    devices = {
+        item.name.removeprefix(prefix): item
+        for item in providers
+        if item.name.startswith(prefix)
+    }
     return Tree(
-        root,
-        {
-            item.name.removeprefix(prefix): item
-            for item in providers
-            if item.name.startswith(prefix)
-            and ':' not in item.name.removeprefix(prefix)
-        },
+        root, {name: one for name, one in devices.items() if ':' not in name}
+    )
+
+
+def _without_patterns(ours: frozenset[str]) -> frozenset[str]:
+    return frozenset(
+        name for name in ours if not name.startswith(traits.ACCEPT)
     )
 
 
@@ -316,13 +295,13 @@ def _exactly(desired: frozenset[str]) -> Desire:
 
 
 def _exactly_if_ours(desired: frozenset[str]) -> Desire:
-    """Leave a provider alone that has none of our traits."""
+    """Leave a provider without our traits alone: it may be another service's."""
     return lambda ours: desired if ours else ours
 
 
 def _reduced(desired: frozenset[str]) -> Desire:
     """Remove untrue traits from a parent that advertises for itself.
 
-    Queries do not find what other parents accept.
+    Queries do not find other parents, so theirs can wait.
     """
     return lambda ours: ours & desired if traits.MIXED in ours else ours

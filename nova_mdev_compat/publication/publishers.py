@@ -22,9 +22,9 @@ NAMESPACE = 'nova_mdev_compat.publishers'
 class Summary:
     """What was written.
 
-    :ivar changed: names of providers that were written
-    :ivar unchanged: how many had the desired traits already
-    :ivar absent: devices that have no provider (yet)
+    :ivar changed: names of the providers that were written
+    :ivar unchanged: how many providers had the desired traits already
+    :ivar absent: devices that have no provider, or none yet
     :ivar orphaned: devices that are gone but still have a provider
     :ivar published: our traits by provider name
     :ivar unread: devices that could not be read completely, as published
@@ -64,11 +64,11 @@ class Publisher(abc.ABC):
     def publish(self, host: host_traits.HostSnapshot) -> Summary:
         """Publish what a host is and accepts.
 
-        Of a parent with a ``failure``, publish what its ``with_fallback``
-        returns for the traits that are published of it now.
+        For a parent with a ``failure``, publish what its ``with_fallback``
+        returns for the traits that its provider carries now.
 
-        :raises exceptions.Failure: it cannot be done; what was published
-            and is still true is left as it was
+        :raises exceptions.Failure: it cannot be done; what was published and
+            is still true is left as it was
         """
 
     @abc.abstractmethod
@@ -99,6 +99,5 @@ def load(conf: cfg.ConfigOpts) -> Publisher:
     name, option = conf.collector.publisher, '[collector]publisher'
     if name == plugins.ALL:
         raise exceptions.BadInput(f'{option}: name one publisher, not {name}')
-    found = plugins.load(NAMESPACE, option, [name])
-    publisher: Publisher = found[name](conf)
+    publisher: Publisher = plugins.load(NAMESPACE, option, [name])[name](conf)
     return publisher

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A snapshot of a host: the JSON of "nova-mdev-collector dry-run".
+"""A snapshot of a host: the JSON of "nova-mdev-collector dry-run". Pure.
 
-Keys that load does not need, and those of newer minor versions, are ignored.
-What it requires is in all minor versions. Pure.
+load ignores the keys that it does not need, such as those of newer minor
+versions. All minor versions have the keys that it requires.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,14 +26,20 @@ from nova_mdev_compat.rules import evaluation
 #: Its shape is described in the operator's guide.
 SCHEMA_VERSION = '2.1'
 #: In bytes; 256 parents with 64 accept patterns each, as many as one rule may
-#: make, are half of it.
-MAX_SIZE = 16 * 1024 * 1024
+#: make, need half of it.
+MAX_SIZE = 16 * 2**20
 
 _HOW = '; make one with "nova-mdev-collector dry-run --format json"'
 _TEXT = {'type': 'string'}
-_TEXTS = {'type': 'array', 'items': _TEXT}
 _TEXT_OR_NULL = {'type': ['string', 'null']}
 _BY_NAME = {'type': 'object', 'additionalProperties': _TEXT}
+
+
+def _list(items: object) -> dict[str, object]:
+    return {'type': 'array', 'items': items}
+
+
+_TEXTS = _list(_TEXT)
 
 
 def _object(
@@ -41,7 +47,7 @@ def _object(
 ) -> dict[str, object]:
     """Return the JSON schema of an object.
 
-    :param optional: what newer minor versions have besides
+    :param optional: keys that older minor versions lack
     """
     return {
         'type': 'object',
@@ -54,10 +60,7 @@ _REASON = _object(
     cause={'enum': [cause.value for cause in verdict.Cause]}, text=_TEXT
 )
 _RULE = _object(
-    name=_TEXT,
-    source=_TEXT,
-    accepts=_TEXTS,
-    skipped_because={'type': 'array', 'items': _REASON},
+    name=_TEXT, source=_TEXT, accepts=_TEXTS, skipped_because=_list(_REASON)
 )
 #: A parent without its name.
 _PARENT = jsonschema.Draft202012Validator(
@@ -72,21 +75,19 @@ _PARENT = jsonschema.Draft202012Validator(
         facts=_BY_NAME,
         unknown_facts=_BY_NAME,
         accepts=_TEXTS,
-        rules={'type': 'array', 'items': _RULE},
+        rules=_list(_RULE),
         vendor_plugin=_TEXT_OR_NULL,
         note=_TEXT,
     )
 )
 #: A snapshot without the content of its parents.
 _HOST = jsonschema.Draft202012Validator(
-    _object(
-        host=_TEXT, parents={'type': 'array', 'items': _object(name=_TEXT)}
-    )
+    _object(host=_TEXT, parents=_list(_object(name=_TEXT)))
 )
 
 
 def dump(host: host_traits.HostSnapshot) -> str:
-    """Return everything known about a host, as JSON."""
+    """Return all that is known about a host, as JSON."""
     combined = host_traits.build_host_traits(host.parents)
     return json.dumps(
         {
@@ -187,17 +188,17 @@ def _load_parent(
 ) -> host_traits.ParentTraits:
     content = {key: value for key, value in item.items() if key != 'name'}
     try:
-        alike = _without_name(json.dumps(content, sort_keys=True))
+        found = _load_content(json.dumps(content, sort_keys=True))
     except _ShapeError as exc:
         raise _ShapeError(['parents', index, *exc.path], exc.what) from exc
     return dataclasses.replace(
-        alike, parent=dataclasses.replace(alike.parent, name=item['name'])
+        found, parent=dataclasses.replace(found.parent, name=item['name'])
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _without_name(content: str) -> host_traits.ParentTraits:
-    """Return a parent; the virtual functions of all equal boards are one."""
+def _load_content(content: str) -> host_traits.ParentTraits:
+    """Return a parent without its name, which equal virtual functions share."""
     item = json.loads(content)
     _check(_PARENT, item)
     parent = parents.MdevParent(
