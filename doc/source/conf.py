@@ -33,7 +33,7 @@ man_pages = [
     (
         'cli/nova-mdev-compat-status',
         'nova-mdev-compat-status',
-        'check that filter, Placement and collectors fit together',
+        'check that filter, Placement and collectors work together',
         '',
         8,
     ),

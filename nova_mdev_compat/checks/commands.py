@@ -4,7 +4,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import functools
 import importlib.metadata
-import itertools
 import logging
 import sys
 import traceback
@@ -32,7 +31,7 @@ NAME = 'nova-mdev-compat-status'
 
 DESCRIPTION = """\
 "nova-mdev-compat-status upgrade check" checks that MdevCompatFilter, Placement
-and the collectors fit together. Run it on the host of a nova-scheduler, in
+and the collectors work together. Run it on the host of a nova-scheduler, in
 Nova's environment. It changes nothing."""
 
 # argparse fills this into one paragraph; the manual page has more room.
@@ -48,7 +47,7 @@ _Check = Callable[['Checks'], Iterable[Result]]
 def worst(results: Iterable[Result]) -> Result:
     """Return results as one, with the details of all, the worst first.
 
-    No result is a success.
+    It is a success if there are no results.
     """
     ordered = sorted(results, key=lambda result: -result.code)
     details = [result.details for result in ordered if result.details]
@@ -76,7 +75,7 @@ def _of_placement(check: _Check) -> _Check:
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """Whether filter, Placement and collectors fit together."""
+    """Whether filter, Placement and collectors work together."""
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
@@ -105,17 +104,17 @@ class Checks(upgradecheck.UpgradeCommands):
             for name in traits.other_schemas(self._carried)
         }
 
-    def _filter(self) -> Iterable[Result]:
+    def _filter(self) -> Iterator[Result]:
         group = self._conf.filter_scheduler
         available, broken = filter_enabled.load(
             group.available_filters,
             nova_filters.HostFilterHandler().get_matching_classes,
         )
-        return itertools.chain(
-            filter_enabled.version(nova_version.version_string()),
-            filter_enabled.filters(group.enabled_filters, available, broken),
-            filter_enabled.mode(self._conf.mdev_compat.mode),
+        yield from filter_enabled.version(nova_version.version_string())
+        yield from filter_enabled.filters(
+            group.enabled_filters, available, broken
         )
+        yield from filter_enabled.mode(self._conf.mdev_compat.mode)
 
     def _answers(self) -> Iterable[Result]:
         try:
@@ -182,7 +181,7 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
 
 def main(argv: Sequence[str]) -> int:
     """Run the checks and return the exit status."""
-    # The results have what matters of what Nova and libraries log.
+    # The results have all that matters of what Nova and libraries log.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         return int(configure(argv).command.action_fn())
@@ -194,7 +193,7 @@ def main(argv: Sequence[str]) -> int:
     except exceptions.Failure as exc:
         return _fail(str(exc))
     except Exception:
-        # As other projects' commands do; none of the results has this code.
+        # As in other projects' commands; no result has this code.
         traceback.print_exc()
         return 255
 

@@ -34,22 +34,22 @@ def version(nova: str) -> Iterator[Result]:
     if number is not None and number < OLDEST:
         yield Result(
             Code.FAILURE,
-            f'Nova {nova} does not live-migrate mdevs: {OLDEST} '
-            '(2024.1) is the first release that does',
+            f'Nova {nova} does not live-migrate mdevs: {OLDEST} (2024.1) is '
+            'the first release that does',
         )
         return
     releases = text.join(TESTED)
     if number is None:
         problem = (
-            f'the version of this Nova, "{nova}", is not a release; '
-            f'tested releases are {releases}'
+            f'the version of this Nova, "{nova}", is not a release; tested '
+            f'releases are {releases}'
         )
     elif number > TESTED[-1]:
         problem = f'Nova {nova} is newer than all tested releases ({releases})'
     else:
         problem = (
-            f'Nova {nova} is in the supported range, but is not one of '
-            f'the tested releases ({releases})'
+            f'Nova {nova} is in the supported range, but is not one of the '
+            f'tested releases ({releases})'
         )
     yield Result(
         Code.WARNING,
@@ -59,10 +59,9 @@ def version(nova: str) -> Iterator[Result]:
 
 
 def load(
-    paths: Iterable[str],
-    get_classes: Callable[[list[str]], Iterable[type]],
+    paths: Iterable[str], get_classes: Callable[[list[str]], Iterable[type]]
 ) -> tuple[set[str], dict[str, str]]:
-    """Load filters as ``HostManager.__init__`` does.
+    """Load filters as Nova's ``HostManager.__init__`` does.
 
     :param paths: ``[filter_scheduler]available_filters``
     :param get_classes: of Nova's HostFilterHandler
@@ -86,15 +85,12 @@ def load(
 
 
 def _first_line(exc: Exception) -> str:
-    # importutils puts a traceback into the message of its own ImportError.
-    # The error before it says enough.
-    cause = exc.__context__ if isinstance(exc, ImportError) else None
-    error = cause or exc
-    lines = str(error).strip().splitlines()
-    if not lines:
-        return type(error).__name__
+    # importutils puts a traceback into the message of its own ImportError; the
+    # error before it is enough.
+    error = (exc.__context__ if isinstance(exc, ImportError) else None) or exc
+    lines = str(error).strip().splitlines() or ['']
     line = ' '.join(lines[0].split())[:_MAX_ERROR]
-    return f'{type(error).__name__}: {line}'
+    return f'{type(error).__name__}: {line}'.removesuffix(': ')
 
 
 def filters(
@@ -111,15 +107,15 @@ def filters(
     for path, why in sorted(broken.items()):
         yield Result(
             Code.FAILURE,
-            'nova-scheduler cannot load '
-            f'[filter_scheduler]available_filters = {path}: {why}',
+            'nova-scheduler cannot load [filter_scheduler]available_filters = '
+            f'{path}: {why}',
         )
-    # Nobody knows which filters a broken entry would bring.
+    # It is unknown which filters a broken entry would provide.
     if NAME not in available and not broken:
         yield Result(
             Code.FAILURE,
-            f'add "available_filters = {PATH}" to '
-            '[filter_scheduler], beside the line for all_filters',
+            f'add "available_filters = {PATH}" to [filter_scheduler], beside '
+            'the line for all_filters',
         )
     if NAME not in enabled:
         yield Result(
@@ -142,7 +138,7 @@ def mode(value: str) -> Iterator[Result]:
     if value == options.PERMISSIVE:
         yield Result(
             Code.WARNING,
-            f'the filter refuses nothing: [{options.GROUP.name}]mode '
-            f'is {value}; set it to {options.ENFORCING} once the log '
-            'shows what you expect',
+            f'the filter refuses nothing: [{options.GROUP.name}]mode is '
+            f'{value}; set it to {options.ENFORCING} once the log shows what '
+            'you expect',
         )

@@ -3,6 +3,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 import contextlib
+import re
 
 from oslo_upgradecheck.upgradecheck import Code
 from oslo_upgradecheck.upgradecheck import Result
@@ -26,7 +27,7 @@ _OUR_SCHEMA = int(traits.SCHEMA.removeprefix(traits.PREFIX + 'V'))
 def answers(placement: client.Placement) -> Iterator[Result]:
     """Check that Placement is new enough and answers the filter's requests.
 
-    :raises placement.PlacementError: it does not answer, or refuses
+    :raises client.PlacementError: it does not answer, or refuses
     """
     problems = list(microversion(placement.newest_microversion()))
     yield from problems
@@ -39,27 +40,21 @@ def answers(placement: client.Placement) -> Iterator[Result]:
 
 
 def microversion(newest: str) -> Iterator[Result]:
-    """Check that a newest microversion, ``1.39``, is new enough."""
-    try:
-        enough = _number(newest) >= _number(client.MICROVERSION)
-    except ValueError:
+    """Check that Placement's newest microversion, ``1.39``, is new enough."""
+    needed = tuple(map(int, client.MICROVERSION.split('.')))
+    match = re.fullmatch('([0-9]+)[.]([0-9]+)', newest)
+    if match is None:
         yield Result(
             Code.FAILURE,
-            "the service at Placement's endpoint has the "
-            f'microversion {newest!r}, which is not a microversion '
-            'of Placement',
+            "the service at Placement's endpoint has the microversion "
+            f'{newest!r}, which is not a microversion of Placement',
         )
-        return
-    if not enough:
+    elif tuple(map(int, match.groups())) < needed:
         yield Result(
             Code.FAILURE,
             f'Placement supports microversions up to {newest}, and '
             f'{client.MICROVERSION} (Yoga) is needed: upgrade Placement',
         )
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split('.')))
 
 
 def hosts(cloud: model.Cloud, others: HostsByTrait) -> Iterator[Result]:
@@ -76,9 +71,8 @@ def hosts(cloud: model.Cloud, others: HostsByTrait) -> Iterator[Result]:
     if unpublished:
         yield Result(
             Code.WARNING,
-            'no collector has published on '
-            f'{_named(unpublished, "host")}: start '
-            'nova-mdev-collector there',
+            f'no collector has published on {_named(unpublished, "host")}: '
+            'start nova-mdev-collector there',
         )
     partly = [
         f'{host.name} {parent.name}'
@@ -88,18 +82,16 @@ def hosts(cloud: model.Cloud, others: HostsByTrait) -> Iterator[Result]:
     if partly:
         yield Result(
             Code.WARNING,
-            'no complete identity is published for '
-            f'{_named(partly, "device")}: run nova-mdev-collector '
-            'dry-run there (a device that was removed keeps its '
-            'provider, and accepts nothing)',
+            f'no complete identity is published for {_named(partly, "device")}'
+            ': run nova-mdev-collector dry-run there (a device that was removed '
+            'keeps its provider, and accepts nothing)',
         )
     if not any(host.parents for host in cloud.hosts):
         yield Result(
             Code.WARNING,
-            'no host has mdevs: Placement has no provider of an '
-            'mdev-capable device; check '
-            '[devices]enabled_mdev_types on the compute hosts, and '
-            "nova-compute's log",
+            'no host has mdevs: Placement has no provider of an mdev-capable '
+            'device; check [devices]enabled_mdev_types on the compute hosts, '
+            "and nova-compute's log",
         )
 
 
@@ -123,57 +115,47 @@ def schema(
         yield Result(
             Code.FAILURE, f'{trait}, the schema of {where}, is {which}'
         )
-    wrong = {
-        name
-        for _, parent in cloud.parents()
-        for name in parent.traits.unreadable
-    }
+    unreadable: set[str] = set()
+    carriers = set()
+    for host, parent in cloud.parents():
+        if parent.traits.unreadable:
+            unreadable.update(parent.traits.unreadable)
+            carriers.add(f'{host.name} {parent.name}')
     if not others:  # another schema may have traits that this one lacks
-        wrong |= set(traits.describe(carried).unreadable)
-    if wrong:
-        yield _unreadable(wrong, cloud)
-
-
-def _unreadable(wrong: Collection[str], cloud: model.Cloud) -> Result:
-    carriers = {
-        f'{host.name} {parent.name}'
-        for host, parent in cloud.parents()
-        if not set(wrong).isdisjoint(parent.traits.unreadable)
-    }
-    on = f' on {text.join(sorted(carriers))}' if carriers else ''
-    return Result(
-        Code.WARNING,
-        f'{_named(wrong, "trait")}{on} cannot be read, and a device '
-        'with one is unknown: upgrade nova-mdev-compat here if a '
-        'newer collector wrote it; otherwise restart '
-        'nova-mdev-collector there, which removes it',
-    )
+        unreadable.update(traits.describe(carried).unreadable)
+    if unreadable:
+        on = f' on {text.join(sorted(carriers))}' if carriers else ''
+        yield Result(
+            Code.WARNING,
+            f'{_named(unreadable, "trait")}{on} cannot be read, and a device '
+            'with one is unknown: upgrade nova-mdev-compat here if a newer '
+            'collector wrote it; otherwise restart nova-mdev-collector there, '
+            'which removes it',
+        )
 
 
 def resource_classes(
-    used: Collection[str], option: Iterable[str]
+    used: Collection[str], option: Collection[str]
 ) -> Iterator[Result]:
     """Check that the filter's option names all resource classes in use."""
-    known = set(option)
-    missing = set(used) - known
-    unused = known - set(used)
+    missing = sorted(set(used).difference(option))
+    unused = sorted(set(option).difference(used))
     if missing:
         yield Result(
             Code.FAILURE,
-            f'{OPTION} lacks {text.join(sorted(missing))}: the '
-            'filter ignores instances with these; add them to '
-            'nova.conf of every nova-scheduler',
+            f'{OPTION} lacks {text.join(missing)}: the filter ignores '
+            'instances with these; add them to nova.conf of every '
+            'nova-scheduler',
         )
     elif not used:
         yield Result(
             Code.WARNING,
-            f'{OPTION} cannot be checked: no device that a '
-            'collector has published has an inventory',
+            f'{OPTION} cannot be checked: no device that a collector has '
+            'published has an inventory',
         )
     elif unused:
         yield Result(
-            Code.SUCCESS,
-            f'no device has {text.join(sorted(unused))} of {OPTION}',
+            Code.SUCCESS, f'no device has {text.join(unused)} of {OPTION}'
         )
 
 
@@ -183,9 +165,9 @@ def classes_in_use(
     """Return the resource classes of managed parents.
 
     A request for each class finds the parents with free capacity; only the
-    others, which are full or gone, are asked one by one.
+    others, which are full or gone, cost a request each.
 
-    :raises placement.PlacementError: Placement does not answer, or refuses
+    :raises client.PlacementError: Placement does not answer, or refuses
     """
 
     def classes_of(uuid: str) -> frozenset[str]:
@@ -216,7 +198,8 @@ def classes_in_use(
 def mdev_classes(names: Iterable[str]) -> list[str]:
     """Return the resource classes that mdevs can have.
 
-    What ``[mdev_<type>]mdev_class`` can be (``nova/conf/devices.py``).
+    They are the values of ``[mdev_<type>]mdev_class`` that Nova allows
+    (``nova/conf/devices.py``).
     """
     return sorted(
         name for name in names if name == 'VGPU' or name.startswith('CUSTOM_')

@@ -14,15 +14,15 @@ from nova_mdev_compat.daemons import updates
 LOG = logging.getLogger(__name__)
 
 DESCRIPTION = """\
-Write into the metadata of this compute host's running domains what their
-mdevs come from, for nova-mdev-guard on the host to which they migrate."""
+Write into the metadata of this compute host's running domains which devices
+their mdevs are on, for nova-mdev-guard on the host to which they migrate."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
 Try "nova-mdev-annotator --config-dir /etc/nova-mdev-compat dry-run" first: it
 prints what would be written, and only reads. Options other than --format go
 before the command. The exit status is 0 on success, 1 if libvirt does not
-answer or refuses something about a domain, and 2 if options have to be
+answer or refuses an operation on a domain, and 2 if options have to be
 corrected."""
 
 
@@ -43,7 +43,7 @@ def once(conf: cfg.ConfigOpts) -> int:
         LOG.warning('%s', text)
     if summary.busy:
         LOG.warning(
-            'Domains with a job, which were not written: %s',
+            'Domains not written, because they have a job: %s',
             annotator.join_some(summary.busy),
         )
     LOG.info('Domains written: %d', summary.written)
@@ -76,7 +76,7 @@ COMMAND = command.ServiceCommand(
     (
         command.SubCommand(
             'run',
-            'run the service: annotate domains, and keep it right',
+            'run the service: annotate domains, and keep them up to date',
             run_service,
         ),
         command.SubCommand(
@@ -84,14 +84,14 @@ COMMAND = command.ServiceCommand(
         ),
         command.SubCommand(
             'dry-run',
-            'print what would be written, domain by domain; change nothing',
+            'print what would be written to each domain; change nothing',
             dry_run,
             formats=True,
         ),
         command.SubCommand(
             'remove',
-            'remove the annotations from all domains, running or '
-            'defined; stop the service first',
+            'remove the annotations from all domains, running or defined; '
+            'stop the service first',
             remove,
         ),
     ),

@@ -21,8 +21,8 @@ from nova_mdev_compat.publication import snapshot
 LOG = logging.getLogger(__name__)
 
 DESCRIPTION = """\
-Publish in Placement what the mdev-capable devices of this compute host are,
-and which instances' mdevs they accept in a live migration."""
+Publish in Placement what the mdev-capable devices of this compute host are, and
+which instances' mdevs they accept in a live migration."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\
@@ -32,8 +32,8 @@ it reads what nova-compute reads: /etc/nova/nova.conf, and
 /etc/nova/nova-compute.conf if there is one. Without --config-dir, it also
 reads every *.conf in /etc/nova-mdev-compat. The exit status is 0 on success, 1
 if libvirt or Placement does not answer, and 2 if options, rule files or a
-device have to be corrected. What was published before then stays as far as it
-may still be true."""
+device have to be corrected. On failure, published traits that may still be true
+stay."""
 
 
 def dry_run(conf: cfg.ConfigOpts) -> int:
@@ -82,20 +82,22 @@ COMMAND = command.ServiceCommand(
     (collector_options, nova_options, placement_options),
     (
         command.SubCommand(
-            'run', 'run the service: publish, and keep it right', run_service
+            'run',
+            'run the service: publish, and keep it up to date',
+            run_service,
         ),
         command.SubCommand('once', 'publish once and exit', once),
         command.SubCommand(
             'dry-run',
-            'print what would be published and why; neither ask '
-            'nor change Placement',
+            'print what would be published and why; neither ask nor change '
+            'Placement',
             dry_run,
             formats=True,
         ),
         command.SubCommand(
             'status',
-            'print how the service fares; the exit status is 0 if '
-            'all is well, 1 if not, 2 if nothing is known',
+            'print the state of the service; the exit status is 0 if it is '
+            'healthy, 1 if not, 2 if nothing is known',
             status,
             formats=True,
         ),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry points of the commands.
 
-Each imports its command only when it runs: the commands need different
+Each imports its command only when it runs, because the commands need different
 packages.
 """
 
@@ -19,7 +19,7 @@ def start(
     """Run a command that needs an extra, and return its exit status.
 
     :param prog: its name
-    :param extra: the extra of this package that the module needs
+    :param extra: of this package
     :param module: has its ``main``
     :param argv: its arguments; None for those of this process
     """
@@ -27,7 +27,7 @@ def start(
         found = importlib.import_module(module)
     except ModuleNotFoundError as exc:
         if (exc.name or '').partition('.')[0] == __name__.partition('.')[0]:
-            raise  # a broken installation, which no extra repairs
+            raise  # the installation is broken, and no extra repairs it
         print(
             f"{prog}: {exc}: pip install 'nova-mdev-compat[{extra}]'",
             file=sys.stderr,
@@ -57,7 +57,7 @@ def rules(argv: Sequence[str] | None = None) -> int:
 
 
 def guard(argv: Sequence[str] | None = None) -> int:
-    """nova-mdev-guard, which needs no extra. libvirt waits for it."""
+    """nova-mdev-guard, which needs no extra, and for which libvirt waits."""
     from nova_mdev_compat.late_check import hook  # noqa: PLC0415
 
     return hook.main(sys.argv[1:] if argv is None else argv)

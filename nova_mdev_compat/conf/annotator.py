@@ -8,7 +8,7 @@ GROUP = cfg.OptGroup(
     title='Annotator',
     help='Options of nova-mdev-annotator. It also reads '
     '[collector]libvirt_uri, libvirt_timeout, sysfs_root, devices_file '
-    'and devices_max_age; its connection to libvirt is a read-write one.',
+    'and devices_max_age. Its connection to libvirt is read-write.',
 )
 
 OPTS: list[cfg.Opt] = [

@@ -39,8 +39,7 @@ more than access to libvirt's read-only socket.
     cfg.StrOpt(
         'sysfs_root',
         default='/sys',
-        help='Where sysfs is mounted; facts that libvirt lacks come from '
-        'there.',
+        help='Where sysfs is mounted. Facts that libvirt lacks are read there.',
     ),
     cfg.StrOpt(
         'os_release_file',
@@ -49,9 +48,10 @@ more than access to libvirt's read-only socket.
 File with the name and version of the host's operating system,
 os-release(5).
 
-In a container this is the container's own. Mount the host's into it, and
-name it here; the fact ``os`` would otherwise be that of the image. Mount
-the file itself: /etc/os-release is often a link to /usr/lib/os-release.
+In a container this is the container's own file, and the fact ``os`` would
+be that of the image. Mount the host's file into the container, and name it
+here. Mount the file itself: /etc/os-release is often a link to
+/usr/lib/os-release.
 """,
     ),
     cfg.StrOpt(
@@ -70,9 +70,9 @@ Set it only if ``openstack hypervisor list`` shows another name than libvirt
         help="""
 File in which nova-compute keeps the UUID of its compute node.
 
-With it the host's resource provider is found by its UUID, and a renamed
-host is noticed. Without it, or if it cannot be read, the host is found by
-its name.
+With it, the host's resource provider is found by its UUID, and a renamed
+host is noticed. Without it, or if it cannot be read, the resource provider
+is found by its name.
 """,
     ),
     cfg.ListOpt(
@@ -93,8 +93,8 @@ shipped file, put one of the same name in the last directory.
 Vendor plugins that are asked about this host's devices.
 
 They provide facts that only a vendor's driver knows, and may decide what a
-device accepts. ``*`` is all installed plugins. A plugin that does not load
-ends the collector: to run without it, name the others here.
+device accepts. ``*`` means all installed plugins. If a plugin does not load,
+the collector ends: to run without that plugin, name the others here.
 """,
     ),
     cfg.IntOpt(
@@ -102,21 +102,21 @@ ends the collector: to run without it, name the others here.
         default=30,
         min=1,
         max=600,
-        help='Seconds after which the devices of a vendor plugin that does not '
-        'answer count as unreadable in a pass.',
+        help='Seconds after which a vendor plugin has to have answered. '
+        'Otherwise its devices count as unreadable in that pass.',
     ),
     cfg.StrOpt(
         'publisher',
         default='placement',
         help="""
-Where the traits go.
+The publisher, which writes the traits.
 
 ``placement`` writes them to Placement, with the user of the [placement]
 section. ``provider_config`` needs no credentials: it writes a file that
 nova-compute reads when it starts. nova-compute only adds the traits of the
 file, so this publisher refuses, with exit status 2, every change that would
-remove one: a new driver, a type or a board that is gone. Others come as
-plugins in the namespace ``nova_mdev_compat.publishers``.
+remove one: a new driver, or a type or a board that is gone. Plugins in the
+namespace ``nova_mdev_compat.publishers`` provide others.
 """,
     ),
     cfg.StrOpt(
@@ -138,8 +138,8 @@ Seconds between two complete passes.
 
 Changes that libvirt reports are handled within a second or two. The passes
 handle other changes, and resource providers that nova-compute has
-recreated. Each interval varies by up to a tenth, so that hosts do not ask
-at once.
+recreated. Each interval varies by up to a tenth, so that hosts do not all
+ask Placement at once.
 """,
     ),
     cfg.IntOpt(
@@ -153,8 +153,8 @@ Seconds for which a device that cannot be read keeps what it accepts.
 If libvirt, sysfs or a vendor's driver fails, the published patterns stay
 that long. Then the device accepts nothing until it can be read again, and
 the log has a warning. A fact that contradicts the published traits, such as
-another driver version, removes the patterns at once. 0 removes them at the
-first failure.
+another driver version, removes the patterns at once. With 0, the first
+failure removes them.
 """,
     ),
     cfg.StrOpt(
@@ -169,8 +169,8 @@ first failure.
         help="""
 File in which the service records what this host's devices are and accept.
 
-nova-mdev-guard and nova-mdev-annotator read it, because they can ask
-neither libvirt nor Placement for that.
+nova-mdev-guard and nova-mdev-annotator read it, because they cannot get
+this from libvirt or Placement.
 """,
     ),
     cfg.IntOpt(

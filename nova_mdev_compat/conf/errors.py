@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of options, as messages show them.
 
-It imports only oslo.config: libvirt waits for nova-mdev-guard.
+This module imports only oslo.config, because libvirt waits for
+nova-mdev-guard.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,8 +10,8 @@ import re
 
 from oslo_config import cfg
 
-#: oslo.config's message for a wrong value. It names no group, and has the repr
-#: of the place. The exceptions have no other fields.
+#: oslo.config's message for a wrong value. It does not name the group, and has
+#: the repr of the place. The exceptions have no other fields.
 _WRONG_VALUE = re.compile(
     r'Value for option (?P<option>\S+) from LocationInfo\(.*, '
     r"detail='(?P<place>.*)'\) is not valid: (?P<why>.*)",
@@ -21,7 +22,7 @@ _WRONG_VALUE = re.compile(
 def describe(exc: Exception, group: str = '') -> str:
     """Return where something is wrong, and why: ``FILE: [group]option: why``.
 
-    :param group: of the option that the error is about, if that is known
+    :param group: of the option that the error is about, if it is known
     """
     match = _WRONG_VALUE.fullmatch(str(exc))
     if match is None:

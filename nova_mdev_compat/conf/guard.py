@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[guard]: options of nova-mdev-guard.
-
-It reads three of the collector's as well.
-"""
+"""[guard]: options of nova-mdev-guard, which also reads some of [collector]."""
 
 from oslo_config import cfg
 
@@ -31,17 +28,17 @@ OPTS = [
         choices=[
             (
                 mdev_compat.ENFORCING,
-                'a domain with an mdev that this host does '
-                'not accept is refused',
+                'a domain with an mdev that this host does not accept is '
+                'refused',
             ),
             (
                 mdev_compat.PERMISSIVE,
-                'nothing is refused; the system log has what would be',
+                'nothing is refused; the system log has what would be refused',
             ),
             (OFF, 'nothing is checked'),
         ],
         help="""
-What the guard does with its answer.
+What the guard does with its verdict.
 
 The guard finds this option even if another line or another file is wrong. A
 change applies from the next migration on; nothing has to be restarted. To
@@ -52,16 +49,16 @@ switch the guard off in an emergency, set ``off``.
         'unknown',
         default=mdev_compat.REJECT,
         choices=[
-            (mdev_compat.REJECT, 'unknown is refused'),
+            (mdev_compat.REJECT, 'the domain is refused'),
             (
                 mdev_compat.ALLOW,
-                'unknown is let through, with a warning in the system log',
+                'the domain is let through, with a warning in the system log',
             ),
         ],
         help="""
-What happens if the answer is unknown.
+What happens if the verdict is unknown.
 
-The answer is unknown if the domain does not name the sources of its mdevs,
+The verdict is unknown if the domain does not name the sources of its mdevs,
 if the collector's file about this host's devices is missing, old, or of
 another version, if an mdev of the domain does not exist here, or if libvirt
 gives no domain. A domain that libvirt cannot have written is always
@@ -76,9 +73,9 @@ refused, and so is every domain while a configuration file is wrong.
         help="""
 Seconds after which the guard gives up.
 
-libvirt waits for the guard. What the guard does not know by then is
-unknown, and the option ``unknown`` decides. If the guard hangs, it ends two
-seconds later, and the migration fails.
+libvirt waits for the guard. After this time the verdict is unknown, and the
+option ``unknown`` decides. If the guard hangs, it ends two seconds later,
+and the migration fails.
 """,
     ),
 ]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files and logging, of all commands that read nova.conf.
+"""Configuration files and logging of all commands that read nova.conf.
 
-nova.conf is nova-compute's or nova-scheduler's. Its options for logging are
-meant for their environment, and may not work here.
+The logging options in nova.conf are for the environment of nova-compute or
+nova-scheduler, and may not work here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 import importlib
+import itertools
 import logging as python_logging
 import os
 import sys
@@ -53,8 +54,9 @@ class CommandOptions(cfg.ConfigOpts):
 def without_shell_completion(conf: cfg.ConfigOpts) -> None:
     """Remove an option of oslo.config that does not work.
 
-    It prints a script made from a template that no wheel contains
-    (``ConfigOpts._print_shell_completion``). Older releases lack the option.
+    It needs a template that oslo.config's wheels lack
+    (``ConfigOpts._print_shell_completion``). Older releases have no such
+    option.
     """
     option = getattr(conf, '_shell_completion_opt', None)
     if option is not None:
@@ -113,13 +115,13 @@ def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
     out if systemd does so: each line would be in the journal twice.
 
     :raises oslo_config.cfg.Error: an option has a wrong value
-    :raises exceptions.BadInput: oslo.log cannot honour an option
+    :raises exceptions.BadInput: an option does not work
     """
-    left_out = []
+    warnings = []
     if conf.publish_errors:
         conf.set_override('publish_errors', False)
-        left_out.append(
-            'publish_errors is ignored here: errors go to the log alone'
+        warnings.append(
+            'publish_errors is ignored here: errors only go to the log'
         )
     if conf.use_journal and _has_journal():
         if _stderr_is_journal():
@@ -127,10 +129,9 @@ def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
     elif conf.use_journal:
         conf.set_override('use_journal', False)
         conf.set_override('use_stderr', True)
-        left_out.append(
-            'use_journal is ignored here: the Python package '
-            'systemd-python is missing. The log goes to stderr, '
-            'which systemd takes to the journal'
+        warnings.append(
+            'use_journal is ignored here: the Python package systemd-python is '
+            'missing. The log goes to stderr, which systemd sends to the journal'
         )
     try:
         _try_logging(conf, project)
@@ -138,8 +139,8 @@ def set_up_logging(conf: cfg.ConfigOpts, project: str) -> None:
         raise
     except Exception as exc:
         raise exceptions.BadInput(_culprit(conf, project, exc)) from exc
-    for text in left_out:
-        LOG.warning('%s', text)
+    for warning in warnings:
+        LOG.warning('%s', warning)
 
 
 def _has_journal() -> bool:
@@ -177,32 +178,31 @@ def _try_logging(conf: cfg.ConfigOpts, project: str) -> None:
     Otherwise every line of the log would be a traceback.
     """
     logging.setup(conf, project)
-    try:
-        raise exceptions.Failure('only a sample')
-    except exceptions.Failure:
-        why = sys.exc_info()
-    for handler in python_logging.getLogger().handlers:
-        for level, info in (
+    sample = exceptions.Failure('sample')
+    for handler, (level, info) in itertools.product(
+        python_logging.getLogger().handlers,
+        (
             (python_logging.DEBUG, None),
-            (python_logging.ERROR, why),
-        ):
-            handler.format(
-                python_logging.LogRecord(
-                    project, level, __file__, 1, 'only a sample', (), info
-                )
+            (python_logging.ERROR, (type(sample), sample, None)),
+        ),
+    ):
+        handler.format(
+            python_logging.LogRecord(
+                project, level, __file__, 1, 'sample', (), info
             )
+        )
 
 
 def _culprit(conf: cfg.ConfigOpts, project: str, exc: Exception) -> str:
     """Return which option does not work, and why.
 
-    Options get harmless values one by one until logging works; the last one
-    is the culprit.
+    The options get working values one by one until logging works; the last of
+    them is the culprit.
     """
     culprit = 'the options of oslo.log'
-    for name, harmless in _SUSPECTS.items():
+    for name, working in _SUSPECTS.items():
         value = conf[name]
-        conf.set_override(name, harmless)
+        conf.set_override(name, working)
         try:
             _try_logging(conf, project)
         except Exception as another:
@@ -210,10 +210,11 @@ def _culprit(conf: cfg.ConfigOpts, project: str, exc: Exception) -> str:
         else:
             culprit = f'{name} = {value}'
             break
-    what = f'{type(exc).__name__}: {exc}'
+    why = f'{type(exc).__name__}: {exc}'
     if isinstance(exc, OSError) and exc.filename:
-        what = f'{exc.filename}: {exc.strerror}'
+        why = f'{exc.filename}: {exc.strerror}'
+    # On one line.
     return ' '.join(
-        f'{culprit}: {what}; set it otherwise after nova.conf, in a '
-        '--config-file of your own'.split()
+        f'{culprit}: {why}; set another value in a --config-file of your own '
+        'after nova.conf'.split()
     )

@@ -24,13 +24,16 @@ OPTS = [
         choices=[
             (
                 ENFORCING,
-                'hosts and devices that do not accept the '
-                "instance's mdevs are refused",
+                "hosts and devices that do not accept the instance's mdevs "
+                'are refused',
             ),
-            (PERMISSIVE, 'nothing is refused; the log has what would be'),
+            (
+                PERMISSIVE,
+                'nothing is refused; the log has what would be refused',
+            ),
         ],
         help="""
-What the filter does with its answer.
+What the filter does with its verdict.
 
 Start with ``permissive`` and read the scheduler's log for some days: every
 line with "No host accepts" is a migration that ``enforcing`` would have
@@ -42,16 +45,16 @@ ended with "No valid host".
         default=REJECT,
         mutable=True,
         choices=[
-            (REJECT, 'unknown is refused'),
-            (ALLOW, 'unknown is let through, with a warning'),
+            (REJECT, 'the host is refused'),
+            (ALLOW, 'the host is let through, with a warning'),
         ],
         help="""
-What happens if the answer is unknown.
+What happens if the verdict is unknown.
 
-The answer is unknown if no collector has published on the source or the
+The verdict is unknown if no collector has published on the source or the
 target in the schema that this version reads, or if Placement or the
-database does not answer. A host whose collector has published no accepted
-source that fits is refused.
+database does not answer. A host whose collector has published, but no
+pattern that accepts the source, is refused with either value.
 """,
     ),
     cfg.ListOpt(
@@ -62,8 +65,7 @@ source that fits is refused.
 Resource classes of mdevs.
 
 ``VGPU``, and every ``[mdev_<type>]mdev_class`` that a compute host has in
-its nova.conf. The filter lets instances with other resources pass without
-looking at them.
+its nova.conf. The filter ignores instances without any of these.
 """,
     ),
     cfg.IntOpt(
@@ -74,9 +76,9 @@ looking at them.
         help="""
 Seconds for which answers from Placement are reused.
 
-It makes a drain of a host cheap, because its instances ask the same
-questions. A change that a collector publishes may take that long to have an
-effect. 0 asks Placement every time.
+It makes a drain of a host cheap, because its instances need the same
+answers. A change that a collector publishes may take that long to have an
+effect. With 0, Placement is asked every time.
 """,
     ),
 ]

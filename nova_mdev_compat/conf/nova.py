@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own options, read from nova.conf and nova-compute.conf.
 
-[devices] and [mdev_<type>] are defined in ``nova/conf/devices.py``,
-state_path in ``nova/conf/paths.py``: they are read here, documented there,
-and therefore in no sample file of ours.
+Nova defines and documents [devices] and [mdev_<type>] in
+``nova/conf/devices.py`` and state_path in ``nova/conf/paths.py``, so none of
+our sample files has them.
 """
 
 from oslo_config import cfg
@@ -11,8 +11,6 @@ from oslo_config import cfg
 ENABLED = cfg.ListOpt(
     'enabled_mdev_types', default=[], deprecated_name='enabled_vgpu_types'
 )
-
-
 STATE_PATH = cfg.StrOpt('state_path', default='/var/lib/nova')
 
 

@@ -179,7 +179,7 @@ class ServiceTest(ContradictionTestCase):
             # Nobody knows it of this driver.
             self.assertNotIn('CUSTOM_MDEV_FACT_MODE_FAST', names)
         self.wait_for(
-            lambda: 'what is published is not true any more' in self.said(),
+            lambda: 'what is published is no longer true' in self.said(),
             'not said',
         )
         self.assertIn('the library is of another version', self.said())
@@ -430,7 +430,7 @@ class OnceTest(ContradictionTestCase):
     def test_contradicted(self):
         self.driver(0, NEW)
         _, log = self.run_collector('once', status=1)
-        self.assertIn('what is published is not true any more', log)
+        self.assertIn('what is published is no longer true', log)
         self.assertTrue(self.accepting([], [], [accept(OLD)]))
 
     def test_unreadable(self):
