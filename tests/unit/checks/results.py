@@ -1,18 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of checks as values: oslo.upgradecheck's cannot be compared."""
 
+SUCCESS, WARNING, FAILURE = range(3)
+
+# Details of results, which the tests of the real command also expect.
+ADD = (
+    'add "available_filters = nova_mdev_compat.filters.MdevCompatFilter" to '
+    '[filter_scheduler], beside the line for all_filters'
+)
+ENABLE = (
+    'MdevCompatFilter is not enabled: add it to '
+    '[filter_scheduler]enabled_filters'
+)
+NO_SUCH_FILTER = (
+    'nova-scheduler does not start: no entry of '
+    '[filter_scheduler]available_filters provides {}'
+)
+CANNOT_LOAD = (
+    'nova-scheduler cannot load [filter_scheduler]available_filters = {}: {}'
+)
+REFUSES_NOTHING = (
+    'the filter refuses nothing: [mdev_compat]mode is permissive; set it to '
+    'enforcing once the log shows what you expect'
+)
+TOO_OLD = (
+    'Nova {} does not live-migrate mdevs: 29 (2024.1) is the first release '
+    'that does'
+)
+NO_COLLECTOR = (
+    'no collector has published on {}: start nova-mdev-collector there'
+)
+NO_IDENTITY = (
+    'no complete identity is published for 1 device ({}): run '
+    'nova-mdev-collector dry-run there (a device that was removed keeps its '
+    'provider, and accepts nothing)'
+)
+NO_HOST = (
+    'no host has mdevs: Placement has no provider of an mdev-capable device; '
+    'check [devices]enabled_mdev_types on the compute hosts, and '
+    "nova-compute's log"
+)
+OLDER = '{}, the schema of {}, is older: upgrade nova-mdev-compat there'
+NEWER = '{}, the schema of {}, is newer: upgrade nova-mdev-compat here'
+UNREADABLE = (
+    '{} cannot be read, and a device with one is unknown: upgrade '
+    'nova-mdev-compat here if a newer collector wrote it; otherwise restart '
+    'nova-mdev-collector there, which removes it'
+)
+LACKS = (
+    '[mdev_compat]resource_classes lacks {}: the filter ignores instances with '
+    'these; add them to nova.conf of every nova-scheduler'
+)
+UNUSED = 'no device has {} of [mdev_compat]resource_classes'
+NO_INVENTORY = (
+    '[mdev_compat]resource_classes cannot be checked: no device that a '
+    'collector has published has an inventory'
+)
+OLD_PLACEMENT = (
+    'Placement supports microversions up to {}, and 1.39 (Yoga) is needed: '
+    'upgrade Placement'
+)
+
 
 def plain(results):
     return [(int(result.code), result.details) for result in results]
-
-
-def success(details):
-    return (0, details)
-
-
-def warning(details):
-    return (1, details)
-
-
-def failure(details):
-    return (2, details)

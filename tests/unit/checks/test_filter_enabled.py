@@ -7,110 +7,82 @@ from nova_mdev_compat.checks import filter_enabled
 from tests.unit.checks import results
 
 OURS = filter_enabled.NAME
-ADD = (
-    f'add "available_filters = nova_mdev_compat.filters.{OURS}" to '
-    '[filter_scheduler], beside the line for all_filters'
+BROKEN = {'a.B': 'ImportError: no'}
+CANNOT_LOAD = results.CANNOT_LOAD.format('a.B', 'ImportError: no')
+NOT_AMONG = (
+    'is in the supported range, but is not one of the tested releases (29, 31, '
+    '33, 34)'
 )
-ENABLE = f'{OURS} is not enabled: add it to [filter_scheduler]enabled_filters'
-BROKEN = (
-    'nova-scheduler cannot load [filter_scheduler]available_filters = '
-    'a.B: ImportError: no'
+NOT_A_RELEASE = (
+    'the version of this Nova, "{}", is not a release; tested releases are 29, '
+    '31, 33, 34'
 )
 
 
 @ddt.ddt
 class FilterEnabledTest(testtools.TestCase):
     @ddt.data('29.4.0', '31.3.1', '33.0.2', '34.0.0', '34.1.0.dev5', '34')
-    def test_a_tested_nova(self, version):
+    def test_tested_nova(self, version):
         self.assertEqual([], list(filter_enabled.version(version)))
 
     @ddt.data('28.3.0', '9.0', '0.0.0')
-    def test_a_nova_that_is_too_old(self, version):
+    def test_nova_that_is_too_old(self, version):
         self.assertEqual(
-            [
-                results.failure(
-                    f'Nova {version} does not live-migrate mdevs: 29 (2024.1) is the '
-                    'first release that does'
-                )
-            ],
+            [(results.FAILURE, results.TOO_OLD.format(version))],
             results.plain(filter_enabled.version(version)),
         )
 
     @ddt.data(
-        (
-            '30.1.0',
-            'Nova 30.1.0 is in the supported range, but is not one of '
-            'the tested releases (29, 31, 33, 34)',
-        ),
-        (
-            '32.0.0',
-            'Nova 32.0.0 is in the supported range, but is not one of '
-            'the tested releases (29, 31, 33, 34)',
-        ),
+        ('30.1.0', f'Nova 30.1.0 {NOT_AMONG}'),
+        ('32.0.0', f'Nova 32.0.0 {NOT_AMONG}'),
         (
             '35.0.0',
             'Nova 35.0.0 is newer than all tested releases (29, 31, 33, 34)',
         ),
-        (
-            '',
-            'the version of this Nova, "", is not a release; tested releases '
-            'are 29, 31, 33, 34',
-        ),
-        (
-            'unknown',
-            'the version of this Nova, "unknown", is not a release; '
-            'tested releases are 29, 31, 33, 34',
-        ),
+        ('', NOT_A_RELEASE.format('')),
+        ('unknown', NOT_A_RELEASE.format('unknown')),
     )
     @ddt.unpack
-    def test_a_nova_that_is_not_tested(self, version, expected):
+    def test_nova_that_is_not_tested(self, version, problem):
+        expected = (
+            f'{problem}: start with [mdev_compat]mode = permissive and read '
+            "nova-scheduler's log"
+        )
         self.assertEqual(
-            [
-                results.warning(
-                    f'{expected}: start with [mdev_compat]mode = permissive and read '
-                    "nova-scheduler's log"
-                )
-            ],
+            [(results.WARNING, expected)],
             results.plain(filter_enabled.version(version)),
         )
 
     @ddt.data(
-        ([OURS, 'A'], [OURS, 'A', 'B'], {}, []),
-        (['A'], [OURS, 'A'], {}, [ENABLE]),
-        ([OURS, 'A'], ['A'], {}, [ADD]),
-        (['A'], ['A'], {}, [ADD, ENABLE]),
+        ([OURS, 'A'], [OURS, 'A', 'B'], {}),
+        (['A'], [OURS, 'A'], {}, results.ENABLE),
+        ([OURS, 'A'], ['A'], {}, results.ADD),
+        (['A'], ['A'], {}, results.ADD, results.ENABLE),
         (
             [OURS, 'C', 'B'],
             [OURS, 'A'],
             {},
-            [
-                'nova-scheduler does not start: no entry of '
-                '[filter_scheduler]available_filters provides B, C'
-            ],
+            results.NO_SUCH_FILTER.format('B, C'),
         ),
-        # What the broken one brings, nobody knows.
-        ([OURS, 'A'], [], {'a.B': 'ImportError: no'}, [BROKEN]),
-        (['A'], [], {'a.B': 'ImportError: no'}, [BROKEN, ENABLE]),
+        # It is unknown what the broken entry would provide.
+        ([OURS, 'A'], [], BROKEN, CANNOT_LOAD),
+        (['A'], [], BROKEN, CANNOT_LOAD, results.ENABLE),
     )
     @ddt.unpack
-    def test_filters(self, names, available, broken, expected):
-        found = filter_enabled.filters(names, available, broken)
+    def test_filters(self, enabled, available, broken, *expected):
         self.assertEqual(
-            [results.failure(text) for text in expected], results.plain(found)
+            [(results.FAILURE, text) for text in expected],
+            results.plain(filter_enabled.filters(enabled, available, broken)),
         )
 
-    def test_enforcing(self):
-        self.assertEqual([], list(filter_enabled.mode('enforcing')))
-
-    def test_permissive(self):
+    @ddt.data(
+        ('enforcing',),
+        ('permissive', (results.WARNING, results.REFUSES_NOTHING)),
+    )
+    @ddt.unpack
+    def test_mode(self, mode, *expected):
         self.assertEqual(
-            [
-                results.warning(
-                    'the filter refuses nothing: [mdev_compat]mode is permissive; '
-                    'set it to enforcing once the log shows what you expect'
-                )
-            ],
-            results.plain(filter_enabled.mode('permissive')),
+            list(expected), results.plain(filter_enabled.mode(mode))
         )
 
 
@@ -136,5 +108,5 @@ class LoadTest(testtools.TestCase):
             ({'int', 'str'}, {'broken': expected}), self.load(error)
         )
 
-    def test_a_wrong_option(self):
+    def test_wrong_option(self):
         self.assertRaises(cfg.Error, self.load, cfg.ConfigFileValueError('no'))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of faults that a real Placement cannot be made to give.
+"""Requests, and faults that a real Placement cannot be made to have.
 
-Here a fake takes the place of the function that sends: a proxy's error page,
-a network that breaks, a service that is something else. The functional tests
-have the real Placement.
+A fake replaces the function that sends: a proxy's error page, a network that
+breaks, another service. The functional tests have the real Placement.
 """
 
 import json
@@ -14,15 +13,15 @@ import testtools
 
 from nova_mdev_compat.placement import client
 
-DETAIL = {
-    'errors': [
-        {
-            'status': 409,
-            'title': 'Conflict',
-            'detail': 'a  conflict\n\nof generations',
-        }
-    ]
-}
+DETAIL = {'errors': [{'detail': 'a  conflict\n\nof generations'}]}
+ROLE = (
+    "; the user in [placement] needs the role that Placement's policy asks for "
+    '(service, or admin)'
+)
+ANOTHER_SERVICE = (
+    "the answer is not one of Placement's; is something else listening at its "
+    'endpoint?'
+)
 
 
 class Response:
@@ -51,7 +50,7 @@ class Sender:
         return self.response
 
 
-PROVIDERS = {
+TREE = {
     'resource_providers': [
         {
             'uuid': 'r',
@@ -69,131 +68,121 @@ PROVIDERS = {
         },
     ]
 }
+PROVIDERS = [
+    client.Provider('r', 'host', 3, 'r'),
+    client.Provider('c', 'host_pci_0', 0, 'r'),
+]
+#: Placement finds the second, too, for the same beginning.
+TRAITS = {'traits': ['CUSTOM_MDEV_ACCEPT_A__B', 'CUSTOM_MDEVXACCEPT_C']}
+STARTSWITH = '/traits?name=startswith:CUSTOM_MDEV_'
+OF_PROVIDER = {'traits': ['B', 'A'], 'resource_provider_generation': 7}
+ALLOCATIONS = {
+    'allocations': {'c': {'resources': {'VGPU': 2}, 'generation': 1}}
+}
+CLASSES = {'resource_classes': [{'name': 'VGPU'}, {'name': 'CUSTOM_A'}]}
+INVENTORIES = {'inventories': {'VGPU': {'total': 4}}, 'any': 'thing'}
 
 
 @ddt.ddt
 class RequestTest(testtools.TestCase):
-    def ask(self, body, question):
-        sender = Sender(body=body)
-        answer = question(client.Placement(sender))
-        (request,) = sender.requests
-        return request, answer
-
-    def test_providers(self):
-        request, answer = self.ask(
-            PROVIDERS, lambda placement: placement.providers(name='a host')
-        )
-        self.assertEqual(
-            ('GET', '/resource_providers?name=a+host', None), request
-        )
-        self.assertEqual(
-            [
-                client.Provider('r', 'host', 3, 'r'),
-                client.Provider('c', 'host_pci_0', 0, 'r'),
-            ],
-            answer,
-        )
-        self.assertEqual([True, False], [item.is_root for item in answer])
-
-    def test_lineage(self):
-        request, answer = self.ask(
-            PROVIDERS, lambda placement: placement.lineage_at('required=A')
-        )
-        self.assertEqual(
-            ('GET', '/resource_providers?required=A', None), request
-        )
-        self.assertEqual([('r', 'r'), ('c', 'r')], answer)
-
-    def test_provider_traits(self):
-        body = {'traits': ['B', 'A'], 'resource_provider_generation': 7}
-        request, answer = self.ask(
-            body, lambda placement: placement.provider_traits('r')
-        )
-        self.assertEqual(
-            ('GET', '/resource_providers/r/traits', None), request
-        )
-        self.assertEqual((frozenset('AB'), 7), answer)
-
-    def test_set_provider_traits(self):
-        body = {'traits': ['B', 'A'], 'resource_provider_generation': 8}
-        request, answer = self.ask(
-            body,
-            lambda placement: placement.set_provider_traits(
-                'r', {'B', 'A'}, 7
-            ),
-        )
-        self.assertEqual(8, answer)
-        self.assertEqual(
-            (
-                'PUT',
-                '/resource_providers/r/traits',
-                {'traits': ['A', 'B'], 'resource_provider_generation': 7},
-            ),
-            request,
-        )
-
     @ddt.data(
         (
-            'carried_traits',
-            '/traits?name=startswith:CUSTOM_MDEV_&associated=true',
+            lambda placement: placement.providers(name='a host'),
+            '/resource_providers?name=a+host',
+            TREE,
+            PROVIDERS,
         ),
-        ('our_traits', '/traits?name=startswith:CUSTOM_MDEV_'),
+        (
+            lambda placement: placement.lineage_at('required=A'),
+            '/resource_providers?required=A',
+            TREE,
+            [('r', 'r'), ('c', 'r')],
+        ),
+        (
+            lambda placement: placement.provider_traits('r'),
+            '/resource_providers/r/traits',
+            OF_PROVIDER,
+            (frozenset('AB'), 7),
+        ),
+        (
+            client.Placement.carried_traits,
+            f'{STARTSWITH}&associated=true',
+            TRAITS,
+            {'CUSTOM_MDEV_ACCEPT_A__B'},
+        ),
+        (
+            client.Placement.our_traits,
+            STARTSWITH,
+            TRAITS,
+            {'CUSTOM_MDEV_ACCEPT_A__B'},
+        ),
+        (
+            lambda placement: placement.consumers('p'),
+            '/resource_providers/p/allocations',
+            ALLOCATIONS,
+            {'c': {'VGPU': 2}},
+        ),
+        (
+            lambda placement: placement.allocations('m'),
+            '/allocations/m',
+            ALLOCATIONS,
+            {'c': {'VGPU': 2}},
+        ),
+        (
+            client.Placement.resource_classes,
+            '/resource_classes',
+            CLASSES,
+            {'VGPU', 'CUSTOM_A'},
+        ),
+        (
+            lambda placement: placement.provider_classes('p'),
+            '/resource_providers/p/inventories',
+            INVENTORIES,
+            {'VGPU'},
+        ),
     )
     @ddt.unpack
-    def test_traits(self, method, url):
-        """What Placement takes for the same beginning is not ours."""
-        request, answer = self.ask(
-            {'traits': ['CUSTOM_MDEV_ACCEPT_A__B', 'CUSTOM_MDEVXACCEPT_C']},
-            lambda placement: getattr(placement, method)(),
-        )
-        self.assertEqual(('GET', url, None), request)
-        self.assertEqual({'CUSTOM_MDEV_ACCEPT_A__B'}, answer)
+    def test_get(self, ask, url, body, expected):
+        sender = Sender(body=body)
+        self.assertEqual(expected, ask(client.Placement(sender)))
+        self.assertEqual([('GET', url, None)], sender.requests)
 
-    def test_create_traits(self):
+    def test_is_root(self):
+        self.assertEqual([True, False], [one.is_root for one in PROVIDERS])
+
+    def test_set_provider_traits(self):
+        sender = Sender(
+            body={**OF_PROVIDER, 'resource_provider_generation': 8}
+        )
+        placement = client.Placement(sender)
+        self.assertEqual(8, placement.set_provider_traits('r', {'B', 'A'}, 7))
+        body = {'traits': ['A', 'B'], 'resource_provider_generation': 7}
+        self.assertEqual(
+            [('PUT', '/resource_providers/r/traits', body)], sender.requests
+        )
+
+    def test_create_and_delete_traits(self):
         sender = Sender(201)
         client.Placement(sender).create_traits({'B', 'A'})
+        client.Placement(sender).delete_trait('A')
         self.assertEqual(
-            [('PUT', '/traits/A', None), ('PUT', '/traits/B', None)],
+            [
+                ('PUT', '/traits/A', None),
+                ('PUT', '/traits/B', None),
+                ('DELETE', '/traits/A', None),
+            ],
             sender.requests,
         )
 
-    def test_delete_trait(self):
-        sender = Sender(204)
-        client.Placement(sender).delete_trait('A')
-        self.assertEqual([('DELETE', '/traits/A', None)], sender.requests)
-
-    def test_consumers(self):
-        request, answer = self.ask(
-            {
-                'allocations': {
-                    'c': {'resources': {'VGPU': 2}, 'consumer_generation': 1}
-                }
-            },
-            lambda placement: placement.consumers('p'),
-        )
-        self.assertEqual(
-            ('GET', '/resource_providers/p/allocations', None), request
-        )
-        self.assertEqual({'c': {'VGPU': 2}}, answer)
-
     def test_capacity(self):
-        """What is reserved is none, and a ratio makes more of it."""
+        """What is reserved does not count, and a ratio multiplies the rest."""
+        keys = ('total', 'reserved', 'allocation_ratio')
+        inventories = {
+            'VGPU': dict(zip(keys, (10, 2, 1.6), strict=True)),
+            'CUSTOM_GPU': dict(zip(keys, (4, 0, 1.0), strict=True)),
+        }
         sender = Sender(
-            body={
-                'usages': {'VGPU': 3},
-                'inventories': {
-                    'VGPU': {
-                        'total': 10,
-                        'reserved': 2,
-                        'allocation_ratio': 1.6,
-                    },
-                    'CUSTOM_GPU': {
-                        'total': 4,
-                        'reserved': 0,
-                        'allocation_ratio': 1.0,
-                    },
-                },
-            }
+            body={'usages': {'VGPU': 3}, 'inventories': inventories}
         )
         self.assertEqual(
             {
@@ -210,24 +199,6 @@ class RequestTest(testtools.TestCase):
             sender.requests,
         )
 
-    def test_resource_classes(self):
-        request, answer = self.ask(
-            {'resource_classes': [{'name': 'VGPU'}, {'name': 'CUSTOM_A'}]},
-            lambda placement: placement.resource_classes(),
-        )
-        self.assertEqual(('GET', '/resource_classes', None), request)
-        self.assertEqual({'VGPU', 'CUSTOM_A'}, answer)
-
-    def test_provider_classes(self):
-        request, answer = self.ask(
-            {'inventories': {'VGPU': {'total': 4}}, 'any': 'thing'},
-            lambda placement: placement.provider_classes('p'),
-        )
-        self.assertEqual(
-            ('GET', '/resource_providers/p/inventories', None), request
-        )
-        self.assertEqual({'VGPU'}, answer)
-
     @ddt.data(
         (200, {'versions': [{'id': 'v1.0', 'max_version': '1.40'}]}, '1.40'),
         (406, {'errors': [{'status': 406, 'max_version': '1.38'}]}, '1.38'),
@@ -240,16 +211,6 @@ class RequestTest(testtools.TestCase):
         )
         self.assertEqual([('GET', '/', None)], sender.requests)
 
-    def test_allocations(self):
-        body = {
-            'allocations': {'p': {'generation': 1, 'resources': {'VGPU': 2}}}
-        }
-        request, answer = self.ask(
-            body, lambda placement: placement.allocations('m')
-        )
-        self.assertEqual(('GET', '/allocations/m', None), request)
-        self.assertEqual({'p': {'VGPU': 2}}, answer)
-
 
 @ddt.ddt
 class FaultTest(testtools.TestCase):
@@ -260,49 +221,26 @@ class FaultTest(testtools.TestCase):
         )
 
     @ddt.data(
-        (409, DETAIL, client.Conflict, 'a conflict of generations'),
-        (404, DETAIL, client.NotFound, 'a conflict of generations'),
-        (300, 'Multiple\n Choices', client.PlacementError, 'Multiple Choices'),
-        (
-            502,
-            '<html>Bad   Gateway',
-            client.PlacementError,
-            '<html>Bad Gateway',
-        ),
-        (503, '', client.PlacementError, ''),
-        (500, {'errors': []}, client.PlacementError, '{"errors": []}'),
-        (500, {'errors': [{}]}, client.PlacementError, '{"errors": [{}]}'),
+        (300, 'Multiple\n Choices', 'Multiple Choices'),
+        (502, '<html>Bad   Gateway', '<html>Bad Gateway'),
+        (503, '', ''),
+        (500, {'errors': []}, '{"errors": []}'),
+        (500, {'errors': [{}]}, '{"errors": [{}]}'),
         (
             500,
             {'errors': [{'detail': None}]},
-            client.PlacementError,
             '{"errors": [{"detail": null}]}',
         ),
-        (500, ['x'], client.PlacementError, '["x"]'),
-        (
-            401,
-            DETAIL,
-            client.PlacementError,
-            'a conflict of generations; the '
-            "user in [placement] needs the role that Placement's policy asks "
-            'for (service, or admin)',
-        ),
-        (
-            403,
-            'no',
-            client.PlacementError,
-            'no; the user in [placement] needs '
-            "the role that Placement's policy asks for (service, or admin)",
-        ),
-        (
-            406,
-            'no',
-            client.PlacementError,
-            'no; microversion 1.39 (Yoga) is needed',
-        ),
+        (500, ['x'], '["x"]'),
+        (401, DETAIL, f'a conflict of generations{ROLE}'),
+        (403, 'no', f'no{ROLE}'),
+        (406, 'no', 'no; microversion 1.39 (Yoga) is needed'),
+        (409, DETAIL, 'a conflict of generations', client.Conflict),
+        (404, DETAIL, 'a conflict of generations', client.NotFound),
+        (400, 'no', 'no', client.BadQuery),
     )
     @ddt.unpack
-    def test_status(self, status, body, kind, expected):
+    def test_status(self, status, body, expected, kind=client.PlacementError):
         exc = self.fault(status, body)
         self.assertIs(kind, type(exc))
         self.assertEqual(
@@ -311,19 +249,8 @@ class FaultTest(testtools.TestCase):
         )
 
     @ddt.data(
-        (
-            406,
-            '<html>Not Acceptable',
-            'the answer is not one of '
-            "Placement's; is something else listening at its "
-            'endpoint?',
-        ),
-        (
-            200,
-            {'versions': []},
-            'the answer is not one of '
-            "Placement's; is something else listening at its endpoint?",
-        ),
+        (406, '<html>Not Acceptable', ANOTHER_SERVICE),
+        (200, {'versions': []}, ANOTHER_SERVICE),
         (503, '<html>Busy', '503 <html>Busy'),
     )
     @ddt.unpack
@@ -357,17 +284,14 @@ class FaultTest(testtools.TestCase):
         'null',
         '{"resource_providers": [{}]}',
     )
-    def test_an_answer_of_something_else(self, body):
+    def test_answer_of_another_service(self, body):
         self.assertEqual(
-            'Placement: GET /resource_providers?x=y: the answer is not one of '
-            "Placement's; is something else listening at its endpoint?",
+            f'Placement: GET /resource_providers?x=y: {ANOTHER_SERVICE}',
             str(self.fault(200, body)),
         )
 
     def test_long_texts_are_cut(self):
-        message = str(self.fault(500, 'x' * 5000, url='y' * 5000))
         self.assertEqual(
-            'Placement: GET ' + ('/resource_providers?' + 'y' * 180) + '…: '
-            '500 ' + 'x' * 300,
-            message,
+            f'Placement: GET /resource_providers?{"y" * 180}…: 500 {"x" * 300}',
+            str(self.fault(500, 'x' * 5000, url='y' * 5000)),
         )
