@@ -15,28 +15,17 @@ from nova_mdev_compat.checks import commands
 from tests.functional import collector_base
 from tests.functional import placement_server
 from tests.functional import status_base
+from tests.unit.checks import results
 from tests import waiting
 
 SUCCESS, WARNING, FAILURE = range(3)
 FILTERS = 'nova_mdev_compat.filters'
-ADD = (
-    f'add "available_filters = {FILTERS}.MdevCompatFilter" to '
-    '[filter_scheduler], beside the line for all_filters'
-)
-ENABLE = (
-    'MdevCompatFilter is not enabled: add it to '
-    '[filter_scheduler]enabled_filters'
-)
-LOAD = 'nova-scheduler cannot load [filter_scheduler]available_filters = '
-NOT_TESTED = (
-    ": start with [mdev_compat]mode = permissive and read nova-scheduler's log"
-)
 ROLE = (
-    "; the user in [placement] needs the role that Placement's policy "
-    'asks for (service, or admin)'
+    "; the user in [placement] needs the role that Placement's policy asks for "
+    '(service, or admin)'
 )
 BLOCKED = 'not checked, because the check "Placement" failed'
-THE_OTHERS = ('Hosts have published', 'Schema of traits', 'Resource classes')
+OTHER_CHECKS = ('Hosts have published', 'Schema of traits', 'Resource classes')
 START = (
     'import sys\nfrom nova_mdev_compat.cmd import start\n'
     'sys.exit(start.status())'
@@ -62,9 +51,6 @@ def worst(*results):
 
 
 class WorstTest(testtools.TestCase):
-    def test_worst_of_nothing(self):
-        self.assertEqual((SUCCESS, None), worst())
-
     def test_worst_comes_first(self):
         self.assertEqual(
             (FAILURE, 'c; a; b'),
@@ -74,15 +60,14 @@ class WorstTest(testtools.TestCase):
         )
 
     @given(RESULTS)
-    def test_nothing_gets_lost(self, results):
-        code, details = worst(*results)
-        self.assertEqual(max((code for code, _ in results), default=0), code)
-        given_details = [text for _, text in results if text]
+    def test_nothing_gets_lost(self, found):
+        code, details = worst(*found)
+        self.assertEqual(max((code for code, _ in found), default=0), code)
+        texts = [text for _, text in found if text]
         self.assertEqual(
-            sorted(given_details),
-            sorted(details.split('; ')) if details else [],
+            sorted(texts), sorted(details.split('; ')) if details else []
         )
-        self.assertEqual(bool(given_details), details is not None)
+        self.assertEqual(bool(texts), details is not None)
 
 
 class WholeTest(status_base.StatusTestCase):
@@ -91,13 +76,9 @@ class WholeTest(status_base.StatusTestCase):
             self.give_mdevs(uuid)
         self.run_collector('once')
         self.assertEqual(
-            {
-                'Filter': (SUCCESS, None),
-                'Placement': (SUCCESS, None),
-                'Hosts have published': (SUCCESS, None),
-                'Schema of traits': (SUCCESS, None),
-                'Resource classes': (SUCCESS, None),
-            },
+            dict.fromkeys(
+                ('Filter', 'Placement', *OTHER_CHECKS), (SUCCESS, None)
+            ),
             self.results(),
         )
         done = self.command('upgrade', 'check')
@@ -137,9 +118,8 @@ class StartTest(status_base.StatusTestCase):
             (
                 2,
                 '',
-                'nova-mdev-compat-status: import of '
-                f'{missing} halted; None in sys.modules: run it in '
-                "nova-scheduler's environment\n",
+                f'nova-mdev-compat-status: import of {missing} halted; None in '
+                "sys.modules: run it in nova-scheduler's environment\n",
             ),
             (done.returncode, done.stdout, done.stderr),
         )
@@ -147,13 +127,13 @@ class StartTest(status_base.StatusTestCase):
     @ddt.data(
         (
             '[mdev_compat]\nmode = maybe\n',
-            '{}: [mdev_compat]mode: Valid '
-            "values are [enforcing, permissive], but found 'maybe'",
+            '{}: [mdev_compat]mode: Valid values are [enforcing, permissive], '
+            "but found 'maybe'",
         ),
         (
             '[mdev_compat]\ncache_ttl = x\n',
-            '{}: [mdev_compat]cache_ttl: '
-            "invalid literal for int() with base 10: 'x'",
+            '{}: [mdev_compat]cache_ttl: invalid literal for int() with base '
+            "10: 'x'",
         ),
         (
             '[placement]\ntimeout = x\n',
@@ -161,8 +141,8 @@ class StartTest(status_base.StatusTestCase):
         ),
         (
             '[placement]\nauth_type = password\n',
-            '[placement]: Auth plugin '
-            'requires parameters which were not given: auth_url',
+            '[placement]: Auth plugin requires parameters which were not '
+            'given: auth_url',
         ),
         (
             'nothing\n',
@@ -187,8 +167,8 @@ class StartTest(status_base.StatusTestCase):
         'log_dir = /nonexistent',
         'default_log_levels = a',
     )
-    def test_what_nova_conf_says_about_logging(self, line):
-        """This command has no log; what it finds is its output."""
+    def test_logging_options_of_nova(self, line):
+        """This command has no log, so it ignores them."""
         more = self.home / 'more.conf'
         more.write_text(f'[DEFAULT]\n{line}\n')
         self.assertIn('Placement', self.results('--config-file', more))
@@ -231,99 +211,68 @@ class StartTest(status_base.StatusTestCase):
 
 @ddt.ddt
 class FilterTest(status_base.StatusTestCase):
-    @ddt.data(
-        (('ComputeFilter,MdevCompatFilter', 'ComputeFilter'), FAILURE, ENABLE),
-        (
-            (f'available_filters = {FILTERS}.MdevCompatFilter', ''),
-            FAILURE,
-            ADD,
-        ),
-        (
-            ('MdevCompatFilter', 'Nothing'),
-            FAILURE,
-            f"{LOAD}{FILTERS}.Nothing: AttributeError: module '{FILTERS}' has "
-            f"no attribute 'Nothing'; {ENABLE}",
-        ),
-        (
-            (f'{FILTERS}.', 'nothing.'),
-            FAILURE,
-            f'{LOAD}nothing.MdevCompatFilter: ModuleNotFoundError: No module '
-            "named 'nothing'",
-        ),
-        (
-            ('ComputeFilter,', 'OtherFilter,'),
-            FAILURE,
-            'nova-scheduler does not start: no entry of '
-            '[filter_scheduler]available_filters provides OtherFilter',
-        ),
-        (
-            (
-                '[filter_scheduler]',
-                '[mdev_compat]\nmode = permissive\n[filter_scheduler]',
-            ),
-            WARNING,
-            'the filter refuses nothing: [mdev_compat]mode is permissive; set it '
-            'to enforcing once the log shows what you expect',
-        ),
-    )
-    @ddt.unpack
-    def test_configuration(self, change, code, expected):
-        self.scheduler = status_base.FILTERS.replace(*change)
-        self.assertEqual((code, expected), self.check('Filter'))
+    def test_filter_is_not_configured(self):
+        self.scheduler = (
+            '[filter_scheduler]\n'
+            'available_filters = nova.scheduler.filters.all_filters\n'
+            'enabled_filters = ComputeFilter,OtherFilter\n'
+            '[mdev_compat]\nmode = permissive\n'
+        )
+        expected = (
+            results.ADD,
+            results.ENABLE,
+            results.NO_SUCH_FILTER.format('OtherFilter'),
+            results.REFUSES_NOTHING,
+        )
+        self.assertEqual((FAILURE, '; '.join(expected)), self.check('Filter'))
 
     @ddt.data(
         (
-            '28.0.0',
-            FAILURE,
-            'Nova 28.0.0 does not live-migrate mdevs: '
-            '29 (2024.1) is the first release that does',
+            'nova_mdev_compat.filters.Nothing',
+            f"AttributeError: module '{FILTERS}' has no attribute 'Nothing'",
         ),
-        (
-            '30.2.1',
-            WARNING,
-            'Nova 30.2.1 is in the supported range, '
-            'but is not one of the tested releases (29, 31, 33, 34)'
-            f'{NOT_TESTED}',
-        ),
-        (
-            '35.0.0',
-            WARNING,
-            'Nova 35.0.0 is newer than all tested '
-            f'releases (29, 31, 33, 34){NOT_TESTED}',
-        ),
+        ('nothing.Filter', "ModuleNotFoundError: No module named 'nothing'"),
     )
     @ddt.unpack
-    def test_version(self, version, code, expected):
-        """Another Nova cannot be had here; its name can."""
-        directory = self.home / f'nova-{version}.dist-info'
+    def test_filter_that_does_not_load(self, path, why):
+        self.scheduler = status_base.FILTERS.replace(
+            f'{FILTERS}.MdevCompatFilter', path
+        )
+        self.assertEqual(
+            (FAILURE, results.CANNOT_LOAD.format(path, why)),
+            self.check('Filter'),
+        )
+
+    def test_version(self):
+        """Only the metadata is another Nova's."""
+        directory = self.home / 'nova-28.0.0.dist-info'
         directory.mkdir()
         (directory / 'METADATA').write_text(
-            f'Metadata-Version: 2.1\nName: nova\nVersion: {version}\n'
+            'Metadata-Version: 2.1\nName: nova\nVersion: 28.0.0\n'
         )
         self.environment = {'PYTHONPATH': str(self.home)}
-        self.assertEqual((code, expected), self.check('Filter'))
+        self.assertEqual(
+            (FAILURE, results.TOO_OLD.format('28.0.0')), self.check('Filter')
+        )
 
 
 class PlacementTest(status_base.StatusTestCase):
     def assert_failed(self, expected):
-        """The others say that they cannot know, instead of the same again."""
-        results = self.results()
-        self.assertEqual((FAILURE, expected), results['Placement'])
-        for name in THE_OTHERS:
-            self.assertEqual((FAILURE, BLOCKED), results[name])
+        """The other checks do not repeat the fault."""
+        found = self.results()
+        self.assertEqual((FAILURE, expected), found['Placement'])
+        for name in OTHER_CHECKS:
+            self.assertEqual((FAILURE, BLOCKED), found[name])
 
-    def test_an_old_one(self):
-        """The real one, of Xena, when 1.38 was the newest."""
+    def test_old_placement(self):
+        """Without its newest microversion, it is Xena's."""
         newest = microversion.VERSIONS.pop()
         self.addCleanup(microversion.VERSIONS.append, newest)
         self.assertEqual('1.39', newest)
-        self.assert_failed(
-            'Placement supports microversions up to 1.38, and '
-            '1.39 (Yoga) is needed: upgrade Placement'
-        )
+        self.assert_failed(results.OLD_PLACEMENT.format('1.38'))
 
     def test_no_rights(self):
-        """Its own policy says no to a user without roles."""
+        """Placement's own policy refuses a user without roles."""
         self.token = 'somebody'
         self.assert_failed(
             'Placement: GET /traits?name=startswith:CUSTOM_MDEV_'
@@ -332,7 +281,7 @@ class PlacementTest(status_base.StatusTestCase):
         )
 
     def test_no_rights_to_some_of_it(self):
-        """As with a policy that somebody has written; this one is faked."""
+        """As with a policy that an operator has written."""
         for part in (
             '/resource_providers',
             '/allocations/',
@@ -346,200 +295,144 @@ class PlacementTest(status_base.StatusTestCase):
             self.assertIn(part, details)
             self.assertTrue(details.endswith(f'403 403 Forbidden{ROLE}'))
 
-    def test_it_is_down(self):
+    def test_placement_is_down(self):
         conf = self.write_nova()
         self.placement.stop()
         done = self.command('upgrade', 'check', '--json', conf=conf)
         self.placement.serve()
         self.assertEqual((FAILURE, ''), (done.returncode, done.stderr))
         self.assertIn(
-            'Placement does not answer: Unable to establish '
-            f'connection to {self.placement.endpoint}/: ',
+            'Placement does not answer: Unable to establish connection to '
+            f'{self.placement.endpoint}/: ',
             done.stdout,
         )
 
-    def test_it_is_something_else(self):
+    def test_another_service(self):
         self.placement.before = lambda *_: '200 OK'
         self.assert_failed(
             "Placement: GET /: the answer is not one of Placement's; is "
             'something else listening at its endpoint?'
         )
 
-    def test_it_is_cut_off(self):
+    def test_answer_is_cut_off(self):
         self.placement.before = lambda *_: placement_server.CUT
         code, details = self.check('Placement')
         self.assertEqual(FAILURE, code)
         self.assertTrue(details.startswith('Placement does not answer: '))
 
-    def test_it_fails_later(self):
+    def test_placement_fails_later(self):
         self.run_collector('once')
         self.placement.before = lambda _, path: (
             '503 Busy' if path == '/resource_classes' else None
         )
-        results = self.results()
-        self.assertEqual((SUCCESS, None), results['Placement'])
+        found = self.results()
+        self.assertEqual((SUCCESS, None), found['Placement'])
         self.assertEqual(
             (
                 FAILURE,
                 'not checked: Placement: GET /resource_classes: 503 503 Busy',
             ),
-            results['Resource classes'],
+            found['Resource classes'],
         )
 
 
-@ddt.ddt
 class PublishedTest(status_base.StatusTestCase):
-    def test_nobody_has_published(self):
-        results = self.results()
-        self.assertEqual(
-            (
-                WARNING,
-                'no collector has published on 1 host (host1): start '
-                'nova-mdev-collector there',
-            ),
-            results['Hosts have published'],
-        )
-        self.assertEqual((SUCCESS, None), results['Schema of traits'])
+    def assert_warned(self, expected, name='Hosts have published'):
+        self.assertEqual((WARNING, expected), self.check(name))
 
-    def test_many_hosts_of_which_one_has(self):
+    def test_unpublished_hosts(self):
+        found = self.results()
+        self.assertEqual(
+            (WARNING, results.NO_COLLECTOR.format('1 host (host1)')),
+            found['Hosts have published'],
+        )
+        self.assertEqual((SUCCESS, None), found['Schema of traits'])
+
         self.run_collector('once')
-        for number in range(12):
-            root = self.placement.create_provider(f'far{number:02d}')
-            self.placement.create_provider(f'far{number:02d}_pci_0', root)
-        self.assertEqual(
-            (
-                WARNING,
-                'no collector has published on 12 hosts (far00, far01, '
-                'far02, far03, far04, far05, far06, far07, far08, far09 and 2 '
-                'more): start nova-mdev-collector there',
-            ),
-            self.check('Hosts have published'),
-        )
+        for name in ('far1', 'far2'):
+            root = self.placement.create_provider(name)
+            self.placement.create_provider(f'{name}_pci_0', root)
+        self.assert_warned(results.NO_COLLECTOR.format('2 hosts (far1, far2)'))
 
-    def test_a_ghost(self):
+    def test_orphaned_provider(self):
         self.devices(collector_base.device(0))
         self.run_collector('once')
-        self.assertEqual(
-            (
-                WARNING,
-                'no complete identity is published for 1 device (host1 '
-                'pci_0000_81_01_0): run nova-mdev-collector dry-run there (a '
-                'device that was removed keeps its provider, and accepts '
-                'nothing)',
-            ),
-            self.check('Hosts have published'),
+        self.assert_warned(
+            results.NO_IDENTITY.format('host1 pci_0000_81_01_0')
         )
 
     def test_no_mdevs_anywhere(self):
         for uuid in (*self.boards, self.root):
             self.placement.ask('DELETE', f'/resource_providers/{uuid}')
-        self.assertEqual(
-            (
-                WARNING,
-                'no host has mdevs: Placement has no provider of an '
-                'mdev-capable device; check [devices]enabled_mdev_types on the '
-                "compute hosts, and nova-compute's log",
-            ),
-            self.check('Hosts have published'),
-        )
+        self.assert_warned(results.NO_HOST)
 
-    @ddt.data(
-        ('CUSTOM_MDEV_V0', 'older: upgrade nova-mdev-compat there'),
-        ('CUSTOM_MDEV_V2', 'newer: upgrade nova-mdev-compat here'),
-    )
-    @ddt.unpack
-    def test_another_schema(self, trait, expected):
+    def test_other_schema(self):
         """It counts as published; it need not be on the root."""
         self.run_collector('once')
         far = self.placement.create_provider('far')
         for slot in range(2):
             device = self.placement.create_provider(f'far_pci_{slot}', far)
-            self.placement.add_trait(device, trait)
+            self.placement.add_trait(device, 'CUSTOM_MDEV_V2')
             self.placement.add_trait(device, 'CUSTOM_MDEV_STRANGE_THING')
-        results = self.results()
+        found = self.results()
         self.assertEqual(
-            (FAILURE, f'{trait}, the schema of 1 host (far), is {expected}'),
-            results['Schema of traits'],
+            (FAILURE, results.NEWER.format('CUSTOM_MDEV_V2', '1 host (far)')),
+            found['Schema of traits'],
         )
-        self.assertEqual((SUCCESS, None), results['Hosts have published'])
+        self.assertEqual((SUCCESS, None), found['Hosts have published'])
 
     def test_unreadable_traits(self):
-        """What to do helps, too."""
+        """The advice in the message works."""
         self.run_collector('once')
         for uuid in (self.boards[0], self.root):
             self.placement.add_trait(uuid, 'CUSTOM_MDEV_ACCEPT_X')
-        self.assertEqual(
-            (
-                WARNING,
-                '1 trait (CUSTOM_MDEV_ACCEPT_X) on host1 '
-                'pci_0000_81_00_0 cannot be read, and a device with one is '
-                'unknown: upgrade nova-mdev-compat here if a newer collector '
-                'wrote it; otherwise restart nova-mdev-collector there, which '
-                'removes it',
+        self.assert_warned(
+            results.UNREADABLE.format(
+                '1 trait (CUSTOM_MDEV_ACCEPT_X) on host1 pci_0000_81_00_0'
             ),
-            self.check('Schema of traits'),
+            'Schema of traits',
         )
         self.run_collector('once')
         self.assertEqual((SUCCESS, None), self.check('Schema of traits'))
 
 
 class ClassesTest(status_base.StatusTestCase):
-    def classes(self):
-        """Return the result, and which providers were asked one by one."""
+    def assert_result(self, code, details, asked=()):
+        """Check the result, and which providers cost a request each."""
         self.placement.requests.clear()
-        found = self.check('Resource classes')
-        return found, {
-            path.split('/')[2]
-            for _, path in self.placement.requests
-            if path.endswith('/inventories')
-        }
+        self.assertEqual((code, details), self.check('Resource classes'))
+        self.assertEqual(
+            set(asked),
+            {
+                path.split('/')[2]
+                for _, path in self.placement.requests
+                if path.endswith('/inventories')
+            },
+        )
 
-    def test_classes_that_the_filter_does_not_know(self):
-        """Whether their devices have some to spare or not."""
+    def test_classes_that_the_option_lacks(self):
+        """Whether their devices have free capacity or not."""
         self.placement.ask('PUT', '/resource_classes/CUSTOM_FREE')
         self.placement.ask('PUT', '/resource_classes/CUSTOM_FULL')
         self.give_mdevs(self.boards[0], 'CUSTOM_FREE')
         self.give_mdevs(self.boards[1], 'CUSTOM_FULL', used=4)
         self.run_collector('once')
-        self.assertEqual(
-            (
-                (
-                    FAILURE,
-                    '[mdev_compat]resource_classes lacks CUSTOM_FREE, '
-                    'CUSTOM_FULL: the filter ignores instances with these; add '
-                    'them to nova.conf of every nova-scheduler',
-                ),
-                {self.boards[1]},
-            ),
-            self.classes(),
+        self.assert_result(
+            FAILURE,
+            results.LACKS.format('CUSTOM_FREE, CUSTOM_FULL'),
+            [self.boards[1]],
         )
 
-    def test_a_class_that_nobody_has(self):
+    def test_class_that_no_device_has(self):
         for uuid in self.boards:
             self.give_mdevs(uuid)
         self.run_collector('once')
         self.scheduler += (
             '[mdev_compat]\nresource_classes = VGPU,CUSTOM_NONE\n'
         )
-        self.assertEqual(
-            (
-                (
-                    SUCCESS,
-                    'no device has CUSTOM_NONE of '
-                    '[mdev_compat]resource_classes',
-                ),
-                set(),
-            ),
-            self.classes(),
-        )
+        self.assert_result(SUCCESS, results.UNUSED.format('CUSTOM_NONE'))
 
-    def test_nobody_has_any(self):
-        unknown = (
-            WARNING,
-            '[mdev_compat]resource_classes cannot be '
-            'checked: no device that a collector has published has an '
-            'inventory',
-        )
-        self.assertEqual((unknown, set()), self.classes())
+    def test_no_inventory(self):
+        self.assert_result(WARNING, results.NO_INVENTORY)
         self.run_collector('once')
-        self.assertEqual((unknown, set(self.boards)), self.classes())
+        self.assert_result(WARNING, results.NO_INVENTORY, self.boards)

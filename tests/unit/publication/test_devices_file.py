@@ -33,45 +33,46 @@ GOOD = {
 }
 
 
+(DEVICE,) = GOOD['devices'].values()
+
+
 def changed(**changes):
     return json.dumps({**GOOD, **changes})
 
 
 def with_device(**changes):
-    (device,) = GOOD['devices'].values()
-    return changed(devices={'mtty_mtty': {**device, **changes}})
+    return changed(devices={'mtty_mtty': {**DEVICE, **changes}})
 
 
 @ddt.ddt
-class DeviceFileTest(testtools.TestCase):
+class DevicesFileTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.path = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path, 'devices.json'
         )
 
-    def assert_no_file(self, *words):
+    def assert_refused(self, *words):
         exc = self.assertRaises(files.FileError, devices_file.read, self.path)
         for word in (str(self.path), *words):
             self.assertIn(word, str(exc))
         self.assertEqual(1, len(str(exc).splitlines()), exc)
 
     def test_what_the_collector_found(self):
-        """All that a host would say in traits, and who says it."""
+        """All traits of a host, and the rules that made them."""
         rules = loader.load([str(samples.MILD_RULES)])
+        mtty = {
+            'parent_id': 'MTTY',
+            'offered': ('mtty-1',),
+            'target_type': 'mtty-1',
+        }
         parents = [
             host_traits.describe(samples.parent(name, **changes), rules)
             for name, changes in (
                 ('pci_0000_84_00_0', {}),
                 ('pci_0000_85_00_0', {'target_type': None}),
-                (
-                    'mtty_mtty',
-                    {
-                        'parent_id': 'MTTY',
-                        'offered': ('mtty-1',),
-                        'target_type': 'mtty-1',
-                    },
-                ),
+                ('pci_0000_86_00_0', {'device_api': 'vfio-ccw'}),
+                ('mtty_mtty', mtty),
             )
         ]
         host = host_traits.HostSnapshot('gpu-1', tuple(parents))
@@ -79,11 +80,9 @@ class DeviceFileTest(testtools.TestCase):
         found = devices_file.read(self.path)
         self.assertEqual(('gpu-1', NOW), (found.host, found.read_at))
         self.assertEqual(
-            ['pci_0000_84_00_0', 'pci_0000_85_00_0', 'mtty_mtty'],
-            list(found.devices),
+            [item.parent.name for item in parents], list(found.devices)
         )
-        for item in parents:
-            device = found.devices[item.parent.name]
+        for item, device in zip(parents, found.devices.values(), strict=True):
             self.assertEqual(item.identity, device.identity)
             self.assertEqual(item.accepts, device.described().accepts)
             for trait, names in device.rules.items():
@@ -95,90 +94,73 @@ class DeviceFileTest(testtools.TestCase):
                     ),
                     names,
                 )
-        self.assertTrue(found.devices['pci_0000_84_00_0'].rules)
-
-    def test_a_device_that_cannot_migrate(self):
-        """No rule was asked, and it accepts nothing."""
-        item = host_traits.describe(
-            samples.parent(device_api='vfio-ccw'),
-            loader.load([str(samples.SHIPPED_RULES)]),
-        )
-        found = host_traits.devices_found(
-            host_traits.HostSnapshot('gpu-1', (item,)), NOW, {}
-        )
-        (device,) = found.devices.values()
-        self.assertEqual((item.identity, {}), (device.identity, device.rules))
-
-    @ddt.data((NOW, 0), (NOW + 61, 61), (NOW - 1, float('inf')))
-    @ddt.unpack
-    def test_age(self, now, age):
-        self.assertEqual(age, devices_file.DevicesFile('h', NOW, {}).age(now))
-
-    def test_say(self):
-        self.assertEqual('61 seconds old', devices_file.say(61.2))
-        self.assertEqual('from the future', devices_file.say(float('inf')))
-
-    def test_good(self):
-        self.path.write_text(json.dumps(GOOD))
         self.assertEqual(
-            ['pci_0000_84_00_0'], list(devices_file.read(self.path).devices)
+            [True, False, False, True],
+            [bool(device.rules) for device in found.devices.values()],
         )
+
+    @ddt.data(
+        (NOW, None),
+        (NOW + 60, None),
+        (NOW + 61, 'is 61 seconds old ([collector]devices_max_age): is nova-'),
+        (NOW - 1, 'is from the future'),
+    )
+    @ddt.unpack
+    def test_age(self, now, words):
+        self.path.write_text(json.dumps(GOOD))
+        if words is None:
+            found = devices_file.read_fresh(self.path, 60, now)
+            self.assertEqual(['pci_0000_84_00_0'], list(found.devices))
+        else:
+            exc = self.assertRaises(
+                files.FileError, devices_file.read_fresh, self.path, 60, now
+            )
+            self.assertIn(f'{self.path} {words}', str(exc))
 
     def test_missing(self):
-        self.assert_no_file('is not there: nova-mdev-collector has not run')
+        self.assert_refused('is not there: nova-mdev-collector has not run')
 
     def test_directory(self):
         self.path.mkdir()
-        self.assert_no_file('Is a directory')
+        self.assert_refused('Is a directory')
 
     @ddt.data('1.1', '1.999')
     def test_newer_minor_version(self, version):
-        """What it says besides is not for us."""
-        self.path.write_text(changed(schema_version=version))
+        """Its new keys are ignored."""
+        self.path.write_text(json.dumps(GOOD))
         expected = devices_file.read(self.path)
-        (device,) = GOOD['devices'].values()
+        device = {**DEVICE, 'notes': ['new'], 'unread_since': None}
         self.path.write_text(
             changed(
                 schema_version=version,
                 collector={'release': '9.0'},
-                devices={
-                    'pci_0000_84_00_0': {
-                        **device,
-                        'notes': ['new'],
-                        'unread_since': None,
-                    }
-                },
+                devices={'pci_0000_84_00_0': device},
             )
         )
         self.assertEqual(expected, devices_file.read(self.path))
 
-    @ddt.data(
-        ('2.0', 'this nova-mdev-compat reads 1.x. Upgrade it here'),
-        ('9.1', 'Upgrade it here'),
-    )
-    @ddt.unpack
-    def test_other_major_version(self, version, words):
+    @ddt.data('2.0', '9.1')
+    def test_newer_major_version(self, version):
         self.path.write_text(json.dumps({'schema_version': version}))
-        self.assert_no_file(
-            f': schema_version {version} cannot be read: ', words
+        self.assert_refused(
+            f': schema_version {version} cannot be read: this nova-mdev-compat '
+            'reads 1.x. Upgrade it here'
         )
 
-    def test_without_accept_patterns(self):
-        """It was withdrawn: the device accepts nothing."""
-        (device,) = GOOD['devices'].values()
-        for devices in (
-            {**device, 'accepts': {}},
-            {'identity': device['identity']},
-        ):
-            self.path.write_text(changed(devices={'mtty_mtty': devices}))
-            (found,) = devices_file.read(self.path).devices.values()
-            self.assertEqual({}, found.rules)
-            self.assertTrue(found.described().managed)
+    @ddt.data({**DEVICE, 'accepts': {}}, {'identity': DEVICE['identity']})
+    def test_without_accept_patterns(self, device):
+        """The device accepts nothing."""
+        self.path.write_text(changed(devices={'mtty_mtty': device}))
+        (found,) = devices_file.read(self.path).devices.values()
+        self.assertEqual({}, found.rules)
+        self.assertTrue(found.described().managed)
 
     @ddt.data(
-        ('', 'is not JSON'),
-        ('{', 'is not JSON'),
-        ('[' * 99999, 'is not JSON'),
+        (b'', 'is not JSON'),
+        (b'{', 'is not JSON'),
+        (b'\xff{}', 'is not JSON'),
+        (b'[' * 99999, 'is not JSON'),
+        (b' ' * (devices_file.MAX_SIZE + 1), 'is larger than 4 MiB'),
         ('null', 'is invalid: no schema_version'),
         ('[]', 'no schema_version'),
         ('{}', 'no schema_version'),
@@ -191,27 +173,20 @@ class DeviceFileTest(testtools.TestCase):
             "schema_version 'one' is not a version",
         ),
         (changed(read_at=10**400), 'is invalid: int too large'),
-        (changed(host=None), 'no host'),
-        (changed(read_at='now'), 'no read_at that is a float'),
-        (changed(read_at=True), 'no read_at that is a float'),
-        (changed(devices=[]), 'no devices that is a dict'),
-        (changed(devices={'a': 'b'}), 'no identity that is a list'),
-        (with_device(identity='CUSTOM_MDEV_V1'), 'no identity'),
-        (with_device(identity=[1]), 'something else'),
-        (with_device(accepts=[]), 'no accepts that is a dict'),
-        (with_device(accepts=None), 'no accepts that is a dict'),
-        (with_device(accepts={'x': 'y'}), 'something else'),
-        (with_device(accepts={'x': [['y']]}), 'something else'),
+        (changed(host=None), 'host is missing or not a str'),
+        (changed(read_at='now'), 'read_at is missing or not a float'),
+        (changed(read_at=True), 'read_at is missing or not a float'),
+        (changed(devices=[]), 'devices is missing or not a dict'),
+        (changed(devices={'a': 'b'}), 'identity is missing or not a list'),
+        (with_device(identity='CUSTOM_MDEV_V1'), 'identity is missing or not'),
+        (with_device(identity=[1]), 'another value'),
+        (with_device(accepts=[]), 'accepts is missing or not a dict'),
+        (with_device(accepts=None), 'accepts is missing or not a dict'),
+        (with_device(accepts={'x': 'y'}), 'another value'),
+        (with_device(accepts={'x': [['y']]}), 'another value'),
     )
     @ddt.unpack
-    def test_nonsense(self, text, words):
-        self.path.write_text(text)
-        self.assert_no_file(words)
-
-    def test_not_text(self):
-        self.path.write_bytes(b'\xff{}')
-        self.assert_no_file('is not JSON')
-
-    def test_too_large(self):
-        self.path.write_text(' ' * (devices_file.MAX_SIZE + 1))
-        self.assert_no_file('is larger than 4 MiB')
+    def test_invalid(self, content, words):
+        raw = content.encode() if isinstance(content, str) else content
+        self.path.write_bytes(raw)
+        self.assert_refused(words)

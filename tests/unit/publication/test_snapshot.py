@@ -12,7 +12,6 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import recorded
-
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import snapshot
 from nova_mdev_compat.rules import loader
@@ -21,6 +20,13 @@ from tests import recordings
 from tests.unit import samples
 
 HOW = '; make one with "nova-mdev-collector dry-run --format json"'
+OTHER_VALUES = st.one_of(
+    st.none(),
+    st.text(),
+    st.integers(),
+    st.lists(st.text()),
+    st.dictionaries(st.text(), st.text()),
+)
 RECORDED = sorted(
     path.name for path in (samples.DATA / 'report').glob('*.json')
 )
@@ -30,9 +36,13 @@ def recording(name='mixed.json'):
     return (samples.DATA / 'report' / name).read_text('utf-8')
 
 
-def load(name, text):
+def load(text, name='x'):
     raw = text.encode() if isinstance(text, str) else text
     return snapshot.load(name, raw)
+
+
+def dump(*parents):
+    return snapshot.dump(host_traits.HostSnapshot('x', parents))
 
 
 def change(path, value):
@@ -49,20 +59,16 @@ def change(path, value):
 
 
 @ddt.ddt
-class ParseTest(testtools.TestCase):
+class SnapshotTest(testtools.TestCase):
     @ddt.data(*RECORDED)
-    def test_what_was_written_is_what_is_read(self, name):
+    def test_written_and_read(self, name):
         text = recording(name)
-        self.assertEqual(text, snapshot.dump(load(name, text)) + '\n')
+        self.assertEqual(text, snapshot.dump(load(text)) + '\n')
 
-    def test_describes_as_the_host_did(self):
-        """Under the same rules a recorded device says the same again."""
+    def test_recorded_parent_is_described_as_on_its_host(self):
         rules = model.RuleSet(dict([samples.rules('design_example.yaml')]))
         first = host_traits.describe(samples.parent(), rules)
-        host = load(
-            'x', snapshot.dump(host_traits.HostSnapshot('x', (first,)))
-        )
-        (again,) = host.parents
+        (again,) = load(dump(first)).parents
         self.assertEqual(first, host_traits.describe(again.parent, rules))
 
     @ddt.data(
@@ -72,19 +78,15 @@ class ParseTest(testtools.TestCase):
         {'target_type': None, 'parent_id': ''},
     )
     def test_device_that_could_not_be_read(self, changes):
-        """Nothing may land there, whatever the rules."""
+        """It accepts nothing, whatever the rules."""
         parent = samples.parent(**changes)
         unread = (traits.PARENT,) if not parent.parent_id else ()
-        host = host_traits.HostSnapshot(
-            'x',
-            (
-                host_traits.unreadable(
-                    parent, exceptions.Failure('the library is gone'), unread
-                ),
-            ),
+        text = dump(
+            host_traits.unreadable(
+                parent, exceptions.Failure('the library is gone'), unread
+            )
         )
-        text = snapshot.dump(host)
-        again = load('x', text)
+        again = load(text)
         self.assertEqual(text, snapshot.dump(again))
         rules = loader.load([str(samples.SHIPPED_RULES)])
         (kind,) = recorded.kinds([again], [None, rules])
@@ -101,18 +103,15 @@ class ParseTest(testtools.TestCase):
         rules = loader.load([str(samples.SHIPPED_RULES)])
         parents = tuple(
             host_traits.describe(
-                samples.parent(
-                    parent_id=parent_id, unknown={'mig': 'no driver'}
-                ),
+                samples.parent(parent_id=name, unknown={'mig': 'no driver'}),
                 rules,
             )
-            for parent_id in ('10DE_2235', '8086_0BD5', 'MTTY', '1234_1111')
+            for name in ('10DE_2235', '8086_0BD5', 'MTTY', '1234_1111')
         )
-        host = host_traits.HostSnapshot('x', parents)
-        self.assertEqual(host, load('x', snapshot.dump(host)))
+        self.assertEqual(parents, load(dump(*parents)).parents)
 
     def refuse(self, text):
-        error = self.assertRaises(files.FileError, load, 'x.json', text)
+        error = self.assertRaises(files.FileError, load, text, 'x.json')
         self.assertTrue(str(error).startswith('x.json is '), error)
         self.assertTrue(str(error).endswith(HOW), error)
         return str(error).removeprefix('x.json is ').removesuffix(HOW)
@@ -140,7 +139,7 @@ class ParseTest(testtools.TestCase):
         ),
     )
     @ddt.unpack
-    def test_something_else(self, text, expected):
+    def test_other_document(self, text, expected):
         self.assertEqual(expected, self.refuse(text))
 
     def test_nested_without_end(self):
@@ -196,15 +195,15 @@ class ParseTest(testtools.TestCase):
 
     @ddt.data('2.0', '2.1', '2.999')
     def test_other_minor_version(self, version):
-        """What it says besides is not for us."""
+        """Its new keys are ignored."""
         data = json.loads(recording())
-        expected = load('x', json.dumps(data))
+        expected = load(json.dumps(data))
         data |= {'schema_version': version, 'new': {'a': [1]}}
         for parent in data['parents']:
             parent['new'] = ['b']
             for rule in parent['rules']:
                 rule['new'] = None
-        self.assertEqual(expected, load('x', json.dumps(data)))
+        self.assertEqual(expected, load(json.dumps(data)))
 
     @ddt.data(
         (
@@ -215,14 +214,10 @@ class ParseTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_other_major_version(self, version, words):
-        error = self.assertRaises(
-            files.FileError,
-            load,
-            'x.json',
-            json.dumps({'schema_version': version}),
-        )
+        text = json.dumps({'schema_version': version})
+        error = self.assertRaises(files.FileError, load, text)
         self.assertEqual(
-            f'x.json: schema_version {version} cannot be read: this '
+            f'x: schema_version {version} cannot be read: this '
             f'nova-mdev-compat reads 2.x. {words}',
             str(error),
         )
@@ -245,14 +240,17 @@ class ParseTest(testtools.TestCase):
             ).map(json.dumps),
         )
     )
-    def test_whatever_it_is_there_is_a_host_or_an_error(self, text):
+    def test_any_text_is_a_host_or_an_error(self, text):
+        self.assert_host_or_error(text)
+
+    def assert_host_or_error(self, text):
         try:
-            load('x', text)
+            load(text)
         except files.FileError as error:
             self.assertTrue(str(error))
 
     @hypothesis.given(st.data())
-    def test_whatever_is_changed_there_is_a_host_or_an_error(self, data):
+    def test_any_change_is_a_host_or_an_error(self, data):
         parsed = json.loads(recording())
         where, key = parsed, 'parents'
         for _ in range(data.draw(st.integers(0, 5))):
@@ -260,31 +258,18 @@ class ParseTest(testtools.TestCase):
             if not isinstance(inner, dict | list) or not inner:
                 break
             where = inner
-            key = data.draw(
-                st.sampled_from(
-                    sorted(where)
-                    if isinstance(where, dict)
-                    else range(len(where))
-                )
+            keys = (
+                list(inner) if isinstance(inner, dict) else range(len(inner))
             )
-        where[key] = data.draw(
-            st.one_of(
-                st.none(),
-                st.text(),
-                st.integers(),
-                st.lists(st.text()),
-                st.dictionaries(st.text(), st.text()),
-            )
-        )
-        try:
-            load('x', json.dumps(parsed))
-        except files.FileError as error:
-            self.assertTrue(str(error))
+            key = data.draw(st.sampled_from(sorted(keys)))
+        where[key] = data.draw(OTHER_VALUES)
+        self.assert_host_or_error(json.dumps(parsed))
 
 
 @ddt.ddt
 class RecordingsTest(testtools.TestCase):
     @ddt.data(*recordings.HOSTS)
-    def test_are_what_python_m_tests_recordings_writes(self, name):
+    def test_up_to_date(self, name):
+        """python -m tests.recordings writes them."""
         path = recordings.DIRECTORY / f'{name}.json'
         self.assertEqual(recordings.text(name), path.read_text('utf-8'))
