@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real command, on libvirt's test driver, against a real Placement."""
+"""The real command, with libvirt's test driver and a real Placement."""
 
 import pathlib
 import subprocess
@@ -13,8 +13,8 @@ from tests.functional import placement_server
 from tests import waiting
 
 COMMAND = commands.path('nova-mdev-collector')
-#: The mild default alone: behind the boards in these tests is no NVIDIA
-#: driver that could be asked for ECC.
+#: The mild default alone: the boards in these tests have no NVIDIA driver that
+#: knows about ECC.
 RULES = pathlib.Path(__file__).parents[1] / 'data/rules/mild'
 
 DEVICE = """
@@ -55,7 +55,7 @@ def device(
 
 
 class CollectorTestCase(testtools.TestCase):
-    """One host, ``host1``, with two boards until a test says otherwise."""
+    """One host, ``host1``, with two boards unless a test changes that."""
 
     def setUp(self):
         super().setUp()
@@ -71,7 +71,7 @@ class CollectorTestCase(testtools.TestCase):
             'devices_file': f'{self.home}/devices.json',
             'rules_dirs': f'{RULES},{self.home}/rules.d',
         }
-        # Not this machine's own, where Nova may have left its compute_id.
+        # Not this machine's own, where Nova may have a compute_id.
         self.nova = (
             f'[DEFAULT]\nstate_path = {self.home}/state\n'
             '[devices]\nenabled_mdev_types = nvidia-11\n'
@@ -81,13 +81,13 @@ class CollectorTestCase(testtools.TestCase):
         self.boards = [self.provider(slot) for slot in (0, 1)]
 
     def provider(self, slot, function=0):
-        """Make the provider that Nova would make for a board."""
+        """Create a board's provider as Nova does."""
         return self.placement.create_provider(
             f'host1_pci_0000_81_{slot:02x}_{function}', self.root
         )
 
     def devices(self, *xml):
-        """Say what libvirt shows."""
+        """Let libvirt have these devices."""
         (self.home / 'node.xml').write_text(f'<node>{"".join(xml)}</node>')
 
     def write_rules(self, text, name='nvidia.yaml'):
@@ -96,12 +96,8 @@ class CollectorTestCase(testtools.TestCase):
     def write_config(self):
         """Write the configuration; return the arguments that name it."""
         own = self.home / 'collector.conf'
-        own.write_text(
-            '[collector]\n'
-            + ''.join(
-                f'{key} = {value}\n' for key, value in self.options.items()
-            )
-        )
+        lines = [f'{key} = {value}\n' for key, value in self.options.items()]
+        own.write_text(f'[collector]\n{"".join(lines)}')
         nova = self.home / 'nova.conf'
         nova.write_text(
             '[placement]\nauth_type = admin_token\ntoken = admin\n'
@@ -110,7 +106,7 @@ class CollectorTestCase(testtools.TestCase):
         return ['--config-file', nova, '--config-file', own]
 
     def run_collector(self, *args, status=0, **kwargs):
-        """Run the command; return what it printed and logged.
+        """Run the command; return its output and its log.
 
         :param status: the exit status that it must have
         :param kwargs: for subprocess.run
@@ -128,7 +124,7 @@ class CollectorTestCase(testtools.TestCase):
         return done.stdout, done.stderr
 
     def published(self):
-        """Return the traits of root and boards."""
+        """Return the traits of the root and the boards."""
         return [
             self.placement.traits(uuid) for uuid in (self.root, *self.boards)
         ]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands withdraw and status, and metrics."""
+"""The sub-commands withdraw and status, and metrics."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 
+import ddt
 from prometheus_client import parser
 
 from nova_mdev_compat.core import traits
@@ -55,8 +57,8 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.run_collector('withdraw')
         self.assert_withdrawn()
 
-    def test_ghosts(self):
-        """Providers whose devices are gone, whether seen so or not."""
+    def test_orphaned_providers(self):
+        """Whether a pass has found them or not."""
         self.run_collector('once')
         self.devices(collector_base.device(1))
         self.run_collector('once')
@@ -65,8 +67,9 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.run_collector('withdraw')
         self.assert_withdrawn()
 
-    def test_twice(self):
+    def test_twice_and_published_again(self):
         self.run_collector('once')
+        before = self.published()
         self.run_collector('withdraw')
         self.placement.requests.clear()
         _, log = self.run_collector('withdraw')
@@ -75,11 +78,6 @@ class WithdrawTest(collector_base.CollectorTestCase):
         )
         self.assertIn('0 providers changed', log)
         self.assert_withdrawn()
-
-    def test_published_again(self):
-        self.run_collector('once')
-        before = self.published()
-        self.run_collector('withdraw')
         self.run_collector('once')
         self.assertEqual(before, self.published())
 
@@ -109,14 +107,15 @@ class WithdrawTest(collector_base.CollectorTestCase):
         self.assertIn('no resource provider named elsewhere', log)
 
 
+@ddt.ddt
 class StatusTest(collector_base.CollectorTestCase):
     def setUp(self):
         super().setUp()
         self.path = self.home / 'state.json'
         self.options['state_file'] = str(self.path)
 
-    def leave(self, **changes):
-        """Leave the word that a service left, a while ago or just now."""
+    def write(self, **changes):
+        """Write a state file; without changes, of a healthy service."""
         now = time.time()
         values = {
             'interval': 60.0,
@@ -128,21 +127,27 @@ class StatusTest(collector_base.CollectorTestCase):
         }
         state.write(self.path, state.State(**values))
 
-    def assert_trouble(self, *words):
-        shown, _ = self.run_collector('status', status=1)
-        told, _ = self.run_collector('status', '--format', 'json', status=1)
-        document = json.loads(told)
-        self.assertIs(False, document['healthy'])
-        for word in words:
-            self.assertIn(word, shown)
-            self.assertIn(word, '\n'.join(document['trouble']))
-
-    def test_all_is_well(self):
-        self.leave()
-        self.placement.requests.clear()
-        shown, log = self.run_collector('status')
-        self.assertEqual([], self.placement.requests)
+    def status(self, status):
+        """Return the table and the JSON."""
+        shown, log = self.run_collector('status', status=status)
         self.assertEqual('', log)
+        text, _ = self.run_collector(
+            'status', '--format', 'json', status=status
+        )
+        return shown, json.loads(text)
+
+    def refuse(self, *words):
+        shown, log = self.run_collector('status', status=2)
+        self.assertEqual('', shown)
+        self.assertEqual(1, len(log.splitlines()), log)
+        for word in words:
+            self.assertIn(word, log)
+
+    def test_healthy(self):
+        self.write()
+        self.placement.requests.clear()
+        shown, document = self.status(0)
+        self.assertEqual([], self.placement.requests)
         for pattern in (
             r'host +\| host1',
             r'healthy +\| yes',
@@ -150,11 +155,6 @@ class StatusTest(collector_base.CollectorTestCase):
             r'published on +\| host1: 2 traits',
         ):
             self.assertRegex(shown, pattern)
-
-    def test_json(self):
-        self.leave()
-        told, _ = self.run_collector('status', '--format', 'json')
-        document = json.loads(told)
         self.assertIs(True, document['healthy'])
         self.assertEqual([], document['trouble'])
         self.assertEqual(
@@ -162,77 +162,62 @@ class StatusTest(collector_base.CollectorTestCase):
         )
 
     def test_never_run(self):
-        shown, log = self.run_collector('status', status=2)
-        self.assertEqual('', shown)
-        self.assertIn(f'{self.path} is not there', log)
-
-    def test_rubbish(self):
-        for text in (
-            b'',
-            b'{',
-            b'[]',
-            b'7',
-            b'{}',
-            b'\xff\xfe',
-            b'{"schema_version": "1.0"}',
-            b'{"schema_version": "1.0", "interval": "soon"}',
-        ):
-            with self.subTest(text=text):
-                self.path.write_bytes(text)
-                shown, log = self.run_collector('status', status=2)
-                self.assertEqual('', shown)
-                self.assertIn(f'{self.path} is ', log)
-                self.assertEqual(1, len(log.splitlines()), log)
-
-    def test_other_versions(self):
-        """A newer minor version may have keys that nobody knows here."""
-        self.path.write_text('{"schema_version": "9.0", "interval": 60}')
-        _, log = self.run_collector('status', status=2)
-        self.assertIn(f'{self.path}: schema_version 9.0 cannot be read', log)
-        self.path.write_text(
-            '{"schema_version": "1.9", "interval": 60, "news": 1}'
-        )
-        shown, _ = self.run_collector('status', status=1)
-        self.assertIn('nothing has been published yet', shown)
+        self.refuse(f'{self.path} is not there')
 
     def test_directory_in_its_place(self):
         self.path.mkdir()
-        _, log = self.run_collector('status', status=2)
-        self.assertIn(f'{self.path}: Is a directory', log)
+        self.refuse(f'{self.path}: Is a directory')
 
-    def test_nothing_published_yet(self):
-        self.leave(
-            last_success=None,
-            host=None,
-            published={},
-            failures=3,
-            error='libvirt is down',
+    def test_invalid_file(self):
+        for text in (b'', b'{', b'{}', b'\xff\xfe'):
+            with self.subTest(text=text):
+                self.path.write_bytes(text)
+                self.refuse(f'{self.path} is ')
+
+    def test_other_versions(self):
+        """Unknown keys of a newer minor version are ignored."""
+        self.path.write_text('{"schema_version": "9.0", "interval": 60}')
+        self.refuse(f'{self.path}: schema_version 9.0 cannot be read')
+        self.path.write_text(
+            '{"schema_version": "1.9", "interval": 60, "news": 1}'
         )
-        self.assert_trouble(
+        shown, _ = self.status(1)
+        self.assertIn('nothing has been published yet', shown)
+
+    @ddt.data(
+        (
+            {
+                'last_success': None,
+                'host': None,
+                'published': {},
+                'failures': 3,
+                'error': 'libvirt is down',
+            },
             'nothing has been published yet',
             '3 passes have failed: libvirt is down',
-        )
-        shown, _ = self.run_collector('status', status=1)
-        self.assertRegex(shown, r'last success +\| never')
-
-    def test_failing(self):
-        self.leave(failures=2, error='Placement does not answer')
-        self.assert_trouble('2 passes have failed: Placement does not answer')
-
-    def test_older_rules(self):
-        self.leave(rules_error='nvidia.yaml:1:1: no')
-        self.assert_trouble('older rules are in force: nvidia.yaml:1:1: no')
-
-    def test_dead(self):
-        """Of the service, or of the clock."""
-        for away in (-3600, 3600):
-            with self.subTest(away=away):
-                self.leave(last_pass=time.time() + away)
-                self.assert_trouble('the service has not run for a while')
+        ),
+        (
+            {'rules_error': 'nvidia.yaml:1:1: no'},
+            'older rules are in force: nvidia.yaml:1:1: no',
+        ),
+        # The service has stopped, or the clock was changed.
+        ({'last_pass': 1000.0}, 'the service has not run for a while'),
+        ({'last_pass': 9e9}, 'the service has not run for a while'),
+    )
+    @ddt.unpack
+    def test_trouble(self, changes, *words):
+        self.write(**changes)
+        shown, document = self.status(1)
+        self.assertIs(False, document['healthy'])
+        for word in words:
+            self.assertIn(word, shown)
+            self.assertIn(word, '\n'.join(document['trouble']))
+        never = 'last_success' in changes
+        self.assertEqual(never, bool(re.search('success +[|] never', shown)))
 
 
 class ServiceStatusTest(service_base.ServiceTestCase):
-    """What a real service leaves."""
+    """What a real service writes."""
 
     def setUp(self):
         super().setUp()
@@ -295,7 +280,7 @@ class ServiceStatusTest(service_base.ServiceTestCase):
         )
 
     def test_unwritable(self):
-        """Neither file is worth a failed pass."""
+        """Neither file makes a pass fail."""
         self.metrics.parent.rmdir()
         self.options['state_file'] = f'{self.home}/nowhere/state.json'
         self.start_and_wait()
