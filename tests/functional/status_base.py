@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real nova-mdev-compat-status, with a nova.conf, against a Placement."""
+"""The real nova-mdev-compat-status, with a nova.conf and a real Placement."""
 
 import json
 import os
@@ -17,7 +17,6 @@ available_filters = nova.scheduler.filters.all_filters
 available_filters = nova_mdev_compat.filters.MdevCompatFilter
 enabled_filters = ComputeFilter,MdevCompatFilter
 """
-SUCCESS, WARNING, FAILURE = range(3)
 
 
 class StatusTestCase(collector_base.CollectorTestCase):
@@ -55,7 +54,7 @@ class StatusTestCase(collector_base.CollectorTestCase):
         )
 
     def results(self, *args):
-        """Return the results by name, after a look at the exit status."""
+        """Return the results by name; check the exit status."""
         done = self.command(*args, 'upgrade', 'check', '--json')
         self.assertEqual('', done.stderr)
         found = {
@@ -79,7 +78,10 @@ class StatusTestCase(collector_base.CollectorTestCase):
         )
 
     def give_mdevs(self, uuid, resource_class='VGPU', used=0):
-        """Give a provider mdevs; somebody may have some of them."""
+        """Give a provider an inventory of 4 mdevs.
+
+        :param used: how many of them a consumer has
+        """
         provider = self.placement.ask('GET', f'/resource_providers/{uuid}')
         self.placement.ask(
             'PUT',

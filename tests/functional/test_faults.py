@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishing while something goes wrong."""
+"""Faults while traits are published."""
 
 from tests.functional import collector_base
 from tests.functional import test_collector
@@ -26,7 +26,7 @@ class FaultTest(collector_base.CollectorTestCase):
         self.placement.before = before
 
     def compete(self, rounds):
-        """Let somebody else be quicker, a number of times."""
+        """Let another service write first, a number of times."""
 
         def action(number, path):
             if number > rounds:
@@ -73,39 +73,29 @@ class FaultTest(collector_base.CollectorTestCase):
     def test_stopped_at_every_write(self):
         """A pass that stops half-way never leaves more than is true.
 
-        The boards become different from each other; before, the root spoke
-        for both. After every step whoever asks the root or the boards must
-        hear nothing that is not true now.
+        The root advertises for two equal boards, which then differ.
         """
-        self.run_collector('once')
-        self.devices(
-            collector_base.device(0), collector_base.device(1, product='2236')
-        )
         for stop in range(1, 4):
+            self.placement.before = None
+            self.devices(collector_base.device(0), collector_base.device(1))
+            self.run_collector('once')
+            self.assertIn(ACCEPT, self.placement.traits(self.root))
+            self.devices(
+                collector_base.device(0),
+                collector_base.device(1, product='2236'),
+            )
             self.writes = 0
-            self.stop_at(stop)
+            self.at_write(
+                lambda number, _, stop=stop: (
+                    '503 Stopped' if number >= stop else None
+                )
+            )
             self.run_collector('once', status=1)
             self.assertEqual(stop, self.writes)
             root, _, second = self.published()
             self.assertEqual(stop == 1, ACCEPT in root)
             if 'CUSTOM_MDEV_MIXED' in second:
                 self.assertNotIn(ACCEPT, second)
-            self.recover()
-
-    def stop_at(self, stop):
-        self.at_write(
-            lambda number, path: '503 Stopped' if number >= stop else None
-        )
-
-    def recover(self):
-        """Go back to where the boards were equal, then change them again."""
-        self.placement.before = None
-        self.devices(collector_base.device(0), collector_base.device(1))
-        self.run_collector('once')
-        self.assertIn(ACCEPT, self.placement.traits(self.root))
-        self.devices(
-            collector_base.device(0), collector_base.device(1, product='2236')
-        )
 
     def test_placement_fails(self):
         """Nothing that was published is lost."""
@@ -133,13 +123,11 @@ class FaultTest(collector_base.CollectorTestCase):
         _, log = self.run_collector('once', status=1)
         self.assertIn('Placement does not answer', log)
 
-    def test_unknown_host(self):
+    def test_wrong_hostname(self):
+        """Nothing is published on the provider of another host or device."""
         self.options['hypervisor_hostname'] = 'elsewhere'
         _, log = self.run_collector('once', status=1)
         self.assertIn('no resource provider named elsewhere', log)
-
-    def test_host_that_is_no_compute_node(self):
-        """Never publish under another's provider."""
         self.options['hypervisor_hostname'] = 'host1_pci_0000_81_00_0'
         _, log = self.run_collector('once', status=1)
         self.assertIn('is not a compute node', log)

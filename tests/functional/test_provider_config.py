@@ -14,36 +14,31 @@ from tests import hardware
 
 ACCEPT = test_collector.ACCEPT
 OTHER = 'CUSTOM_MDEV_ACCEPT_10DE_2236__NVIDIA_11'
-ONLY_THE_OTHER = """
+ONLY_OTHER = """
 schema_version: "1.0"
 vendor: "10de"
 rules:
-  - name: the other board
-    accepts: {product: ["2236"]}
+  - {name: the other board, accepts: {product: ["2236"]}}
 """
-THE_OTHER_TOO = (
-    ONLY_THE_OTHER
-    + """
-  - name: the same board
-    accepts: {product: same}
+OTHER_TOO = f"""{ONLY_OTHER}
+  - {{name: the same board, accepts: {{product: same}}}}
 """
-)
 
 _LIBC = ctypes.CDLL(None)
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
 
 def _full_disk():
-    """Let no file grow beyond some bytes.
+    """Limit the size of files.
 
-    As on a full disk a write goes well for a while and then fails (EFBIG is
-    ENOSPC there); it takes neither root nor a file system of its own.
+    As on a full disk, a write fails half-way (with EFBIG, there with ENOSPC).
+    This needs neither root nor a file system of its own.
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 
 
-def _no_super_powers():
-    """Let directories be unwritable for root, too."""
+def _obey_modes():
+    """Let a directory's mode apply to root, too."""
     _LIBC.prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
@@ -62,7 +57,7 @@ class ProviderConfigTestCase(collector_base.CollectorTestCase):
         }
 
     def write_config(self):
-        """Take [placement] out: there are no credentials."""
+        """Leave [placement] out: there are no credentials."""
         args = super().write_config()
         (self.home / 'nova.conf').write_text(self.nova)
         return args
@@ -75,14 +70,20 @@ class ProviderConfigTestCase(collector_base.CollectorTestCase):
             for name, item in found.items()
         }
 
-    def assert_nothing_else(self):
-        self.assertEqual([self.path], list(self.directory.iterdir()))
+    def files(self):
+        return list(self.directory.iterdir())
 
 
 class ProviderConfigTest(ProviderConfigTestCase):
-    def change(self):
-        """Add to what is to be written."""
-        self.write_rules(THE_OTHER_TOO)
+    def fail_to_write(self, why, make_it_fail):
+        """Check that a write that fails changes nothing."""
+        before = self.path.read_bytes() if self.path.exists() else None
+        files = self.files()
+        _, log = self.run_collector('once', status=1, preexec_fn=make_it_fail)
+        self.assertIn(f'{self.path}: {why}', log)
+        self.assertEqual(files, self.files())
+        if before is not None:
+            self.assertEqual(before, self.path.read_bytes())
 
     def test_same_traits_as_in_placement(self):
         self.placement.requests.clear()
@@ -104,7 +105,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.assertEqual(self.published(), list(written.values()))
 
     def test_different_boards(self):
-        """Each speaks for itself; a root does not take it back."""
+        """Each advertises for itself."""
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
@@ -127,52 +128,34 @@ class ProviderConfigTest(ProviderConfigTestCase):
         self.assertNotIn('restart nova-compute', log)
 
     def test_replaced_as_a_whole(self):
-        """Whoever is reading the old file goes on reading the old file."""
+        """A process that has opened the old file reads the old file."""
+        self.path.write_bytes(b'\xff\xfe no text')
         self.run_collector('once')
         before = self.path.read_text()
         with self.path.open() as file:
             beginning = file.read(10)
-            self.change()
+            self.write_rules(OTHER_TOO)
             self.run_collector('once')
             self.assertEqual(before, beginning + file.read())
         self.assertIn(OTHER, self.as_nova_reads_it()['host1'])
         self.assertEqual(0o644, self.path.stat().st_mode & 0o777)
-        self.assert_nothing_else()
-
-    def test_something_else_was_there(self):
-        self.path.write_bytes(b'\xff\xfe no text')
-        self.run_collector('once')
-        self.assertIn(ACCEPT, self.as_nova_reads_it()['host1'])
+        self.assertEqual([self.path], self.files())
 
     def test_full_disk(self):
+        """At first, and later."""
+        self.fail_to_write('File too large', _full_disk)
         self.run_collector('once')
-        before = self.path.read_bytes()
-        self.change()
-        _, log = self.run_collector('once', status=1, preexec_fn=_full_disk)
-        self.assertIn(f'{self.path}: File too large', log)
-        self.assertEqual(before, self.path.read_bytes())
-        self.assert_nothing_else()
-
+        self.write_rules(OTHER_TOO)
+        self.fail_to_write('File too large', _full_disk)
         self.run_collector('once')
         self.assertIn(OTHER, self.as_nova_reads_it()['host1'])
 
-    def test_full_disk_at_first(self):
-        _, log = self.run_collector('once', status=1, preexec_fn=_full_disk)
-        self.assertIn(f'{self.path}: File too large', log)
-        self.assertEqual([], list(self.directory.iterdir()))
-
     def test_unwritable_directory(self):
         self.run_collector('once')
-        before = self.path.read_bytes()
-        self.change()
+        self.write_rules(OTHER_TOO)
         self.directory.chmod(0o555)
         self.addCleanup(self.directory.chmod, 0o755)
-        _, log = self.run_collector(
-            'once', status=1, preexec_fn=_no_super_powers
-        )
-        self.assertIn(f'{self.path}: Permission denied', log)
-        self.assertEqual(before, self.path.read_bytes())
-        self.assert_nothing_else()
+        self.fail_to_write('Permission denied', _obey_modes)
 
     def test_no_directory(self):
         for path, why in (
@@ -189,7 +172,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
         _, log = self.run_collector('once', status=2)
         self.assertIn('traits.yml must end in .yaml', log)
         self.assertEqual(1, len(log.splitlines()), log)
-        self.assertEqual([], list(self.directory.iterdir()))
+        self.assertEqual([], self.files())
 
     def test_withdraw(self):
         self.run_collector('once')
@@ -201,10 +184,7 @@ class ProviderConfigTest(ProviderConfigTestCase):
 
 
 class TakingBackTest(ProviderConfigTestCase):
-    """nova-compute only ever adds; so what was true once is never taken back.
-
-    Rather than say more and more that is false, the publisher refuses.
-    """
+    """nova-compute only adds traits, so the publisher refuses to remove one."""
 
     def setUp(self):
         super().setUp()
@@ -212,23 +192,20 @@ class TakingBackTest(ProviderConfigTestCase):
         self.before = self.path.read_bytes()
         self.refused = self.path.with_name('nova-mdev-compat.yaml.refused')
 
-    def assert_refused(self, way='once'):
-        _, log = self.run_collector(way, status=2)
+    def assert_refused(self, status=2):
+        _, log = self.run_collector('once', status=status)
         self.assertIn('provider_config cannot take back', log)
         self.assertIn(str(self.refused), log)
         self.assertNotIn('restart nova-compute', log)
         self.assertEqual({}, self.as_nova_reads_it())
         self.assertEqual(self.before, self.refused.read_bytes())
+        return log
 
     def test_other_rules(self):
-        self.write_rules(ONLY_THE_OTHER)
+        self.write_rules(ONLY_OTHER)
         self.assert_refused()
 
-    def test_a_ghost(self):
-        self.devices(collector_base.device(0))
-        self.assert_refused()
-
-    def test_the_root_spoke_and_must_not(self):
+    def test_root_must_not_advertise_any_more(self):
         self.devices(
             collector_base.device(0), collector_base.device(1, product='2236')
         )
@@ -236,12 +213,10 @@ class TakingBackTest(ProviderConfigTestCase):
 
     def test_rules_that_became_invalid(self):
         self.write_rules('rules: [')
-        _, log = self.run_collector('once', status=1)
-        self.assertIn('nvidia.yaml', log)
-        self.assertIn('provider_config cannot take back', log)
-        self.assertEqual({}, self.as_nova_reads_it())
+        self.assertIn('nvidia.yaml', self.assert_refused(status=1))
 
-    def test_until_somebody_has_cleaned_up(self):
+    def test_device_that_is_gone(self):
+        """Everything is refused until an operator has removed the traits."""
         self.devices(collector_base.device(0))
         self.assert_refused()
         self.devices(collector_base.device(0), collector_base.device(1))
@@ -252,8 +227,8 @@ class TakingBackTest(ProviderConfigTestCase):
         self.run_collector('once')
         self.assertEqual(self.before, self.path.read_bytes())
 
-    def test_more_is_no_problem(self):
-        self.write_rules(THE_OTHER_TOO)
+    def test_more_traits(self):
+        self.write_rules(OTHER_TOO)
         self.run_collector('once')
         for names in self.as_nova_reads_it().values():
             self.assertLessEqual({ACCEPT, OTHER}, names)
@@ -273,50 +248,32 @@ class NovaTest(base.MdevCompatTestCase):
         )
 
     def run_collector(self, name, nova, boards=()):
-        super().run_collector(
-            name,
-            nova
-            + (
-                '[collector]\npublisher = provider_config\n'
-                f'provider_config_file = {self.path}\n'
-            ),
-            boards,
+        nova += (
+            '[collector]\npublisher = provider_config\n'
+            f'provider_config_file = {self.path}\n'
+        )
+        super().run_collector(name, nova, boards)
+
+    def test_traits_arrive_and_stay(self):
+        """Nova adds them beside the traits of others, and removes none."""
+        self.start_host('host', hardware.Board(0))
+        root = self._get_provider_uuid_by_host('host')
+        board = self.provider('host', 0)
+        for uuid in (root, board):
+            self.assertEqual(set(), self.our_traits(uuid))
+        self._create_trait('CUSTOM_GOLD')
+        self._set_provider_traits(
+            board, [*self._get_provider_traits(board), 'CUSTOM_GOLD']
+        )
+        self.restart_compute_service('host')
+        self.assertLessEqual({traits.HOST, ACCEPT}, self.our_traits(root))
+        self.assertLessEqual(
+            {'CUSTOM_GOLD', ACCEPT}, set(self._get_provider_traits(board))
         )
 
-    def said(self):
-        return [
-            self.our_traits(uuid)
-            for uuid in (
-                self._get_provider_uuid_by_host('host'),
-                self.provider('host', 0),
-            )
-        ]
-
-    def test_traits_arrive(self):
-        """And never leave: nova-compute only ever adds."""
-        self.start_host('host', hardware.Board(0))
-        self.assertEqual([set(), set()], self.said())
-        self.restart_compute_service('host')
-        root, board = self.said()
-        self.assertIn(traits.HOST, root)
-        for names in (root, board):
-            self.assertIn(ACCEPT, names)
-
-        # As if it had been let: what was true once would stay.
+        # What the publisher refuses to do.
         text = self.path.read_text()
         self.path.write_text(text.replace(ACCEPT, OTHER))
         self.restart_compute_service('host')
-        for names in self.said():
-            self.assertLessEqual({ACCEPT, OTHER}, names)
-
-    def test_foreign_traits_stay(self):
-        self.start_host('host', hardware.Board(0))
-        uuid = self.provider('host', 0)
-        self._create_trait('CUSTOM_GOLD')
-        self._set_provider_traits(
-            uuid, [*self._get_provider_traits(uuid), 'CUSTOM_GOLD']
-        )
-        self.restart_compute_service('host')
-        self.assertLessEqual(
-            {'CUSTOM_GOLD', ACCEPT}, set(self._get_provider_traits(uuid))
-        )
+        for uuid in (root, board):
+            self.assertLessEqual({ACCEPT, OTHER}, self.our_traits(uuid))
