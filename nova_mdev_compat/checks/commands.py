@@ -55,31 +55,12 @@ def worst(results: Iterable[Result]) -> Result:
     return Result(code, '; '.join(details) or None)
 
 
-def _of_placement(check: _Check) -> _Check:
-    """Wrap a check that needs Placement."""
-
-    @functools.wraps(check)
-    def guarded(self: 'Checks') -> Iterator[Result]:
-        if not self.placement_answers:
-            yield Result(
-                Code.FAILURE,
-                'not checked, because the check "Placement" failed',
-            )
-            return
-        try:
-            yield from check(self)
-        except client.PlacementError as exc:
-            yield Result(Code.FAILURE, f'not checked: {exc}')
-
-    return guarded
-
-
 class Checks(upgradecheck.UpgradeCommands):
     """Whether filter, Placement and collectors work together."""
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
-        self.placement_answers = False
+        self._placement_answers = False
 
     @functools.cached_property
     def _placement(self) -> client.Placement:
@@ -121,18 +102,15 @@ class Checks(upgradecheck.UpgradeCommands):
             results = list(placement_api.answers(self._placement))
         except client.PlacementError as exc:
             results = [Result(Code.FAILURE, str(exc))]
-        self.placement_answers = not results
+        self._placement_answers = not results
         return results
 
-    @_of_placement
     def _hosts(self) -> Iterable[Result]:
         return placement_api.hosts(self._cloud, self._others)
 
-    @_of_placement
     def _schema(self) -> Iterable[Result]:
         return placement_api.schema(self._cloud, self._others, self._carried)
 
-    @_of_placement
     def _classes(self) -> Iterable[Result]:
         return placement_api.resource_classes(
             placement_api.classes_in_use(self._placement, self._cloud),
@@ -142,12 +120,23 @@ class Checks(upgradecheck.UpgradeCommands):
     def _run(self, check: _Check) -> Result:
         return worst(check(self))
 
+    def _run_with_placement(self, check: _Check) -> Result:
+        if not self._placement_answers:
+            return Result(
+                Code.FAILURE,
+                'not checked, because the check "Placement" failed',
+            )
+        try:
+            return self._run(check)
+        except client.PlacementError as exc:
+            return Result(Code.FAILURE, f'not checked: {exc}')
+
     _upgrade_checks = (
         ('Filter', (_run, {'check': _filter})),
         ('Placement', (_run, {'check': _answers})),
-        ('Hosts have published', (_run, {'check': _hosts})),
-        ('Schema of traits', (_run, {'check': _schema})),
-        ('Resource classes', (_run, {'check': _classes})),
+        ('Hosts have published', (_run_with_placement, {'check': _hosts})),
+        ('Schema of traits', (_run_with_placement, {'check': _schema})),
+        ('Resource classes', (_run_with_placement, {'check': _classes})),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placement's own WSGI application over HTTP, with faults put between."""
+"""Placement's own WSGI application over HTTP, with injected faults."""
 
 import json
 import pathlib
@@ -14,19 +14,20 @@ import requests
 
 #: Marks the test's own requests, which have no faults and do not count.
 OURS = 'HTTP_X_TEST'
-#: Half of an answer, and then no more.
+#: A response whose body ends half-way.
 CUT = 'CUT'
-#: How many seconds a server may take to see that it has to stop. The default
-#: is half a second, which each test would wait.
+#: Seconds after which a server notices that it has to stop. Each test waits
+#: that long, and the default is half a second.
 POLL = 0.02
 
 
 class PlacementServer(placement.PlacementFixture):
-    """Serves on loopback; what it was asked is in ``requests``.
+    """Serves on loopback.
 
-    Set ``before`` to a callable to look at a request (method, path) before
-    Placement does. What it returns, if anything, is the answer: an HTTP
-    status line, or CUT.
+    :ivar requests: method and path of each
+    :ivar before: None, or a callable that gets method and path before
+        Placement does. If it returns a status line, or CUT, that is the
+        response.
     """
 
     def __init__(self):
@@ -50,7 +51,7 @@ class PlacementServer(placement.PlacementFixture):
         self.addCleanup(self.stop)
 
     def serve(self):
-        """Begin to serve, on the same port as before if there was one."""
+        """Begin to serve, again on the same port if it did before."""
         self._server = simple_server.make_server(
             '127.0.0.1',
             self._port,
@@ -76,21 +77,18 @@ class PlacementServer(placement.PlacementFixture):
         self.requests.append(request)
         status = self.before(*request) if self.before else None
         if status == CUT:
-            # Of the right type and status, but half of it is missing.
-            start_response(
-                '200 OK',
-                [
-                    ('Content-Type', 'application/json'),
-                    ('Content-Length', '100'),
-                ],
-            )
+            headers = {
+                'Content-Type': 'application/json',
+                'Content-Length': '100',
+            }
+            start_response('200 OK', list(headers.items()))
             return [b'{"resource_prov']
         if status:
             start_response(status, [('Content-Type', 'text/plain')])
             return [status.encode()]
         return self._app(environ, start_response)
 
-    # What tests set up and look at, by plain requests
+    # Requests of tests
 
     def ask(self, method, path, body=None):
         response = requests.request(
@@ -119,7 +117,7 @@ class PlacementServer(placement.PlacementFixture):
         )
 
     def add_trait(self, uuid, name):
-        """Put a trait on a provider beside those that it has."""
+        """Add a trait to those of a provider."""
         if name.startswith('CUSTOM_'):
             self.ask('PUT', f'/traits/{name}')
         path = f'/resource_providers/{uuid}/traits'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of an instance's migrations a request is for, and the log's IDs."""
+"""The migration of an instance that a request is for, and request IDs."""
 
 from concurrent import futures
 import datetime
@@ -36,10 +36,10 @@ class RecordsTestCase(base.MdevCompatTestCase):
             nova_context.get_admin_context(), self.cell_mappings['cell1']
         )
 
-    def leave_behind(self, holds=False):
-        """Leave a record as a conductor does that dies; return its UUID.
+    def stale_record(self, holds=False):
+        """Create the record of a conductor that died; return its UUID.
 
-        :param holds: it had moved the instance's allocations by then
+        :param holds: the conductor had moved the instance's allocations to it
         """
         with self.cell() as context:
             record = objects.Migration(
@@ -61,111 +61,89 @@ class RecordsTestCase(base.MdevCompatTestCase):
                 )
         return record.uuid
 
-    def cold_migrate(self):
-        self.forget()
-        self._migrate_server(self.server)
-        self.assertEqual('bad', self.host_of(self.server))
-
     def refuse(self, migrate):
+        self.forget()
         error = self.assertRaises(client.OpenStackApiException, migrate)
         self.assertIn('NoValidHost', str(error))
         self.assertEqual([], self.checked)
+
+    def live_migrate(self):
+        self._move(self.server, 'error', None)
+
+    def move_clock(self, **delta):
+        """Change when the only migration was created."""
+        with self.cell() as context:
+            (found,) = objects.MigrationList.get_by_filters(
+                context, {'instance_uuid': self.server['id']}
+            )
+            created_at = timeutils.utcnow() + datetime.timedelta(**delta)
+            db.migration_update(context, found.id, {'created_at': created_at})
 
 
 class WhichMigrationTest(RecordsTestCase):
     def test_record_of_the_future(self):
         """The clock of another conductor is some seconds ahead.
 
-        Nova stamps a record with the time of the conductor that makes it.
+        Nova stamps a record with the time of the conductor that creates it.
         Sorted by that, a refused migration would be newer than its retry.
         """
         self.assert_no_valid_host(self.server)
-        with self.cell() as context:
-            (refused,) = objects.MigrationList.get_by_filters(
-                context, {'instance_uuid': self.server['id']}
-            )
-            db.migration_update(
-                context,
-                refused.id,
-                {
-                    'created_at': timeutils.utcnow()
-                    + datetime.timedelta(seconds=30)
-                },
-            )
-
+        self.move_clock(seconds=30)
         self.assert_no_valid_host(self.server)
         self.assertEqual([], self.checked)
 
     def test_record_of_the_past(self):
-        """The retry's own conductor is behind."""
+        """The clock of the retry's own conductor is behind."""
         self.start_host('good', Board(0))
         self.assert_no_valid_host(self.server, host='bad')
-        with self.cell() as context:
-            (refused,) = objects.MigrationList.get_by_filters(
-                context, {'instance_uuid': self.server['id']}
-            )
-            db.migration_update(
-                context,
-                refused.id,
-                {
-                    'created_at': timeutils.utcnow()
-                    - datetime.timedelta(days=1)
-                },
-            )
+        self.move_clock(days=-1)
         self.assertEqual('good', self.migrate(self.server))
 
-    def test_cold_migration_beside_a_record_left_behind(self):
-        """Whether the record holds mdevs is all that is asked."""
-        left = self.leave_behind()
-        self.cold_migrate()
-        self.assertEqual([f'/allocations/{left}'], self.requests)
+    def test_cold_migration_beside_a_stale_record(self):
+        """The only request is for what the record holds."""
+        stale = self.stale_record()
+        self.forget()
+        self._migrate_server(self.server)
+        self.assertEqual('bad', self.host_of(self.server))
+        self.assertEqual([f'/allocations/{stale}'], self.requests)
 
-    def test_live_migration_beside_records_left_behind(self):
-        """The newest one holds the mdevs, and no other is asked about."""
-        self.leave_behind()
-        self.leave_behind()
+    def test_live_migration_beside_stale_records(self):
+        """The newest record holds the mdevs; no other one costs a request."""
+        self.stale_record()
+        self.stale_record()
         self.assert_no_valid_host(self.server)
         self.assertEqual([], self.checked)
-        self.assertEqual(
-            1,
-            len(
-                [
-                    url
-                    for url in self.requests
-                    if url.startswith('/allocations/')
-                ]
-            ),
-        )
+        allocations = [
+            url for url in self.requests if url.startswith('/allocations/')
+        ]
+        self.assertEqual(1, len(allocations), self.requests)
         self.start_host('good', Board(0))
         self.assertEqual('good', self.migrate(self.server))
         self.assertEqual(4, len(self.requests), self.requests)
 
-    def test_mdevs_of_a_record_left_behind(self):
-        """It may be a live migration after all, which hosts must accept."""
-        left = self.leave_behind(holds=True)
-        self.forget()
+    def test_stale_record_holds_the_mdevs(self):
+        """It may be a live migration, which hosts must accept."""
+        stale = self.stale_record(holds=True)
         self.refuse(lambda: self._migrate_server(self.server))
-        self.assertIn(f'No host accepts live migration {left}', self.log())
-        self.assertIn(f'has a newer migration than {left}', self.log())
+        self.assertIn(f'No host accepts live migration {stale}', self.log())
+        self.assertIn(f'has a newer migration than {stale}', self.log())
 
-    def test_next_migration_after_a_record_that_holds_the_mdevs(self):
-        """It holds none itself; where the mdevs are is known all the same."""
-        left = self.leave_behind(holds=True)
-        self.forget()
-        self.refuse(lambda: self._move(self.server, 'error', None))
-        self.assertIn(f'No host accepts live migration {left}', self.log())
+    def test_live_migration_after_a_stale_record_that_holds_the_mdevs(self):
+        """The new record holds none, but the source of the mdevs is known."""
+        stale = self.stale_record(holds=True)
+        self.refuse(self.live_migrate)
+        self.assertIn(f'No host accepts live migration {stale}', self.log())
         self.start_host('good', Board(0))
         self.forget()
         self._move(self.server, 'completed', None)
         self.assertEqual('good', self.host_of(self.server))
 
-    def test_nobody_holds_the_mdevs(self):
-        """That is unknown, and no reason to ask nothing."""
+    def test_no_consumer_holds_the_mdevs(self):
+        """The verdict is unknown."""
         report.report_client_singleton().delete(
             f'/allocations/{self.server["id"]}'
         )
-        self.forget()
-        self.refuse(lambda: self._move(self.server, 'error', None))
+        self.refuse(self.live_migrate)
         self.assertIn('holds no allocation of VGPU on the source', self.log())
 
 
@@ -174,8 +152,8 @@ class RequestIdTest(RecordsTestCase):
 
     def setUp(self):
         super().setUp()
-        # Here Placement answers in the filter's thread, with a request ID of
-        # its own; it is another process everywhere else.
+        # In these tests Placement answers in the filter's thread, with a
+        # request ID of its own. Elsewhere it is another process.
         executor = futures.ThreadPoolExecutor(1)
         self.addCleanup(executor.shutdown)
         (host_filter,) = self.our_filters()
@@ -208,15 +186,10 @@ class RequestIdTest(RecordsTestCase):
         self.assertIn('0 of 1 hosts accept it', ours[0][1])
         self.assertIn('No host accepts', ours[-1][1])
         theirs = self.lines('nova.filters')
-        self.assertIn(
-            'Filter MdevCompatFilter returned 0 hosts',
-            [line for _, line in theirs],
-        )
-        after = theirs[
-            [line for _, line in theirs].index(
-                'Filter MdevCompatFilter returned 0 hosts'
-            ) :
-        ]
+        lines = [line for _, line in theirs]
+        last = 'Filter MdevCompatFilter returned 0 hosts'
+        self.assertIn(last, lines)
+        after = theirs[lines.index(last) :]
         self.assertEqual(
             {action['request_id']}, {found for found, _ in ours + after}
         )

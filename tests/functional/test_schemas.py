@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts whose collector writes another schema than the filter reads."""
+"""Hosts whose collector publishes another schema than the filter reads."""
 
 from nova_mdev_compat.core import traits
 from tests.functional import test_reasons
@@ -16,29 +16,30 @@ class SchemaTest(test_reasons.ReasonsTestCase):
         self.start_host('new', Board(0))
         self.server = self.boot('src')
 
-    def rewrite(self, host, keep=False):
-        """Make a host's providers say that they are of a newer schema.
+    def change_schema(self, host, change):
+        """Change the traits of a host's root and device.
 
-        :param keep: and of the old one as well
+        :param change: returns new traits for old ones
         """
         for uuid in (
             self._get_provider_uuid_by_name(host),
             self.provider(host, 0),
         ):
-            self.change_traits(
-                uuid,
-                lambda names: (
-                    names | {NEWER}
-                    if keep
-                    else names - {traits.SCHEMA} | {NEWER}
-                ),
-            )
+            self.change_traits(uuid, change)
+
+    def newer_schema(self, host, keep=False):
+        """Give a host's providers the newer schema.
+
+        :param keep: beside our own, instead of replacing it
+        """
+        removed = set() if keep else {traits.SCHEMA}
+        self.change_schema(host, lambda names: names - removed | {NEWER})
 
     def test_refused_as_unknown(self):
         for keep in (True, False):
             with self.subTest(keep=keep):
                 self.collect('new')
-                self.rewrite('new', keep)
+                self.newer_schema('new', keep)
                 self.assert_no_valid_host(self.server)
                 self.assertEqual([], self.checked)
                 line = self.lines('No host accepts')[-1]
@@ -52,7 +53,7 @@ class SchemaTest(test_reasons.ReasonsTestCase):
     def test_let_through_as_unknown(self):
         self.flags(unknown='allow', group='mdev_compat')
         self.start_host('bad', Board(0, product='2236'))
-        self.rewrite('new')
+        self.newer_schema('new')
         self.assertEqual('new', self.migrate(self.server))
         self.assertEqual(['new'], self.checked)
 
@@ -60,7 +61,7 @@ class SchemaTest(test_reasons.ReasonsTestCase):
         self.start_host('good', Board(0))
         for keep in (True, False):
             self.collect('new')
-            self.rewrite('new', keep)
+            self.newer_schema('new', keep)
             self.assertEqual('good', self.migrate(self.server))
             self.assertEqual(4, len(self.requests), self.requests)
             self.assertEqual(['good'], self.checked)
@@ -70,7 +71,7 @@ class SchemaTest(test_reasons.ReasonsTestCase):
         for keep in (True, False):
             with self.subTest(keep=keep):
                 self.collect('src')
-                self.rewrite('src', keep)
+                self.newer_schema('src', keep)
                 self.assert_no_valid_host(self.server)
                 self.assertIn(
                     f'publishes in schema {NEWER}, which this version does '
@@ -79,12 +80,8 @@ class SchemaTest(test_reasons.ReasonsTestCase):
                 )
 
     def test_host_without_a_schema(self):
-        """Traits that no collector has signed, however they came there."""
-        for uuid in (
-            self._get_provider_uuid_by_name('new'),
-            self.provider('new', 0),
-        ):
-            self.change_traits(uuid, lambda names: names - {traits.SCHEMA})
+        """Its other traits are ignored."""
+        self.change_schema('new', lambda names: names - {traits.SCHEMA})
         self.assert_no_valid_host(self.server)
         self.assertIn(
             'On new: no collector has published here',

@@ -105,15 +105,18 @@ class WholeTest(status_base.StatusTestCase):
 
 @ddt.ddt
 class StartTest(status_base.StatusTestCase):
-    @ddt.data('nova', 'oslo_upgradecheck')
-    def test_not_in_the_environment_of_nova(self, missing):
-        done = subprocess.run(
-            [sys.executable, '-c', WITHOUT.format(missing)],
+    def python(self, code, *args):
+        return subprocess.run(
+            [sys.executable, '-c', code, *args],
             capture_output=True,
             text=True,
             check=False,
             timeout=waiting.DEADLINE,
         )
+
+    @ddt.data('nova', 'oslo_upgradecheck')
+    def test_not_in_the_environment_of_nova(self, missing):
+        done = self.python(WITHOUT.format(missing))
         self.assertEqual(
             (
                 2,
@@ -129,11 +132,6 @@ class StartTest(status_base.StatusTestCase):
             '[mdev_compat]\nmode = maybe\n',
             '{}: [mdev_compat]mode: Valid values are [enforcing, permissive], '
             "but found 'maybe'",
-        ),
-        (
-            '[mdev_compat]\ncache_ttl = x\n',
-            '{}: [mdev_compat]cache_ttl: invalid literal for int() with base '
-            "10: 'x'",
         ),
         (
             '[placement]\ntimeout = x\n',
@@ -164,7 +162,6 @@ class StartTest(status_base.StatusTestCase):
     @ddt.data(
         'use_journal = true',
         'log_config_append = /nonexistent',
-        'log_dir = /nonexistent',
         'default_log_levels = a',
     )
     def test_logging_options_of_nova(self, line):
@@ -189,13 +186,7 @@ class StartTest(status_base.StatusTestCase):
         )
 
     def test_shell_completion(self):
-        done = subprocess.run(
-            [sys.executable, '-c', START, '--shell_completion', 'bash'],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = self.python(START, '--shell_completion', 'bash')
         self.assertEqual((2, ''), (done.returncode, done.stdout))
         self.assertNotIn('Traceback', done.stderr)
 

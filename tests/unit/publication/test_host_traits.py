@@ -65,17 +65,15 @@ class DescribeTest(testtools.TestCase):
         self.assertEqual(IDENTITY | {RANGE}, found.all_traits)
         self.assertEqual(('', []), (found.note, reasons(found)))
 
-    def test_published_traits_describe_the_parent(self):
-        found = traits.describe(one(NVIDIA).all_traits)
-        self.assertEqual({samples.A16}, found.identities())
-        self.assertEqual((), found.unreadable)
-
-    def test_type_in_use_is_published_but_not_accepted(self):
+    def test_type_in_use(self):
+        """It is published on the parent alone, and not accepted."""
         found = one(NVIDIA, in_use=frozenset({'nvidia-557'}))
-        self.assertEqual(
-            IDENTITY | {'CUSTOM_MDEV_INUSE_NVIDIA_557'}, found.identity
-        )
+        expected = IDENTITY | {'CUSTOM_MDEV_INUSE_NVIDIA_557'}
+        self.assertEqual(expected, found.identity)
         self.assertEqual({RANGE}, set(found.accepts))
+        host = host_traits.build_host_traits([found])
+        self.assertEqual({V1, HOST, PARENT, TYPE, RANGE}, host.root)
+        self.assertEqual({'pci_0': expected | {RANGE}}, host.parents)
 
     @ddt.data(
         (
@@ -282,11 +280,6 @@ class CombineTest(testtools.TestCase):
         self.assertIn('CUSTOM_MDEV_FACT_ECC_OFF', found.parents['pci_1'])
         self.assertFalse(found.root & FACTS)
 
-    def test_type_in_use_stays_with_its_parent(self):
-        found = self.build(describe('pci_0', in_use=frozenset({'nvidia-557'})))
-        self.assertEqual({V1, HOST, PARENT, TYPE, FLOOR}, found.root)
-        self.assertIn('CUSTOM_MDEV_INUSE_NVIDIA_557', found.parents['pci_0'])
-
     def test_orphan_makes_a_host_mixed(self):
         found = self.build(describe('pci_0'), ['pci_1'])
         self.assertTrue(found.mixed)
@@ -311,6 +304,7 @@ class CombineTest(testtools.TestCase):
         for names in self.build(parents).parents.values():
             found = traits.describe(names)
             self.assertEqual({samples.A16}, found.identities())
+            self.assertEqual((), found.unreadable)
 
     @ddt.data(
         ({}, False),
