@@ -102,8 +102,8 @@ the collector ends: to run without that plugin, name the others here.
         default=30,
         min=1,
         max=600,
-        help='Seconds after which a vendor plugin has to have answered. '
-        'Otherwise its devices count as unreadable in that pass.',
+        help='Time limit of a vendor plugin, in seconds. If it has not answered '
+        'by then, its devices count as unreadable in that pass.',
     ),
     cfg.StrOpt(
         'publisher',
@@ -181,8 +181,8 @@ this from libvirt or Placement.
         help="""
 Seconds after which ``devices_file`` is too old to be used.
 
-It is written after every complete pass, so it is that old only if passes
-have failed for that long. Keep it at several times ``interval``.
+The file is written after every complete pass, so it is that old only if
+passes have failed for that long. Set several times ``interval``.
 """,
     ),
     cfg.StrOpt(
@@ -192,8 +192,8 @@ have failed for that long. Keep it at several times ``interval``.
         help="""
 File for the textfile collector of Prometheus' node exporter.
 
-It is written after every pass. Without this option there is no file. It
-needs the extra ``metrics``.
+It is written after every pass, which needs the extra ``metrics``. Without
+this option, no file is written.
 """,
     ),
 ]

@@ -45,8 +45,8 @@ ended with "No valid host".
         default=REJECT,
         mutable=True,
         choices=[
-            (REJECT, 'the host is refused'),
-            (ALLOW, 'the host is let through, with a warning'),
+            (REJECT, 'hosts are refused'),
+            (ALLOW, 'hosts are let through, with a warning'),
         ],
         help="""
 What happens if the verdict is unknown.
@@ -65,7 +65,7 @@ pattern that accepts the source, is refused with either value.
 Resource classes of mdevs.
 
 ``VGPU``, and every ``[mdev_<type>]mdev_class`` that a compute host has in
-its nova.conf. The filter ignores instances without any of these.
+its nova.conf. Instances without any of these pass the filter unchecked.
 """,
     ),
     cfg.IntOpt(

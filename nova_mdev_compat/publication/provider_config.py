@@ -87,7 +87,7 @@ class ProviderConfigPublisher(Publisher):
             raise WriteError(f'{self._refused}: {exc.strerror}') from exc
         LOG.warning(
             'nova-compute never removes traits: those that it added stay in '
-            'Placement until somebody removes them'
+            'Placement until an operator removes them'
         )
         return summary
 

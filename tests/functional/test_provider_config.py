@@ -222,7 +222,7 @@ class TakingBackTest(ProviderConfigTestCase):
         self.devices(collector_base.device(0), collector_base.device(1))
         self.assert_refused()
         _, log = self.run_collector('withdraw')
-        self.assertIn('stay in Placement until somebody removes them', log)
+        self.assertIn('stay in Placement until an operator removes them', log)
         self.assertFalse(self.refused.exists())
         self.run_collector('once')
         self.assertEqual(self.before, self.path.read_bytes())
