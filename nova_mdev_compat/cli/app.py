@@ -42,6 +42,10 @@ class RulesApp(app.App):
         )
 
 
+#: Names of columns, and rows.
+Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
+
+
 class ListCommand(common.Reporting, lister.Lister):
     """A command that lists rows."""
 
@@ -65,19 +69,15 @@ class LinesFormatter(base.ListFormatter):
     ) -> None:
         for row in data:
             finding = dict(zip(column_names, row, strict=True))
-            place = [
-                finding[name]
-                for name in ('File', 'Line', 'Column')
-                if finding.get(name) is not None
+            place = map(finding.get, ('File', 'Line', 'Column'))
+            rule = finding.get('Rule')
+            parts = [
+                ':'.join(str(part) for part in place if part is not None),
+                finding.get('Level'),
+                f'rule {rule}' if rule else '',
+                finding.get('Message'),
             ]
-            words = [':'.join(map(str, place))] if place else []
-            if finding.get('Level'):
-                words.append(finding['Level'])
-            if finding.get('Rule'):
-                words.append(f'rule {finding["Rule"]}')
-            if finding.get('Message'):
-                words.append(finding['Message'])
-            stdout.write(': '.join(words) + '\n')
+            print(': '.join(filter(None, parts)), file=stdout)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -123,8 +123,8 @@ def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
     """Return the hosts of snapshots.
 
     :param paths: files, and directories of *.json files
-    :raises exceptions.BadInput: a file cannot be read, a directory has none,
-        or a host was recorded twice
+    :raises exceptions.BadInput: a file cannot be read, a directory has no
+        snapshot, or two snapshots are of one host
     """
     found: list[pathlib.Path] = []
     for path in map(pathlib.Path, paths):
@@ -149,7 +149,7 @@ def hosts(paths: Iterable[str]) -> list[host_traits.HostSnapshot]:
 
 
 def read_host(path: pathlib.Path) -> host_traits.HostSnapshot:
-    """Return a recorded host.
+    """Return the host of one snapshot.
 
     :raises files.FileError: the file is missing or invalid
     """

@@ -2,10 +2,10 @@
 """nova-mdev-rules explain."""
 
 import argparse
+import collections
 from collections.abc import Mapping
 import dataclasses
 import pathlib
-from typing import Any
 
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import common
@@ -26,8 +26,8 @@ class Explain(app.ListCommand):
     """Explain why a device may live-migrate its mdevs to another, or not.
 
     It shows the rule that allows it and its place; if none does, the first
-    condition of each rule that fails. The rules are those that the target
-    recorded, or those of --rules. The exit status is 0 if each source may go
+    condition of each rule that fails. The rules are those in the target's
+    snapshot, or those of --rules. The exit status is 0 if each source may go
     to one of the targets, and 1 if not.
 
     Example: nova-mdev-rules explain --source cmp1.json --target
@@ -40,19 +40,16 @@ class Explain(app.ListCommand):
             '--source',
             metavar='ID',
             required=True,
-            help=f'What is to be moved: {_ID}.',
+            help=f'The source: {_ID}.',
         )
         parser.add_argument(
-            '--target', metavar='ID', required=True, help=f'Where to: {_ID}.'
+            '--target', metavar='ID', required=True, help=f'The target: {_ID}.'
         )
         app.add_hosts(parser, required=False)
         app.add_rules(parser)
         return parser
 
-    def take_action(
-        self,
-        parsed_args: argparse.Namespace,
-    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> app.Rows:
         known = {host.name: host for host in app.hosts(parsed_args.hosts)}
         rules = [app.rules(parsed_args)]
         origins, destinations = (
@@ -60,18 +57,12 @@ class Explain(app.ListCommand):
             for name in (parsed_args.source, parsed_args.target)
         )
         pairs = list(recorded.pairs(origins, destinations))
-        sources, accepted = (
-            {(pair.origin.members, pair.source) for pair in some}
-            for some in (
-                pairs,
-                [
-                    pair
-                    for pair in pairs
-                    if pair.answers[0].kind is verdict.Status.COMPATIBLE
-                ],
+        accepted: dict[object, bool] = collections.defaultdict(bool)
+        for pair in pairs:
+            accepted[pair.origin.members, pair.source] |= (
+                pair.answers[0].kind is verdict.Status.COMPATIBLE
             )
-        )
-        self.exit_status = 0 if sources and sources == accepted else 1
+        self.exit_status = 0 if accepted and all(accepted.values()) else 1
         if not pairs:
             self.say(
                 'There is nothing to explain: the source has no device '
@@ -93,8 +84,7 @@ class Explain(app.ListCommand):
 
 
 def _find(
-    name: str,
-    known: Mapping[str, host_traits.HostSnapshot],
+    name: str, known: Mapping[str, host_traits.HostSnapshot]
 ) -> host_traits.HostSnapshot:
     """Return a host with the devices that an ID names.
 
@@ -107,8 +97,8 @@ def _find(
     host = _host(where, known)
     if host is None:
         raise exceptions.BadInput(
-            f'{name}: there is neither a file nor a recorded host of this '
-            f'name; --hosts has {text.join(sorted(known))}'
+            f'{name}: there is neither a snapshot nor a host of this name; '
+            f'--hosts has {text.join(sorted(known))}'
         )
     parents = tuple(
         item for item in host.parents if item.parent.name == device
@@ -122,8 +112,7 @@ def _find(
 
 
 def _host(
-    name: str,
-    known: Mapping[str, host_traits.HostSnapshot],
+    name: str, known: Mapping[str, host_traits.HostSnapshot]
 ) -> host_traits.HostSnapshot | None:
     path = pathlib.Path(name)
     if name not in known and path.is_file():

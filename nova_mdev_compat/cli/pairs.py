@@ -2,8 +2,7 @@
 """nova-mdev-rules table and diff: all pairs of devices."""
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from nova_mdev_compat.cli import app
 from nova_mdev_compat.cli import common
@@ -14,10 +13,10 @@ from nova_mdev_compat.fleet import recorded
 class Table(app.ListCommand):
     """List which devices may live-migrate their mdevs to which.
 
-    Devices that are the same in all that decides make one row. "Pairs" counts
-    the pairs of devices on different hosts. "Because" names the rule that
-    allows it, or the first condition of each rule that fails. The exit status
-    is 0 whatever the verdicts are.
+    Each class of equivalent devices is one row. "Pairs" counts the pairs of
+    devices on different hosts. "Because" names the rule that allows it, or the
+    first condition of each rule that fails. The exit status is 0 whatever the
+    verdicts are.
 
     Example: nova-mdev-rules table --hosts recordings/ --rules rules.d/
     """
@@ -28,10 +27,7 @@ class Table(app.ListCommand):
         app.add_rules(parser)
         return parser
 
-    def take_action(
-        self,
-        parsed_args: argparse.Namespace,
-    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> app.Rows:
         kinds = recorded.kinds(
             app.hosts(parsed_args.hosts), [app.rules(parsed_args)]
         )
@@ -71,10 +67,7 @@ class Diff(app.ListCommand):
         )
         return parser
 
-    def take_action(
-        self,
-        parsed_args: argparse.Namespace,
-    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> app.Rows:
         rules = [
             common.load_rules([path], parsed_args.no_shipped)
             for path in (parsed_args.old, parsed_args.new)
@@ -86,25 +79,17 @@ class Diff(app.ListCommand):
             for pair in pairs
             if pair.answers[0].kind is not pair.answers[1].kind
         ]
-        total, number, less, more = (
-            sum(pair.number for pair in some)
-            for some in (
-                pairs,
-                changed,
-                *(
-                    [
-                        pair
-                        for pair in changed
-                        if pair.answers[index].kind
-                        is verdict.Status.COMPATIBLE
-                    ]
-                    for index in (0, 1)
-                ),
+        less, more = (
+            _number(
+                pair
+                for pair in changed
+                if pair.answers[index].kind is verdict.Status.COMPATIBLE
             )
+            for index in (0, 1)
         )
         self.say(
-            f'{number} of {total} pairs of devices change: {more} become '
-            f'compatible, {less} are no longer'
+            f'{_number(changed)} of {_number(pairs)} pairs of devices change: '
+            f'{more} become compatible, {less} are no longer'
         )
         if changed and parsed_args.exit_code:
             self.exit_status = 1
@@ -118,3 +103,7 @@ class Diff(app.ListCommand):
             )
             for pair in changed
         ]
+
+
+def _number(pairs: Iterable[recorded.RecordedPair]) -> int:
+    return sum(pair.number for pair in pairs)

@@ -12,6 +12,7 @@ from nova_mdev_compat.core import text
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model
+from nova_mdev_compat.rules import yaml_document
 from nova_mdev_compat.vendors import manager as vendors
 
 COLUMNS = ('File', 'Line', 'Column', 'Level', 'Rule', 'Message')
@@ -23,14 +24,13 @@ Finding = tuple[str, int | None, int | None, str, str | None, str]
 class Validate(app.ListCommand):
     """Check rule files.
 
-    Errors are what no collector accepts. Warnings are rules of the right form
-    that are probably not what was meant: they can never match, are made
-    needless by another rule, accept what Nova refuses anyway, or have a value
-    that no device has. The vendor plugins that are installed here know the
-    facts, and the values of those that have few. Without FILE it checks the
-    shipped rules and those of this site, as a collector would read them. The
-    exit status is 2 if there is an error, 1 with --strict if there is a
-    warning, and 0 otherwise.
+    A collector refuses a file with an error. A warning is about a valid rule
+    that is probably a mistake: it can never match, another rule makes it
+    redundant, it accepts what Nova refuses, or it has a value that no device
+    has. The vendor plugins installed here supply the known facts and values.
+    Without FILE, it checks the shipped rules and this site's rules, as a
+    collector reads them. The exit status is 2 if there is an error, 1 with
+    --strict if there is a warning, and 0 otherwise.
 
     Example: nova-mdev-rules validate rules.d/
     """
@@ -58,18 +58,10 @@ class Validate(app.ListCommand):
         )
         return parser
 
-    def take_action(
-        self,
-        parsed_args: argparse.Namespace,
-    ) -> tuple[tuple[str, ...], list[Finding]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> app.Rows:
         files = [loader.read_file(path) for path in _paths(parsed_args.files)]
         errors = [
-            _finding(
-                error.place or model.Position(file.file),
-                ERROR,
-                error.rule,
-                error.text,
-            )
+            _finding(error.place, ERROR, error.rule, error.text)
             for file in files
             for error in file.errors
         ]
@@ -78,15 +70,15 @@ class Validate(app.ListCommand):
             # By place, then level.
             key=lambda one: (one[0], one[1] or 0, one[2] or 0, one[3]),
         )
-        levels = [level for *_, level, _, _ in findings]
+        warnings = len(findings) - len(errors)
         self.say(
             f'{text.count(len(files), "file")}: '
-            f'{text.count(levels.count(ERROR), ERROR)}, '
-            f'{text.count(levels.count(WARNING), WARNING)}'
+            f'{text.count(len(errors), ERROR)}, '
+            f'{text.count(warnings, WARNING)}'
         )
-        if ERROR in levels:
+        if errors:
             self.exit_status = exceptions.BadInput.exit_status
-        elif levels and parsed_args.strict:
+        elif warnings and parsed_args.strict:
             self.exit_status = 1
         return COLUMNS, findings
 
@@ -127,34 +119,31 @@ def _warnings(files: Sequence[model.RuleFile]) -> Iterator[Finding]:
         for file in files:
             if file.vendor != vendor:
                 continue
-            remark = lint.vendor_remark(vendor) if file.rules else None
-            if remark:
-                yield _finding(
-                    model.Position(file.file), WARNING, None, remark
-                )
-            for path, what in (
-                lint.devices_remarks(vendor, file.devices, facts, values)
-                if file.devices is not None
-                else ()
+            mistake = lint.vendor_remark(vendor)
+            if mistake and file.rules:
+                place = model.Position(file.file)
+                yield _finding(place, WARNING, None, mistake)
+            devices = file.devices or model.Target()
+            for path, mistake in lint.devices_remarks(
+                vendor, devices, facts, values
             ):
-                keys = '.'.join(map(str, path))
-                yield _finding(
-                    file.place(path), WARNING, None, f'{keys}: {what}'
-                )
+                yield _finding(file.place(path), WARNING, None, mistake, path)
         for found in lint.lint(vendor, rules, facts, values):
-            where = (*found.rule.path, *found.path)
-            if found.path and where not in found.rule.document.keys:
+            rule, path = found.rule, found.path
+            if path and (*rule.path, *path) not in rule.document.keys:
                 continue  # it is of the file's devices, see above
-            keys = '.'.join(map(str, found.path))
             yield _finding(
-                found.rule.place(found.path),
-                WARNING,
-                repr(found.rule.name),
-                f'{keys}: {found.text}' if keys else found.text,
+                rule.place(path), WARNING, repr(rule.name), found.text, path
             )
 
 
 def _finding(
-    place: model.Position, level: str, rule: str | None, what: str
+    place: model.Position,
+    level: str,
+    rule: str | None,
+    what: str,
+    path: yaml_document.Path = (),
 ) -> Finding:
-    return place.file, place.line, place.column, level, rule, what
+    keys = '.'.join(map(str, path))
+    message = f'{keys}: {what}' if keys else what
+    return place.file, place.line, place.column, level, rule, message

@@ -50,20 +50,19 @@ def for_device(
 ) -> tuple[model.Rule, ...]:
     """Return the rules for a parent.
 
-    They are its vendor's, or, if none of that vendor's files is for the
-    parent, those for every vendor. If it is unknown whether a file is for the
-    parent, the rules for every vendor, which may be milder, do not apply.
+    They are its vendor's. If none of that vendor's files is for the parent,
+    they are those for every vendor. These may be milder, so they do not apply
+    if it is unknown whether a file is for the parent.
 
     :param own: the parent in its role as a target
     """
     vendor = identity.vendor_of(own.parent)
-    reasons = [
-        tuple(_target_reasons(target, own))
+    verdicts = [
+        verdict.Verdict.from_reasons(tuple(_target_reasons(target, own)))
         for target in rules.devices.get(vendor, ())
     ]
-    if reasons and all(
-        verdict.Verdict.from_reasons(one).kind is verdict.Status.INCOMPATIBLE
-        for one in reasons
+    if verdicts and all(
+        one.kind is verdict.Status.INCOMPATIBLE for one in verdicts
     ):
         vendor = model.EVERY_VENDOR
     return rules.for_vendor(vendor)
@@ -82,10 +81,10 @@ def evaluate(
     """
     outcomes = []
     for rule in rules:
-        reasons = tuple(_target_reasons(rule.target, own)) or tuple(
-            _same_reasons(rule.accepts, own)
-        )
         found = {}
+        reasons = [*_target_reasons(rule.target, own)] or [
+            *_same_reasons(rule.accepts, own)
+        ]
         if not reasons:
             try:
                 found = {
@@ -96,13 +95,10 @@ def evaluate(
             except traits.TraitError as exc:
                 raise EvaluationError(f'rule {rule}: {exc}') from exc
             if not found:
-                reasons = (
-                    verdict.Reason(
-                        verdict.Cause.FACT, 'no value meets its conditions'
-                    ),
-                )
-        reasons = tuple(with_why(one, unknown or {}) for one in reasons)
-        outcomes.append(RuleOutcome(rule.name, rule.source, found, reasons))
+                text = 'no value meets its conditions'
+                reasons = [verdict.Reason(verdict.Cause.FACT, text)]
+        why = tuple(with_why(reason, unknown or {}) for reason in reasons)
+        outcomes.append(RuleOutcome(rule.name, rule.source, found, why))
     return tuple(outcomes)
 
 
@@ -124,31 +120,25 @@ def _target_reasons(
 ) -> Iterator[verdict.Reason]:
     """Return why a parent is not one of a rule's targets."""
     if target.products is not None and own.parent not in target.products:
+        product = identity.display_parent(own.parent)
         yield verdict.Reason(
-            verdict.Cause.PARENT,
-            'it does not apply to device '
-            f'{identity.display_parent(own.parent)}',
+            verdict.Cause.PARENT, f'it does not apply to device {product}'
         )
     if target.types is not None and own.type not in target.types:
+        mdev_type = identity.display_type(own.type)
         yield verdict.Reason(
-            verdict.Cause.TYPE,
-            f'it does not apply to type {identity.display_type(own.type)}',
+            verdict.Cause.TYPE, f'it does not apply to type {mdev_type}'
         )
     for name, alternatives in target.facts.items():
-        # Of each alternative that fails; none if one holds.
-        failures: list[verdict.Reason] = []
-        for operands in alternatives:
-            reasons = [
-                pat.Condition(name, operand.op, operand.value).reason(
-                    own, 'the target'
-                )
+        reasons = [
+            [
+                operand.condition(name).reason(own, 'the target')
                 for operand in operands
             ]
-            if not any(reasons):
-                break
-            failures += filter(None, reasons)
-        else:
-            yield from failures
+            for operands in alternatives
+        ]
+        if all(map(any, reasons)):
+            yield from filter(None, itertools.chain.from_iterable(reasons))
 
 
 def _same_reasons(
@@ -158,20 +148,13 @@ def _same_reasons(
     for name, alternatives in sorted(accepts.facts.items()):
         value = own.fact(name)
         if value is None:
-            if any(
-                operand.value == model.SAME
-                for operands in alternatives
-                for operand in operands
-            ):
-                yield verdict.Reason(
-                    verdict.Cause.MISSING,
-                    f'{name} of the target is unknown',
-                    name,
-                )
+            if model.needs_own(alternatives):
+                text = f'{name} of the target is unknown'
+                yield verdict.Reason(verdict.Cause.MISSING, text, name)
         elif all(
             any(
                 operand.value == model.SAME
-                and not pat.Condition(name, operand.op, value).is_possible()
+                and not operand.condition(name, value).is_possible()
                 for operand in operands
             )
             for operands in alternatives
@@ -187,9 +170,8 @@ def _same_reasons(
 def number_of_patterns(rule: model.Rule) -> int:
     """Return how many patterns a rule's lists make for one parent."""
     accepts = rule.accepts
-    return math.prod(
-        map(len, [accepts.products, accepts.types, *accepts.facts.values()])
-    )
+    lists = [accepts.products, accepts.types, *accepts.facts.values()]
+    return math.prod(map(len, lists))
 
 
 def _patterns(
@@ -204,13 +186,7 @@ def _patterns(
     facts: list[Any] = [
         [
             [
-                pat.Condition(
-                    name,
-                    operand.op,
-                    own.fact(name) or ''
-                    if operand.value == model.SAME
-                    else operand.value,
-                )
+                operand.condition(name, own.fact(name) or '')
                 for operand in operands
             ]
             for operands in alternatives

@@ -28,9 +28,8 @@ Values = Mapping[str, Collection[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """What is probably wrong with a rule.
+    """A probable mistake in a rule.
 
-    :ivar rule: the rule
     :ivar path: where in it, ``('accepts', 'facts', 'ecc')``; () is all of it
     :ivar text: what is wrong and what would be right
     """
@@ -41,7 +40,7 @@ class Remark:
 
 
 def vendor_remark(vendor: str) -> str | None:
-    """Return what is wrong with a canonical vendor, None if nothing is."""
+    """Return why no device has a canonical vendor, None if some may."""
     if vendor not in _PCI_IDS:
         return None
     return (
@@ -56,7 +55,7 @@ def lint(
     known_facts: Collection[str],
     known_values: Values | None = None,
 ) -> Iterator[Remark]:
-    """Return what is probably wrong, in the rules' order.
+    """Return probable mistakes, in the rules' order.
 
     :param vendor: canonical, or EVERY_VENDOR
     :param rules: all rules of the vendor
@@ -84,10 +83,9 @@ def devices_remarks(
     known_facts: Collection[str],
     known_values: Values,
 ) -> Iterator[tuple[yaml_document.Path, str]]:
-    """Return what is probably wrong with a file's devices.
+    """Return probable mistakes in a file's devices.
 
-    :return: where in it, ``('devices', 'facts', 'module')``, and what is
-        wrong
+    :return: path, ``('devices', 'facts', 'module')``, and text of each
     """
     rule = model.Rule('', '', devices, model.Accepts())
     for remark in (
@@ -95,27 +93,20 @@ def devices_remarks(
         *_impossible_facts(rule, known_facts),
         *unknown_values(rule, known_values),
     ):
-        yield (
-            ('devices', *remark.path[1:]),
-            remark.text.replace(
-                _NEVER, 'so no rule of this file ever matches'
-            ),
+        text = remark.text.replace(
+            _NEVER, 'so no rule of this file ever matches'
         )
+        yield ('devices', *remark.path[1:]), text
 
 
 def unknown_values(rule: model.Rule, known: Values) -> Iterator[Remark]:
     """Find values that no device has."""
-    for path in _facts(rule):
-        where, _, name = path
-        alternatives = getattr(rule, where).facts[name]
-        for value in dict.fromkeys(
-            operand.value
-            for operands in alternatives
-            for operand in operands
-            if operand.value != model.SAME
-        ):
+    for path, alternatives in _facts(rule):
+        name = path[-1]
+        values = [one.value for one in model.operands(alternatives)]
+        for value in dict.fromkeys(values):
             text = _why_unknown(name, value, known.get(name))
-            if text:
+            if text and value != model.SAME:
                 yield Remark(rule, path, text)
 
 
@@ -141,75 +132,63 @@ def _why_unknown(
     return None
 
 
+def _facts(
+    rule: model.Rule,
+) -> Iterator[tuple[tuple[str, str, str], model.Alternatives]]:
+    for where, facts in (
+        ('target', rule.target.facts),
+        ('accepts', rule.accepts.facts),
+    ):
+        for name, alternatives in facts.items():
+            yield (where, 'facts', name), alternatives
+
+
 def _unknown_facts(
     vendor: str, rule: model.Rule, known: Collection[str]
 ) -> Iterator[Remark]:
-    whose = (
-        ''
-        if vendor == model.EVERY_VENDOR
-        else f' of devices of {vendor.lower()}'
-    )
-    for path in _facts(rule):
+    whose = f' of devices of {vendor.lower()}'
+    if vendor == model.EVERY_VENDOR:
+        whose = ''
+    for path, _ in _facts(rule):
         name = path[-1]
         if name in known:
             continue
         near = difflib.get_close_matches(name, sorted(known), 1)
         hint = f'did you mean {near[0]}? Known' if near else 'known'
-        yield Remark(
-            rule,
-            path,
-            (
-                f'no collector publishes {name}{whose}, {_NEVER}; {hint}: '
-                f'{", ".join(sorted(known)) or "none"}'
-            ),
+        text = (
+            f'no collector publishes {name}{whose}, {_NEVER}; {hint}: '
+            f'{", ".join(sorted(known)) or "none"}'
         )
-
-
-def _facts(rule: model.Rule) -> list[tuple[str, str, str]]:
-    return [
-        *(('target', 'facts', name) for name in rule.target.facts),
-        *(('accepts', 'facts', name) for name in rule.accepts.facts),
-    ]
+        yield Remark(rule, path, text)
 
 
 def _impossible_facts(
     rule: model.Rule, known: Collection[str]
 ) -> Iterator[Remark]:
-    for name in sorted({*rule.target.facts, *rule.accepts.facts}):
-        if name not in known:
-            continue
+    targets, sources = rule.target.facts, rule.accepts.facts
+    for name in sorted({*targets, *sources}.intersection(known)):
         if not subsumption.applies(rule, name):
             yield Remark(rule, ('target', 'facts', name), _EMPTY)
         elif not subsumption.accepts(rule, name):
             text = _EMPTY
-            if any(
-                operand.value == model.SAME
-                for operands in rule.accepts.facts[name]
-                for operand in operands
-            ):
-                other = name in rule.target.facts
+            if model.needs_own(sources[name]):
+                other = f' or target.facts.{name}' if name in targets else ''
                 text = (
                     'no version is in this range for any target of the '
-                    f'rule, {_NEVER}; change it'
-                    + f' or target.facts.{name}'
-                    * other
+                    f'rule, {_NEVER}; change it{other}'
                 )
             yield Remark(rule, ('accepts', 'facts', name), text)
 
 
 def _no_type(rule: model.Rule) -> Iterator[Remark]:
     types, targets = rule.accepts.types, rule.target.types
-    if targets is not None and not {model.SAME, model.ANY, *targets} & {
-        *types
-    }:
-        yield Remark(
-            rule,
-            ('accepts', 'type'),
-            (
-                f'{_FLOOR}, and none of these is in target.type, {_NEVER}; write '
-                'type: same'
-            ),
-        )
+    if targets is None or {model.SAME, model.ANY, *targets} & {*types}:
+        return
+    text = (
+        f'{_FLOOR}, and none of these is in target.type, {_NEVER}; write '
+        'type: same'
+    )
+    yield Remark(rule, ('accepts', 'type'), text)
 
 
 def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
@@ -217,26 +196,19 @@ def _beyond_floor(rule: model.Rule) -> Iterator[Remark]:
     types, targets = frozenset(rule.accepts.types), rule.target.types
     if model.SAME in types or (targets == types and len(types) == 1):
         return
-    path = ('accepts', 'type')
-    if model.ANY in types or (targets is not None and targets <= types):
-        yield Remark(rule, path, f'{_FLOOR}; write type: same')
-        return
     both = types if targets is None else types & targets
-    if both:
-        yield Remark(
-            rule,
-            path,
-            (
-                f'{_FLOOR}; write type: same, and in target.type '
-                f'{", ".join(sorted(both))}'
-            ),
-        )
+    text = f'{_FLOOR}; write type: same'
+    if model.ANY not in types and targets != both:
+        if not both:
+            return
+        text += f', and in target.type {", ".join(sorted(both))}'
+    yield Remark(rule, ('accepts', 'type'), text)
 
 
 def _shadowed(
     rules: Sequence[model.Rule], number: int, alive: Collection[int]
 ) -> Iterator[Remark]:
-    """Find the rule that makes one needless; of equal ones, the later."""
+    """Find the rule that makes one redundant; of equal ones, the later."""
     rule = rules[number]
     for other in alive:
         if (
@@ -244,12 +216,9 @@ def _shadowed(
             and subsumption.covers(rules[other], rule)
             and (other < number or not subsumption.covers(rule, rules[other]))
         ):
-            yield Remark(
-                rule,
-                (),
-                (
-                    f'rule {rules[other]} accepts everything that this one '
-                    'accepts; delete this one, or correct one of them'
-                ),
+            text = (
+                f'rule {rules[other]} accepts everything that this one '
+                'accepts; delete this one, or correct one of them'
             )
+            yield Remark(rule, (), text)
             return

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules and rule files as parsed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import dataclasses
+import itertools
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import pattern
@@ -22,11 +23,7 @@ MAX_MESSAGE = 500
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """A position in a file, or a file as a whole.
-
-    :ivar line: from 1, None for the file
-    :ivar column: likewise
-    """
+    """A position in a file, from 1, or a file as a whole."""
 
     file: str
     line: int | None = None
@@ -38,23 +35,25 @@ class Position:
         return f'{self.file}:{self.line}:{self.column}'
 
 
+_NOWHERE = Position('')
+
+
 class RuleError(exceptions.BadInput):
     """Rules that cannot be used; its text names the place and the reason.
 
     :ivar text: what is wrong and what would be right
-    :ivar place: where, None if it is not in a file
+    :ivar place: where; its file is empty if it is not in a file
     :ivar rule: the rule, ``'its name'`` or its number, if it is in one
     """
 
     def __init__(
-        self, text: str, place: Position | None = None, rule: str | None = None
+        self, text: str, place: Position = _NOWHERE, rule: str | None = None
     ):
         if len(text) > MAX_MESSAGE:
             # It quotes the file, whose keys may have any length.
             text = text[:MAX_MESSAGE] + '…'
-        words = [str(place)] if place else []
-        words += [f'rule {rule}'] if rule else []
-        super().__init__(': '.join([*words, text]))
+        parts = [str(place), f'rule {rule}' if rule else '', text]
+        super().__init__(': '.join(filter(None, parts)))
         self.text = text
         self.place = place
         self.rule = rule
@@ -67,9 +66,26 @@ class Operand:
     op: pattern.Op
     value: str
 
+    def condition(self, fact: str, own: str = '') -> pattern.Condition:
+        """Return the condition on a fact.
+
+        :param own: the value that replaces SAME
+        """
+        value = own if self.value == SAME else self.value
+        return pattern.Condition(fact, self.op, value)
+
 
 #: What a rule demands of one fact: alternatives, each a conjunction.
 Alternatives = tuple[tuple[Operand, ...], ...]
+
+
+def operands(alternatives: Alternatives) -> Iterator[Operand]:
+    return itertools.chain.from_iterable(alternatives)
+
+
+def needs_own(alternatives: Alternatives) -> bool:
+    """Return whether a target's own value decides."""
+    return any(operand.value == SAME for operand in operands(alternatives))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,16 +181,16 @@ class Rule:
 class RuleFile:
     """The content of a rule file.
 
-    :ivar vendor: canonical, or EVERY_VENDOR; empty where that is wrong
-    :ivar rules: those that are right, limited to the file's devices
-    :ivar errors: everything that is wrong, in the order to correct it
+    :ivar vendor: canonical, or EVERY_VENDOR; empty if it is wrong
+    :ivar rules: those without errors, limited to the file's devices
+    :ivar errors: all errors, in the order to correct them
     :ivar devices: the vendor's devices that the file is for; None is all
     :ivar file: its name
     :ivar document: its data and positions
     """
 
-    vendor: str
-    rules: tuple[Rule, ...]
+    vendor: str = ''
+    rules: tuple[Rule, ...] = ()
     errors: tuple[RuleError, ...] = ()
     devices: Target | None = None
     file: str = ''

@@ -2,6 +2,7 @@
 """Parse and check the text of a rule file. Pure."""
 
 from collections.abc import Mapping, Sequence
+import itertools
 import re
 from typing import Any
 
@@ -19,6 +20,8 @@ _OPERATORS = {
     'at_most': pattern.Op.LE,
     'below': pattern.Op.LT,
 }
+#: A file has at most this many errors in its form; the rest is not looked for.
+MAX_FAULTS = 1000
 #: Pairs that the list of a target and that of devices may make of one fact.
 _MAX_ALTERNATIVES = 1000
 _RESERVED = frozenset({identity.canonical(model.SAME), pattern.ANY})
@@ -35,35 +38,24 @@ def parse(file: str, raw: bytes) -> model.RuleFile:
     try:
         doc = yaml_document.parse(raw)
     except yaml_document.DocumentError as exc:
-        return model.RuleFile(
-            '',
-            (),
-            (
-                model.RuleError(
-                    str(exc), model.Position(file, exc.line, exc.column)
-                ),
-            ),
-        )
+        place = model.Position(file, exc.line, exc.column)
+        return model.RuleFile(errors=(model.RuleError(str(exc), place),))
     malformed = sorted(
-        schema.faults(doc.data),
-        key=lambda fault: (
-            # A missing key may only be misspelt: that is reported first.
-            fault.missing,
-            fault.mark(doc),
-        ),
+        itertools.islice(schema.faults(doc.data), MAX_FAULTS),
+        # A key that seems to be missing may be misspelt: the one that is
+        # there comes first.
+        key=lambda fault: (fault.missing, fault.mark(doc)),
     )
     if malformed:
+        errors = [fault.error(file, doc) for fault in malformed]
         # Two faults of one value may have one remedy.
-        errors = {
-            str(error): error
-            for error in (fault.error(file, doc) for fault in malformed)
-        }
-        return model.RuleFile('', (), tuple(errors.values()))
+        by_text = {str(error): error for error in errors}
+        return model.RuleFile(errors=tuple(by_text.values()))
     try:
         vendor, devices = _scope(doc.data)
     except schema.Fault as exc:
-        return model.RuleFile('', (), (exc.error(file, doc),))
-    rules, wrong, names = [], [], set()
+        return model.RuleFile(errors=(exc.error(file, doc),))
+    rules, errors, names = [], [], set()
     for index, item in enumerate(doc.data['rules']):
         path = ('rules', index)
         source = f'{file}:{doc.marks[path][0]}'
@@ -73,10 +65,8 @@ def parse(file: str, raw: bytes) -> model.RuleFile:
                 rule = model.Rule(
                     item['name'], source, target, accepts, doc, path
                 )
-                if (
-                    evaluation.number_of_patterns(rule)
-                    > evaluation.MAX_PATTERNS
-                ):
+                patterns = evaluation.number_of_patterns(rule)
+                if patterns > evaluation.MAX_PATTERNS:
                     raise schema.Fault(evaluation.TOO_MANY)
                 if rule.name in names:
                     raise schema.Fault(
@@ -86,10 +76,10 @@ def parse(file: str, raw: bytes) -> model.RuleFile:
                     )
             rules.append(rule)
         except schema.Fault as exc:
-            wrong.append(exc.error(file, doc))
+            errors.append(exc.error(file, doc))
         names.add(item['name'])
     return model.RuleFile(
-        vendor, tuple(rules), tuple(wrong), devices, file, doc
+        vendor, tuple(rules), tuple(errors), devices, file, doc
     )
 
 
@@ -113,9 +103,7 @@ def _scope(data: Mapping[str, Any]) -> tuple[str, model.Target | None]:
 
 
 def _rule(
-    vendor: str,
-    devices: model.Target | None,
-    item: Mapping[str, Any],
+    vendor: str, devices: model.Target | None, item: Mapping[str, Any]
 ) -> tuple[model.Target, model.Accepts]:
     with schema.at('target'):
         target = _target(vendor, item.get('target', {}))
@@ -133,10 +121,8 @@ def _rule(
 def _within(devices: model.Target, target: model.Target) -> model.Target:
     """Return those of a rule's targets that its file is for."""
     for name in devices.facts.keys() & target.facts.keys():
-        if (
-            len(devices.facts[name]) * len(target.facts[name])
-            > _MAX_ALTERNATIVES
-        ):
+        pairs = len(devices.facts[name]) * len(target.facts[name])
+        if pairs > _MAX_ALTERNATIVES:
             raise schema.Fault(
                 'this list and that of devices make more than '
                 f'{_MAX_ALTERNATIVES} pairs; shorten one',
@@ -154,15 +140,12 @@ def _within(devices: model.Target, target: model.Target) -> model.Target:
 
 
 def _target(vendor: str, item: Mapping[str, Any]) -> model.Target:
-    return model.Target(
-        frozenset(_products(vendor, item['product']))
-        if 'product' in item
-        else None,
-        frozenset(_types(item['type'], 'leave it out for all'))
-        if 'type' in item
-        else None,
-        _facts(item, same=False),
-    )
+    products = types = None
+    if 'product' in item:
+        products = frozenset(_products(vendor, item['product']))
+    if 'type' in item:
+        types = frozenset(_types(item['type'], 'leave it out for all'))
+    return model.Target(products, types, _facts(item, same=False))
 
 
 def _products(vendor: str, value: str | Sequence[str]) -> list[str]:
@@ -192,13 +175,12 @@ def _types(value: str | Sequence[str], for_all: str) -> list[str]:
             try:
                 types.append(identity.literal(text))
             except identity.SignError as exc:
-                listed = _list(text)
                 right = (
-                    f'write {listed}'
-                    if listed
-                    else f'name each type that is meant, or {for_all}; '
-                    + _plain(text)
+                    f'name each type that is meant, or {for_all}; '
+                    f'{_plain(text)}'
                 )
+                if listed := _list(text):
+                    right = f'write {listed}'
                 raise schema.Fault(f'{exc}; {right}', index) from exc
             except identity.IdentityError as exc:
                 raise schema.Fault(str(exc), index) from exc
@@ -251,16 +233,11 @@ class _FactParser:
     def alternatives(self, value: Any) -> model.Alternatives:
         if isinstance(value, dict):
             return (self._range(value),)
-        op = (
-            pattern.Op.EQ
-            if identity.is_version_fact(self._name)
-            else pattern.Op.IS
-        )
+        version = identity.is_version_fact(self._name)
+        op = pattern.Op.EQ if version else pattern.Op.IS
         if isinstance(value, str):
             return ((self._operand(op, value, ''),),)
-        return tuple(
-            (operand,) for operand in self._operands(op, value, 'list')
-        )
+        return tuple((one,) for one in self._operands(op, value, 'list'))
 
     def _range(self, value: Mapping[str, Any]) -> tuple[model.Operand, ...]:
         operands = []
@@ -268,15 +245,14 @@ class _FactParser:
             if key in value:
                 with schema.at(key):
                     operands.append(self._operand(op, value[key], 'range'))
+        excepted = value.get('except', [])
         with schema.at('except'):
-            operands += self._operands(
-                pattern.Op.NE, value.get('except', []), 'range'
-            )
-        literal = tuple(
-            pattern.Condition('x', operand.op, operand.value)
+            operands += self._operands(pattern.Op.NE, excepted, 'range')
+        literal = [
+            operand.condition(self._name)
             for operand in operands
             if operand.value != model.SAME
-        )
+        ]
         if pattern.is_empty(literal):
             raise schema.Fault('no version is in this range')
         return tuple(operands)
@@ -301,8 +277,8 @@ class _FactParser:
         if text == model.SAME:
             if not self._same:
                 raise schema.Fault(
-                    'same is not allowed in a target, whose '
-                    'value it stands for; write a value'
+                    "same is the target's own value and not allowed in a "
+                    'target; write a value'
                 )
             return model.Operand(op, model.SAME)
         try:
@@ -324,13 +300,10 @@ class _FactParser:
                 'in a trait'
             )
         if op in pattern.OPS and not versions.is_version(value):
+            right = '; for other values write a list, not a range'
             raise schema.Fault(
                 f'{text!r} is not a version, which starts with a digit'
-                + (
-                    ''
-                    if op is pattern.Op.EQ
-                    else '; for other values write a list, not a range'
-                )
+                f'{"" if op is pattern.Op.EQ else right}'
             )
         return model.Operand(op, value)
 
@@ -409,7 +382,7 @@ def _comparisons(text: str) -> str:
         end = match.end()
     if not found or end < len(text):
         return ''
-    if any(sign in _EQUAL for sign, _ in found):
+    if _EQUAL.intersection(sign for sign, _ in found):
         return f'"{found[0][1]}"' if len(found) == 1 else ''
     parts = [
         f'{_KEYS[sign]}: "{version}"'

@@ -129,9 +129,7 @@ RULE_FILE = {
                     'name': _TEXT,
                     'target': _TARGET,
                     'accepts': {
-                        'description': 'a mapping of product, type and facts',
-                        'type': 'object',
-                        'additionalProperties': False,
+                        **_TARGET,
                         'properties': {
                             'product': _or_words(_PRODUCTS),
                             'type': _or_words(_TYPES),
@@ -215,39 +213,34 @@ def faults(data: Any) -> Iterator[Fault]:
     """Return what the schema does not allow in a document's data."""
     for error in _VALIDATOR.iter_errors(data):
         path, value = tuple(error.absolute_path), error.instance
+        known = error.schema.get('properties', {})
         if error.validator == 'additionalProperties':
-            known = error.schema['properties']
             key = next(key for key in value if key not in known)
-            text = 'unknown key; known: ' + ', '.join(sorted(known))
+            text = f'unknown key; known: {", ".join(sorted(known))}'
             yield Fault(text, *path, key, key=True)
-            continue
-        if error.validator == 'required':
+        elif error.validator == 'required':
             key = next(
                 key for key in error.validator_value if key not in value
             )
-            right = error.schema['properties'][key]['description']
+            right = known[key]['description']
             text = f'missing key {key!r}; it must be {right}'
             yield Fault(text, *path, missing=True)
-            continue
-        right = error.schema['description']
-        text = f'must be {right}, not {_kind(value)}'
-        if value is None:
+        else:
+            right = error.schema['description']
             text = f'no value (empty, null or ~); must be {right}'
-        elif error.validator == 'enum' and _NEWER.fullmatch(str(value)):
-            text += '; a newer release of nova-mdev-compat reads it'
-        yield Fault(text, *path)
+            if value is not None:
+                text = f'must be {right}, not {_shown(value)}'
+            if error.validator == 'enum' and _NEWER.fullmatch(str(value)):
+                text += '; a newer release of nova-mdev-compat reads it'
+            yield Fault(text, *path)
 
 
-def _kind(value: Any) -> str:
+def _shown(value: Any) -> str:
+    """Return a value of the wrong type or size as a message shows it."""
+    size = len(value)
     if isinstance(value, str):
-        return (
-            repr(value)
-            if len(value) <= MAX_TEXT
-            else f'{len(value)} characters'
-        )
-    kind = 'list' if isinstance(value, list) else 'mapping'
-    if not value:
-        return f'an empty {kind}'
-    return (
-        f'a {kind}' if len(value) <= MAX_RULES else f'a {kind} of {len(value)}'
-    )
+        return repr(value) if size <= MAX_TEXT else f'{size} characters'
+    name = 'list' if isinstance(value, list) else 'mapping'
+    if not size:
+        return f'an empty {name}'
+    return f'a {name}' if size <= MAX_RULES else f'a {name} of {size}'

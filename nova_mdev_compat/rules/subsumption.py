@@ -16,11 +16,13 @@ from nova_mdev_compat.core import pattern
 from nova_mdev_compat.core import versions
 from nova_mdev_compat.rules import model
 
-#: A target that no rule names.
-_SOMEBODY = ''
+#: A product or type that no rule names.
+_UNNAMED = ''
 #: Values that are not versions and that no rule names: canonical ones are in
 #: upper case.
 _OTHERS = ('x', 'y')
+#: No demand: one alternative, without conditions.
+_ANYTHING: model.Alternatives = ((),)
 
 _Conditions = tuple[pattern.Condition, ...]
 
@@ -71,7 +73,7 @@ def accepts(rule: model.Rule, fact: str) -> bool:
     """
     (demand,), values = _renamed(_demand(rule, fact))
     return any(
-        _takes(conditions, found)
+        _holds(conditions, found)
         for conditions in map(demand.conditions, values)
         for found in values
     )
@@ -86,7 +88,7 @@ def _covers_ids(
     """Compare products, or types: of targets, and what these accept."""
     targets = narrow_targets
     if targets is None:
-        targets = frozenset({_SOMEBODY})
+        targets = frozenset({_UNNAMED})
     if wide_targets is not None and not targets <= wide_targets:
         return False
     return model.ANY in wide or all(
@@ -100,68 +102,73 @@ def _own(ids: Iterable[str], target: str) -> set[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Demand:
-    """What a rule demands of one fact; None is nothing.
+    """What a rule demands of one fact of the target and of the source.
 
-    An unknown value is None in everything that follows.
+    An unknown value is None.
     """
 
-    target: model.Alternatives | None
-    accepts: model.Alternatives | None
-
-    def operands(self) -> Iterator[model.Operand]:
-        for alternatives in (self.target, self.accepts):
-            yield from itertools.chain.from_iterable(alternatives or ())
+    target: model.Alternatives
+    accepts: model.Alternatives
 
     def renamed(self, names: Mapping[str, str]) -> '_Demand':
-        return _Demand(
-            _rename(self.target, names), _rename(self.accepts, names)
+        target, accepts = (
+            tuple(
+                tuple(
+                    model.Operand(one.op, names.get(one.value, one.value))
+                    for one in operands
+                )
+                for operands in alternatives
+            )
+            for alternatives in (self.target, self.accepts)
         )
-
-    def needs_own(self) -> bool:
-        return any(
-            operand.value == model.SAME
-            for operand in itertools.chain.from_iterable(self.accepts or ())
-        )
+        return _Demand(target, accepts)
 
     def applies(self, own: str | None) -> bool:
         """Return whether the rule applies to a target's value."""
-        if own is None and self.needs_own():
+        if own is None and model.needs_own(self.accepts):
             return False
-        return self.target is None or _takes(_conditions(self.target), own)
+        return _holds(_conditions(self.target), own)
 
     def conditions(self, own: str | None) -> list[_Conditions]:
         """Return the conditions on the source in its patterns for a target."""
         if not self.applies(own):
             return []
-        if self.accepts is None:
-            return [()]
         # evaluation does not publish an empty pattern.
         return [
             one
-            for one in _conditions(self.accepts, own)
+            for one in _conditions(self.accepts, own or '')
             if not pattern.is_empty(one)
         ]
 
 
-def _rename(
-    alternatives: model.Alternatives | None, names: Mapping[str, str]
-) -> model.Alternatives | None:
-    if alternatives is None:
-        return None
-    return tuple(
-        tuple(
-            model.Operand(operand.op, names.get(operand.value, operand.value))
-            for operand in operands
-        )
-        for operands in alternatives
+def _demand(rule: model.Rule, fact: str) -> _Demand:
+    return _Demand(
+        rule.target.facts.get(fact, _ANYTHING),
+        rule.accepts.facts.get(fact, _ANYTHING),
+    )
+
+
+def _conditions(
+    alternatives: model.Alternatives, own: str = ''
+) -> Iterator[_Conditions]:
+    for operands in alternatives:
+        yield tuple(operand.condition('', own) for operand in operands)
+
+
+def _holds(alternatives: Iterable[_Conditions], found: str | None) -> bool:
+    return any(
+        all(found is not None and one.holds(found) for one in conditions)
+        for conditions in alternatives
     )
 
 
 def _renamed(*demands: _Demand) -> tuple[list[_Demand], list[str | None]]:
     """Return demands on one fact with simpler versions, and all cases."""
-    operands = list(
-        itertools.chain.from_iterable(demand.operands() for demand in demands)
-    )
+    operands = [
+        operand
+        for demand in demands
+        for operand in model.operands(demand.target + demand.accepts)
+    ]
     literals = {operand.value for operand in operands} - {model.SAME}
     groups = itertools.groupby(
         sorted(filter(versions.is_version, literals), key=versions.key),
@@ -197,52 +204,21 @@ def _version(rank: int, spelling: int) -> str:
     return f'{rank}{"_0" * spelling}'
 
 
-def _demand(rule: model.Rule, fact: str) -> _Demand:
-    return _Demand(rule.target.facts.get(fact), rule.accepts.facts.get(fact))
-
-
-def _conditions(
-    alternatives: model.Alternatives, own: str | None = None
-) -> list[_Conditions]:
-    return [
-        tuple(
-            pattern.Condition(
-                '',
-                operand.op,
-                own if own and operand.value == model.SAME else operand.value,
-            )
-            for operand in operands
-        )
-        for operands in alternatives
-    ]
-
-
-def _takes(alternatives: Iterable[_Conditions], found: str | None) -> bool:
-    return any(
-        all(
-            found is not None and condition.holds(found)
-            for condition in conditions
-        )
-        for conditions in alternatives
-    )
-
-
 def _covers_demand(wide: _Demand, narrow: _Demand) -> bool:
     if wide == narrow:
         return True
     (wide, narrow), values = _renamed(wide, narrow)
     targets = values
-    if not (wide.needs_own() or narrow.needs_own()):
+    if not any(map(model.needs_own, (wide.accepts, narrow.accepts))):
         # It only matters to which of them the rules apply.
-        targets = list(
-            {
-                (wide.applies(own), narrow.applies(own)): own for own in values
-            }.values()
-        )
+        cases = {
+            (wide.applies(own), narrow.applies(own)): own for own in values
+        }
+        targets = list(cases.values())
     for own in targets:
         wider, narrower = wide.conditions(own), narrow.conditions(own)
         if not all(
-            _takes(wider, found) for found in values if _takes(narrower, found)
+            _holds(wider, found) for found in values if _holds(narrower, found)
         ):
             return False
     return True

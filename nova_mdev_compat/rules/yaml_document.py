@@ -63,19 +63,17 @@ class _Loader(yaml.BaseLoader):
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        refused = None
         if isinstance(event, yaml.AliasEvent):
-            raise _error(
-                f'aliases (*name) are not allowed; {_QUOTE_STAR}',
-                event.start_mark,
-            )
-        if event.anchor is not None:
-            raise _error('anchors (&name) are not allowed', event.start_mark)
-        if event.tag is not None:
-            raise _error('tags (!name) are not allowed', event.start_mark)
-        if self.depth == MAX_DEPTH:
-            raise _error(
-                f'nested deeper than {MAX_DEPTH} levels', event.start_mark
-            )
+            refused = f'aliases (*name) are not allowed; {_QUOTE_STAR}'
+        elif event.anchor is not None:
+            refused = 'anchors (&name) are not allowed'
+        elif event.tag is not None:
+            refused = 'tags (!name) are not allowed'
+        elif self.depth == MAX_DEPTH:
+            refused = f'nested deeper than {MAX_DEPTH} levels'
+        if refused:
+            raise _error(refused, event.start_mark)
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -97,19 +95,27 @@ def parse(raw: bytes) -> Document:
         before = raw[: exc.start].decode('utf-8')
         raise DocumentError('not UTF-8', *_end_of(before)) from exc
     try:
-        node = _compose(text)
-    except yaml.MarkedYAMLError as exc:
-        words = ', '.join(
-            str(word) for word in (exc.context, exc.problem) if word
-        )
-        hints = [hint for sign, hint in _HINTS.items() if sign in words]
-        raise _error(
-            '; '.join([f'not YAML: {words}', *hints]), exc.problem_mark
-        ) from exc
+        loader = _Loader(text)
     except yaml.reader.ReaderError as exc:
         raise DocumentError(
             _UNPRINTABLE.format(chr(exc.character)),
             *_end_of(text[: exc.position]),
+        ) from exc
+    try:
+        node = loader.get_single_node()
+    except DocumentError:
+        raise
+    except yaml.MarkedYAMLError as exc:
+        problem = ', '.join(filter(None, [exc.context, exc.problem]))
+        hints = [hint for sign, hint in _HINTS.items() if sign in problem]
+        raise _error(
+            '; '.join([f'not YAML: {problem}', *hints]), exc.problem_mark
+        ) from exc
+    except (ValueError, OverflowError) as exc:
+        # PyYAML lets Python's own errors through: "\\UFFFFFFFF".
+        raise _error(
+            'not YAML: a number or an escape is out of range',
+            loader.get_mark(),
         ) from exc
     if node is None:
         raise DocumentError('the file is empty')
@@ -119,22 +125,6 @@ def parse(raw: bytes) -> Document:
 
 def _end_of(text: str) -> Mark:
     return text.count('\n') + 1, len(text) - text.rfind('\n')
-
-
-def _compose(text: str) -> yaml.Node | None:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_node()
-    except DocumentError:
-        raise
-    except (ValueError, OverflowError) as exc:
-        # PyYAML lets Python's own errors through: "\\UFFFFFFFF".
-        raise _error(
-            'not YAML: a number or an escape is out of range',
-            loader.get_mark(),
-        ) from exc
-    finally:
-        loader.dispose()
 
 
 def _plain(node: yaml.Node, path: Path, doc: Document) -> Any:
@@ -149,18 +139,15 @@ def _plain(node: yaml.Node, path: Path, doc: Document) -> Any:
         return _scalar(node)
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
+        mark = key_node.start_mark
         if not isinstance(key_node, yaml.ScalarNode):
-            raise _error(
-                'a list or a mapping cannot be a key', key_node.start_mark
-            )
+            raise _error('a list or a mapping cannot be a key', mark)
         key = _scalar(key_node)
         if key is None:
-            raise _error(
-                'a key cannot be empty, null or ~', key_node.start_mark
-            )
+            raise _error('a key cannot be empty, null or ~', mark)
         if key in result:
-            raise _error(f'duplicate key {key!r}', key_node.start_mark)
-        doc.keys[(*path, key)] = _position(key_node.start_mark)
+            raise _error(f'duplicate key {key!r}', mark)
+        doc.keys[(*path, key)] = _position(mark)
         result[key] = _plain(value_node, (*path, key), doc)
     return result
 

@@ -453,7 +453,7 @@ class ExplainTest(CommandTestCase):
 
     def test_nobody_of_this_name(self):
         self.assertEqual(
-            'nova-mdev-rules: gpu-9: there is neither a file nor a recorded '
+            'nova-mdev-rules: gpu-9: there is neither a snapshot nor a '
             'host of this name; --hosts has gpu-1, gpu-2, gpu-3, gpu-4, gpu-5',
             self.refuse(
                 'explain',
