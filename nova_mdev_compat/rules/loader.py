@@ -8,20 +8,18 @@ from nova_mdev_compat.rules import model
 from nova_mdev_compat.rules import parser
 from nova_mdev_compat.rules import yaml_document
 
-RuleError = model.RuleError
-
 
 def load(directories: Iterable[str]) -> model.RuleSet:
     """Return the rules of all directories.
 
     :param directories: shipped rules first, the operator's last
-    :raises RuleError: a file or directory that cannot be read, a wrong
+    :raises model.RuleError: a file or directory that cannot be read, a wrong
         file, or no file at all
     """
     directories = list(directories)
     files = in_force(directories)
     if not files:
-        raise RuleError(
+        raise model.RuleError(
             'no rule file (*.yaml) in '
             f'{", ".join(directories) or "an empty rules_dirs"}: '
             'set [collector]rules_dirs'
@@ -52,7 +50,7 @@ def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
     A file masks one of the same name in an earlier directory. A directory
     that does not exist has no files.
 
-    :raises RuleError: a directory that cannot be read
+    :raises model.RuleError: a directory that cannot be read
     """
     files: dict[str, pathlib.Path] = {}
     for directory in directories:
@@ -61,13 +59,13 @@ def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
         except FileNotFoundError:
             continue
         except OSError as exc:
-            raise RuleError(f'{directory}: {exc.strerror}') from exc
+            raise model.RuleError(f'{directory}: {exc.strerror}') from exc
         for path in paths:
             if path.name.startswith('.'):
                 continue  # an editor's lock
             if path.suffix == '.yml':
                 # Without it, milder rules would apply to its vendor.
-                raise RuleError(f'{path}: name it {path.stem}.yaml')
+                raise model.RuleError(f'{path}: name it {path.stem}.yaml')
             if path.suffix == '.yaml':
                 files[path.name] = path
     return [files[name] for name in sorted(files)]
@@ -76,7 +74,7 @@ def in_force(directories: Iterable[str]) -> list[pathlib.Path]:
 def load_file(path: pathlib.Path) -> model.RuleFile:
     """Return the content of a file without errors.
 
-    :raises RuleError: it cannot be read, or is wrong
+    :raises model.RuleError: it cannot be read, or is wrong
     """
     found = read_file(path)
     if found.errors:
@@ -91,7 +89,6 @@ def read_file(path: pathlib.Path) -> model.RuleFile:
             # One byte more shows that it is too large, whatever its size.
             raw = stream.read(yaml_document.MAX_BYTES + 1)
     except OSError as exc:
-        return model.RuleFile(
-            '', (), (RuleError(str(exc.strerror), model.Position(str(path))),)
-        )
+        error = model.RuleError(str(exc.strerror), model.Position(str(path)))
+        return model.RuleFile(errors=(error,))
     return parser.parse(str(path), raw)

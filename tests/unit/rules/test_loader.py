@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rule files, good and bad.
 
-tests/data/rules/bad holds one wrong file for each way to be wrong, and
-beside it, as .txt, what an operator is told. Judge that text as an operator
-would: does it name the place and the rule, and say what would be right?
+tests/data/rules/bad has one file for each possible mistake and, beside it as
+.txt, its message. A message names the place and the rule, and what would be
+right.
 """
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class BadFileTest(testtools.TestCase):
     def test_message(self, stem):
         path = samples.BAD_RULES / f'{stem}.yaml'
         expected = path.with_suffix('.txt').read_text('utf-8')
-        exc = self.assertRaises(loader.RuleError, loader.load_file, path)
+        exc = self.assertRaises(model.RuleError, loader.load_file, path)
         self.assertEqual(
             expected.rstrip('\n'), str(exc).removeprefix(f'{path.parent}/')
         )
@@ -68,73 +69,63 @@ class BadFileTest(testtools.TestCase):
                 f'  - {{name: r{n}, accepts: {{}}}}\n' for n in range(1000)
             )
         )
-        exc = self.assertRaises(loader.RuleError, loader.load_file, path)
+        exc = self.assertRaises(model.RuleError, loader.load_file, path)
         self.assertEqual(
             f'{path}:4:3: rules: must be a list of up to 1000 '
             'rules, not a list of 1001',
             str(exc),
         )
 
-    def test_ends_a_command_as_something_to_put_right(self):
-        self.assertTrue(issubclass(loader.RuleError, exceptions.BadInput))
+    def test_the_operator_has_to_correct_it(self):
+        self.assertTrue(issubclass(model.RuleError, exceptions.BadInput))
 
 
 @ddt.ddt
 class GoodFileTest(testtools.TestCase):
-    @ddt.data(*GOOD)
-    def test_loads(self, path):
-        found = loader.load_file(path)
-        self.assertRegex(found.vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
-        self.assertTrue(
-            all(isinstance(rule, model.Rule) for rule in found.rules)
-        )
+    def assert_rule(self, rule, target, accepts):
+        self.assertEqual(model.Target(**target), rule.target)
+        self.assertEqual(model.Accepts(**accepts), rule.accepts)
 
     @ddt.data(*GOOD)
     def test_quotes_change_nothing(self, path):
+        plain = loader.load_file(path)
+        self.assertRegex(plain.vendor, r'^([0-9A-F]{4}|MTTY|\*)$')
         data = yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506
         for style in ('"', "'"):
-            quoted = yaml.safe_dump(data, default_style=style)
-            found = parser.parse('quoted.yaml', quoted.encode())
-            self.assertEqual((), found.errors)
+            text = yaml.safe_dump(data, default_style=style)
+            quoted = parser.parse('quoted.yaml', text.encode())
+            self.assertEqual((), quoted.errors)
             self.assertEqual(
-                *(
-                    (
-                        one.vendor,
-                        one.devices,
-                        [
-                            (rule.name, rule.target, rule.accepts)
-                            for rule in one.rules
-                        ],
-                    )
-                    for one in (loader.load_file(path), found)
-                )
+                (plain.vendor, plain.devices),
+                (quoted.vendor, quoted.devices),
             )
+            for one, other in zip(plain.rules, quoted.rules, strict=True):
+                self.assertEqual(
+                    dataclasses.replace(one, source=other.source), other
+                )
 
     def test_the_default_compares_the_driver(self):
         path = samples.SHIPPED_RULES / 'default.yaml'
         found = loader.load_file(path)
         self.assertEqual(model.EVERY_VENDOR, found.vendor)
+        same = alternatives(OP.IS, 'same')
         for rule, intree, fact in zip(
             found.rules, ('NO', 'YES'), ('driver', 'kernel'), strict=True
         ):
-            self.assertEqual(
-                model.Target(facts={'intree': alternatives(OP.IS, intree)}),
-                rule.target,
-            )
-            self.assertEqual(
-                model.Accepts(
-                    facts={
-                        'module': alternatives(OP.IS, 'same'),
-                        'intree': alternatives(OP.IS, 'same'),
+            self.assert_rule(
+                rule,
+                {'facts': {'intree': alternatives(OP.IS, intree)}},
+                {
+                    'facts': {
+                        'module': same,
+                        'intree': same,
                         fact: alternatives(OP.EQ, 'same'),
                     }
-                ),
-                rule.accepts,
+                },
             )
 
     def test_devices(self):
-        found = loader.read_file(samples.GOOD_RULES / 'devices.yaml')
-        self.assertEqual((), found.errors)
+        found = loader.load_file(samples.GOOD_RULES / 'devices.yaml')
         devices = model.Target(
             frozenset({'8086_0B25', '8086_0CFE'}),
             None,
@@ -162,28 +153,19 @@ class GoodFileTest(testtools.TestCase):
     def test_the_example_of_the_design(self):
         vendor, (rule,) = samples.rules('design_example.yaml')
         self.assertEqual('10DE', vendor)
-        self.assertEqual(
-            model.Target(
-                None,
-                frozenset({'NVIDIA_558'}),
-                {'driver': (operands((OP.GE, '550')),)},
-            ),
-            rule.target,
-        )
-        self.assertEqual(
-            model.Accepts(
-                facts={
-                    'driver': (
-                        operands(
-                            (OP.GE, '535'),
-                            (OP.LE, 'same'),
-                            (OP.NE, '535_54_3'),
-                        ),
-                    ),
+        driver = operands((OP.GE, '535'), (OP.LE, 'same'), (OP.NE, '535_54_3'))
+        self.assert_rule(
+            rule,
+            {
+                'types': frozenset({'NVIDIA_558'}),
+                'facts': {'driver': (operands((OP.GE, '550')),)},
+            },
+            {
+                'facts': {
+                    'driver': (driver,),
                     'ecc': alternatives(OP.IS, 'same'),
                 }
-            ),
-            rule.accepts,
+            },
         )
         self.assertEqual(
             "'same board and type, driver from the 535 branch up to ours' "
@@ -192,8 +174,7 @@ class GoodFileTest(testtools.TestCase):
         )
 
     def test_values_are_texts_as_written(self):
-        found = loader.read_file(samples.GOOD_RULES / 'as_written.yaml')
-        self.assertEqual((), found.errors)
+        found = loader.load_file(samples.GOOD_RULES / 'as_written.yaml')
         self.assertEqual('8086', found.vendor)
         self.assertEqual(
             model.Target(facts={'module': alternatives(OP.IS, 'NO', 'I915')}),
@@ -201,13 +182,14 @@ class GoodFileTest(testtools.TestCase):
         )
         (rule,) = found.rules
         self.assertEqual('535', rule.name)
-        self.assertEqual(
-            model.Target(
-                frozenset(
-                    {'8086_20B5', '8086_2235', '8086_0123', '8086_1E50'}
-                ),
-                None,
-                {
+        products = {'8086_20B5', '8086_2235', '8086_0123', '8086_1E50'}
+        drivers = ('535_161_05', '550', '1E5', '0X10')
+        ecc = ('OFF', 'TRUE', '2026_11_23', '12_30', 'NULL', '1_000')
+        self.assert_rule(
+            rule,
+            {
+                'products': frozenset(products),
+                'facts': {
                     'driver': alternatives(OP.EQ, '550_90'),
                     'ecc': alternatives(OP.IS, 'ON'),
                     'module': (
@@ -215,102 +197,68 @@ class GoodFileTest(testtools.TestCase):
                         operands((OP.IS, 'NO'), (OP.IS, 'I915')),
                     ),
                 },
-            ),
-            rule.target,
-        )
-        self.assertEqual(
-            model.Accepts(
-                ('8086_0123',),
-                facts={
-                    'driver': alternatives(
-                        OP.EQ, '535_161_05', '550', '1E5', '0X10'
-                    ),
+            },
+            {
+                'products': ('8086_0123',),
+                'facts': {
+                    'driver': alternatives(OP.EQ, *drivers),
                     'kernel': (operands((OP.GE, '550_90'), (OP.NE, '600')),),
-                    'ecc': alternatives(
-                        OP.IS,
-                        'OFF',
-                        'TRUE',
-                        '2026_11_23',
-                        '12_30',
-                        'NULL',
-                        '1_000',
-                    ),
+                    'ecc': alternatives(OP.IS, *ecc),
                     'on': alternatives(OP.IS, 'same'),
                 },
-            ),
-            rule.accepts,
+            },
         )
 
-    def test_lists(self):
-        _, (rule, *_) = samples.rules('every_key.yaml')
-        products, types = (
-            ('10DE_2235', '10DE_20B5'),
-            ('NVIDIA_558', 'NVIDIA_559'),
-        )
-        self.assertEqual(
-            model.Target(
-                frozenset(products),
-                frozenset(types),
-                {
+    def test_every_key(self):
+        _, (lists, ranges, _) = samples.rules('every_key.yaml')
+        products = ('10DE_2235', '10DE_20B5')
+        types = ('NVIDIA_558', 'NVIDIA_559')
+        self.assert_rule(
+            lists,
+            {
+                'products': frozenset(products),
+                'types': frozenset(types),
+                'facts': {
                     'driver': alternatives(OP.EQ, '535_161_05', '550_54_14'),
                     'ecc': alternatives(OP.IS, 'ON'),
                     'mig': alternatives(OP.IS, 'DISABLED', 'N_A'),
                 },
-            ),
-            rule.target,
-        )
-        self.assertEqual(
-            model.Accepts(
-                products,
-                types,
-                {
+            },
+            {
+                'products': products,
+                'types': types,
+                'facts': {
                     'driver': alternatives(OP.EQ, 'same', '535_161_05'),
                     'ecc': alternatives(OP.IS, 'ON', 'same'),
                 },
-            ),
-            rule.accepts,
-        )
-
-    def test_ranges(self):
-        _, (_, rule, _) = samples.rules('every_key.yaml')
-        self.assertEqual(
-            {
-                'driver': (
-                    operands(
-                        (OP.GT, '535'),
-                        (OP.LT, '570'),
-                        (OP.NE, '550_54_14'),
-                        (OP.NE, '550_90'),
-                    ),
-                ),
-                'kernel': (
-                    operands((OP.GE, '5_14'), (OP.LE, '5_14_0_503_EL9')),
-                ),
             },
-            rule.target.facts,
         )
-        self.assertEqual(
-            model.Accepts(
-                ('any',),
-                ('any',),
-                {
+        excepted = ((OP.NE, '550_54_14'), (OP.NE, '550_90'))
+        kernel = ((OP.GE, '5_14'), (OP.LE, '5_14_0_503_EL9'))
+        driver = ((OP.GE, 'same'), (OP.LT, '570'), (OP.NE, 'same'))
+        self.assert_rule(
+            ranges,
+            {
+                'facts': {
                     'driver': (
-                        operands(
-                            (OP.GE, 'same'),
-                            (OP.LT, '570'),
-                            (OP.NE, 'same'),
-                            (OP.NE, '550_54_14'),
-                        ),
+                        operands((OP.GT, '535'), (OP.LT, '570'), *excepted),
                     ),
+                    'kernel': (operands(*kernel),),
+                }
+            },
+            {
+                'products': ('any',),
+                'types': ('any',),
+                'facts': {
+                    'driver': (operands(*driver, excepted[0]),),
                     'kernel': alternatives(OP.EQ, 'same'),
                 },
-            ),
-            rule.accepts,
+            },
         )
 
 
 class AllErrorsTest(testtools.TestCase):
-    """What validate shows: not only the first error of a file."""
+    """What validate shows: all errors of a file."""
 
     def setUp(self):
         super().setUp()
@@ -339,6 +287,13 @@ class AllErrorsTest(testtools.TestCase):
                 for error in found.errors
             ],
         )
+
+    def test_as_many_as_anybody_corrects(self):
+        found = self.read(
+            'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+            + '  - {}\n' * parser.MAX_FAULTS
+        )
+        self.assertEqual(parser.MAX_FAULTS, 2 * len(found.errors))
 
     def test_each_fault_of_the_form(self):
         found = self.read('schema_version: 1\nvendor: ~\nrulse: []\n')
@@ -400,7 +355,7 @@ class AllErrorsTest(testtools.TestCase):
 class HostileFileTest(testtools.TestCase):
     """Refused within limits that the kernel keeps."""
 
-    #: Of processor time: several times what the largest file takes.
+    #: Of processor time, for all files; several times what they take.
     SECONDS = 60
     MEMORY = 512 * 1024 * 1024  # of address space
     CODE = """if True:
@@ -409,24 +364,46 @@ class HostileFileTest(testtools.TestCase):
         resource.setrlimit(resource.RLIMIT_CPU, ({seconds},) * 2)
         resource.setrlimit(resource.RLIMIT_AS, ({memory},) * 2)
         for path in sys.argv[1:]:
-            try:
-                loader.load_file(pathlib.Path(path))
-            except loader.RuleError as exc:
-                print(exc)
+            for error in loader.read_file(pathlib.Path(path)).errors[:1]:
+                print(error)
         """
 
-    def refused(self, *raws):
-        """Return why files are refused, in a process of its own for all."""
+    def test_message(self):
+        """One process reads all files, to the first error of each."""
+        head = 'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
+        laughs = [f'a{n}: &a{n} [{f"*a{n - 1}, " * 10}]' for n in range(1, 40)]
+        values = ', '.join(f'v{n}' for n in range(25))
+        lists = ', '.join(f'f{n}: [{values}]' for n in range(200))
+        key = 'x' * 200_000
+        files = {
+            '\n'.join(['a0: &a0 ha', *laughs]): '1:5: anchors (&name) are not',
+            '- ha\n- *a0\n': '2:3: aliases (*name) are not allowed',
+            f'[{"ha, " * 10_000}]': '1:1: must be a mapping with schema_',
+            f'"{key}": 1\n': '1:200003: not YAML: mapping values are not',
+            f'? {key}\n': f'1:3: {"x" * 60}…: unknown key',
+            f'{{{key}: 1}}': '1:200002: not YAML: while parsing a flow',
+            ''.join(f'k{n}: v\n' for n in range(10_000)): '1:1: k0: unknown',
+            head + '  - {x: 1}\n' * 10_000: '4:3: rules: must be a list of up '
+            'to 1000 rules, not a list of 10000',
+            f'{head}  - {{name: a, accepts: {{facts: {{{lists}}}}}}}\n': '4:5: '
+            "rule 'a': its lists make more than 64 accept patterns",
+            '[' * 1_000_000: '1:17: nested deeper than 16 levels',
+            '{a: ' * 250_000: '1:62: nested deeper than 16 levels',
+            '- ' * 500_000: '1:33: nested deeper than 16 levels',
+            '!!python/object/apply:os.system ["true"]': '1:1: tags (!name)',
+            f'!!binary |\n {key}': '1:1: tags (!name)',
+        }
         home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        paths = [home / f'{number}.yaml' for number in range(len(raws))]
-        for path, raw in zip(paths, raws, strict=True):
-            path.write_bytes(raw)
+        for number, text in enumerate(files):
+            (home / f'{number:02}.yaml').write_text(text)
+        with (home / 'large.yaml').open('w') as stream:
+            stream.truncate(2 * self.MEMORY)
         done = subprocess.run(
             [
                 sys.executable,
                 '-c',
                 self.CODE.format(seconds=self.SECONDS, memory=self.MEMORY),
-                *paths,
+                *(paths := sorted(home.iterdir())),
             ],
             capture_output=True,
             text=True,
@@ -434,80 +411,19 @@ class HostileFileTest(testtools.TestCase):
             cwd=samples.ROOT,
         )
         self.assertEqual((0, ''), (done.returncode, done.stderr))
-        messages = done.stdout.splitlines()
-        for message, path in zip(messages, paths, strict=True):
-            self.assertLess(len(message), 1000)
-            self.assertTrue(message.startswith(f'{path}:'), message)
-        return [
-            message.removeprefix(f'{path}:')
-            for message, path in zip(messages, paths, strict=True)
-        ]
-
-    def test_laughs(self):
-        """A billion of them by aliases, and many without."""
-        lines = [
-            f'a{n}: &a{n} [' + ', '.join([f'*a{n - 1}'] * 10) + ']'
-            for n in range(1, 40)
-        ]
-        anchors, aliases, items = self.refused(
-            '\n'.join(['a0: &a0 ha', *lines]).encode(),
-            b'- ha\n- *a0\n',
-            b'[' + b'ha, ' * 60_000 + b'ha]',
-        )
-        self.assertEqual('1:5: anchors (&name) are not allowed', anchors)
-        self.assertIn('aliases (*name) are not allowed', aliases)
-        self.assertIn('must be a mapping with schema_version', items)
-
-    def test_keys_of_a_megabyte(self):
-        *keys, whole = self.refused(
-            b'"' + b'x' * 1_000_000 + b'": 1\n',
-            b'? ' + b'x' * 1_000_000 + b'\n',
-            b'{' + b'x' * 1_000_000 + b': 1}',
-            b'x' * 100_000_000,
-        )
-        self.assertEqual('1:1: larger than 1048576 bytes', whole)
-        for message in keys:
-            self.assertNotIn('xxxx' * 100, message)
-
-    def test_many_keys_and_many_errors(self):
-        """The second one is as large as a file may be, and the slowest."""
-        keys = ''.join(f'k{n}: v\n' for n in range(20_000))
-        rules = ''.join(f'  - {{x{n}: 1}}\n' for n in range(60_000))
-        unknown, many = self.refused(
-            keys.encode(),
-            b'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
-            + rules.encode(),
-        )
-        self.assertIn('unknown key', unknown)
-        self.assertIn('rules: must be a list of up to 1000 rules', many)
-
-    def test_lists_that_multiply(self):
-        facts = ', '.join(
-            f'f{n}: [{", ".join(f"v{m}" for m in range(100))}]'
-            for n in range(500)
-        )
-        (message,) = self.refused(
-            'schema_version: "1.0"\nvendor: "10de"\nrules:\n'
-            f'  - {{name: a, accepts: {{facts: {{{facts}}}}}}}\n'.encode()
-        )
-        self.assertIn('its lists make more than 64 accept patterns', message)
-
-    def test_depth_tags_and_other_encodings(self):
-        cases = {
-            b'[' * 1_000_000: 'nested deeper than 16 levels',
-            b'{a: ' * 250_000: 'nested deeper than 16 levels',
-            b'- ' * 500_000: 'nested deeper than 16 levels',
-            b'!!python/object/apply:os.system ["true"]': 'tags (!name)',
-            b'!!binary |\n ' + b'A' * 1_000_000: 'tags (!name)',
-            'vendor: "10de"'.encode('utf-16'): 'not UTF-8',
-            b'vendor: "\xff\xfe"': 'not UTF-8',
-        }
-        for message, (raw, why) in zip(
-            self.refused(*cases), cases.items(), strict=True
+        for message, path, expected in zip(
+            done.stdout.splitlines(),
+            paths,
+            [*files.values(), '1:1: larger than 1048576 bytes'],
+            strict=True,
         ):
-            self.assertIn(why, message, raw[:20])
+            self.assertLess(len(message), 600)
+            self.assertEqual(
+                f'{path}:{expected}', message[: len(f'{path}:{expected}')]
+            )
 
 
+@ddt.ddt
 class DirectoriesTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
@@ -515,9 +431,15 @@ class DirectoriesTest(testtools.TestCase):
         self.shipped, self.local = root / 'shipped', root / 'local'
         self.shipped.mkdir()
         self.local.mkdir()
+        self.write(self.shipped / 'nvidia.yaml')
 
     def write(self, path, vendor='10de'):
         path.write_text(ONE_RULE.format(vendor=vendor, name=path.parent.name))
+
+    def write_devices(self, name, devices):
+        self.write(self.local / name)
+        text = (self.local / name).read_text().replace('1.0', '1.1')
+        (self.local / name).write_text(f'{text}devices: {devices}\n')
 
     def load(self):
         return loader.load([str(self.shipped), str(self.local)])
@@ -525,94 +447,72 @@ class DirectoriesTest(testtools.TestCase):
     def names(self, vendor):
         return [rule.name for rule in self.load().for_vendor(vendor)]
 
-    def test_a_later_directory_masks_by_file_name(self):
-        self.write(self.shipped / 'nvidia.yaml')
-        self.write(self.local / 'nvidia.yaml')
-        self.assertEqual(['local'], self.names('10DE'))
+    def refused(self):
+        return str(self.assertRaises(model.RuleError, self.load))
 
-    def test_a_masked_file_is_not_even_read(self):
+    def test_a_later_directory_masks_by_file_name(self):
+        """The masked file is not even read."""
         (self.shipped / 'nvidia.yaml').write_text('wrong')
         self.write(self.local / 'nvidia.yaml')
         self.assertEqual(['local'], self.names('10DE'))
 
     def test_other_names_add_up(self):
-        self.write(self.shipped / 'nvidia.yaml')
         self.write(self.local / 'more.yaml')
         self.assertEqual(['local', 'shipped'], self.names('10DE'))
 
-    def test_rules_for_every_vendor_speak_where_a_vendor_has_none(self):
-        self.write(self.shipped / 'nvidia.yaml')
+    def test_vendors_without_rules_have_those_for_every_vendor(self):
+        self.assertEqual([], self.names('8086'))
         self.write(self.local / 'default.yaml', vendor='*')
         self.assertEqual(['shipped'], self.names('10DE'))
         self.assertEqual(['local'], self.names('8086'))
 
-    def test_a_file_that_speaks_for_some_devices(self):
-        """Of a vendor, whose other devices are left to the default."""
-        self.write(self.shipped / 'default.yaml', vendor='*')
-        self.write_devices('some.yaml', '{facts: {module: ["some"]}}')
-        found = self.load()
-        some = model.Target(facts={'module': alternatives(OP.IS, 'SOME')})
-        self.assertEqual({'10DE': (some,)}, found.devices)
-        self.write_devices('other.yaml', '{product: ["2235"]}')
-        self.assertEqual(
-            {'10DE': (model.Target(frozenset({'10DE_2235'})), some)},
-            self.load().devices,
-        )
+    def test_files_for_some_devices(self):
+        """A vendor's other devices have the default's rules.
 
-    def test_beside_one_that_speaks_for_all(self):
-        """Which leaves nothing to the default."""
-        self.write(self.shipped / 'nvidia.yaml')
+        None are left if another file of the vendor is for all its devices.
+        """
+        self.write(self.shipped / 'nvidia.yaml', vendor='*')
         self.write_devices('some.yaml', '{facts: {module: ["some"]}}')
+        some = model.Target(facts={'module': alternatives(OP.IS, 'SOME')})
+        self.assertEqual({'10DE': (some,)}, self.load().devices)
+        self.write_devices('other.yaml', '{product: ["2235"]}')
+        other = model.Target(frozenset({'10DE_2235'}))
+        self.assertEqual({'10DE': (other, some)}, self.load().devices)
+        self.write(self.shipped / 'nvidia.yaml')
         self.assertEqual({}, self.load().devices)
 
-    def write_devices(self, name, devices):
-        self.write(self.local / name)
-        text = (self.local / name).read_text().replace('1.0', '1.1')
-        (self.local / name).write_text(f'{text}devices: {devices}\n')
-
-    def test_nobody_speaks(self):
-        self.write(self.shipped / 'nvidia.yaml')
-        self.assertEqual([], self.names('8086'))
-
-    def test_other_files_are_passed_over(self):
-        self.write(self.shipped / 'nvidia.yaml')
+    def test_other_files_are_ignored(self):
         self.write(self.shipped / '.nvidia.yaml')
         self.write(self.shipped / 'nvidia.yaml.dpkg-old')
         (self.shipped / '.#nvidia.yaml').symlink_to('me@here.1')
         self.assertEqual(['shipped'], self.names('10DE'))
 
-    def test_a_directory_that_is_not_there_has_no_files(self):
-        self.write(self.shipped / 'nvidia.yaml')
+    def test_a_missing_directory_has_no_files(self):
         self.local.rmdir()
         self.assertEqual(['shipped'], self.names('10DE'))
 
     def test_no_file_at_all(self):
-        exc = self.assertRaises(loader.RuleError, self.load)
+        (self.shipped / 'nvidia.yaml').unlink()
         self.assertEqual(
             f'no rule file (*.yaml) in {self.shipped}, {self.local}: set '
             '[collector]rules_dirs',
-            str(exc),
+            self.refused(),
         )
-
-    def test_no_directory_at_all(self):
-        exc = self.assertRaises(loader.RuleError, loader.load, [])
+        exc = self.assertRaises(model.RuleError, loader.load, [])
         self.assertIn('in an empty rules_dirs: set', str(exc))
 
     def test_a_file_that_is_almost_called_right(self):
-        self.write(self.shipped / 'default.yaml', vendor='*')
         self.write(self.local / 'nvidia.yml')
-        exc = self.assertRaises(loader.RuleError, self.load)
         self.assertEqual(
-            f'{self.local}/nvidia.yml: name it nvidia.yaml', str(exc)
+            f'{self.local}/nvidia.yml: name it nvidia.yaml', self.refused()
         )
 
-    def test_a_file_that_cannot_be_read(self):
+    def test_what_cannot_be_read(self):
         (self.local / 'nvidia.yaml').mkdir()
-        exc = self.assertRaises(loader.RuleError, self.load)
-        self.assertEqual(f'{self.local}/nvidia.yaml: Is a directory', str(exc))
-
-    def test_a_directory_that_is_a_file(self):
+        self.assertEqual(
+            f'{self.local}/nvidia.yaml: Is a directory', self.refused()
+        )
+        (self.local / 'nvidia.yaml').rmdir()
         self.local.rmdir()
         self.local.write_text('')
-        exc = self.assertRaises(loader.RuleError, self.load)
-        self.assertEqual(f'{self.local}: Not a directory', str(exc))
+        self.assertEqual(f'{self.local}: Not a directory', self.refused())
