@@ -11,7 +11,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.rules import model
-from nova_mdev_compat.rules import parser
+from tests.unit.rules import builders
 from tests.unit import samples
 from tests.unit import strategies
 
@@ -36,53 +36,15 @@ TYPES = (
     'target: {type: ["VALUE"]}, accepts: {}',
 )
 #: As people write them elsewhere.
-SIGNS = [
-    '>=',
-    '<=',
-    '>',
-    '<',
-    '=',
-    '==',
-    '!=',
-    '!',
-    '~',
-    '~=',
-    '^',
-    '*',
-    '?',
-    '|',
-    '&',
-    '%',
-    '$',
-    ',',
-    ';',
-    '@',
-    '\\',
-    '[',
-    ']',
-    '#',
-    '≥',
-]
-
-
-def read(text):
-    raw = (
-        'schema_version: "1.0"\nvendor: "10de"\n'
-        f'rules: [{{name: a, {text}}}]\n'
-    )
-    return parser.parse('a.yaml', raw.encode())
+SIGNS = [*'<>=!~^*?|&%$,;@\[]#≥', '>=', '<=', '==', '!=', '~=']
 
 
 def values(rule):
     """Return all values that a rule has."""
     found = {*(rule.target.types or ()), *rule.accepts.types}
     for facts in (rule.target.facts, rule.accepts.facts):
-        found |= {
-            operand.value
-            for alternatives in facts.values()
-            for operands in alternatives
-            for operand in operands
-        }
+        for alternatives in facts.values():
+            found |= {one.value for one in model.operands(alternatives)}
     return found - {model.SAME}
 
 
@@ -102,7 +64,7 @@ class TableTest(testtools.TestCase):
     def test_row(self, cell, of, expected):
         text, of = cell.strip('`'), of.strip('`')
         for place in places(of):
-            found = read(place.replace('VALUE', text))
+            found = builders.read(place.replace('VALUE', text))
             if not expected.startswith('refused'):
                 self.assertEqual((), found.errors)
                 self.assertIn(

@@ -66,7 +66,7 @@ class ParseTest(testtools.TestCase):
         (('rules', 0, 'accepts', 'product', 1), (5, 33)),
     )
     @ddt.unpack
-    def test_where_a_value_stood(self, path, expected):
+    def test_position_of_a_value(self, path, expected):
         self.assertEqual(expected, self.document.marks[path])
 
     @ddt.data(
@@ -76,25 +76,13 @@ class ParseTest(testtools.TestCase):
         (('rules', 0, 'accepts', 'product'), (5, 15)),
     )
     @ddt.unpack
-    def test_where_a_key_stood(self, path, expected):
+    def test_position_of_a_key(self, path, expected):
         self.assertEqual(expected, self.document.keys[path])
 
     @ddt.data(
-        '550.90',
-        '550',
-        '1e3',
-        '0x10de',
-        '0123',
-        'on',
-        'no',
-        'true',
-        'nULL',
-        '2026-11-23',
-        '12:30',
-        '.inf',
-        '=',
-        '<<',
-        '1_000',
+        # Numbers, switches, dates and more of YAML's.
+        *('550.90', '550', '1e3', '0x10de', '0123', '12:30', '.inf', '1_000'),
+        *('on', 'no', 'true', 'nULL', '2026-11-23', '=', '<<'),
     )
     def test_a_text_is_what_is_written(self, text):
         for written in (text, f'"{text}"', f"'{text}'"):
@@ -136,44 +124,29 @@ class ParseTest(testtools.TestCase):
             self.assertIn((), found.marks)
 
 
+@ddt.ddt
 class LimitsTest(testtools.TestCase):
-    def test_size(self):
-        fits = b'# ' + b'x' * (yaml_document.MAX_BYTES - 4) + b'\na'
-        self.assertEqual('a', yaml_document.parse(fits).data)
-        exc = self.assertRaises(
-            yaml_document.DocumentError, yaml_document.parse, fits + b'a'
-        )
-        self.assertEqual('larger than 1048576 bytes', str(exc))
+    #: As much as fits.
+    size = '# ' + 'x' * (yaml_document.MAX_BYTES - 4) + '\na'
+    depth = '[' * 15 + 'a' + ']' * 15
 
-    def test_depth(self):
-        levels = yaml_document.MAX_DEPTH - 1
-        fits = '[' * levels + 'a' + ']' * levels
+    def test_as_much_as_fits(self):
+        self.assertEqual('a', yaml_document.parse(self.size.encode()).data)
+        found = yaml_document.parse(self.depth.encode()).data
+        self.assertEqual('a', at(found, [0] * 15))
+
+    @ddt.data(
+        (f'{size}a', 1, 1, 'larger than 1048576 bytes'),
+        (f'[{depth}]', 1, 17, 'nested deeper than 16 levels'),
+        # Found early.
+        ('[' * 1024 * 1024, 1, 17, 'nested deeper than 16 levels'),
+        ('a: &a [ha]\nb: [*a, *a]', 1, 4, 'anchors (&name) are not allowed'),
+    )
+    @ddt.unpack
+    def test_refused(self, text, line, column, message):
+        exc = self.assertRaises(
+            yaml_document.DocumentError, yaml_document.parse, text.encode()
+        )
         self.assertEqual(
-            'a', at(yaml_document.parse(fits.encode()).data, [0] * levels)
+            (message, line, column), (str(exc), exc.line, exc.column)
         )
-        exc = self.assertRaises(
-            yaml_document.DocumentError,
-            yaml_document.parse,
-            f'[{fits}]'.encode(),
-        )
-        self.assertEqual('nested deeper than 16 levels', str(exc))
-        self.assertEqual((1, 17), (exc.line, exc.column))
-
-    def test_depth_is_found_out_early(self):
-        exc = self.assertRaises(
-            yaml_document.DocumentError,
-            yaml_document.parse,
-            b'[' * yaml_document.MAX_BYTES,
-        )
-        self.assertEqual('nested deeper than 16 levels', str(exc))
-
-    def test_laughs_stop_at_the_first_anchor(self):
-        laughs = 'a: &a [ha, ha]\n' + ''.join(
-            f'{one}: &{one} [*{other}, *{other}]\n'
-            for one, other in zip('bcdefgh', 'abcdefg', strict=True)
-        )
-        exc = self.assertRaises(
-            yaml_document.DocumentError, yaml_document.parse, laughs.encode()
-        )
-        self.assertEqual('anchors (&name) are not allowed', str(exc))
-        self.assertEqual((1, 4), (exc.line, exc.column))
