@@ -36,7 +36,7 @@ TYPES = (
     'target: {type: ["VALUE"]}, accepts: {}',
 )
 #: As people write them elsewhere.
-SIGNS = [*'<>=!~^*?|&%$,;@\[]#≥', '>=', '<=', '==', '!=', '~=']
+SIGNS = [*r'<>=!~^*?|&%$,;@\[]#≥', '>=', '<=', '==', '!=', '~=']
 
 
 def values(rule):
