@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that are shipped, from NVML to where a live migration goes.
+"""The shipped rules, from NVML to the destination of a live migration.
 
-NVML is the stand-in of test_nvidia, since there is no board to ask.
+NVML is the stand-in of test_nvidia: no board is here.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ ANSWERS = """\
 
 
 class Nvml(fixtures.Fixture):
-    """The stand-in, where the process that asks NVML looks for it."""
+    """The stand-in library, where its process looks for it."""
 
     def _setUp(self):
         library = self.useFixture(nvml.Library()).path
@@ -37,7 +37,7 @@ class Nvml(fixtures.Fixture):
             self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
 
     def answer(self, name, text):
-        """Say what the library answers on a host."""
+        """Write the answers of the library on a host."""
         path = self.home / name
         path.write_text(text)
         self.useFixture(
@@ -45,10 +45,23 @@ class Nvml(fixtures.Fixture):
         )
 
 
-class DefaultTest(base.MdevCompatTestCase):
-    """Devices of a vendor that has no rule file."""
-
+class ShippedTestCase(base.MdevCompatTestCase):
     SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
+
+    def assert_only_good(self):
+        """An instance on src can go to the host good, and to no other."""
+        self.assertEqual('good', self.migrate(self.boot('src')))
+        self.assertEqual(['good'], self.checked)
+
+    def assert_none(self, *reasons):
+        self.assert_no_valid_host(self.boot('src'))
+        self.assertEqual([], self.checked)
+        for reason in reasons:
+            self.assertIn(reason, self.stdlog.logger.output)
+
+
+class DefaultTest(ShippedTestCase):
+    """Devices of a vendor that has no rule file."""
 
     def start(self, name, driver='1.2', taint='OE', **board):
         board = Board(
@@ -70,23 +83,14 @@ class DefaultTest(base.MdevCompatTestCase):
         self.start('no-version', driver='')
         self.start('own', driver='1.2', taint='')
         self.start('good')
-        server = self.boot('src')
-
-        self.assertEqual('good', self.migrate(server))
-        self.assertEqual(['good'], self.checked)
+        self.assert_only_good()
         self.assertIn('1 of 6 hosts accept it', self.stdlog.logger.output)
 
     def test_another_version(self):
         """QEMU would fail while it loads the state."""
         self.start('src')
         self.start('newer', driver='1.3')
-        server = self.boot('src')
-
-        self.assert_no_valid_host(server)
-        self.assertEqual([], self.checked)
-        self.assertIn(
-            'driver 1.2 is not version 1.3', self.stdlog.logger.output
-        )
+        self.assert_none('driver 1.2 is not version 1.3')
 
     def test_a_driver_of_the_kernels_own_tree(self):
         """All these hosts have one kernel."""
@@ -94,37 +98,25 @@ class DefaultTest(base.MdevCompatTestCase):
         self.start('by-force', driver='', taint='F')
         self.start('external')
         self.start('good', driver='', taint='E')
-        server = self.boot('src')
-
-        self.assertEqual('good', self.migrate(server))
-        self.assertEqual(['good'], self.checked)
+        self.assert_only_good()
 
     def test_a_module_without_a_version(self):
-        """Nobody knows whether another is the same."""
+        """Whether it is the same is unknown."""
         self.start('src', driver='')
         self.start('other', driver='')
-        server = self.boot('src')
-
-        self.assert_no_valid_host(server)
-        self.assertEqual([], self.checked)
+        self.assert_none()
 
 
-class NvidiaTest(base.MdevCompatTestCase):
-    SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
-
+class NvidiaTest(ShippedTestCase):
     def setUp(self):
         super().setUp()
         self.nvml = self.useFixture(Nvml())
 
     def start(self, name, ecc=1, **board):
-        """Start a host with a board whose ECC mode NVML tells."""
+        """Start a host; NVML reports the ECC mode of its board."""
         board = Board(0, **board)
-        self.nvml.answer(
-            name,
-            ''
-            if ecc is None
-            else ANSWERS.format(board=board.address, ecc=ecc),
-        )
+        answers = ANSWERS.format(board=board.address, ecc=ecc)
+        self.nvml.answer(name, '' if ecc is None else answers)
         return self.start_host(name, board)
 
     def test_the_same_in_all_that_is_published(self):
@@ -132,35 +124,21 @@ class NvidiaTest(base.MdevCompatTestCase):
         self.start('other-ecc', ecc=0)
         self.start('other-driver', driver='550.54.15')
         self.start('other-board', product='2236')
-        self.start('silent', ecc=None)
+        self.start('unknown-ecc', ecc=None)
         self.start('good')
-        server = self.boot('src')
-
-        self.assertEqual('good', self.migrate(server))
-        self.assertEqual(['good'], self.checked)
+        self.assert_only_good()
         self.assertIn('1 of 5 hosts accept it', self.stdlog.logger.output)
 
     def test_why_not(self):
         self.start('src')
         self.start('other-ecc', ecc=0)
         self.start('other-driver', driver='535.54.03')
-        server = self.boot('src')
-
-        self.assert_no_valid_host(server)
-        self.assertEqual([], self.checked)
-        for reason in (
+        self.assert_none(
             'ecc on is not equal to off',
             'driver 550.54.14 is not version 535.54.03',
-        ):
-            self.assertIn(reason, self.stdlog.logger.output)
+        )
 
-    def test_a_source_that_says_nothing_of_its_ecc_mode(self):
-        """It is not known what it is: no host accepts it."""
+    def test_a_source_whose_ecc_mode_is_unknown(self):
         self.start('src', ecc=None)
         self.start('good')
-        server = self.boot('src')
-
-        self.assert_no_valid_host(server)
-        self.assertIn(
-            'ecc of the source is unknown', self.stdlog.logger.output
-        )
+        self.assert_none('ecc of the source is unknown')
