@@ -20,7 +20,7 @@ _OPERATORS = {
     'at_most': pattern.Op.LE,
     'below': pattern.Op.LT,
 }
-#: A file has at most this many errors in its form; the rest is not looked for.
+#: Errors in the form of a file that are reported.
 MAX_FAULTS = 1000
 #: Pairs that the list of a target and that of devices may make of one fact.
 _MAX_ALTERNATIVES = 1000

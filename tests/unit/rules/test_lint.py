@@ -41,7 +41,7 @@ def lint_rules(*texts, vendor='10de', known=KNOWN, values=None):
     return list(lint.lint(found.vendor, found.rules, known, values))
 
 
-def said(*texts, **kwargs):
+def remarks(*texts, **kwargs):
     """Return path and text of the remarks about the rules of a file."""
     return [
         ('.'.join(remark.path), remark.text)
@@ -69,7 +69,7 @@ class RuleTest(testtools.TestCase):
         'target: {type: [a, b]}, accepts: {}',
     )
     def test_nothing_is_wrong(self, text):
-        self.assertEqual([], said(text))
+        self.assertEqual([], remarks(text))
 
     @ddt.data(
         # No collector publishes it.
@@ -153,7 +153,7 @@ class RuleTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_mistake(self, text, *expected):
-        self.assertEqual([*expected], said(text))
+        self.assertEqual([*expected], remarks(text))
 
     @ddt.data(
         # Unlike any fact, and none is known.
@@ -174,7 +174,7 @@ class RuleTest(testtools.TestCase):
     def test_unknown_fact(self, vendor, known, expected):
         self.assertEqual(
             [('accepts.facts.hardware', expected)],
-            said(
+            remarks(
                 'accepts: {facts: {hardware: same}}',
                 vendor=vendor,
                 known=known,
@@ -232,7 +232,7 @@ class ValuesTest(testtools.TestCase):
         known = (*KNOWN, 'subsystem', 'os')
         self.assertEqual(
             [(path, one) for one in expected],
-            said(text, known=known, values=VALUES),
+            remarks(text, known=known, values=VALUES),
         )
 
     def test_devices(self):
@@ -343,7 +343,7 @@ class PropertyTest(testtools.TestCase):
         st.lists(strategies.rules, max_size=4),
         st.sets(strategies.fact_names, max_size=4),
     )
-    def test_says_something_of_whatever_rules(self, vendor, rules, known):
+    def test_every_remark_names_a_remedy(self, vendor, rules, known):
         for remark in lint.lint(vendor, rules, known):
             self.assertIn(remark.rule, rules)
             self.assertIn('; ', remark.text)

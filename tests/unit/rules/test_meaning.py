@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rule and the traits made from it decide the same.
 
-accepts() below is the rule language over again, as its documentation words
-it, and knows nothing of patterns: what goes through patterns and their trait
-names is compared with it.
+accepts() below implements the rule language a second time, from its
+documentation and without patterns. It is compared with the patterns that trait
+names carry.
 """
 
 import collections
@@ -24,9 +24,9 @@ OP = pattern.Op
 
 
 def accepts(rule, own, source):
-    """Say whether a rule lets a source land on a parent."""
+    """Return whether a rule lets a source land on a parent."""
     return (
-        _speaks_for(rule.target, own)
+        _applies(rule.target, own)
         and all(
             own.fact(name) is not None for name in _own_facts(rule.accepts)
         )
@@ -39,7 +39,7 @@ def accepts(rule, own, source):
     )
 
 
-def _speaks_for(target, own):
+def _applies(target, own):
     return (
         (target.products is None or own.parent in target.products)
         and (target.types is None or own.type in target.types)

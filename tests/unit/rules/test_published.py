@@ -228,8 +228,8 @@ CASES = [
     (mtty(mdev_type='mtty-1'), mtty(), 'does not serve type mtty-1'),
     (mtty('6.11.9'), mtty(), 'kernel 6.11.9 is not version 6.12'),
     (mtty('6.6.9'), mtty('6.6.9'), 'kernel 6.6.9 is not at least 6.7'),
-    # Where it is not known whether it is one of GVT-g's, the milder default
-    # does not speak for it.
+    # If it is unknown whether it is one of GVT-g's, the milder default does
+    # not apply.
     (gvtg(module=None), gvtg(module=None), 'module of the target is unknown'),
     # Intel's other devices: the default.
     (idxd(), idxd(), SAME),

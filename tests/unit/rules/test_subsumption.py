@@ -215,7 +215,7 @@ class PropertyTest(testtools.TestCase):
                     self.assertLessEqual(some, builders.accepted([wide], own))
 
         check()
-        # It says something about both answers.
+        # Both answers were often at stake.
         self.assertGreater(count[True, True], 20)
         self.assertGreater(count[False, True], 20)
 

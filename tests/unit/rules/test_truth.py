@@ -37,8 +37,8 @@ def identity(facts):
 class TruthTest(testtools.TestCase):
     @ddt.data(*ROWS)
     @ddt.unpack
-    def test_row(self, says, own, found, accepted):
-        demand = says.strip('`')
+    def test_row(self, demand, own, found, accepted):
+        demand = demand.strip('`')
         rule = builders.rule(f'accepts: {{facts: {{{demand}}}}}')
         (outcome,) = evaluation.evaluate([rule], identity(facts(demand, own)))
         source = identity(facts(demand, found))
