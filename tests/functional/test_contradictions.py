@@ -149,7 +149,9 @@ class ContradictionTestCase(service_base.ServiceTestCase):
         )
 
     def wait_for_accepting(self, *expected):
-        self.wait_for_accepting(*expected)
+        self.wait_for(
+            lambda: self.accepting(*expected), f'other than {expected}'
+        )
 
     def wait_for_log(self, words):
         self.wait_for(lambda: words in self.said(), f'not logged: {words}')
