@@ -195,7 +195,7 @@ class ServiceTest(ContradictionTestCase):
             self.assertNotIn('CUSTOM_MDEV_FACT_DRIVER_535_54_03', names)
             # It is unknown for this driver.
             self.assertNotIn('CUSTOM_MDEV_FACT_MODE_FAST', names)
-        self.wait_for_log('what is published is not true any more')
+        self.wait_for_log('what is published is no longer true')
         self.assertIn('the library is of another version', self.said())
         self.modes('fast', 'fast')
         self.wait_for_accepting(*[[accept(NEW)]] * 3)
@@ -401,7 +401,7 @@ class OnceTest(ContradictionTestCase):
     def test_contradicted(self):
         self.driver(0, NEW)
         _, log = self.run_collector('once', status=1)
-        self.assertIn('what is published is not true any more', log)
+        self.assertIn('what is published is no longer true', log)
         self.assertTrue(self.accepting([], [], [accept(OLD)]))
 
     def test_unreadable(self):
