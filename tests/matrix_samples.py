@@ -120,21 +120,21 @@ def host(name, *parents, published=True):
     return model.Host(f'uuid-{name}', name, published, parents)
 
 
-def kinds_of(*hosts):
-    """Return the kinds of devices of a cloud."""
-    return device_classes.kinds(model.by_name(hosts).parents())
+def classes_of(*hosts):
+    """Return the device classes of a cloud."""
+    return device_classes.classify(model.by_name(hosts).parents())
 
 
 def one():
-    """Return the kinds of a cloud whose devices are all alike."""
-    return kinds_of(
+    """Return the device classes of a cloud of equal devices."""
+    return classes_of(
         *(host(f'gpu-{number}', board(), board(1)) for number in range(3))
     )
 
 
 def two():
-    """Return the kinds in the middle of an upgrade."""
-    return kinds_of(
+    """Return the device classes in the middle of an upgrade."""
+    return classes_of(
         *(
             host(f'gpu-{number}', board(driver='535.183.04'))
             for number in range(3)
@@ -144,8 +144,8 @@ def two():
 
 
 def mixed():
-    """Return kinds for every sign and every reason."""
-    return kinds_of(
+    """Return device classes for every sign and every reason."""
+    return classes_of(
         *(host(f'gpu-{number}', board(), board(1)) for number in range(4)),
         *(
             host(f'old-{number}', board(driver='535.183.04'))
@@ -176,14 +176,14 @@ def mixed():
 
 
 def unknown():
-    """Return the kinds before collectors run."""
-    return kinds_of(
+    """Return the device classes before collectors run."""
+    return classes_of(
         host('a', unpublished(), published=False), host('b', orphaned())
     )
 
 
 def many(number):
-    """Return a number of kinds, each on two hosts."""
+    """Return a number of device classes, each on two hosts."""
     boards = itertools.islice(
         itertools.product(
             (A40, L40S, '20B5'),
@@ -193,7 +193,7 @@ def many(number):
         ),
         number,
     )
-    return kinds_of(
+    return classes_of(
         *(
             host(
                 f'gpu-{index:03}{letter}',
@@ -216,14 +216,14 @@ SAMPLES = {
 
 
 def write(path, found, title=TITLE):
-    """Write the page of kinds."""
-    matrix_html.write(path, found, device_classes.matrix(found, found), title)
+    """Write the page of device classes."""
+    matrix_html.write(path, found, device_classes.matrix(found), title)
     return path
 
 
 def page(found, title=TITLE):
-    """Return the page of kinds."""
-    return matrix_html.page(found, device_classes.matrix(found, found), title)
+    """Return the page of device classes."""
+    return matrix_html.page(found, device_classes.matrix(found), title)
 
 
 def main(directory, *names):

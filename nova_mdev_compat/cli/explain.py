@@ -53,7 +53,7 @@ class Explain(app.ListCommand):
         known = {host.name: host for host in app.hosts(parsed_args.hosts)}
         rules = [app.rules(parsed_args)]
         origins, destinations = (
-            recorded.kinds([_find(name, known)], rules)
+            recorded.classify([_find(name, known)], rules)
             for name in (parsed_args.source, parsed_args.target)
         )
         pairs = list(recorded.pairs(origins, destinations))
@@ -79,7 +79,7 @@ class Explain(app.ListCommand):
             )
             for pair in pairs
             for answer in pair.answers
-            for said in answer.said
+            for said in answer.verdicts
         ]
 
 

@@ -28,7 +28,7 @@ class Table(app.ListCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> app.Rows:
-        kinds = recorded.kinds(
+        kinds = recorded.classify(
             app.hosts(parsed_args.hosts), [app.rules(parsed_args)]
         )
         return ('Source', 'Target', 'Pairs', 'Verdict', 'Because'), (
@@ -72,7 +72,7 @@ class Diff(app.ListCommand):
             common.load_rules([path], parsed_args.no_shipped)
             for path in (parsed_args.old, parsed_args.new)
         ]
-        kinds = recorded.kinds(app.hosts(parsed_args.hosts), rules)
+        kinds = recorded.classify(app.hosts(parsed_args.hosts), rules)
         pairs = list(recorded.pairs(kinds, kinds, common.progress))
         changed = [
             pair

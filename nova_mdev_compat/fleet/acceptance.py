@@ -16,18 +16,18 @@ from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
 
-#: An amount, and the parents that may give it.
-Piece = tuple[int, frozenset[Hashable]]
-#: Identities that a parent must all accept, by the type it must serve.
+#: A type that a parent may serve, and the sources that it must then accept.
 Alternative = tuple[str, tuple[Identity, ...]]
+
+_TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
 
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """Mdevs of one type that have to find a place.
+    """Mdevs of one type that an instance needs on another host.
 
-    :ivar alternatives: one, or several where the type is not known because
-        a source serves one type and still has another in use
+    :ivar alternatives: one; several if the type is not known, because a
+        source serves one type and still has another in use
     :ivar resource_class: which they are allocated from
     :ivar amounts: from each source, the largest first
     """
@@ -44,7 +44,7 @@ Needs = tuple[Need, ...]
 def needs(
     held: Iterable[tuple[frozenset[Identity], str, int]],
 ) -> Needs:
-    """Return what an instance needs elsewhere.
+    """Return what an instance needs on another host.
 
     :param held: identities of a source, resource class and amount
     """
@@ -55,12 +55,12 @@ def needs(
     amounts: dict[tuple[tuple[Alternative, ...], str], list[int]] = {}
     for identities, resource_class, amount in held:
         types = {identity.type for identity in identities}
-        mine = tuple(
+        alternatives = tuple(
             (name, tuple(sources))
             for name, sources in by_type.items()
             if name in types
         )
-        amounts.setdefault((mine, resource_class), []).append(amount)
+        amounts.setdefault((alternatives, resource_class), []).append(amount)
     return tuple(
         Need(*key, tuple(sorted(some, reverse=True)))
         for key, some in amounts.items()
@@ -68,9 +68,9 @@ def needs(
 
 
 def most(need: Need, wanted: Needs) -> int:
-    """Return how much of a parent can matter for a need, and what shares it.
+    """Return how much free capacity of one parent can matter for a need.
 
-    :param wanted: all needs of the instance
+    :param wanted: all needs of the instance; some may share the parent
     """
     types = {name for name, _ in need.alternatives}
     return sum(
@@ -81,12 +81,9 @@ def most(need: Need, wanted: Needs) -> int:
     )
 
 
-_TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
-
-
 @functools.lru_cache(maxsize=65536)
 def accepts(offered: Offer, need: Need) -> bool:
-    """Tell whether an offer accepts all sources of a need."""
+    """Return whether an offer accepts all sources of a need."""
     return any(
         all(offered.judge(source) for source in identities)
         for _, identities in need.alternatives
@@ -99,59 +96,63 @@ def judge(offers: frozenset[Offer], wanted: Needs) -> verdict.Verdict:
 
     :param offers: the host's
     """
-    reasons: dict[verdict.Reason, None] = {}
-    kinds = set()
+    refusals = []
     for need in wanted:
-        if any(accepts(one, need) for one in offers):
-            continue
-        refusals = [
-            one
-            for _, identities in need.alternatives
-            for source in identities
-            if not (one := offer.judge(offers, source))
-        ]
-        for one in refusals or [_TOGETHER]:
-            kinds.add(one.kind)
-            reasons.update(dict.fromkeys(one.reasons))
-    if not reasons:
+        if not any(accepts(one, need) for one in offers):
+            refusals += [
+                one
+                for _, identities in need.alternatives
+                for source in identities
+                if not (one := offer.judge(offers, source))
+            ] or [_TOGETHER]
+    if not refusals:
         return verdict.Verdict(verdict.Status.COMPATIBLE)
-    kind = (
-        verdict.Status.UNKNOWN
-        if kinds == {verdict.Status.UNKNOWN}
-        else verdict.Status.INCOMPATIBLE
+    unknown = all(one.kind is verdict.Status.UNKNOWN for one in refusals)
+    return verdict.Verdict(
+        verdict.Status.UNKNOWN if unknown else verdict.Status.INCOMPATIBLE,
+        tuple(
+            dict.fromkeys(
+                reason for refusal in refusals for reason in refusal.reasons
+            )
+        ),
     )
-    return verdict.Verdict(kind, tuple(reasons))
 
 
 def fits(wanted: Needs, free: Mapping[Need, Mapping[Any, int]]) -> bool:
-    """Tell whether there is room for all mdevs of an instance on a host.
+    """Return whether a host has capacity for all mdevs of an instance.
 
     Needs whose types are not known may compete for the same parents.
 
-    :param free: how much the parents that accept a need have to spare
+    :param free: capacity of the parents that accept a need
     """
-    pieces: list[Piece] = []
+    pieces: list[tuple[int, frozenset[Hashable]]] = []
     left: dict[Hashable, int] = {}
     for need in wanted:
-        some = {
+        parents = {
             (need.resource_class, parent): amount
             for parent, amount in free[need].items()
         }
-        left.update(
-            (key, max(amount, left.get(key, 0)))
-            for key, amount in some.items()
-        )
-        pieces += [(amount, frozenset(some)) for amount in need.amounts]
+        for parent, amount in parents.items():
+            left[parent] = max(amount, left.get(parent, 0))
+        pieces += [(amount, frozenset(parents)) for amount in need.amounts]
     return _place(sorted(pieces, key=lambda one: (-one[0], len(one[1]))), left)
 
 
-def _place(pieces: Sequence[Piece], left: dict[Hashable, int]) -> bool:
+def _place(
+    pieces: Sequence[tuple[int, frozenset[Hashable]]],
+    left: dict[Hashable, int],
+) -> bool:
+    """Return whether each piece fits on one of its parents.
+
+    :param pieces: an amount, and the parents that may provide it
+    :param left: capacity of each parent
+    """
     if not pieces:
         return True
     (amount, parents), *others = pieces
     tried = set()
     for parent in parents:
-        # One of several parents that are alike is enough.
+        # Of parents that are equal to all other pieces, one is tried.
         alike = left[parent], tuple(parent in some for _, some in others)
         if left[parent] < amount or alike in tried:
             continue

@@ -3,7 +3,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
-import functools
 import itertools
 import string
 
@@ -19,37 +18,33 @@ from nova_mdev_compat.fleet import model
 
 @dataclasses.dataclass(frozen=True)
 class PublishedClass(equivalence.DeviceClass):
-    """Devices that are the same in all that some accept pattern asks about.
+    """Devices that are equal in all that some accept pattern asks about.
 
     :ivar label: a short name, ``A``
-    :ivar accepts: in order
-    :ivar serves: mdev types that it takes
-    :ivar note: why nothing is known of it, if so
+    :ivar unpublished: why nothing is known of their hosts, None if something
+        is
     """
 
     label: str
-    accepts: tuple[Pattern, ...]
-    serves: frozenset[str]
-    note: verdict.Reason | None = None
+    offer: Offer
+    unpublished: verdict.Reason | None = None
+
+    @property
+    def note(self) -> verdict.Reason | None:
+        """Why nothing is known of them, None if something is."""
+        if self.unpublished or self.sources or self.offer.accepts:
+            return self.unpublished
+        return matching.NO_IDENTITY
 
     def __str__(self) -> str:
         if self.note:
             return str(self.note)
         return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
 
-    @functools.cached_property
-    def offer(self) -> Offer | None:
-        """What it advertises, None if no collector has published there."""
-        if self.note is matching.NOT_PUBLISHED:
-            return None
-        return Offer(frozenset(self.accepts), self.serves)
-
     def judge(self, source: Identity) -> verdict.Verdict:
         """Return whether it accepts a source, or why not."""
-        if self.offer is None:
-            return verdict.Verdict(
-                verdict.Status.UNKNOWN, (matching.NOT_PUBLISHED,)
-            )
+        if self.unpublished:
+            return verdict.Verdict(verdict.Status.UNKNOWN, (self.unpublished,))
         return self.offer.judge(source)
 
 
@@ -67,37 +62,40 @@ class Cell:
     verdict: verdict.Verdict
 
 
-def kinds(
+def classify(
     parents: Iterable[tuple[model.Host, model.Parent]],
 ) -> tuple[PublishedClass, ...]:
-    """Return the classes of devices, the most frequent first."""
+    """Return the classes of devices, the largest first.
+
+    Those of which nothing is known come last.
+    """
     parents = list(parents)
+    # Parents with equal traits share one description.
+    distinct = {id(parent.traits): parent.traits for _, parent in parents}
     asked = facts_asked_about(
-        said.accepts.values()
-        for said in {
-            id(parent.traits): parent.traits for _, parent in parents
-        }.values()
+        said.accepts.values() for said in distinct.values()
     )
+    class_of: dict[tuple[object, int], PublishedClass] = {}
     members: dict[PublishedClass, list[equivalence.Member]] = {}
     for host, parent in parents:
-        kind = device_class(host.published, parent.traits, asked)
-        members.setdefault(kind, []).append(
+        key = host.unpublished, id(parent.traits)
+        if key not in class_of:
+            class_of[key] = device_class(host.unpublished, parent.traits, asked)
+        members.setdefault(class_of[key], []).append(
             equivalence.Member(host.name, parent.name)
         )
     ordered = sorted(
-        members,
-        key=lambda kind: (
-            kind.note is not None,
-            -len(members[kind]),
-            str(kind),
-            members[kind],
+        members.items(),
+        key=lambda item: (
+            item[0].note is not None,
+            -len(item[1]),
+            str(item[0]),
+            item[1],
         ),
     )
     return tuple(
-        dataclasses.replace(
-            kind, label=label, members=tuple(sorted(members[kind]))
-        )
-        for kind, label in zip(ordered, labels(), strict=False)
+        dataclasses.replace(one, label=label, members=tuple(sorted(some)))
+        for (one, some), label in zip(ordered, labels(), strict=False)
     )
 
 
@@ -113,58 +111,39 @@ def facts_asked_about(
 
 
 def labels() -> Iterator[str]:
-    """Return A, B, … Z, AA, AB, …"""
+    """Yield A, B, … Z, AA, AB, …"""
     for length in itertools.count(1):
-        for letters in itertools.product(
-            string.ascii_uppercase, repeat=length
-        ):
-            yield ''.join(letters)
+        yield from map(
+            ''.join, itertools.product(string.ascii_uppercase, repeat=length)
+        )
 
 
 def device_class(
-    published: bool, said: traits.Description, asked: frozenset[str]
+    unpublished: verdict.Reason | None,
+    said: traits.Description,
+    asked: frozenset[str],
 ) -> PublishedClass:
-    """Return what a device is in all that some accept pattern asks about.
+    """Return the class of a device, without members and label.
 
-    :param published: a collector runs on its host, or has
-    :param asked: the facts that are asked about
-    :returns: a class without members and label
+    :param unpublished: its host's
+    :param asked: the facts that some accept pattern asks about
     """
-    sources = sorted(
-        {reduced(one, asked) for one in said.identities()}, key=str
-    )
-    note = None
-    if not published:
-        note = matching.NOT_PUBLISHED
-    elif not sources and not said.accepts:
-        note = matching.NO_IDENTITY
+    sources = {
+        dataclasses.replace(
+            one,
+            facts=frozenset(fact for fact in one.facts if fact[0] in asked),
+        )
+        for one in said.identities()
+    }
     return PublishedClass(
-        (),
-        tuple(sources),
-        '',
-        tuple(said.accepts[name] for name in sorted(said.accepts)),
-        said.types,
-        note,
+        (), tuple(sorted(sources, key=str)), '', Offer.of(said), unpublished
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def reduced(identity: Identity, asked: frozenset[str]) -> Identity:
-    """Return an identity with only the facts that are asked about."""
-    return dataclasses.replace(
-        identity,
-        facts=frozenset(
-            (name, value) for name, value in identity.facts if name in asked
-        ),
-    )
+def matrix(classes: Sequence[PublishedClass]) -> list[list[Cell]]:
+    """Return a row for each source of each class, with a cell for each class.
 
-
-def matrix(
-    origins: Sequence[PublishedClass], destinations: Sequence[PublishedClass]
-) -> list[list[Cell]]:
-    """Return a row for each source of each origin, a cell a destination.
-
-    A class of which nothing is known is not an origin and has no row.
+    A class without sources is only a column.
     """
     return [
         [
@@ -175,8 +154,8 @@ def matrix(
                 equivalence.number_of_pairs(origin, destination),
                 destination.judge(source),
             )
-            for destination in destinations
+            for destination in classes
         ]
-        for origin in origins
+        for origin in classes
         for source in origin.sources
     ]

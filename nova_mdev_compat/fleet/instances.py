@@ -13,17 +13,17 @@ from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
 
-#: A parent, and what its consumers have from it by resource class.
-Found = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
+#: A parent, and what each consumer has from it, by resource class.
+Consumers = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Instance:
     """A consumer of mdevs.
 
-    :ivar uuid: of the instance; of the consumer where Nova knows none
-    :ivar host: where its mdevs are; while it is moved, where it goes, as
-        soon as that is known
+    :ivar uuid: of the instance; of the consumer if Nova does not know it
+    :ivar host: where its mdevs are; while it is moved, where they will be,
+        as soon as that is known
     :ivar mdevs: resource class and amount from each parent
     """
 
@@ -33,7 +33,7 @@ class Instance:
 
     @functools.cached_property
     def needs(self) -> acceptance.Needs | None:
-        """What it needs elsewhere, None if a source is not known."""
+        """What it needs on another host, None if a source is not known."""
         if not all(parent.identities for parent, _, _ in self.mdevs):
             return None
         return acceptance.needs(
@@ -54,7 +54,7 @@ def read(
     moving: Mapping[str, str],
     progress: inventory.Progress = iter,
 ) -> tuple[Instance, ...]:
-    """Return who has mdevs of these parents, by UUID; a request each.
+    """Return the instances with mdevs of parents: a request for each parent.
 
     While Nova moves an instance, the migration is the consumer of what it
     has on the source, and the instance, once the scheduler has chosen, of
@@ -65,7 +65,7 @@ def read(
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
 
-    def ask(pair: tuple[model.Host, model.Parent]) -> Found:
+    def ask(pair: tuple[model.Host, model.Parent]) -> Consumers:
         try:
             return *pair, placement.consumers(pair[1].uuid)
         except client.NotFound:
@@ -88,7 +88,7 @@ def read(
 def read_one(
     placement: client.Placement, uuid: str, host: str
 ) -> tuple[Instance, dict[str, int]]:
-    """Return an instance, and what it has from its host's root provider.
+    """Return an instance, and its allocations of its host's root provider.
 
     :param host: hypervisor hostname, which is the root provider's name
     :raises placement.PlacementError: Placement does not answer, or refuses
@@ -113,39 +113,46 @@ def read_one(
         if item.uuid in held
         and (name := model.device_name(item.name, root.name))
     ]
-    published = any(parent.traits.managed for parent in parents)
     mdevs = tuple(
         (parent, resource_class, amount)
         for parent in parents
         for resource_class, amount in sorted(held[parent.uuid].items())
     )
-    where = model.Host(root.uuid, host, published, tuple(parents))
+    where = model.Host(
+        root.uuid,
+        host,
+        any(parent.traits.managed for parent in parents),
+        tuple(parents),
+        tuple(
+            traits.other_schemas(
+                {name for one in parents for name in one.traits.unreadable}
+            )
+        ),
+    )
     return Instance(uuid, where, mdevs), held.get(root.uuid, {})
 
 
 def assemble(
-    found: Iterable[Found],
-    whose: Mapping[str, str | None] | None = None,
+    found: Iterable[Consumers],
+    instance_of: Mapping[str, str | None],
 ) -> tuple[Instance, ...]:
-    """Return the instances that the consumers of parents are.
+    """Return the instances that consume mdevs of parents.
 
-    :param whose: instances' UUIDs by those of consumers that are none; None
-        for a consumer to leave out
+    :param instance_of: instances' UUIDs by those of consumers that are not
+        instances; None for a consumer to leave out
     """
-    whose = whose or {}
     mdevs: dict[tuple[str, str], list[tuple[model.Parent, str, int]]] = {}
     hosts = {}
     for host, parent, consumers in found:
         hosts[host.uuid] = host
         for consumer, resources in consumers.items():
-            uuid = whose.get(consumer, consumer)
-            if uuid is None:
-                continue
-            # An evacuation leaves some on another host.
-            mdevs.setdefault((uuid, host.uuid), []).extend(
-                (parent, name, amount)
-                for name, amount in sorted(resources.items())
-            )
+            uuid = instance_of.get(consumer, consumer)
+            if uuid is not None:
+                # After an evacuation, some are still on another host.
+                mdevs.setdefault((uuid, host.uuid), []).extend(
+                    (parent, name, amount)
+                    for name, amount in sorted(resources.items())
+                )
     return tuple(
         Instance(uuid, hosts[root], tuple(held))
         for (uuid, root), held in sorted(mdevs.items())

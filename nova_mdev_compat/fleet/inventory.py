@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole cloud, read from Placement: traits, and capacity of parents.
 
-Placement has no request for the traits of many providers, but one for the
-providers that have a trait. So there is a request for each distinct trait of
-ours, four more, and one for each provider that changed meanwhile: their
-number grows with what kinds of devices there are, not with how many.
+Placement cannot list the traits of many providers in one request, but it can
+list the providers that have a trait. So there is one request for each distinct
+trait of ours, four more, and one for each provider that changed meanwhile. The
+number grows with how many device classes there are, not with how many devices.
 """
 
 import collections
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping, Sequence
 from concurrent import futures
-import dataclasses
 import functools
 from typing import Any, TypeVar
 
@@ -21,12 +20,11 @@ from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
 from nova_mdev_compat.publication import host_traits
 
-MANAGED = f'required={traits.SCHEMA}'
 UNPUBLISHED = f'required=!{traits.SCHEMA}'
-#: Not the roots, which repeat what their parents say.
-PARENTS = f'{MANAGED},!{traits.HOST}'
+#: Parents that are published. Roots only repeat what their parents advertise.
+PARENTS = f'required={traits.SCHEMA},!{traits.HOST}'
 
-#: Is given what there is to do, and yields it, a step at a time.
+#: Takes what there is to do, and yields it one by one.
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
 #: Requests that are under way at a time.
@@ -52,65 +50,55 @@ def map_concurrently(
             executor.shutdown(cancel_futures=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class TraitQuestion:
-    """Which managed providers carry a trait.
-
-    :ivar lacking: ask for those that do not, because they are fewer
-    """
-
-    trait: str
-    lacking: bool
-
-    @property
-    def query(self) -> str:
-        return f'{PARENTS},{"!" if self.lacking else ""}{self.trait}'
-
-
 def read(
     placement: client.Placement, progress: Progress = iter
 ) -> model.Cloud:
-    """Return all hosts with their parents, and what these say.
+    """Return all hosts, with their parents and the content of their traits.
 
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     carried = placement.carried_traits()
-    if not {traits.SCHEMA, traits.HOST} <= carried:
-        # Nobody has published, and Placement refuses a query for a trait
-        # that does not exist.
-        return assemble(placement.providers_at(''), (), {})
-    managed_query = queries.query(queries.readable(carried))
-    unpublished = placement.providers_at(UNPUBLISHED)
-    if schemas := traits.other_schemas(carried):
-        unpublished += placement.providers_at(
-            f'required=in:{",".join(schemas)}'
-        )
-    managed = {
-        item.uuid: item for item in placement.providers_at(managed_query)
+    schemas = {
+        name: placement.providers_at(f'required={name}')
+        for name in traits.other_schemas(carried)
     }
-    found = {item.uuid: {traits.SCHEMA} for item in managed.values()}
-    for question in progress(questions(carried)):
-        uuids = {item.uuid for item in placement.providers_at(question.query)}
-        if question.lacking:
+    if not {traits.SCHEMA, traits.HOST} <= carried:
+        # Placement refuses a query for a trait that does not exist.
+        return assemble(placement.providers_at(''), (), {}, schemas)
+    readable = queries.query(queries.readable(carried))
+    unpublished = placement.providers_at(UNPUBLISHED)
+    for providers in schemas.values():
+        unpublished += providers
+    managed = {item.uuid: item for item in placement.providers_at(readable)}
+    found = {uuid: {traits.SCHEMA} for uuid in managed}
+    for name, lacking in progress(questions(carried - schemas.keys())):
+        query = f'{PARENTS},{"!" if lacking else ""}{name}'
+        uuids = {item.uuid for item in placement.providers_at(query)}
+        if lacking:
             uuids = found.keys() - uuids
         for uuid in uuids & found.keys():
-            found[uuid].add(question.trait)
-    changed = _changed(managed, placement.providers_at(managed_query))
-    for uuid in sorted(changed):
+            found[uuid].add(name)
+    # A provider's generation counts whatever changes about it.
+    same = {
+        item.uuid
+        for item in placement.providers_at(readable)
+        if item.uuid in managed
+        and item.generation == managed[item.uuid].generation
+    }
+    for uuid in sorted(managed.keys() - same):
         try:
             found[uuid] = set(placement.provider_traits(uuid)[0])
         except client.NotFound:
             del found[uuid], managed[uuid]
-    return assemble(unpublished, managed.values(), found)
+    return assemble(unpublished, managed.values(), found, schemas)
 
 
-def questions(carried: Iterable[str]) -> list[TraitQuestion]:
-    """Return the questions for traits.
+def questions(carried: Iterable[str]) -> list[tuple[str, bool]]:
+    """Return which traits to ask for, and whether by their absence.
 
-    A trait that is the only one of its group is asked for by its absence.
-
-    In most clouds all devices have the same module and operating system:
-    the providers without it are a far shorter answer.
+    A trait that is the only one of its group is asked for by its absence. In
+    most clouds all devices have the same module and operating system, and the
+    list of providers without it is much shorter.
 
     :param carried: the traits of ours that any provider carries
     """
@@ -118,14 +106,14 @@ def questions(carried: Iterable[str]) -> list[TraitQuestion]:
     for name in sorted(set(carried) - host_traits.ALWAYS):
         groups[_group(name)].append(name)
     return [
-        TraitQuestion(name, len(names) == 1 and group != '')
+        (name, len(names) == 1 and group != '')
         for group, names in groups.items()
         for name in names
     ]
 
 
 def _group(name: str) -> str:
-    """Return what a parent has one of: the trait without its value."""
+    """Return the part of a trait before its value, if a parent has one."""
     if name.startswith(traits.FACT):
         return traits.FACT + name.removeprefix(traits.FACT).partition('_')[0]
     for prefix in (traits.PARENT, traits.TYPE):
@@ -134,33 +122,18 @@ def _group(name: str) -> str:
     return ''
 
 
-def _changed(
-    before: Mapping[str, client.Provider], after: Iterable[client.Provider]
-) -> set[str]:
-    """Return whose answers may be of different times.
-
-    A provider's generation counts whatever changes about it.
-    """
-    same = {
-        item.uuid
-        for item in after
-        if item.uuid in before
-        and item.generation == before[item.uuid].generation
-    }
-    return before.keys() - same
-
-
 def assemble(
     unpublished: Iterable[client.Provider],
     managed: Iterable[client.Provider],
     found: Mapping[str, Collection[str]],
+    schemas: Mapping[str, Iterable[client.Provider]],
 ) -> model.Cloud:
-    """Return the cloud that providers and their traits make.
+    """Return the cloud of providers and their traits.
 
-    :param unpublished: providers on which no collector has published what can be
-        read here
+    :param unpublished: providers without traits that are read here
     :param managed: the others
     :param found: traits of ours of the managed ones, by UUID
+    :param schemas: providers with traits of other schemas, by schema
     """
     providers = {item.uuid: item for item in (*unpublished, *managed)}
     parents = collections.defaultdict(list)
@@ -168,19 +141,20 @@ def assemble(
         root = providers.get(item.root)
         name = root and model.device_name(item.name, root.name)
         if name and not item.is_root:
-            parents[item.root].append(
-                model.Parent(
-                    item.uuid,
-                    name,
-                    _described(frozenset(found.get(item.uuid, ()))),
-                )
-            )
+            said = _described(frozenset(found.get(item.uuid, ())))
+            parents[item.root].append(model.Parent(item.uuid, name, said))
+    carried = {
+        name: {item.root for item in some} for name, some in schemas.items()
+    }
     return model.by_name(
         model.Host(
             item.uuid,
             item.name,
             item.uuid in found,
             tuple(sorted(parents[item.uuid], key=lambda parent: parent.name)),
+            tuple(
+                name for name, roots in carried.items() if item.uuid in roots
+            ),
         )
         for item in providers.values()
         if item.is_root
@@ -189,7 +163,7 @@ def assemble(
 
 @functools.lru_cache(maxsize=1024)
 def _described(names: frozenset[str]) -> traits.Description:
-    """Return what traits say; that of equal ones is one object."""
+    """Return the content of traits; equal traits give one object."""
     return traits.describe(names)
 
 
@@ -209,7 +183,8 @@ def capacity(
         except client.NotFound:
             # nova-compute has deleted it since.
             return parent.uuid, client.Capacity(0, 0)
-        # All of it is of one class, but for the moment when that changes.
+        # There are two classes only for the moment in which one replaces
+        # the other.
         return parent.uuid, client.Capacity(
             sum(one.used for one in found), sum(one.total for one in found)
         )
@@ -222,10 +197,10 @@ def free_capacity(
     amounts: Iterable[tuple[str, int]],
     progress: Progress = iter,
 ) -> dict[str, dict[str, int]]:
-    """Return how much parents have to spare: a request for each amount.
+    """Return the free capacity of parents: a request for each amount.
 
     :param amounts: resource classes and amounts that matter
-    :returns: the largest of these, by parent's UUID, by resource class
+    :returns: the largest of these, by resource class, by parent's UUID
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     found: dict[str, dict[str, int]] = {}

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator
 import dataclasses
 
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.core.traits import Description
+from nova_mdev_compat.core import verdict
 
 
 @dataclasses.dataclass(frozen=True)
 class Parent:
-    """A device that can create mdevs.
+    """A device that can create mdevs, published or not.
 
     :ivar uuid: of its resource provider
     :ivar name: libvirt's, ``pci_0000_84_00_0``
@@ -24,7 +27,7 @@ class Parent:
 
     @property
     def identities(self) -> frozenset[identity.Identity]:
-        """Its identities; none if they are not completely known."""
+        """One for each of its types; empty if not completely known."""
         return self.traits.identities()
 
 
@@ -34,23 +37,34 @@ class Host:
 
     :ivar uuid: of its root provider
     :ivar name: hypervisor hostname
-    :ivar published: a collector runs there, or has
+    :ivar published: it carries traits of our schema, and of no other
+    :ivar schemas: the other schemas that it carries, by their traits
     """
 
     uuid: str
     name: str
     published: bool
     parents: tuple[Parent, ...] = ()
+    schemas: tuple[str, ...] = ()
+
+    @property
+    def unpublished(self) -> verdict.Reason | None:
+        """Why nothing is known of its parents, None if it has published."""
+        if self.published:
+            return None
+        if self.schemas:
+            return matching.other_schema(self.schemas)
+        return matching.NOT_PUBLISHED
 
 
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    """All hosts, by name; many may have no parent."""
+    """All hosts, by name, also those without parents."""
 
     hosts: tuple[Host, ...]
 
     def parents(self) -> Iterator[tuple[Host, Parent]]:
-        """Return every parent, with its host."""
+        """Yield every parent, with its host."""
         for host in self.hosts:
             for parent in host.parents:
                 yield host, parent
@@ -60,8 +74,8 @@ def device_name(provider: str, host: str) -> str | None:
     """Return the libvirt name of a parent, None if it is something else.
 
     nova-compute names a parent's provider ``<host>_<libvirt name>``
-    (``LibvirtDriver._ensure_pgpu_providers``); its other providers below a
-    root have a colon in their names: PCI addresses, and Neutron's agents.
+    (``LibvirtDriver._ensure_pgpu_providers``). Other providers below a root,
+    such as PCI devices and Neutron's agents, have a colon in their names.
 
     :param provider: name of a provider below the root
     :param host: name of the root provider
@@ -71,5 +85,5 @@ def device_name(provider: str, host: str) -> str | None:
 
 
 def by_name(hosts: Iterable[Host]) -> Cloud:
-    """Return hosts in order."""
+    """Return the cloud of hosts."""
     return Cloud(tuple(sorted(hosts, key=lambda host: host.name)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded hosts: which device accepts which, and by which rule. Pure."""
+"""Snapshots of hosts: which device accepts which, and by which rule. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
@@ -21,10 +21,10 @@ class RuleVerdict:
     """The verdict of one rule on one source.
 
     :ivar rule: its name; empty if the source is refused before rules apply
-    :ivar source: where the rule stands
+    :ivar source: where the rule is written
     :ivar reasons: why it does not apply to the target, or the first condition
-        that the source fails in each of its closest alternatives; none if the
-        rule allows it
+        that the source fails in each of its closest alternatives; empty if
+        the rule allows it
     """
 
     rule: str
@@ -42,15 +42,15 @@ class RuleVerdict:
 class Explanation:
     """Whether a target accepts a source, and why.
 
-    :ivar said: the verdict of the rule that allows it; otherwise of each
-        rule, in order
+    :ivar verdicts: of the rule that allows it; otherwise of each rule, in
+        order
     """
 
     kind: verdict.Status
-    said: tuple[RuleVerdict, ...]
+    verdicts: tuple[RuleVerdict, ...]
 
     def __str__(self) -> str:
-        return '; '.join(map(str, self.said))
+        return '; '.join(map(str, self.verdicts))
 
 
 def explain(
@@ -60,35 +60,35 @@ def explain(
 ) -> Explanation:
     """Return whether a target accepts a source, and why.
 
-    It is unknown if a rule might allow it once missing data is there.
+    It is unknown if a rule might allow it once missing data is known.
 
     :param unknown: why facts of the source are unknown, by fact name
     """
-    if target.failure is not None:
-        return _before_rules(
-            verdict.Status.UNKNOWN,
-            verdict.Reason(verdict.Cause.MISSING, str(target.failure)),
-        )
     refusal = _refusal(target, source)
     if refusal is not None:
-        return _before_rules(verdict.Status.INCOMPATIBLE, refusal)
-    said = []
+        return Explanation(
+            verdict.Verdict.from_reasons((refusal,)).kind,
+            (RuleVerdict('', '', (refusal,)),),
+        )
+    verdicts = []
     for outcome in target.outcomes:
-        one = _said(outcome, source, unknown or {})
+        one = RuleVerdict(
+            outcome.name,
+            outcome.source,
+            tuple(_reasons(outcome, source, unknown or {})),
+        )
         if not one.reasons:
             return Explanation(verdict.Status.COMPATIBLE, (one,))
-        said.append(one)
-    return Explanation(_kind(target.outcomes, source), tuple(said))
-
-
-def _before_rules(kind: verdict.Status, reason: verdict.Reason) -> Explanation:
-    return Explanation(kind, (RuleVerdict('', '', (reason,)),))
+        verdicts.append(one)
+    return Explanation(_kind(target.outcomes, source), tuple(verdicts))
 
 
 def _refusal(
     target: host_traits.ParentTraits, source: identity.Identity
 ) -> verdict.Reason | None:
     """Return why no rule can allow it, None if rules decide."""
+    if target.failure is not None:
+        return verdict.Reason(verdict.Cause.MISSING, str(target.failure))
     own = target.parent.target()
     if own is None:
         return verdict.Reason(verdict.Cause.TYPE, target.note)
@@ -101,39 +101,35 @@ def _refusal(
     if identity.vendor_of(own.parent) != identity.vendor_of(source.parent):
         return verdict.Reason(
             verdict.Cause.PARENT,
-            (
-                f'device {identity.display_parent(source.parent)} is of another '
-                f'vendor than {identity.display_parent(own.parent)}'
-            ),
+            f'device {identity.display_parent(source.parent)} is of another '
+            f'vendor than {identity.display_parent(own.parent)}',
         )
     floor = Offer(frozenset(), frozenset({own.type})).floor(source)
-    if floor:
+    if floor or target.outcomes:
         return floor
-    if not target.outcomes:
-        return verdict.Reason(verdict.Cause.PARENT, target.note)
-    return None
+    return verdict.Reason(verdict.Cause.PARENT, target.note)
 
 
-def _said(
+def _reasons(
     outcome: evaluation.RuleOutcome,
     source: identity.Identity,
     unknown: Mapping[str, str],
-) -> RuleVerdict:
+) -> Iterable[verdict.Reason]:
+    """Return why a rule does not allow a source; nothing if it does."""
     if outcome.patterns:
-        reasons = tuple(
+        return (
             evaluation.with_why(reason, unknown)
             for reason in matching.first_failures(
                 outcome.patterns.values(), source
             )
         )
-    else:
-        wrong = [
-            reason
-            for reason in outcome.reasons
-            if reason.cause is not verdict.Cause.MISSING
-        ]
-        reasons = tuple(wrong) or outcome.reasons[:1]
-    return RuleVerdict(outcome.name, outcome.source, reasons)
+    # What is wrong comes before what is unknown.
+    wrong = [
+        reason
+        for reason in outcome.reasons
+        if reason.cause is not verdict.Cause.MISSING
+    ]
+    return wrong or outcome.reasons[:1]
 
 
 def _kind(
@@ -149,30 +145,25 @@ def _kind(
     return verdict.Status.INCOMPATIBLE
 
 
-#: Rules in force on recorded hosts; None for what each recorded itself.
+#: Rules in force on recorded hosts; None for those that each host recorded.
 Rules = model.RuleSet | None
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedClass(equivalence.DeviceClass):
-    """Devices that are the same in all that decides.
+    """Devices that are equal in all that decides.
 
     :ivar targets: what they accept, under each of the rule sets
     """
 
     targets: tuple[host_traits.ParentTraits, ...]
 
-    @property
-    def unknown(self) -> Mapping[str, str]:
-        """Why facts of them are unknown, by fact name."""
-        return self.targets[0].parent.unknown
-
 
 @dataclasses.dataclass(frozen=True)
 class RecordedPair:
     """Whether one class accepts a source of another.
 
-    :ivar source: the device that moves
+    :ivar source: the device that mdevs leave
     :ivar number: of pairs of devices on different hosts
     :ivar answers: one under each of the rule sets
     """
@@ -184,7 +175,7 @@ class RecordedPair:
     answers: tuple[Explanation, ...]
 
 
-def kinds(
+def classify(
     hosts: Iterable[host_traits.HostSnapshot], rules: Sequence[Rules]
 ) -> tuple[RecordedClass, ...]:
     """Return the classes of devices of hosts.
@@ -192,13 +183,13 @@ def kinds(
     :param rules: the rule sets to compare
     :raises exceptions.BadInput: a rule and a device make an invalid trait
     """
-    memory: dict[object, tuple[host_traits.ParentTraits, ...]] = {}
+    targets: dict[object, tuple[host_traits.ParentTraits, ...]] = {}
     members: dict[object, list[equivalence.Member]] = {}
     for host in hosts:
         for recorded in host.parents:
             key = _key(recorded)
-            if key not in memory:
-                memory[key] = tuple(
+            if key not in targets:
+                targets[key] = tuple(
                     _under(host.name, recorded, one) for one in rules
                 )
             members.setdefault(key, []).append(
@@ -208,11 +199,13 @@ def kinds(
         sorted(
             (
                 RecordedClass(
-                    tuple(sorted(members[key])), _sources(targets[0]), targets
+                    tuple(sorted(members[key])),
+                    _sources(some[0].parent),
+                    some,
                 )
-                for key, targets in memory.items()
+                for key, some in targets.items()
             ),
-            key=lambda kind: kind.members,
+            key=lambda one: one.members,
         )
     )
 
@@ -246,7 +239,7 @@ def _under(
 ) -> host_traits.ParentTraits:
     """Return what a device accepts under rules.
 
-    Rules are not asked if a vendor's plugin has answered, or if the device
+    Rules do not apply if a vendor's plugin has answered, or if the device
     could not be read.
     """
     if rules is None or recorded.plugin is not None or recorded.failure:
@@ -257,22 +250,15 @@ def _under(
         raise exceptions.BadInput(f'host {host}: {exc}') from exc
 
 
-def _sources(
-    recorded: host_traits.ParentTraits,
-) -> tuple[identity.Identity, ...]:
-    parent = recorded.parent
+def _sources(parent: parents.MdevParent) -> tuple[identity.Identity, ...]:
     if not parent.parent_id:
         return ()
     types = {parent.target_type, *parent.in_use} - {None}
-    return tuple(
-        sorted(
-            (
-                identity.Identity.of(parent.parent_id, str(name), parent.facts)
-                for name in types
-            ),
-            key=str,
-        )
+    found = (
+        identity.Identity.of(parent.parent_id, str(name), parent.facts)
+        for name in types
     )
+    return tuple(sorted(found, key=str))
 
 
 def pairs(
@@ -282,9 +268,9 @@ def pairs(
         [Sequence[RecordedClass]], Iterable[RecordedClass]
     ] = iter,
 ) -> Iterator[RecordedPair]:
-    """Return every way from one class to another, between different hosts.
+    """Yield all pairs of classes with devices on different hosts.
 
-    :param progress: is given the origins and yields them
+    :param progress: takes the origins, and yields them
     """
     for origin in progress(origins):
         for destination in destinations:
@@ -298,7 +284,9 @@ def pairs(
                     destination,
                     number,
                     tuple(
-                        explain(target, source, origin.unknown)
+                        explain(
+                            target, source, origin.targets[0].parent.unknown
+                        )
                         for target in destination.targets
                     ),
                 )

@@ -8,11 +8,14 @@ import dataclasses
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import text
+from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet.instances import Instance
 from nova_mdev_compat.fleet import model
+from nova_mdev_compat.fleet.targets import Standing
+from nova_mdev_compat.fleet.targets import TargetHost
 
-#: How much each parent has to spare, up to what matters, by resource class.
+#: Free capacity of each parent by UUID, up to what matters, by resource class.
 Free = Mapping[str, Mapping[str, int]]
 
 #: A message names this many reasons, and counts the rest.
@@ -23,26 +26,13 @@ _REASONS = 3
 class Stranded:
     """An instance that no other host could take now.
 
-    :ivar accepting: names of the hosts that would, had they capacity
-    :ivar because: why each host cannot, in an operator's words
+    :ivar accepting: names of the hosts that accept it
+    :ivar because: why each host cannot take it, in an operator's words
     """
 
     instance: Instance
     accepting: tuple[str, ...]
     because: str
-
-
-@dataclasses.dataclass(frozen=True)
-class HostAnswer:
-    """Whether a host takes an instance, and why not.
-
-    :ivar against: why it does not take it; none if it does
-    :ivar accepts: it would, had it capacity
-    """
-
-    host: model.Host
-    against: str
-    accepts: bool
 
 
 def amounts(instances: Iterable[Instance]) -> set[tuple[str, int]]:
@@ -67,7 +57,7 @@ def find(
 ) -> list[Stranded]:
     """Return the instances that no other host could take now.
 
-    :param free: what parents have to spare
+    :param free: of all parents
     :param unavailable: why hosts cannot take any instance now, as a clause
         after "accepts, but", by UUID
     """
@@ -77,17 +67,16 @@ def find(
     by_offers = _by_offers(cloud)
     found = []
     for needs, some in alike.items():
-        answers: dict[str, HostAnswer] = {}
+        answers: list[TargetHost] = []
         if needs is not None:
-            answers = {
-                one.host.uuid: one
-                for one in _answers(by_offers, needs, free, unavailable)
-            }
-        takers = {uuid for uuid, one in answers.items() if not one.against}
+            answers = list(_answers(by_offers, needs, free, unavailable))
+        takers = {
+            one.host for one in answers if one.standing is Standing.COMPATIBLE
+        }
         found += [
-            _stranded(instance, answers.values())
+            _stranded(instance, answers)
             for instance in some
-            if takers <= {instance.host.uuid}
+            if takers <= {instance.host.name}
         ]
     return sorted(
         found, key=lambda one: (one.instance.host.name, one.instance.uuid)
@@ -96,12 +85,11 @@ def find(
 
 def _by_offers(
     cloud: model.Cloud,
-) -> dict[frozenset[Offer] | None, list[model.Host]]:
-    """Return hosts with parents by what they offer; None if unpublished."""
+) -> dict[frozenset[Offer] | verdict.Reason, list[model.Host]]:
+    """Return hosts with parents by their offers, or by why these are unknown."""
     # Parents with equal traits share one description.
     offer_of = {
-        id(parent.traits): Offer.of(parent.traits)
-        for _, parent in cloud.parents()
+        id(parent.traits): Offer.of(parent.traits) for _, parent in cloud.parents()
     }
     found = collections.defaultdict(list)
     for host in cloud.hosts:
@@ -109,30 +97,31 @@ def _by_offers(
             offers = frozenset(
                 offer_of[id(parent.traits)] for parent in host.parents
             )
-            found[offers if host.published else None].append(host)
+            found[host.unpublished or offers].append(host)
     return found
 
 
 def _answers(
-    by_offers: Mapping[frozenset[Offer] | None, list[model.Host]],
+    by_offers: Mapping[frozenset[Offer] | verdict.Reason, list[model.Host]],
     needs: acceptance.Needs,
     free: Free,
     unavailable: Mapping[str, str],
-) -> Iterator[HostAnswer]:
-    """Yield the answer of every host."""
+) -> Iterator[TargetHost]:
+    """Yield what each host is for an instance, without devices."""
     for offers, hosts in by_offers.items():
-        refusal = str(
-            matching.NOT_PUBLISHED
-            if offers is None
-            else acceptance.judge(offers, needs)
-        )
+        if isinstance(offers, verdict.Reason):
+            answer = verdict.Verdict.from_reasons((offers,))
+        else:
+            answer = acceptance.judge(offers, needs)
         for host in hosts:
-            against = refusal
-            if not refusal and host.uuid in unavailable:
-                against = matching.but(unavailable[host.uuid])
-            elif not refusal and not _fits(host, needs, free):
-                against = matching.NO_CAPACITY
-            yield HostAnswer(host, against, not refusal)
+            standing, because = Standing(answer.kind.value), str(answer)
+            if answer and host.uuid in unavailable:
+                because = matching.but(unavailable[host.uuid])
+            elif answer and not _fits(host, needs, free):
+                because = matching.NO_CAPACITY
+            if answer and because:
+                standing = Standing.UNAVAILABLE
+            yield TargetHost(host.name, standing, (because,))
 
 
 def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
@@ -151,20 +140,20 @@ def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
     )
 
 
-def _stranded(instance: Instance, answers: Iterable[HostAnswer]) -> Stranded:
-    others = [one for one in answers if one.host.uuid != instance.host.uuid]
-    accepting = sorted(one.host.name for one in others if one.accepts)
-    counts = collections.Counter(one.against for one in others)
-    clauses = [
+def _stranded(instance: Instance, answers: Iterable[TargetHost]) -> Stranded:
+    others = [one for one in answers if one.host != instance.host.name]
+    counts = collections.Counter(one.because[0] for one in others)
+    first = dict(counts.most_common(_REASONS))
+    if rest := counts.total() - sum(first.values()):
+        first['other reasons'] = rest
+    reasons = [
         f'{reason} ({text.count(number, "host")})'
-        for reason, number in counts.most_common(_REASONS)
+        for reason, number in first.items()
     ]
-    rest = counts.total() - sum(
-        number for _, number in counts.most_common(_REASONS)
-    )
-    if rest:
-        clauses.append(f'other reasons ({text.count(rest, "host")})')
-    because = '; '.join(clauses) or 'there is no other host with mdevs'
+    because = '; '.join(reasons) or 'there is no other host with mdevs'
     if instance.needs is None:
-        because = matching.no_identity('the source')
+        because = matching.no_identity('the source', instance.host.schemas)
+    accepting = sorted(
+        one.host for one in others if one.standing is Standing.UNAVAILABLE
+    )
     return Stranded(instance, tuple(accepting), because)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all hosts offer one instance.
 
-In few requests, however many hosts there are: providers are asked for by the
-patterns that they carry, and patterns that stop the instance for the same
-reason are asked for together. For an instance with one mdev these are seven
-requests, and one for each such reason.
+The number of requests does not depend on the number of hosts: a request asks
+for the providers with certain patterns, and patterns that refuse the instance
+for the same reason share one request. For an instance with one mdev these are
+seven requests, and one for each such reason.
 """
 
 import collections
@@ -22,25 +22,32 @@ from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
 
 ByUuid = dict[str, client.Provider]
+#: Queries, as queries.queries returns them, and what stores the answer.
+Question = tuple[tuple[tuple[str, ...], ...], Callable[[ByUuid], object]]
 
 
 @dataclasses.dataclass
 class Survey:
     """The answers of Placement, by the UUID of a provider.
 
+    :ivar wanted: what the instance needs
+    :ivar room: amounts of other resources, by class, that the instance has
+        from its host's root provider
     :ivar hosts: roots that advertise
     :ivar with_type: advertising providers that serve any mdev type
-    :ivar unpublished: providers without a schema of ours
+    :ivar unpublished: providers without our schema
     :ivar other_schema: providers with a schema that is not read here
     :ivar schemas: the traits of these schemas
-    :ivar with_room: roots with the other resources that the instance needs
+    :ivar with_room: roots with the other resources
     :ivar accepts: patterns of advertising providers
     :ivar serves: mdev types of these, of those that the instance has
     :ivar root_of: their roots
-    :ivar free: how much accepting parents have to spare, as far as it
-        matters, by need and root
+    :ivar free: free capacity of accepting parents, as far as it matters, by
+        need and root
     """
 
+    wanted: acceptance.Needs
+    room: Mapping[str, int]
     hosts: ByUuid = dataclasses.field(default_factory=dict)
     with_type: ByUuid = dataclasses.field(default_factory=dict)
     unpublished: ByUuid = dataclasses.field(default_factory=dict)
@@ -70,63 +77,43 @@ class Survey:
         return {root: frozenset(offers) for root, offers in found.items()}
 
 
-@dataclasses.dataclass(frozen=True)
-class SurveyQuestion:
-    """Something to ask Placement.
-
-    :ivar queries: as queries.queries returns them
-    :ivar note: puts the answer where it belongs
-    """
-
-    queries: tuple[tuple[str, ...], ...]
-    note: Callable[[ByUuid], object]
-
-
 def ask(
     placement: client.Placement,
     wanted: acceptance.Needs,
     room: Mapping[str, int],
     progress: inventory.Progress = iter,
 ) -> Survey:
-    """Return what must be known of hosts to judge them.
+    """Return what must be known of hosts to decide for an instance.
 
-    :param room: amounts of other resources, by class, that the instance has
-        from its host's root provider
+    :param wanted: as in Survey
+    :param room: as in Survey
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
-    survey = Survey()
-    carried = placement.carried_traits()
-    asked = list(questions(survey, carried, wanted, room))
-    for question in progress(asked):
+    survey = Survey(wanted, room)
+    asked = list(questions(survey, placement.carried_traits()))
+    for all_of, note in progress(asked):
         found = [
             {
                 provider.uuid: provider
                 for query in alternatives
                 for provider in placement.providers_at(query)
             }
-            for alternatives in question.queries
+            for alternatives in all_of
         ]
         everywhere = set.intersection(*map(set, found))
-        question.note({uuid: found[0][uuid] for uuid in everywhere})
+        note({uuid: found[0][uuid] for uuid in everywhere})
     return survey
 
 
-def questions(
-    survey: Survey,
-    carried: Collection[str],
-    wanted: acceptance.Needs,
-    room: Mapping[str, int],
-) -> Iterator[SurveyQuestion]:
-    """Yield what to ask; only of traits that exist, or Placement refuses.
+def questions(survey: Survey, carried: Collection[str]) -> Iterator[Question]:
+    """Yield the questions of a survey, whose notes fill it.
 
-    :param survey: gets the answers
-    :param carried: traits of ours that any provider carries
+    :param carried: traits of ours that any provider carries; Placement
+        refuses a query for a trait that does not exist
     """
     survey.schemas = tuple(traits.other_schemas(carried))
     if survey.schemas:
-        yield SurveyQuestion(
-            queries.queries([survey.schemas], ()), survey.other_schema.update
-        )
+        yield queries.queries([survey.schemas], ()), survey.other_schema.update
     advertisers = queries.advertisers(carried)
     if advertisers is None or traits.HOST not in carried:
         yield _one('', survey.unpublished)  # no collector has published
@@ -136,34 +123,29 @@ def questions(
     host = ('required', traits.HOST)
     yield _one(inventory.UNPUBLISHED, survey.unpublished)
     yield _one(queries.query([host, *readable]), survey.hosts)
-    if room:
+    if survey.room:
         amounts = ','.join(
-            f'{name}:{amount}' for name, amount in sorted(room.items())
+            f'{name}:{amount}' for name, amount in sorted(survey.room.items())
         )
         yield _one(
             queries.query([host, ('resources', amounts)]), survey.with_room
         )
-    yield from _types(survey, published.types, wanted, advertisers)
-    yield from _patterns(survey, published.accepts, wanted, advertisers)
-    yield from _capacity(survey, published, wanted, readable)
+    yield from _types(survey, published.types, advertisers)
+    yield from _patterns(survey, published.accepts, advertisers)
+    yield from _capacity(survey, published, readable)
 
 
-def _one(query: str, answers: ByUuid) -> SurveyQuestion:
-    return SurveyQuestion(((query,),), answers.update)
+def _one(query: str, answers: ByUuid) -> Question:
+    return ((query,),), answers.update
 
 
 def _types(
-    survey: Survey,
-    types: frozenset[str],
-    wanted: acceptance.Needs,
-    advertisers: queries.Parameters,
-) -> Iterator[SurveyQuestion]:
+    survey: Survey, types: frozenset[str], advertisers: queries.Parameters
+) -> Iterator[Question]:
     if types:
         names = [traits.TYPE + mdev_type for mdev_type in types]
-        yield SurveyQuestion(
-            queries.queries([names], advertisers), survey.with_type.update
-        )
-    needed = {name for need in wanted for name, _ in need.alternatives}
+        yield queries.queries([names], advertisers), survey.with_type.update
+    needed = {name for need in survey.wanted for name, _ in need.alternatives}
     for mdev_type in sorted(types & needed):
 
         def note(found: ByUuid, mdev_type: str = mdev_type) -> None:
@@ -171,19 +153,18 @@ def _types(
                 survey.serves[uuid].add(mdev_type)
 
         query = [*advertisers, ('required', traits.TYPE + mdev_type)]
-        yield SurveyQuestion(((queries.query(query),),), note)
+        yield ((queries.query(query),),), note
 
 
 def _patterns(
     survey: Survey,
     patterns: Mapping[str, Pattern],
-    wanted: acceptance.Needs,
     advertisers: queries.Parameters,
-) -> Iterator[SurveyQuestion]:
-    """Ask once for all patterns that stop the instance alike."""
+) -> Iterator[Question]:
+    """Ask once for all patterns with the same outcome for the instance."""
     sources = [
         source
-        for need in wanted
+        for need in survey.wanted
         for _, identities in need.alternatives
         for source in identities
     ]
@@ -197,7 +178,7 @@ def _patterns(
                 survey.accepts[uuid].add(pattern)
                 survey.root_of[uuid] = provider.root
 
-        yield SurveyQuestion(queries.queries([names], advertisers), note)
+        yield queries.queries([names], advertisers), note
 
 
 def outcome(pattern: Pattern, sources: Iterable[Identity]) -> object:
@@ -211,11 +192,10 @@ def outcome(pattern: Pattern, sources: Iterable[Identity]) -> object:
 def _capacity(
     survey: Survey,
     published: traits.Description,
-    wanted: acceptance.Needs,
     readable: queries.Parameters,
-) -> Iterator[SurveyQuestion]:
-    """Ask for the parents that accept a need and have so much to spare."""
-    for need in wanted:
+) -> Iterator[Question]:
+    """Ask for the parents that accept a need and have capacity for it."""
+    for need in survey.wanted:
         for mdev_type, sources in need.alternatives:
             accepting = [
                 matching.accepting_traits(published.accepts, source)
@@ -223,7 +203,7 @@ def _capacity(
             ]
             if mdev_type not in published.types or not all(accepting):
                 continue
-            for amount in range(1, acceptance.most(need, wanted) + 1):
+            for amount in range(1, acceptance.most(need, survey.wanted) + 1):
 
                 def note(
                     found: ByUuid,
@@ -239,4 +219,4 @@ def _capacity(
                     ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
                     ('resources', f'{need.resource_class}:{amount}'),
                 ]
-                yield SurveyQuestion(queries.queries(accepting, tail), note)
+                yield queries.queries(accepting, tail), note

@@ -6,7 +6,6 @@ import dataclasses
 import enum
 
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.fleet.survey import Survey
@@ -14,31 +13,21 @@ from nova_mdev_compat.placement import client
 
 
 class Standing(enum.Enum):
-    """What a host is for an instance, the best first."""
+    """What a host is for an instance, the best first: a verdict, or more."""
 
     COMPATIBLE = 'compatible'
-    #: It accepts, but could not take the instance now.
+    #: It accepts, but cannot take the instance now.
     UNAVAILABLE = 'unavailable'
     UNKNOWN = 'unknown'
     INCOMPATIBLE = 'incompatible'
     WITHOUT = 'no mdevs'
 
 
-_STANDINGS = {
-    verdict.Status.COMPATIBLE: Standing.COMPATIBLE,
-    verdict.Status.UNKNOWN: Standing.UNKNOWN,
-    verdict.Status.INCOMPATIBLE: Standing.INCOMPATIBLE,
-}
-
-_ORDER = {standing: index for index, standing in enumerate(Standing)}
-
-
 @dataclasses.dataclass(frozen=True)
 class TargetHost:
     """A host, and what it is for an instance.
 
-    :ivar because: clauses in an operator's words; none where it is
-        compatible
+    :ivar because: clauses in an operator's words; empty if it is compatible
     :ivar devices: libvirt names of those that accept and have capacity
     """
 
@@ -49,15 +38,10 @@ class TargetHost:
 
 
 def find(
-    survey: Survey,
-    wanted: acceptance.Needs,
-    room: Mapping[str, int],
-    unavailable: Mapping[str, str],
-    source: str,
+    survey: Survey, unavailable: Mapping[str, str], source: str
 ) -> list[TargetHost]:
     """Return all hosts but the source, the compatible ones first.
 
-    :param room: as for survey.ask
     :param unavailable: why hosts cannot take any instance now, as a clause
         after "accepts, but", by UUID of the root provider
     :param source: UUID of its root provider
@@ -71,33 +55,31 @@ def find(
         if uuid not in with_mdevs:
             found[uuid] = TargetHost(root.name, Standing.WITHOUT)
             continue
-        answer = acceptance.judge(offers.get(uuid, frozenset()), wanted)
+        answer = acceptance.judge(offers.get(uuid, frozenset()), survey.wanted)
         if not answer:
             found[uuid] = TargetHost(
                 root.name,
-                _STANDINGS[answer.kind],
+                Standing(answer.kind.value),
                 tuple(map(str, answer.reasons)),
             )
             continue
-        why = []
-        if uuid in unavailable:
-            why.append(matching.but(unavailable[uuid]))
-        why += _shortages(survey, wanted, room, uuid)
+        why = tuple(_shortages(survey, uuid, unavailable))
         found[uuid] = TargetHost(
             root.name,
             Standing.UNAVAILABLE if why else Standing.COMPATIBLE,
-            tuple(why),
-            _devices(survey, wanted, root),
+            why,
+            _devices(survey, root),
         )
     found.pop(source, None)
+    best_first = list(Standing)
     return sorted(
         found.values(),
-        key=lambda target: (_ORDER[target.standing], target.host),
+        key=lambda target: (best_first.index(target.standing), target.host),
     )
 
 
 def _unpublished(survey: Survey) -> Iterator[tuple[str, TargetHost]]:
-    """Return the hosts on which nothing is published that can be read."""
+    """Yield the hosts on which nothing is published that can be read."""
     providers = {**survey.unpublished, **survey.other_schema}
     roots = {uuid: item for uuid, item in providers.items() if item.is_root}
     with_mdevs = {
@@ -117,32 +99,28 @@ def _unpublished(survey: Survey) -> Iterator[tuple[str, TargetHost]]:
 
 
 def _shortages(
-    survey: Survey,
-    wanted: acceptance.Needs,
-    room: Mapping[str, int],
-    root: str,
+    survey: Survey, root: str, unavailable: Mapping[str, str]
 ) -> Iterator[str]:
-    """Return what a host that accepts is short of."""
+    """Yield why a host that accepts cannot take the instance now."""
+    if root in unavailable:
+        yield matching.but(unavailable[root])
     if not acceptance.fits(
-        wanted, {need: survey.free[need, root] for need in wanted}
+        survey.wanted,
+        {need: survey.free[need, root] for need in survey.wanted},
     ):
         yield matching.NO_CAPACITY
-    if room and root not in survey.with_room:
+    if survey.room and root not in survey.with_room:
         amounts = ', '.join(
-            f'{amount} {name}' for name, amount in sorted(room.items())
+            f'{amount} {name}' for name, amount in sorted(survey.room.items())
         )
         yield matching.but(f'has no room for {amounts}')
 
 
-def _devices(
-    survey: Survey, wanted: acceptance.Needs, root: client.Provider
-) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            {
-                model.device_name(provider.name, root.name) or provider.name
-                for need in wanted
-                for provider in survey.free[need, root.uuid]
-            }
-        )
-    )
+def _devices(survey: Survey, root: client.Provider) -> tuple[str, ...]:
+    """Return the libvirt names of devices that accept and have capacity."""
+    found = {
+        model.device_name(provider.name, root.name) or provider.name
+        for need in survey.wanted
+        for provider in survey.free[need, root.uuid]
+    }
+    return tuple(sorted(found))

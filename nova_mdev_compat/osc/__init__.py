@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of "openstack mdev": one module each.
+"""The commands of "openstack mdev", with one module for each noun.
 
-plugin.py is what openstackclient loads, client.py whom the commands ask,
-command.py what they have in common, and errors.py what an operator reads when
-a service refuses.
+openstackclient loads plugin.py. client.py finds the services and describes
+their errors, nova.py has the questions to Nova, and command.py is shared by
+the commands.
 """

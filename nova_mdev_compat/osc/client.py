@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placement and Nova, found by the catalog, and what their errors mean."""
+"""Placement and Nova, found in the catalog, and their errors in words."""
 
 from collections.abc import Iterator
 import contextlib
@@ -20,11 +20,11 @@ from nova_mdev_compat.placement import client
 SERVICE = 'placement'
 _WHERE = '"openstack catalog show {}", clouds.yaml'
 _SEE = 'see "openstack catalog list", clouds.yaml and the service itself'
-_RIGHTS = "your user needs the role that the service's policy asks for (admin)"
-_REFUSED = (
-    'the service does not take the token that Keystone gave you: see '
-    'its log, and its [keystone_authtoken]'
-)
+_REMEDIES: dict[int | None, str] = {
+    401: 'the service does not take the token that Keystone gave you: see '
+    'its log, and its [keystone_authtoken]',
+    403: "your user needs the role that the service's policy asks for (admin)",
+}
 
 
 class Client:
@@ -38,10 +38,10 @@ class Client:
 
     @functools.cached_property
     def placement(self) -> client.Placement:
-        """Placement; every question to it raises placement.PlacementError.
+        """Placement; each of its methods raises placement.PlacementError.
 
-        In the one microversion that our questions are written for, whatever
-        osc-placement's option says.
+        The microversion is that of our requests, whatever osc-placement's
+        option is.
         """
         return client.Placement(
             client.through(_adapter(self._manager)),
@@ -51,10 +51,10 @@ class Client:
 
     @functools.cached_property
     def compute(self) -> Any:
-        """Nova, as openstacksdk's proxy; asking it raises the SDK's errors.
+        """Nova, as openstacksdk's proxy, which raises the SDK's errors.
 
-        In the microversions that the SDK is written for, whatever
-        OS_COMPUTE_API_VERSION says.
+        The microversions are those of the SDK, whatever
+        OS_COMPUTE_API_VERSION is.
 
         :raises exceptions.Failure: nothing answers at Nova's endpoint
         """
@@ -62,13 +62,13 @@ class Client:
             with _without_warnings('keystoneauth.discover'):
                 shared = self._manager.sdk_connection.compute
         except sdk_exceptions.NotSupported as exc:
-            # Also what the SDK says when it is not reached.
+            # The SDK raises this also if nothing answers.
             raise exceptions.Failure(
                 f'Nova does not answer: {str(exc).rstrip(".")}; see '
                 f'{_WHERE.format("compute")} and the service itself'
             ) from exc
         if not isinstance(shared, adapter.Adapter):
-            # Nova is not in the catalog: the SDK says so when it is asked.
+            # Nova is not in the catalog: any request will raise that.
             return shared
         own = copy.copy(shared)
         own.default_microversion = None
@@ -76,9 +76,9 @@ class Client:
 
 
 def _adapter(manager: Any) -> adapter.Adapter:
-    """Return the way to Placement that clouds.yaml and the catalog say.
+    """Return the adapter to Placement of clouds.yaml and the catalog.
 
-    Not the SDK's proxy, which would ask for Placement's versions first.
+    The SDK's proxy would request Placement's versions first.
     """
     cloud = manager.sdk_connection.config
     return adapter.Adapter(
@@ -93,7 +93,7 @@ def _adapter(manager: Any) -> adapter.Adapter:
 
 @contextlib.contextmanager
 def _without_warnings(name: str) -> Iterator[None]:
-    """Keep a logger from saying what an error will say."""
+    """Silence a logger that repeats an error."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -104,18 +104,19 @@ def _without_warnings(name: str) -> Iterator[None]:
 
 
 def failure(exc: Exception) -> exceptions.Failure | None:
-    """Return an error as one line that says what to do.
-
-    :returns: None for an unexpected error, which is a bug
-    """
+    """Return an error as one line with a remedy, None if it is a bug."""
     if isinstance(exc, exceptions.Failure):
         return exc
-    if isinstance(exc, sdk_exceptions.HttpException):
+    if isinstance(exc, sdk_exceptions.HttpException) and exc.status_code:
         return _answered(exc)
+    line = _one_line(str(exc))
     if isinstance(exc, sdk_exceptions.DuplicateResource):
-        return exceptions.BadInput(f'{_line(exc)}; give its ID')
-    if isinstance(exc, osc_exceptions.CommandError):
-        return exceptions.BadInput(_line(exc))
+        return exceptions.BadInput(f'{line}; give its ID')
+    if isinstance(
+        exc, (sdk_exceptions.HttpException, osc_exceptions.CommandError)
+    ):
+        # Of the SDK, without an answer: nothing has this name.
+        return exceptions.BadInput(line)
     if isinstance(
         exc,
         (
@@ -124,26 +125,20 @@ def failure(exc: Exception) -> exceptions.Failure | None:
             requests.RequestException,
         ),
     ):
-        return exceptions.Failure(f'{_line(exc)}; {_SEE}')
+        return exceptions.Failure(f'{line}; {_SEE}')
     return None
 
 
 def _answered(exc: sdk_exceptions.HttpException) -> exceptions.Failure:
-    if exc.status_code is None:
-        # The SDK's own, of a name that nothing has.
-        return exceptions.BadInput(_line(exc))
-    text = ' '.join(
-        f'{exc.method} {exc.url!s}: {exc.status_code} '
-        f'{exc.details or ""}'.split()
-    ).rstrip('.')
+    text = _one_line(
+        f'{exc.method} {exc.url!s}: {exc.status_code} {exc.details or ""}'
+    )
     if exc.status_code == 404:
         return exceptions.BadInput(text)
-    if exc.status_code == 401:
-        return exceptions.Failure(f'{text}; {_REFUSED}')
-    if exc.status_code == 403:
-        return exceptions.Failure(f'{text}; {_RIGHTS}')
-    return exceptions.Failure(f'{text}; {_SEE}')
+    return exceptions.Failure(
+        f'{text}; {_REMEDIES.get(exc.status_code, _SEE)}'
+    )
 
 
-def _line(exc: Exception) -> str:
-    return ' '.join(str(exc).split()).rstrip('.')
+def _one_line(text: str) -> str:
+    return ' '.join(text.split()).rstrip('.')

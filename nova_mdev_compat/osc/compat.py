@@ -2,6 +2,7 @@
 """openstack mdev compat matrix."""
 
 import argparse
+from collections.abc import Iterable
 import pathlib
 from typing import Any
 
@@ -11,10 +12,9 @@ from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import matrix_html
-from nova_mdev_compat.osc import selection
 
 PAIRS = ('Source', 'Target', 'Pairs', 'Verdict', 'Because')
-KINDS = ('From', 'Device', 'Hosts', 'Devices')
+CLASSES = ('From', 'Device', 'Hosts', 'Devices')
 TITLE = 'Which devices accept live migrations from which'
 
 _SIGNS = {
@@ -23,18 +23,16 @@ _SIGNS = {
     verdict.Status.UNKNOWN: '?',
 }
 
-Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
-
 
 class Matrix(command.Lister):
-    """Show which kinds of devices accept live migrations from which.
+    """Show which devices accept live migrations from which.
 
-    Devices that are the same in all that any published pattern asks about
-    are one kind, named by a letter. A row is where an mdev comes from, and
-    its columns say where it may go: "yes", "no", "?" where data is missing,
-    and "-" where both are on one host only. With --pairs each cell is a row
-    and has its reason. The page that --output writes has the reasons, too:
-    on hover, and in a table with a filter.
+    Devices that are equal in all that any published pattern asks about are
+    one device class, named by a letter. A row is the class that an mdev
+    leaves, and its columns are the classes that may accept it: "yes", "no",
+    "?" if data is missing, and "-" if both are on one host only. With
+    --pairs each cell is a row, with its reason. The page that --output
+    writes has the reasons, too: on hover, and in a table with a filter.
 
     Placement is asked once for each distinct trait of ours, and four times
     more. The exit status is 0.
@@ -44,12 +42,11 @@ class Matrix(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        selection.add_host(parser)
-        selection.add_what(parser)
+        command.add_selection(parser)
         parser.add_argument(
             '--pairs',
             action='store_true',
-            help='List pairs of kinds, with reasons.',
+            help='List pairs of device classes, with reasons.',
         )
         parser.add_argument(
             '--output',
@@ -60,25 +57,19 @@ class Matrix(command.Lister):
         )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+    def take_action(self, parsed_args: argparse.Namespace) -> command.Table:
         if parsed_args.output:
             matrix_html.check(parsed_args.output)
         cloud = inventory.read(self.placement, common.progress)
-        found = device_classes.kinds(
-            selection.of(
-                selection.on_hosts(cloud, parsed_args.host),
-                parsed_args.type,
-                parsed_args.vendor,
-            )
-        )
-        rows = device_classes.matrix(found, found)
+        classes = device_classes.classify(command.select(cloud, parsed_args))
+        rows = device_classes.matrix(classes)
         if parsed_args.output:
-            matrix_html.write(parsed_args.output, found, rows, TITLE)
+            matrix_html.write(parsed_args.output, classes, rows, TITLE)
             self.say(f'Wrote {parsed_args.output}')
-        return _pairs(rows) if parsed_args.pairs else _matrix(found, rows)
+        return _pairs(rows) if parsed_args.pairs else _matrix(classes, rows)
 
 
-def _pairs(rows: list[list[device_classes.Cell]]) -> Table:
+def _pairs(rows: list[list[device_classes.Cell]]) -> command.Table:
     return PAIRS, [
         (
             common.source(cell.origin, cell.source),
@@ -94,31 +85,34 @@ def _pairs(rows: list[list[device_classes.Cell]]) -> Table:
 
 
 def _matrix(
-    found: tuple[device_classes.PublishedClass, ...],
+    classes: tuple[device_classes.PublishedClass, ...],
     rows: list[list[device_classes.Cell]],
-) -> Table:
-    labels = tuple(f'to {kind.label}' for kind in found)
-    rows_shown = [
-        _row(
-            cells[0].origin,
-            str(cells[0].source),
-            (
-                _SIGNS[cell.verdict.kind] if cell.number else '-'
-                for cell in cells
-            ),
-        )
-        for cells in rows
-    ]
-    # Nothing is known of these as sources; the filter refuses them.
-    rows_shown += [
-        _row(kind, str(kind), ['?'] * len(found))
-        for kind in found
-        if not kind.sources
-    ]
-    return (*KINDS, *labels), rows_shown
+) -> command.Table:
+    def row(
+        origin: device_classes.PublishedClass,
+        what: object,
+        signs: Iterable[str],
+    ) -> tuple[Any, ...]:
+        hosts, devices = len(origin.by_host), len(origin.members)
+        return (origin.label, str(what), hosts, devices, *signs)
 
-
-def _row(
-    kind: device_classes.PublishedClass, what: str, signs: Any
-) -> tuple[Any, ...]:
-    return (kind.label, what, len(kind.by_host), len(kind.members), *signs)
+    labels = tuple(f'to {one.label}' for one in classes)
+    return (*CLASSES, *labels), [
+        *(
+            row(
+                cells[0].origin,
+                cells[0].source,
+                (
+                    _SIGNS[cell.verdict.kind] if cell.number else '-'
+                    for cell in cells
+                ),
+            )
+            for cells in rows
+        ),
+        # The filter refuses sources of which nothing is known.
+        *(
+            row(one, one, '?' * len(classes))
+            for one in classes
+            if not one.sources
+        ),
+    ]

@@ -2,7 +2,6 @@
 """openstack mdev device list."""
 
 import argparse
-from collections.abc import Iterable
 from typing import Any
 
 from osc_lib.cli import format_columns
@@ -13,7 +12,6 @@ from nova_mdev_compat.core import matching
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.osc import command
-from nova_mdev_compat.osc import selection
 from nova_mdev_compat.placement import client
 
 _CAPACITY = ('Used', 'Total')
@@ -33,9 +31,9 @@ class ListDevice(command.Lister):
     """List the devices that can create mdevs, as Placement knows them.
 
     "Type" is the mdev type that a device serves; brackets mark a type that
-    only running instances still use. "Published" names what a collector has
-    not published. Capacity costs two requests for each device that is listed;
-    with a choice of columns (-c) without it they are not made. The exit
+    only running instances still use. "Published" is "yes", or what is
+    missing. Capacity costs two requests for each device that is listed; they
+    are not made if the columns that -c selects do not include it. The exit
     status is 0.
 
     Example: openstack mdev device list --vendor 10de -c Host -c Facts
@@ -43,20 +41,12 @@ class ListDevice(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        selection.add_host(parser)
-        selection.add_what(parser)
+        command.add_selection(parser)
         return parser
 
-    def take_action(
-        self,
-        parsed_args: argparse.Namespace,
-    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> command.Table:
         cloud = inventory.read(self.placement, common.progress)
-        shown = selection.of(
-            selection.on_hosts(cloud, parsed_args.host),
-            parsed_args.type,
-            parsed_args.vendor,
-        )
+        shown = command.select(cloud, parsed_args)
         found = {}
         if not parsed_args.columns or {*_CAPACITY} & {*parsed_args.columns}:
             found = inventory.capacity(
@@ -74,29 +64,23 @@ def _row(
     host: model.Host, parent: model.Parent, has: client.Capacity | None
 ) -> tuple[Any, ...]:
     said = parent.traits
-    published = 'yes' if parent.identities else str(matching.NO_IDENTITY)
-    if not host.published:
-        published = str(matching.NOT_PUBLISHED)
+    types = [
+        *sorted(map(identity.display_type, said.types)),
+        *(f'({identity.display_type(name)})' for name in sorted(said.in_use)),
+    ]
+    facts = {
+        name: identity.display(name, value)
+        for name, value in sorted(said.facts)
+    }
     return (
         host.name,
         parent.name,
         parent.uuid,
         ', '.join(sorted(map(identity.display_parent, said.parents))),
-        ' '.join(
-            [
-                *sorted(map(identity.display_type, said.types)),
-                *(
-                    f'({identity.display_type(name)})'
-                    for name in sorted(said.in_use)
-                ),
-            ]
-        ),
-        format_columns.DictColumn(
-            {
-                name: identity.display(name, value)
-                for name, value in sorted(said.facts)
-            }
-        ),
+        ' '.join(types),
+        format_columns.DictColumn(facts),
         *((has.used, has.total) if has else (None, None)),
-        published,
+        'yes'
+        if parent.identities
+        else str(host.unpublished or matching.NO_IDENTITY),
     )

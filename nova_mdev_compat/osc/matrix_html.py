@@ -6,8 +6,7 @@ Content-Security-Policy allows nothing else. matrix.html.j2 is the template.
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
-import contextlib
+from collections.abc import Iterable, Sequence
 import enum
 import functools
 import hashlib
@@ -19,9 +18,11 @@ from typing import TYPE_CHECKING
 
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import text
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import device_classes
+from nova_mdev_compat.fleet.device_classes import PublishedClass
 
 if TYPE_CHECKING:
     import jinja2
@@ -35,7 +36,7 @@ _REPLACEMENT = '\N{REPLACEMENT CHARACTER}'
 class Sign(enum.Enum):
     """A cell of the matrix: its word, its sign, and what they mean.
 
-    No browser shows one of the signs as an emoji.
+    The signs are characters that no browser shows as an emoji.
     """
 
     ACCEPTS = ('accepts', '✓', 'target accepts source')
@@ -68,92 +69,81 @@ _SIGNS = {
 
 
 class Legend:
-    """Describes kinds by what tells them apart.
+    """Describes device classes by what tells them apart.
 
     :ivar common: facts that all sources share, by name, in order
-    :ivar differing: names of the other facts, in order
+    :ivar attributes: names of the other attributes, in order
     """
 
-    def __init__(self, kinds: Iterable[device_classes.PublishedClass]):
-        sources: set[identity.Identity] = set()
-        first: dict[tuple[identity.Identity, ...], str] = {}
-        #: Kinds with the sources of an earlier kind. They differ only in
+    def __init__(self, classes: Iterable[PublishedClass]):
+        first: dict[tuple[Identity, ...], str] = {}
+        #: Classes with the sources of an earlier class. They differ only in
         #: what they accept.
         self._same_sources: dict[str, str] = {}
-        for kind in kinds:
-            sources.update(kind.sources)
-            label = first.setdefault(kind.sources, kind.label)
-            if kind.sources and label != kind.label:
-                self._same_sources[kind.label] = label
+        for one in classes:
+            label = first.setdefault(one.sources, one.label)
+            if one.sources and label != one.label:
+                self._same_sources[one.label] = label
+        sources = {source for some in first for source in some}
         facts = [source.facts for source in sources]
         common = frozenset.intersection(*facts) if facts else frozenset()
         self.common = {
             name: identity.display(name, value)
             for name, value in sorted(common)
         }
-        self.differing = sorted(
-            {name for some in facts for name, _ in some} - {*self.common}
-        )
         self._published = {
             (identity.vendor_of(source.parent), name)
             for source in sources
             for name, _ in source.facts
         }
+        self._differing = sorted(
+            {name for _, name in self._published} - self.common.keys()
+        )
+        self.attributes = ['device', 'type', *self._differing]
+        if self._same_sources:
+            self.attributes.append('accepts')
 
-    @property
-    def attributes(self) -> list[str]:
-        """The keys of values, in order."""
-        return [
-            'device',
-            'type',
-            *self.differing,
-            *(['accepts'] if self._same_sources else []),
-        ]
-
-    def values(
-        self, kind: device_classes.PublishedClass, source: identity.Identity
-    ) -> dict[str, str]:
+    def values(self, of: PublishedClass, source: Identity) -> dict[str, str]:
         """Return a source by attribute; empty where an attribute is absent."""
+        facts = dict(source.facts)
+        vendor = identity.vendor_of(source.parent)
         values = {
             'device': identity.display_parent(source.parent),
             'type': identity.display_type(source.type),
         }
-        facts = dict(source.facts)
-        vendor = identity.vendor_of(source.parent)
-        for name in self.differing:
+        for name in self._differing:
             if name in facts:
                 values[name] = identity.display(name, facts[name])
             else:
                 published = (vendor, name) in self._published
                 values[name] = UNKNOWN if published else ''
         if self._same_sources:
-            other = self._same_sources.get(kind.label)
+            other = self._same_sources.get(of.label)
             values['accepts'] = f'other sources than {other}' if other else ''
         return values
 
-    def source_text(
-        self, kind: device_classes.PublishedClass, source: identity.Identity
-    ) -> str:
+    def source_text(self, of: PublishedClass, source: Identity) -> str:
         """Return a source as text, without the facts that all share."""
-        values = self.values(kind, source)
-        parts = [
-            values['device'],
-            values['type'],
-            *(
-                f'{name}={values[name]}'
-                for name in self.differing
-                if values[name]
-            ),
-        ]
-        if values.get('accepts'):
-            parts.append(f'(accepts {values["accepts"]})')
-        return ' '.join(parts)
+        values = self.values(of, source)
+        accepts = values.pop('accepts', '')
+        return ' '.join(
+            [
+                values.pop('device'),
+                values.pop('type'),
+                *(
+                    f'{name}={value}'
+                    for name, value in values.items()
+                    if value
+                ),
+                *([f'(accepts {accepts})'] if accepts else []),
+            ]
+        )
 
-    def kind_text(self, kind: device_classes.PublishedClass) -> str:
-        """Return a kind as text: its sources, or why it has none."""
+    def class_text(self, of: PublishedClass) -> str:
+        """Return a class as text: its sources, or why it has none."""
         return ' or '.join(
-            self.source_text(kind, source) for source in kind.sources
-        ) or str(kind)
+            self.source_text(of, source) for source in of.sources
+        ) or str(of)
 
 
 def reasons(cell: device_classes.Cell) -> str:
@@ -167,21 +157,20 @@ def reasons(cell: device_classes.Cell) -> str:
     )
 
 
-def devices(kind: device_classes.PublishedClass) -> str:
+def devices(of: PublishedClass) -> str:
     """Return the number of devices, and their hosts, as text."""
     return (
-        f'{text.count(len(kind.members), "device")} on '
-        f'{text.count(len(kind.by_host), "host")}: '
-        f'{text.join(sorted(kind.by_host), noun="host")}'
+        f'{text.count(len(of.members), "device")} on '
+        f'{text.count(len(of.by_host), "host")}: '
+        f'{text.join(sorted(of.by_host), noun="host")}'
     )
 
 
 def row_name(cell: device_classes.Cell) -> str:
-    """Return the label of a source, with its type if its kind has several."""
-    several = len(cell.origin.sources) > 1
-    return cell.origin.label + (
-        f' {identity.display_type(cell.source.type)}' if several else ''
-    )
+    """Return the label of a source, with its type if its class has several."""
+    if len(cell.origin.sources) == 1:
+        return cell.origin.label
+    return f'{cell.origin.label} {identity.display_type(cell.source.type)}'
 
 
 def printable(value: str) -> str:
@@ -196,25 +185,25 @@ def printable(value: str) -> str:
 
 
 def page(
-    kinds: Sequence[device_classes.PublishedClass],
+    classes: Sequence[PublishedClass],
     rows: Sequence[Sequence[device_classes.Cell]],
     title: str,
 ) -> str:
     """Return the page of a matrix. The same matrix gives the same page.
 
-    :param kinds: all kinds; they are the columns
-    :param rows: see cloud.kinds.matrix
+    :param classes: the columns
+    :param rows: see device_classes.matrix
     :raises exceptions.BadInput: Jinja2 is not installed
     """
     shown = {Sign.of(cell) for row in rows for cell in row}
-    legend = Legend(kinds)
+    legend = Legend(classes)
     return _template().render(
         title=title,
-        kinds=kinds,
+        classes=classes,
         rows=rows,
         legend=legend,
         signs=[sign for sign in Sign if sign in shown],
-        kind_texts={kind.label: legend.kind_text(kind) for kind in kinds},
+        texts={one.label: legend.class_text(one) for one in classes},
     )
 
 
@@ -260,7 +249,7 @@ def _csp_hash(content: str) -> str:
 
 
 def check(path: pathlib.Path) -> None:
-    """Find out, before the cloud is read, whether write can succeed.
+    """Check, before the cloud is read, whether write can succeed.
 
     :raises exceptions.BadInput: the file is not named .html or cannot be
         written, or Jinja2 is not installed
@@ -270,55 +259,42 @@ def check(path: pathlib.Path) -> None:
             f'{path}: HTML is the only format, so the name must end in '
             '.html; to get a PDF, print the page from a browser'
         )
+    # pathlib raises an error if the name is too long.
     if os.path.isdir(path):
         raise exceptions.BadInput(f'{path} is a directory: name a file')
     _template()
-    with _temporary(path):
-        pass
-
-
-def write(
-    path: pathlib.Path,
-    kinds: Sequence[device_classes.PublishedClass],
-    rows: Sequence[Sequence[device_classes.Cell]],
-    title: str,
-) -> None:
-    """Write the page of a matrix atomically.
-
-    :param kinds: see page
-    :param rows: see page
-    :raises exceptions.BadInput: see check
-    :raises exceptions.Failure: the file cannot be written
-    """
-    check(path)
-    content = page(kinds, rows, title)
     try:
-        with _temporary(path) as new:
-            new.write_text(content, 'utf-8')
-            new.replace(path)
-    except OSError as exc:
-        raise exceptions.Failure(
-            f'{path} cannot be written: {exc.strerror}'
-        ) from exc
-
-
-@contextlib.contextmanager
-def _temporary(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield a path on the same file system, to be renamed to path.
-
-    It is in a directory of its own, so that the umask decides who may read
-    the file. A temporary file would be readable only by its owner.
-
-    :raises exceptions.BadInput: the directory cannot be written
-    """
-    try:
-        directory = tempfile.TemporaryDirectory(
-            dir=path.parent, prefix='.mdev-'
-        )
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as exc:
         raise exceptions.BadInput(
             f'{path}: directory {path.parent} cannot be written: '
             f'{exc.strerror}'
         ) from exc
-    with directory as name:
-        yield pathlib.Path(name, 'new')
+
+
+def write(
+    path: pathlib.Path,
+    classes: Sequence[PublishedClass],
+    rows: Sequence[Sequence[device_classes.Cell]],
+    title: str,
+) -> None:
+    """Write the page of a matrix, whole or not at all.
+
+    The umask decides who may read it. See page for the other arguments.
+
+    :raises exceptions.BadInput: Jinja2 is not installed
+    :raises exceptions.Failure: the file cannot be written
+    """
+    content = page(classes, rows, title)
+    new = path.with_name(f'.{path.name}.{os.urandom(8).hex()}')
+    try:
+        try:
+            with new.open('x', encoding='utf-8') as file:
+                file.write(content)
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as exc:
+        raise exceptions.Failure(
+            f'{path} cannot be written: {exc.strerror}'
+        ) from exc

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands ask of Nova, through openstacksdk.
+"""The questions to Nova, through openstacksdk.
 
-Its errors pass through; client.failure describes them.
+Its errors are raised as they are; client.failure describes them.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from openstack import exceptions as sdk_exceptions
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.fleet import inventory
 
-#: What Nova says of a server while its mdevs are on two hosts.
+#: The task state of a server while its mdevs are on two hosts.
 _MOVING = 'migrating'
-#: Of migrations that may still have allocations: all but those that Nova
-#: itself takes for ended (``migration_get_in_progress_by_host_and_node`` in
-#: ``nova/db/main/api.py``). "finished" is a resize that waits for its
+#: Statuses of migrations that may still have allocations: all but those that
+#: Nova excludes in ``migration_get_in_progress_by_host_and_node``
+#: (``nova/db/main/api.py``). "finished" is a resize that waits for its
 #: confirmation.
 _UNDER_WAY = (
     'accepted',
@@ -33,29 +33,31 @@ _UNDER_WAY = (
 
 
 def server(compute: Any, name_or_id: str) -> Any:
-    """Return a server of any project, which stays where it is meanwhile.
+    """Return a server of any project.
 
-    :raises exceptions.Failure: it is being moved, or Nova does not say
-        where it is
+    :raises exceptions.Failure: it is being moved, or Nova does not show its
+        host
     """
     found = compute.find_server(
         name_or_id, ignore_missing=False, all_projects=True
     )
     if found.task_state == _MOVING:
         raise exceptions.Failure(
-            f'server {found.name} is being moved: ask again when it is not'
+            f'server {found.name} is being moved: try again afterwards'
         )
     if not found.hypervisor_hostname:
         raise exceptions.Failure(
-            f'Nova does not say on which host server {found.name} is: it is '
-            "on none, or your user needs the role that the service's policy "
+            f'Nova does not show the host of server {found.name}: it has '
+            "none, or your user needs the role that the service's policy "
             'asks for (admin)'
         )
     return found
 
 
 def unavailable(compute: Any) -> dict[str, str]:
-    """Return why hosts take no instance now: one request a thousand hosts.
+    """Return why hosts cannot take any instance now.
+
+    A request for each thousand hosts.
 
     :returns: a clause after "accepts, but", by the UUID of the root provider
     """
@@ -69,7 +71,7 @@ def unavailable(compute: Any) -> dict[str, str]:
 
 
 def moving(compute: Any) -> dict[str, str]:
-    """Return which servers are being moved, in one request for each status.
+    """Return the servers that are being moved: a request for each status.
 
     :returns: UUIDs of servers by those of their migrations
     """
@@ -79,7 +81,7 @@ def moving(compute: Any) -> dict[str, str]:
 
     return {
         item.uuid: item.server_id
-        for some in inventory.map_concurrently(ask, _UNDER_WAY, iter)
+        for some in inventory.map_concurrently(ask, _UNDER_WAY)
         for item in some
     }
 
@@ -87,9 +89,9 @@ def moving(compute: Any) -> dict[str, str]:
 def servers(
     compute: Any, uuids: Iterable[str], progress: inventory.Progress = iter
 ) -> dict[str, Any]:
-    """Return servers by UUID: a request each.
+    """Return servers by UUID, without those that Nova does not know.
 
-    Those that Nova does not know are left out.
+    A request for each.
     """
 
     def ask(uuid: str) -> tuple[str, Any]:

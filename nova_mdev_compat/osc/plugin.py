@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What openstackclient loads, before each of its commands: little."""
+"""What openstackclient loads before each of its commands, ours or not."""
 
 import argparse
 from typing import Any
@@ -9,12 +9,12 @@ from osc_lib import utils
 API_NAME = 'mdev'
 API_VERSION_OPTION = 'os_mdev_api_version'
 DEFAULT_API_VERSION = '1'
-#: Of our commands and what they print, not of a service.
+#: Versions of our commands and their output, not of a service.
 API_VERSIONS = {'1': 'nova_mdev_compat.osc.client.Client'}
 
 
 def make_client(instance: Any) -> Any:
-    """Return what the commands know as client_manager.mdev.
+    """Return the client that commands find as client_manager.mdev.
 
     :param instance: openstackclient's client manager
     """

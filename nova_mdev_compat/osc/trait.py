@@ -2,9 +2,10 @@
 """openstack mdev trait: decode traits, and purge unused ones."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 import dataclasses
 import itertools
+import operator
 from typing import Any
 
 from nova_mdev_compat.cli import common
@@ -16,11 +17,9 @@ from nova_mdev_compat.osc import command
 from nova_mdev_compat.placement import client
 from nova_mdev_compat.publication import host_traits
 
-Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
-
 
 class Words(common.Column):
-    """What a trait says: words for people, values for programs."""
+    """The meaning of a trait: words for people, values for programs."""
 
     def human_readable(self) -> str:
         return str(self._value.words)
@@ -30,12 +29,12 @@ class Words(common.Column):
 
 
 class Decode(command.Lister):
-    """Say what traits mean.
+    """Show the meaning of traits.
 
-    It asks no cloud and needs no credentials. With -f json, "Meaning" is an
-    object: its keys are "parent", "type", "fact", "value" and "conditions",
-    where the trait has them. The exit status is 0, and 2 if one is not a
-    trait of ours or is invalid.
+    It contacts no cloud and needs no credentials. With -f json, "Meaning" is
+    an object with those of the keys "parent", "type", "fact", "value" and
+    "conditions" that the trait has. The exit status is 0, and 2 if one is not
+    a trait of ours or is invalid.
 
     Example: openstack mdev trait decode CUSTOM_MDEV_FACT_DRIVER_550_54_14
     """
@@ -52,7 +51,7 @@ class Decode(command.Lister):
         )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> command.Table:
         rows = []
         for name in parsed_args.traits:
             try:
@@ -66,12 +65,12 @@ class Decode(command.Lister):
 class Purge(command.Lister):
     """Delete the traits of ours that no provider carries.
 
-    Collectors leave them behind: traits of drivers, types and rules that no
-    host has any more. Those that the filter's queries need (V1, HOST and
-    MIXED) stay. A collector that was about to use a trait makes it again at
-    its next pass; where you run it with "once", run it again.
-    A scheduler that still knew one asks again. The exit status is 0, and 1
-    if Placement does not delete an unused one.
+    These are traits of drivers, types and rules that no host has any more.
+    Those that the filter's queries need (V1, HOST and MIXED) stay. A
+    collector that was about to use a trait creates it again at its next
+    pass; if you run it with "once", run it again. A scheduler that still
+    knows one asks Placement again. The exit status is 0, and 1 if Placement
+    does not delete an unused one.
 
     Example: openstack mdev trait purge --dry-run
     """
@@ -85,8 +84,8 @@ class Purge(command.Lister):
         )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        # In this order: what is made and used meanwhile is not in the first.
+    def take_action(self, parsed_args: argparse.Namespace) -> command.Table:
+        # In this order: a trait that is created meanwhile is not in the first.
         ours = set(filter(traits.is_ours, self.placement.our_traits()))
         unused = sorted(
             ours - self.placement.carried_traits() - host_traits.ALWAYS
@@ -103,62 +102,58 @@ class Purge(command.Lister):
         return ('Trait', 'Result'), rows
 
     def _delete(self, names: list[str]) -> Iterator[tuple[str, str]]:
-        """Delete traits; end where Placement fails or refuses."""
+        """Delete traits until Placement fails or refuses."""
         for name in common.progress(names):
             try:
-                result = _deleted(self.placement, name)
+                self.placement.delete_trait(name)
+                result = 'deleted'
+            except client.Conflict:
+                result = 'carried again meanwhile'
+            except client.NotFound:
+                result = 'gone already'
             except client.PlacementError as exc:
-                # What is done is still worth listing.
+                # List those that are deleted.
                 self.complain(exc)
                 self.exit_status = exc.exit_status
                 return
             yield name, result
 
 
-def _deleted(placement: client.Placement, name: str) -> str:
-    try:
-        placement.delete_trait(name)
-    except client.Conflict:
-        return 'carried again meanwhile'
-    except client.NotFound:
-        return 'gone already'
-    return 'deleted'
-
-
 @dataclasses.dataclass(frozen=True, order=True)
 class Meaning:
-    """What a trait says.
+    """The meaning of a trait.
 
-    :ivar kind: which of ours it is: "schema", "host", "mixed", "parent",
-        "type", "in use", "fact" or "accept pattern"
+    :ivar kind: "schema", "host", "mixed", "parent", "type", "in use", "fact"
+        or "accept pattern"
     :ivar words: for people
-    :ivar values: for programs; of a parent "parent", of a type "type", of a
-        fact "fact" and "value", of an accept pattern "parent", "type" and
-        "conditions", a list of "fact", "op" and "value" where "op" is a
-        trait's word; otherwise nothing
+    :ivar values: for programs: "parent" of a parent; "type" of a type; "fact"
+        and "value" of a fact; "parent", "type" and "conditions" of an accept
+        pattern, where each condition has "fact", "op" (the trait's word) and
+        "value"
     """
 
     kind: str
     words: str
-    values: Mapping[str, Any] = dataclasses.field(compare=False)
+    values: Mapping[str, Any] = dataclasses.field(
+        compare=False, default_factory=dict
+    )
 
 
-_SIMPLE = {
+_WITHOUT_VALUE = {
     traits.SCHEMA: Meaning(
-        'schema', 'a collector publishes here, in version 1 of the traits', {}
+        'schema', 'a collector publishes here, in version 1 of the traits'
     ),
-    traits.HOST: Meaning('host', 'a collector publishes for this host', {}),
+    traits.HOST: Meaning('host', 'a collector publishes for this host'),
     traits.MIXED: Meaning(
         'mixed',
-        "this host's devices differ: each says for itself what it "
-        'accepts, its root provider does not',
-        {},
+        "this host's devices differ: each of them advertises for itself, and "
+        'its root provider does not',
     ),
 }
 
 
 def decode(name: str) -> Meaning:
-    """Return what a trait says.
+    """Return the meaning of a trait.
 
     :raises traits.TraitError: it is not ours, or is invalid
     """
@@ -167,8 +162,8 @@ def decode(name: str) -> Meaning:
             f'{name!r} is not a trait of ours, which begin with '
             f'{traits.PREFIX}'
         )
-    if name in _SIMPLE:
-        return _SIMPLE[name]
+    if name in _WITHOUT_VALUE:
+        return _WITHOUT_VALUE[name]
     if name.startswith(traits.ACCEPT):
         return _pattern(traits.decode_pattern(name))
     if name.startswith(traits.FACT):
@@ -177,67 +172,53 @@ def decode(name: str) -> Meaning:
         return Meaning(
             'fact', f'{fact}={shown}', {'fact': fact, 'value': shown}
         )
-    said = traits.describe([name])
-    if said.unreadable:
+    found = traits.describe([name])
+    if found.unreadable:
         raise traits.TraitError(
-            f'{name} is invalid: it is of another version, or it was '
-            'made by hand'
+            f'{name} is invalid: it is of another version, or it was made by '
+            'hand'
         )
-    return _value(said)
-
-
-def _value(said: traits.Description) -> Meaning:
-    for parent in said.parents:
-        shown = identity.display_parent(parent)
+    for shown in map(identity.display_parent, found.parents):
         return Meaning('parent', f'device {shown}', {'parent': shown})
-    for name in map(identity.display_type, said.types):
+    for shown in map(identity.display_type, found.types):
         return Meaning(
-            'type', f'Nova uses mdev type {name} here', {'type': name}
+            'type', f'Nova uses mdev type {shown} here', {'type': shown}
         )
-    (name,) = map(identity.display_type, said.in_use)
+    (shown,) = map(identity.display_type, found.in_use)
     return Meaning(
-        'in use', f'running domains still use mdev type {name}', {'type': name}
+        'in use',
+        f'running domains still use mdev type {shown}',
+        {'type': shown},
     )
 
 
 def _pattern(pattern: pat.Pattern) -> Meaning:
     parent = identity.display_parent(pattern.parent)
-    whole = parent.removesuffix(f':{pat.ANY.lower()}')
+    mdev_type = identity.display_type(pattern.type)
+    vendor = parent.removesuffix(f':{pat.ANY.lower()}')
     words = [
         f'from device {parent}'
-        if whole == parent
-        else f'from any device of vendor {whole}',
-        'any type'
-        if pattern.type == pat.ANY
-        else f'type {identity.display_type(pattern.type)}',
+        if vendor == parent
+        else f'from any device of vendor {vendor}',
+        'any type' if pattern.type == pat.ANY else f'type {mdev_type}',
     ]
-    words += _conditions(pattern.conditions)
+    conditions = [
+        (one.fact, one.op, identity.display(one.fact, one.value))
+        for one in pattern.conditions
+    ]
+    # One text for each fact: driver at least 535 and below 560.
+    for fact, some in itertools.groupby(conditions, operator.itemgetter(0)):
+        tests = [f'{op.value} {value}' for _, op, value in some]
+        words.append(f'{fact} {" and ".join(tests)}')
     return Meaning(
         'accept pattern',
         ', '.join(words),
         {
             'parent': parent,
-            'type': identity.display_type(pattern.type),
+            'type': mdev_type,
             'conditions': [
-                {
-                    'fact': one.fact,
-                    'op': one.op.name,
-                    'value': identity.display(one.fact, one.value),
-                }
-                for one in pattern.conditions
+                {'fact': fact, 'op': op.name, 'value': value}
+                for fact, op, value in conditions
             ],
         },
     )
-
-
-def _conditions(conditions: Sequence[pat.Condition]) -> list[str]:
-    """Return a text for each fact: ``driver at least 535 and below 560``."""
-    by_fact = itertools.groupby(conditions, lambda one: one.fact)
-    return [
-        f'{fact} '
-        + ' and '.join(
-            f'{one.op.value} {identity.display(fact, one.value)}'
-            for one in some
-        )
-        for fact, some in by_fact
-    ]

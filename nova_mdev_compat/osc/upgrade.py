@@ -15,7 +15,6 @@ from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
-from nova_mdev_compat.osc import selection
 from nova_mdev_compat.osc import upgrade_report
 from nova_mdev_compat.upgrade import plan
 from nova_mdev_compat.upgrade import scenario
@@ -123,7 +122,7 @@ class Plan(command.Lister):
             )
         rules = common.load_rules(parsed_args.rules, parsed_args.no_shipped)
         cloud = inventory.read(self.placement, common.progress)
-        selection.on_hosts(cloud, parsed_args.hosts)
+        command.on_hosts(cloud, parsed_args.hosts)
         upgraded = scenario.build(
             cloud, types, parsed_args.hosts, facts, rules
         )

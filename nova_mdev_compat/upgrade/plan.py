@@ -208,7 +208,7 @@ class NumberedClasses:
             frozenset(
                 number
                 for number, offer in enumerate(offers)
-                if offer and acceptance.accepts(offer, need)
+                if acceptance.accepts(offer, need)
             )
             for need in self._needs(stay)
         ) or (frozenset(),)
@@ -220,13 +220,16 @@ class NumberedClasses:
 
     def against(self, place: Place, stay: Stay) -> str:
         """Return why hosts of a place do not accept an instance, or ''."""
-        offers = frozenset(self._classes[one].offer for one in place.profile)
-        if None in offers:
-            return str(matching.NOT_PUBLISHED)
+        classes = [self._classes[one] for one in place.profile]
+        for one in classes:
+            if one.unpublished:
+                return str(one.unpublished)
         needs = self._needs(stay)
         if not needs:
             return str(matching.NO_IDENTITY)
-        return str(acceptance.judge(offers, needs))
+        return str(
+            acceptance.judge(frozenset(one.offer for one in classes), needs)
+        )
 
     def describe(self, stay: Stay) -> str:
         """Return what the mdevs of an instance are on, in words."""

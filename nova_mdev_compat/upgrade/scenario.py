@@ -84,7 +84,7 @@ class Scenario:
         )
 
     @functools.cached_property
-    def _classes(self) -> dict[tuple[bool, int], PublishedClass]:
+    def _classes(self) -> dict[tuple[object, int], PublishedClass]:
         return {}
 
     def device_class(
@@ -95,10 +95,10 @@ class Scenario:
         :param said: what the device's traits say, now or then
         """
         # Devices with equal traits share one Description.
-        key = host.published, id(said)
+        key = host.unpublished, id(said)
         if key not in self._classes:
             self._classes[key] = device_classes.device_class(
-                host.published, said, self._asked
+                host.unpublished, said, self._asked
             )
         return self._classes[key]
 

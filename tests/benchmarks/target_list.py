@@ -74,9 +74,7 @@ class Cloud:
         answers = survey.ask(self.placement, instance.needs, room)
         return {
             target.host
-            for target in targets.find(
-                answers, instance.needs, room, {}, instance.host.uuid
-            )
+            for target in targets.find(answers, {}, instance.host.uuid)
             if target.standing is targets.Standing.COMPATIBLE
         }
 
@@ -101,7 +99,7 @@ class Cloud:
                 said[provider.uuid] = self.placement.provider_traits(
                     provider.uuid
                 )[0]
-        cloud = inventory.assemble((), providers, said)
+        cloud = inventory.assemble((), providers, said, {})
         cloud = model.by_name(
             dataclasses.replace(host, published=True) for host in cloud.hosts
         )

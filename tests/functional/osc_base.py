@@ -3,20 +3,21 @@
 
 ``self.openstack('mdev target list ...')`` runs openstackclient's shell in
 this process, with all that it does before and after a command of ours: it
-reads a clouds.yaml, gets a token and a catalog, and asks Placement and Nova
-over HTTP. A user of osc_services.ROLES is also the name of a cloud.
+reads a clouds.yaml, gets a token and a catalog, and sends requests to
+Placement and Nova. A user of osc_services.ROLES is also the name of a cloud.
 
-What a command prints is compared with a file in tests/data/osc. To write
-these files anew::
+The output of a command is compared with a file in tests/data/osc. To write
+these files again::
 
     REWRITE_GOLDEN=1 stestr --test-path ./tests/functional run test_osc
 
-and look at what git says has changed.
+and review the changes with git.
 """
 
 import collections
 import contextlib
 import io
+import json
 import logging
 import os
 import pathlib
@@ -45,7 +46,7 @@ COMMAND = commands.path('openstack')
 GOLDEN = pathlib.Path(__file__).parents[1] / 'data' / 'osc'
 REWRITE = 'REWRITE_GOLDEN'
 
-#: What a command left behind.
+#: The result of a command.
 Done = collections.namedtuple('Done', 'stdout stderr status')
 
 _UUID = re.compile(
@@ -55,10 +56,10 @@ _PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=', port=)\d+")
 
 
 def steady(text):
-    """Return text without what is another each time.
+    """Return text without values that differ in each run.
 
-    UUIDs are counted in the order in which they appear, and keep their
-    length, so that tables stay as they are.
+    UUIDs are numbered in the order in which they appear, and keep their
+    length, so that tables keep their widths.
     """
     seen = {}
     text = _UUID.sub(
@@ -71,10 +72,10 @@ def steady(text):
 
 
 class ShellMixin:
-    """Has an operator's home, and runs openstack there."""
+    """Runs openstack with the home of an operator."""
 
     def start_client(self, keystone):
-        """Make a home, with a cloud for each user.
+        """Create a home, with a cloud for each user.
 
         :param keystone: URL of Keystone
         """
@@ -86,7 +87,7 @@ class ShellMixin:
         for user in (*osc_services.ROLES, osc_services.STRANGER):
             self.add_cloud(user, user)
         (self.client_home / 'secure.yaml').write_text('{}\n')
-        # Cliff takes the name of whatever runs in this process.
+        # Cliff takes the name of this process.
         self.useFixture(
             fixtures.MonkeyPatch(
                 'openstackclient.shell.OpenStackShell.NAME', 'openstack'
@@ -99,7 +100,7 @@ class ShellMixin:
     ):
         """Write a cloud into clouds.yaml.
 
-        :param settings: what else stands there, beside "auth"
+        :param settings: its other keys, beside "auth"
         """
         self.clouds[name] = {
             'region_name': osc_services.REGION,
@@ -119,7 +120,7 @@ class ShellMixin:
         )
 
     def _isolate(self):
-        """Leave nothing of the environment that the client looks at."""
+        """Remove the variables that the client reads."""
         for name in list(os.environ):
             if name.startswith(('OS_', 'CLIFF_', 'XDG_')):
                 self.useFixture(fixtures.EnvironmentVariable(name))
@@ -134,12 +135,12 @@ class ShellMixin:
             self.useFixture(fixtures.EnvironmentVariable(name, str(value)))
 
     def openstack(self, line, *more, status=0, cloud='admin'):
-        """Run a command; return what it printed and its exit status.
+        """Run a command; return its output and exit status.
 
         :param line: arguments as in a shell
-        :param more: further ones, of which each is one argument
-        :param status: what the exit status must be
-        :param cloud: a user, or what add_cloud added; None to give none
+        :param more: further arguments
+        :param status: the expected exit status
+        :param cloud: a user, or a cloud of add_cloud; None to name none
         """
         args = [*shlex.split(line), *more]
         if cloud:
@@ -154,15 +155,21 @@ class ShellMixin:
         self.assertEqual(status, done.status, done)
         return done
 
+    def rows(self, line, *more, **kwargs):
+        """Return what a command lists, as programs get it."""
+        return json.loads(
+            self.openstack(f'{line} -f json', *more, **kwargs).stdout
+        )
+
     def refuse(self, line, *more, status=1, **kwargs):
-        """Return the one line that says why a command does not do it."""
+        """Return the one line in which a command reports an error."""
         done = self.openstack(line, *more, status=status, **kwargs)
         self.assertEqual('', done.stdout)
         self.assertEqual(1, done.stderr.count('\n'), done.stderr)
         return steady(done.stderr.strip())
 
     def process(self, *args, status=0, cloud='admin', **kwargs):
-        """Run the command as a process; return what it printed and said.
+        """Run the command as a process; return its output.
 
         :param kwargs: for subprocess.run
         """
@@ -182,9 +189,9 @@ class ShellMixin:
         return Done(done.stdout, done.stderr, done.returncode)
 
     def on_terminal(self, *args, rows_elsewhere=False, cloud='admin'):
-        """Run the command as a process; return what its terminal shows.
+        """Run the command as a process; return the text on its terminal.
 
-        :param rows_elsewhere: as with a pipe behind it
+        :param rows_elsewhere: stdout is not the terminal, as with a pipe
         """
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
@@ -215,7 +222,7 @@ class ShellMixin:
 
 
 class OperatorTestCase(ShellMixin, testtools.TestCase):
-    """Placement alone, over HTTP, with hosts and devices that tests make."""
+    """Placement alone, over HTTP, with hosts and devices of the tests."""
 
     def setUp(self):
         super().setUp()
@@ -230,7 +237,7 @@ class OperatorTestCase(ShellMixin, testtools.TestCase):
 
 
 class CloudMixin(ShellMixin):
-    """To stand before MdevCompatTestCase: its Nova and Placement, too."""
+    """With Nova and Placement; precedes MdevCompatTestCase in the bases."""
 
     def setUp(self):
         super().setUp()
@@ -262,14 +269,14 @@ class CloudMixin(ShellMixin):
 
 
 class Placement(placement_server.PlacementServer):
-    """Knows users by their tokens."""
+    """Placement that knows users by their tokens."""
 
     def setUp(self):
         super().setUp()
         self._app = osc_services.AuthToken(self._app)
 
     def only_up_to(self, version):
-        """Be an older release, which has not the microversions after this."""
+        """Be an older release, without the microversions after this one."""
         versions = microversion.VERSIONS
         self.useFixture(
             fixtures.MonkeyPatch(
@@ -286,12 +293,12 @@ def _read(master):
     try:
         return os.read(master, 4096)
     except OSError:
-        # Nobody has the other end any more.
+        # The other end is closed.
         return b''
 
 
 def _forget_clients():
-    """Let the shell make clients anew: it is made to run once a process."""
+    """Let the shell create its clients again, which it caches."""
     for item in vars(clientmanager.ClientManager).values():
         if isinstance(item, clientmanager.ClientCache):
             item._handle = None
@@ -299,7 +306,7 @@ def _forget_clients():
 
 @contextlib.contextmanager
 def _streams():
-    """Give the shell streams of its own, and undo what it does to logging."""
+    """Give the shell its own streams, and restore logging afterwards."""
     root = logging.getLogger()
     handlers = list(root.handlers)
     levels = {
@@ -307,7 +314,7 @@ def _streams():
         for name in (None, *logging.Logger.manager.loggerDict)
     }
     stdout, stderr = io.StringIO(), io.StringIO()
-    # The shell wants to know of everything; the terminal of these tests not.
+    # The shell logs everything, which is too much for the terminal.
     root.handlers[:] = [
         item for item in handlers if type(item) is not logging.StreamHandler
     ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator's client meets before it meets Nova and Placement.
+"""A Keystone for tests, and the middleware before a service.
 
-Keystone cannot be had in this process. Here are the two things of it that a
-client and a service see: tokens with a catalog, in the form of keystoneauth's
-own fixtures, and the headers that keystonemiddleware makes of a token.
+Keystone cannot run in this process. A client and a service see two things of
+it: tokens with a catalog, here from keystoneauth's own fixtures, and the
+headers that keystonemiddleware derives from a token.
 """
 
 import json
@@ -31,14 +31,14 @@ ROLES = {
     'reader': ['reader'],
     'nobody': [],
 }
-#: Whom Keystone knows, and services do not.
+#: A user that Keystone knows and services do not.
 STRANGER = 'stranger'
 
 
 class Keystone:
-    """A WSGI application that gives out tokens, with a catalog.
+    """A WSGI application that issues tokens with a catalog.
 
-    :ivar url: where it is
+    :ivar url: its endpoint
     :ivar services: type -> endpoints, a dictionary from region to URL, of
         the interface "public"; or from (region, interface)
     """
@@ -96,11 +96,11 @@ class Keystone:
 
 
 class Compute:
-    """What the plan of an upgrade asks of Nova: migrations, and no more.
+    """The migrations API of Nova, and no more.
 
-    For tests that have a Placement alone.
+    For tests that have only Placement.
 
-    :ivar migrations: as Nova's API has them, by status
+    :ivar migrations: as in Nova's API, by status
     """
 
     def __init__(self):
@@ -141,10 +141,10 @@ def _answer(start_response, status, body, *headers):
 
 
 class AuthToken:
-    """Before a service, what keystonemiddleware is: headers from a token.
+    """Adds headers from a token, as keystonemiddleware does.
 
-    What the service logs is not on the client's terminal, though both are in
-    one process here.
+    The log of the service does not get to the client's terminal, although
+    both are in one process here.
     """
 
     def __init__(self, app):
@@ -181,12 +181,12 @@ _here = threading.local()
 
 
 def _elsewhere(record):
-    """Tell whether a record is not of a service at work in this thread."""
+    """Return whether a record is not of a service in this thread."""
     return not getattr(_here, 'serving', False)
 
 
 def _terminals():
-    """Return the handlers with which openstackclient logs to stderr."""
+    """Return the handlers of openstackclient that log to stderr."""
     return [
         handler
         for handler in logging.getLogger().handlers
@@ -198,7 +198,7 @@ def _terminals():
 
 
 class HTTPServer(fixtures.Fixture):
-    """An application over HTTP, on loopback, for other processes too."""
+    """An application over HTTP, on loopback, also for other processes."""
 
     def __init__(self, app):
         self._app = app
@@ -220,7 +220,7 @@ class HTTPServer(fixtures.Fixture):
 
 
 class Intercept(fixtures.Fixture):
-    """An application at a URL that only this process knows."""
+    """An application at a URL that exists only in this process."""
 
     def __init__(self, app, url):
         self._app = app

@@ -62,7 +62,7 @@ const found = {
   form: style(document.querySelector('form')).display,
   tags: ['script', 'img', 'svg', 'table'].map(
     tag => document.getElementsByTagName(tag).length),
-  host: document.querySelector('#kinds td:last-child').textContent,
+  host: document.querySelector('#classes td:last-child').textContent,
   all: typed(''), some: typed('B REFUSES driver'), none: typed('QX'),
   requests: performance.getEntriesByType('resource').map(one => one.name),
 };
@@ -90,7 +90,7 @@ class BrowserTest(testtools.TestCase):
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
     def browse(self, found, *options):
-        """Return what PROBE finds in the page of kinds.
+        """Return what PROBE finds in the page of device classes.
 
         The page's policy stays, and allows the probe too.
         """
@@ -132,9 +132,7 @@ class BrowserTest(testtools.TestCase):
     @ddt.unpack
     def test_cells(self, name, width):
         found = samples.SAMPLES[name]()
-        cells = [
-            cell for row in device_classes.matrix(found, found) for cell in row
-        ]
+        cells = [cell for row in device_classes.matrix(found) for cell in row]
         shown = self.browse(found, f'--window-size={width},900')
         self.assertEqual(len(cells), len(shown['cells']))
         colours = {}
@@ -182,7 +180,7 @@ class BrowserTest(testtools.TestCase):
 
     def test_no_name_of_a_host_is_html(self):
         shown = self.browse(
-            samples.kinds_of(
+            samples.classes_of(
                 samples.host(HOSTILE, samples.board()),
                 samples.host('other', samples.board()),
             )

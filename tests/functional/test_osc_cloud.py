@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator sees of a cloud, beside what the scheduler does in it."""
+"""What an operator sees of a cloud, and what the scheduler does in it."""
 
 import json
 import threading
 
 from oslo_utils import uuidutils
 
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.scheduler import advertised
 from tests.functional import base
 from tests.functional import osc_base
@@ -15,26 +16,32 @@ Board = hardware.Board
 #: In seconds, for a migration to get to the hypervisor.
 DEADLINE = 60
 FIELDS = ('Host', 'Verdict', 'Because')
+NEWER = 'publishes in schema CUSTOM_MDEV_V2, which this version does not read'
+NO_RIGHTS = (
+    "your user needs the role that the service's policy asks for (admin)"
+)
 
 
 class CloudTestCase(osc_base.CloudMixin, base.MdevCompatTestCase):
+    """Starting Nova takes most of the time, so a test has many commands."""
+
     def setUp(self):
         super().setUp()
         self.write_rules(base.UPGRADE_RULES)
 
-    def boot_named(self, name, host, **kwargs):
+    def boot_named(self, name, host, flavor=None):
         server = self._create_server(
             name=name,
             image_uuid=base.IMAGE,
             networks='auto',
             host=host,
-            flavor_id=kwargs.pop('flavor', self.flavor),
+            flavor_id=flavor or self.flavor,
         )
         self.forget()
         return server
 
     def hold(self, provider, resource_class, amount):
-        """Let somebody have some of what a provider has; return who."""
+        """Allocate some of a provider; return the consumer."""
         consumer = uuidutils.generate_uuid()
         self.placement.put(
             f'/allocations/{consumer}',
@@ -50,20 +57,28 @@ class CloudTestCase(osc_base.CloudMixin, base.MdevCompatTestCase):
         )
         return consumer
 
-    def rows(self, line, **kwargs):
-        return json.loads(self.openstack(f'{line} -f json', **kwargs).stdout)
+    def release(self, consumer):
+        self.placement.delete(f'/allocations/{consumer}')
 
-    def told(self, line, fields=FIELDS, **kwargs):
+    def fields(self, line, names=FIELDS, **kwargs):
         """Return some fields of what a command lists."""
         return [
-            tuple(row[name] for name in fields)
+            tuple(row[name] for name in names)
             for row in self.rows(line, **kwargs)
         ]
 
+    def golden(self, line, name, stderr=False):
+        """Compare what a command lists, as a table and as JSON."""
+        done = self.openstack(line)
+        self.assert_golden(f'{name}.txt', done.stdout)
+        if stderr:
+            self.assert_golden(f'{name}.stderr.txt', done.stderr)
+        done = self.openstack(f'{line} -f json')
+        self.assert_golden(f'{name}.json', done.stdout)
+
 
 class TargetTest(CloudTestCase):
-    def start_all(self):
-        """Start a host for every reason that there is."""
+    def test_every_reason(self):
         self.start_host('src', Board(0, driver='535.54.03'))
         self.start_host('full', Board(0))
         self.start_host('good', Board(0), Board(1))
@@ -72,175 +87,142 @@ class TargetTest(CloudTestCase):
         self.start_host('older', Board(0, driver='535.43.01'))
         self.start_host('disabled', Board(0))
         self.start_host('other', Board(0, product='2236'))
-        self.start_host('silent', Board(0), collect=False)
+        self.start_host('unpublished', Board(0), collect=False)
         self.start_compute('plain')
-        self.hold(self.provider('full', 0), 'VGPU', 16)
+        held = self.hold(self.provider('full', 0), 'VGPU', 16)
         service = self.computes['disabled'].service_ref
         self.admin_api.put_service(service.uuid, {'status': 'disabled'})
+        server = self.boot_named('vm', 'src')
 
-    def test_every_reason(self):
-        self.start_all()
-        self.boot_named('vm', 'src')
         done = self.openstack('mdev target list vm')
         self.assert_golden('target-list.txt', done.stdout)
         self.assert_golden('target-list.stderr.txt', done.stderr)
+        line = 'mdev target list vm --all'
+        self.assert_golden('target-list-all.txt', self.openstack(line).stdout)
         self.assert_golden(
-            'target-list-all.txt',
-            self.openstack('mdev target list vm --all').stdout,
+            'target-list.json', self.openstack(f'{line} -f json').stdout
         )
-        self.assert_golden(
-            'target-list.json',
-            self.openstack('mdev target list vm --all -f json').stdout,
-        )
-
-    def test_the_scheduler_agrees(self):
-        """It goes where the list says, and when nothing is left nowhere."""
-        self.start_all()
-        server = self.boot_named('vm', 'src')
+        for check in (self.missing_rights, self.other_servers, self.shortages):
+            with self.subTest(check.__name__):
+                check(server, held)
+        # The scheduler agrees.
         could = {
             host
-            for host, verdict, _ in self.told('mdev target list vm')
+            for host, verdict, _ in self.fields('mdev target list vm')
             if verdict == 'compatible'
         }
         self.assertEqual({'good', 'half'}, could)
         self.assertIn(self.migrate(server), could)
 
-    def test_nobody_could_take_it(self):
-        """The log, and the list that it names, give the same reason."""
+    def missing_rights(self, server, _):
+        """A member sees servers of its own, and neither hosts nor all."""
+        for name in ('vm', server['id']):
+            self.assertIn(
+                NO_RIGHTS,
+                self.refuse(f'mdev target list {name}', cloud='member'),
+            )
+
+    def other_servers(self, *_):
+        self.boot_named('without', 'src', self._create_flavor())
+        self.assertEqual(
+            'server without has no mdevs: it takes nothing from a device that '
+            'can create them, and may go to any host',
+            self.refuse('mdev target list without', status=2),
+        )
+        for _ in range(2):
+            self.boot_named('twin', 'plain', self._create_flavor())
+        self.assertIn(
+            'give its ID', self.refuse('mdev target list twin', status=2)
+        )
+
+    def shortages(self, server, held):
+        """What one host is short of, which accepts the server."""
+
+        def full(line='mdev target list vm'):
+            (found,) = (
+                row[1:] for row in self.fields(line) if row[0] == 'full'
+            )
+            return found
+
+        no_capacity = ('unavailable', 'accepts, but has no free capacity')
+        self.assertEqual(no_capacity, full())
+        self.release(held)
+        self.assertEqual(('compatible', ''), full())
+        # Two mdevs need capacity for two.
+        held = self.hold(self.provider('full', 0), 'VGPU', 15)
+        two = self._create_flavor(extra_spec={'resources:VGPU': '2'})
+        self.boot_named('two', 'src', two)
+        self.assertEqual(('compatible', ''), full())
+        self.assertEqual(no_capacity, full('mdev target list two'))
+        # No room for the rest.
+        root = self._get_provider_uuid_by_name('full')
+        total = self._get_provider_inventory(root)['MEMORY_MB']
+        memory = self.hold(
+            root, 'MEMORY_MB', total['total'] - total['reserved']
+        )
+        verdict, because = full()
+        self.assertEqual('unavailable', verdict)
+        self.assertRegex(because, '^accepts, but has no room for .*MEMORY_MB')
+        self.release(memory)
+        # nova-compute is down.
+        service = self.computes['full'].service_ref
+        self.admin_api.put_service_force_down(service.uuid, True)
+        self.assertEqual(
+            ('unavailable', 'accepts, but its nova-compute is down'), full()
+        )
+        # As before, for the scheduler.
+        self.release(held)
+        self.hold(self.provider('full', 0), 'VGPU', 16)
+
+    def test_no_target(self):
+        """The log, and the list that it names, give the same reasons."""
         self.start_host('src', Board(0))
         self.start_host('old', Board(0, driver='535.54.03'))
-        self.start_host('silent', Board(0), collect=False)
+        self.start_host('unpublished', Board(0), collect=False)
         server = self.boot_named('vm', 'src')
         self.assert_no_valid_host(server)
         log = self.stdlog.logger.output
         self.assertIn(f'openstack mdev target list {server["id"]}', log)
-        told = self.told(f'mdev target list {server["id"]}', status=1)
+        found = self.fields(f'mdev target list {server["id"]}', status=1)
         self.assertEqual(
             [
-                ('silent', 'unknown', 'no collector has published here'),
+                ('unpublished', 'unknown', 'no collector has published here'),
                 (
                     'old',
                     'incompatible',
                     'driver 550.54.14 is not at most 535.54.03',
                 ),
             ],
-            told,
+            found,
         )
-        for _, _, because in told:
+        for _, _, because in found:
             self.assertIn(because, log)
 
-    def test_two_mdevs_need_room_for_two(self):
-        flavor = self._create_flavor(extra_spec={'resources:VGPU': '2'})
-        self.start_host('src', Board(0))
-        self.start_host('target', Board(0))
-        self.boot_named('vm', 'src', flavor=flavor)
-        self.boot_named('vm1', 'src')
-        self.hold(self.provider('target', 0), 'VGPU', 15)
-        self.assertEqual(
-            [('target', 'unavailable', 'accepts, but has no free capacity')],
-            self.told('mdev target list vm', status=1),
-        )
-        self.assertEqual(
-            [('target', 'compatible', '')], self.told('mdev target list vm1')
-        )
-
-    def test_no_room_for_the_rest(self):
-        self.start_host('src', Board(0))
-        self.start_host('target', Board(0))
-        self.boot_named('vm', 'src')
-        root = self._get_provider_uuid_by_name('target')
-        total = self._get_provider_inventory(root)['MEMORY_MB']
-        self.hold(root, 'MEMORY_MB', total['total'] - total['reserved'])
-        ((host, verdict, because),) = self.told(
-            'mdev target list vm', status=1
-        )
-        self.assertEqual(('target', 'unavailable'), (host, verdict))
-        self.assertIn('accepts, but has no room for ', because)
-        self.assertIn('MEMORY_MB', because)
-
-    def test_nova_compute_down(self):
-        self.start_host('src', Board(0))
-        self.start_host('target', Board(0))
-        self.boot_named('vm', 'src')
-        service = self.computes['target'].service_ref
-        self.admin_api.put_service_force_down(service.uuid, True)
-        self.assertEqual(
-            [
-                (
-                    'target',
-                    'unavailable',
-                    'accepts, but its nova-compute is down',
-                )
-            ],
-            self.told('mdev target list vm', status=1),
-        )
-
     def test_source_without_a_collector(self):
+        """At first no trait of ours exists, and then on another host only."""
         self.start_host('src', Board(0), collect=False)
-        self.start_host('target', Board(0))
         self.boot_named('vm', 'src')
-        self.assertEqual(
+        unknown = (
             'the source, src pci_0000_81_00_0, carries no complete identity: '
             'start nova-mdev-collector on its host, or upgrade it, and see '
-            'its log',
-            self.refuse('mdev target list vm'),
+            'its log'
         )
-
-    def test_nobody_has_published(self):
-        """No trait of ours exists; the other commands show what there is."""
-        self.start_host('src', Board(0), collect=False)
-        self.boot_named('vm', 'src')
-        self.assertIn(
-            'carries no complete identity', self.refuse('mdev target list vm')
-        )
+        self.assertEqual(unknown, self.refuse('mdev target list vm'))
         self.assertEqual(
             [('src', 'no collector has published here')],
-            self.told('mdev device list', ('Host', 'Published')),
+            self.fields('mdev device list', ('Host', 'Published')),
         )
-        ((name, because),) = self.told(
+        ((name, because),) = self.fields(
             'mdev stranded list', ('Name', 'Because')
         )
         self.assertEqual('vm', name)
         self.assertIn('carries no complete identity', because)
         self.assertEqual(
             [('A', 'no collector has published here', '?')],
-            self.told('mdev compat matrix', ('From', 'Device', 'to A')),
+            self.fields('mdev compat matrix', ('From', 'Device', 'to A')),
         )
-
-    def test_wrong_server(self):
-        self.start_host('src', Board(0))
-        self.assertEqual(
-            'No Server found for nobody',
-            self.refuse('mdev target list nobody', status=2),
-        )
-
-    def test_server_without_mdevs(self):
-        self.start_host('src', Board(0))
-        self.boot_named('vm', 'src', flavor=self._create_flavor())
-        self.assertEqual(
-            'server vm has no mdevs: it takes nothing from a device that can '
-            'create them, and may go to any host',
-            self.refuse('mdev target list vm', status=2),
-        )
-
-    def test_two_servers_of_a_name(self):
-        self.start_host('src', Board(0))
-        for _ in range(2):
-            self.boot_named('vm', 'src')
-        self.assertIn(
-            'give its ID', self.refuse('mdev target list vm', status=2)
-        )
-
-    def test_missing_rights(self):
-        """A member sees servers of its own, and neither hosts nor all."""
-        self.start_host('src', Board(0))
-        server = self.boot_named('vm', 'src')
-        for name in ('vm', server['id']):
-            self.assertIn(
-                "your user needs the role that the service's "
-                'policy asks for (admin)',
-                self.refuse(f'mdev target list {name}', cloud='member'),
-            )
+        self.start_host('target', Board(0))
+        self.assertEqual(unknown, self.refuse('mdev target list vm'))
 
 
 class PurgeTest(CloudTestCase):
@@ -264,13 +246,13 @@ class PurgeTest(CloudTestCase):
             ],
             [row['Trait'] for row in self.rows('mdev trait purge')],
         )
-        # A host is named, so that the answer itself is not kept, too.
+        # A host is named, so that the answer itself is not cached, too.
         self.assertEqual('src', self.migrate(server, host='src'))
         self.assertNotIn('is unknown', self.stdlog.logger.output)
 
 
 class ListTest(CloudTestCase):
-    def start_some(self):
+    def test_lists(self):
         self.start_host('gpu-1', Board(0, driver='535.54.03'))
         self.start_host('gpu-2', Board(0), Board(1, product='2236'))
         self.start_host('gpu-3', Board(0))
@@ -278,38 +260,34 @@ class ListTest(CloudTestCase):
         self.start_compute('plain')
         self.boot_named('old', 'gpu-1')
         self.boot_named('new', 'gpu-3')
+        self.golden('mdev device list', 'device-list')
+        self.golden('mdev compat matrix', 'compat-matrix')
+        for check in (
+            self.some_devices,
+            self.unknown_host,
+            self.pairs,
+            self.matrix_page,
+            self.stranded,
+        ):
+            with self.subTest(check.__name__):
+                check()
 
-    def test_devices(self):
-        self.start_some()
-        self.assert_golden(
-            'device-list.txt', self.openstack('mdev device list').stdout
-        )
-        self.assert_golden(
-            'device-list.json',
-            self.openstack('mdev device list -f json').stdout,
-        )
-
-    def test_some_devices(self):
-        self.start_some()
+    def some_devices(self):
         for line, expected in [
             ('--host gpu-1 --host gpu-3', ['gpu-1', 'gpu-3']),
             ('--type nvidia-11', ['gpu-1', 'gpu-2', 'gpu-2', 'gpu-3']),
             ('--type nvidia-12', []),
             ('--vendor 10DE', ['gpu-1', 'gpu-2', 'gpu-2', 'gpu-3']),
-            ('--vendor 0x10de', None),
             ('--vendor 8086', []),
         ]:
-            with self.subTest(line=line):
-                if expected is None:
-                    self.refuse(f'mdev device list {line}', status=2)
-                    continue
-                self.assertEqual(
-                    [(host,) for host in expected],
-                    self.told(f'mdev device list {line}', ('Host',)),
-                )
+            self.assertEqual(
+                [(host,) for host in expected],
+                self.fields(f'mdev device list {line}', ('Host',)),
+                line,
+            )
+        self.refuse('mdev device list --vendor 0x10de', status=2)
 
-    def test_an_unknown_host(self):
-        self.start_some()
+    def unknown_host(self):
         for command in ('device list', 'stranded list', 'compat matrix'):
             self.assertEqual(
                 'Placement has no compute host gpu-9: "openstack hypervisor '
@@ -317,42 +295,13 @@ class ListTest(CloudTestCase):
                 self.refuse(f'mdev {command} --host gpu-9', status=2),
             )
 
-    def test_stranded(self):
-        self.start_some()
-        # Placement offers a host's devices in any order.
-        other = self.hold(self.provider('gpu-2', 1), 'VGPU', 16)
-        for host, slot in (('gpu-2', 0), ('gpu-1', 0)):
-            self.boot_named(f'on-{host}', host)
-            self.hold(self.provider(host, slot), 'VGPU', 15)
-        self.placement.delete(f'/allocations/{other}')
-        done = self.openstack('mdev stranded list --sort-column Name')
-        self.assert_golden('stranded-list.txt', done.stdout)
-        self.assert_golden('stranded-list.stderr.txt', done.stderr)
-        self.assert_golden(
-            'stranded-list.json',
-            self.openstack(
-                'mdev stranded list --sort-column Name -f json'
-            ).stdout,
-        )
-        self.openstack('mdev stranded list --exit-code', status=1)
-        self.openstack('mdev stranded list --exit-code --host gpu-1')
-
-    def test_matrix(self):
-        self.start_some()
-        self.assert_golden(
-            'compat-matrix.txt', self.openstack('mdev compat matrix').stdout
-        )
-        self.assert_golden(
-            'compat-matrix.json',
-            self.openstack('mdev compat matrix -f json').stdout,
-        )
+    def pairs(self):
         self.assert_golden(
             'compat-pairs.txt',
             self.openstack('mdev compat matrix --pairs').stdout,
         )
 
-    def test_matrix_page(self):
-        self.start_some()
+    def matrix_page(self):
         path = self.client_home / 'matrix.html'
         done = self.openstack(f'mdev compat matrix --output {path}')
         self.assert_golden('compat-matrix.txt', done.stdout)
@@ -362,6 +311,65 @@ class ListTest(CloudTestCase):
             path.read_text('utf-8'),
         )
 
+    def stranded(self):
+        # Placement offers a host's devices in any order.
+        other = self.hold(self.provider('gpu-2', 1), 'VGPU', 16)
+        for host in ('gpu-2', 'gpu-1'):
+            self.boot_named(f'on-{host}', host)
+            self.hold(self.provider(host, 0), 'VGPU', 15)
+        self.release(other)
+        self.golden(
+            'mdev stranded list --sort-column Name', 'stranded-list', True
+        )
+        self.openstack('mdev stranded list --exit-code', status=1)
+        self.openstack('mdev stranded list --exit-code --host gpu-1')
+
+
+class PlacementTest(osc_base.OperatorTestCase):
+    """What Placement alone shows."""
+
+    def test_another_schema(self):
+        """Beside a host that publishes, and where none does."""
+        expected = []
+        for name, schemas, reason in (
+            ('both', ['CUSTOM_MDEV_V2', traits.SCHEMA], NEWER),
+            ('newer', ['CUSTOM_MDEV_V2'], NEWER),
+            ('none', [], 'no collector has published here'),
+        ):
+            expected.append((name, reason))
+            root = self.placement.create_provider(name)
+            parent = self.placement.create_provider(f'{name}_pci_0', root)
+            for schema in schemas:
+                for uuid in (root, parent):
+                    self.placement.add_trait(uuid, schema)
+                self.placement.add_trait(root, traits.HOST)
+        for number in range(2):
+            with self.subTest(that_publish=number):
+                self.assertEqual(
+                    expected,
+                    [
+                        (row['Host'], row['Published'])
+                        for row in self.rows('mdev device list')
+                    ],
+                )
+                self.assertEqual(
+                    [
+                        (NEWER, 2, ['?', '?']),
+                        ('no collector has published here', 1, ['?', '?']),
+                    ],
+                    [
+                        (
+                            row['Device'],
+                            row['Devices'],
+                            [row['to A'], row['to B']],
+                        )
+                        for row in self.rows('mdev compat matrix')
+                    ],
+                )
+            root = self.placement.create_provider(f'ours-{number}')
+            for trait in (traits.SCHEMA, traits.HOST):
+                self.placement.add_trait(root, trait)
+
     def test_a_page_that_cannot_be_written(self):
         """The command fails before it asks the cloud for anything."""
         self.keystone.services.clear()
@@ -369,17 +377,13 @@ class ListTest(CloudTestCase):
             ('matrix.svg', 'HTML is the only format'),
             ('none/matrix.html', 'No such file or directory'),
         ]:
-            self.assertIn(
-                expected,
-                self.refuse(
-                    f'mdev compat matrix --output {self.client_home}/{name}',
-                    status=2,
-                ),
-            )
+            path = self.client_home / name
+            line = f'mdev compat matrix --output {path}'
+            self.assertIn(expected, self.refuse(line, status=2))
 
 
 class MovingTest(CloudTestCase):
-    """What is seen in the middle of a live migration."""
+    """What commands list during a live migration."""
 
     def setUp(self):
         super().setUp()
@@ -401,13 +405,13 @@ class MovingTest(CloudTestCase):
             {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
         )
         self.assertTrue(self.begun.wait(DEADLINE))
-        # As Placement has it: the migration is there, too.
+        # In Placement the migration is a consumer, too.
         (holder,) = self.placement.get(
             f'/resource_providers/{self.provider("src", 0)}/allocations',
         ).body['allocations']
         self.assertNotEqual(server['id'], holder)
         self.assertEqual([], self.stranded(0))
-        # Then the only other host that takes it is down.
+        # Then the only other host that accepts it is down.
         service = self.computes['src'].service_ref.uuid
         self.admin_api.put_service_force_down(service, True)
         self.assertEqual([('vm', 'target')], self.stranded(1))

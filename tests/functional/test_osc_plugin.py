@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How openstackclient takes our commands, and how they find the cloud."""
+"""How openstackclient loads our commands, and how they find the cloud."""
 
 import configparser
 import logging
@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 
-import ddt
 import fixtures
 
 from nova_mdev_compat.osc import plugin
@@ -20,7 +19,7 @@ from tests.unit import samples
 
 REGION = osc_services.REGION
 READ = 'mdev trait purge --dry-run'
-#: What only other extras bring.
+#: What only other extras install.
 OF_OTHERS = (
     'libvirt',
     'lxml',
@@ -41,7 +40,7 @@ for name in {modules!r}:
 
 
 def entry_points():
-    """Return our commands and the classes that they are, from setup.cfg."""
+    """Return our commands and their classes, from setup.cfg."""
     config = configparser.ConfigParser()
     config.read(samples.ROOT / 'setup.cfg', 'utf-8')
     lines = config['entry_points']['openstack.mdev.v1'].strip().splitlines()
@@ -54,12 +53,11 @@ def entry_points():
 COMMANDS = sorted(entry_points())
 
 
-@ddt.ddt
 class LoadTest(osc_base.OperatorTestCase):
     """The openstack command itself, with our package beside it."""
 
     def test_all_load(self):
-        """Nothing of ours is logged as failing to load, or as odd."""
+        """No log of a command that fails to load, or is invalid."""
         done = self.process('--help', cloud=None)
         self.assertEqual('', done.stderr)
         for command in COMMANDS:
@@ -67,37 +65,35 @@ class LoadTest(osc_base.OperatorTestCase):
         self.assertIn('--os-mdev-api-version', done.stdout)
 
     def test_complete(self):
-        """The shell's completion knows them."""
+        """The shell's completion has them."""
         done = self.process('complete', cloud=None)
         found = re.findall('^  cmds_(mdev_[a-z]+_[a-z]+)=', done.stdout, re.M)
         self.assertEqual(
             COMMANDS, sorted(name.replace('_', ' ') for name in found)
         )
 
-    @ddt.data(*COMMANDS)
-    def test_help_teaches(self, command):
-        done = self.openstack(f'help {command}', cloud=None)
-        self.assertEqual('', done.stderr)
-        words = ' '.join(done.stdout.split())
-        self.assertIn('exit status', words)
-        self.assertIn(f'Example: openstack {command}', words)
-        self.assertIn('provided by the nova-mdev-compat plugin', words)
+    def test_help(self):
+        for command in COMMANDS:
+            done = self.openstack(f'help {command}', cloud=None)
+            self.assertEqual('', done.stderr)
+            words = ' '.join(done.stdout.split())
+            self.assertIn('exit status', words)
+            self.assertIn(f'Example: openstack {command}', words)
+            self.assertIn('provided by the nova-mdev-compat plugin', words)
 
-    @ddt.data(*COMMANDS)
-    def test_wrong_option(self, command):
-        done = self.openstack(f'{command} --no-such-option', status=2)
-        self.assertEqual('', done.stdout)
-        self.assertNotIn('Traceback', done.stderr)
+    def test_wrong_option(self):
+        for command in COMMANDS:
+            done = self.openstack(f'{command} --no-such-option', status=2)
+            self.assertEqual('', done.stdout, command)
+            self.assertNotIn('Traceback', done.stderr)
 
-    def test_other_version(self):
+    def test_version_of_the_commands(self):
         done = self.openstack(
             '--os-mdev-api-version 2 mdev trait purge', status=2
         )
         self.assertIn(
             'mdev API version 2 is not in supported versions: 1', done.stderr
         )
-
-    def test_this_version(self):
         self.useFixture(
             fixtures.EnvironmentVariable(
                 'OS_MDEV_API_VERSION', plugin.DEFAULT_API_VERSION
@@ -110,32 +106,23 @@ class LoadTest(osc_base.OperatorTestCase):
         modules = sorted(
             {target.partition(':')[0] for target in entry_points().values()}
         )
-        self.run_python(OF_OTHERS, ['nova_mdev_compat.osc.plugin', *modules])
+        self.import_without(
+            OF_OTHERS, ['nova_mdev_compat.osc.plugin', *modules]
+        )
 
     def test_works_without_the_extra(self):
-        """Beside openstackclient the extra adds a progress bar, no more."""
+        """Beside openstackclient, the extra adds only a progress bar."""
         self.placement.create_provider('host')
-        done = subprocess.run(
-            [
-                sys.executable,
-                '-c',
-                plain.without('python-openstackclient')
-                + 'from openstackclient import shell\n'
-                "sys.exit(shell.main(['--os-cloud', 'admin', 'mdev', 'device', "
-                "'list', '-f', 'json']))",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=samples.ROOT,
+        done = self.run_python(
+            plain.without('python-openstackclient')
+            + 'from openstackclient import shell\n'
+            "sys.exit(shell.main(['--os-cloud', 'admin', 'mdev', 'device', "
+            "'list', '-f', 'json']))"
         )
-        self.assertEqual(
-            (0, '[]\n', ''), (done.returncode, done.stdout, done.stderr)
-        )
+        self.assertEqual(('[]\n', ''), (done.stdout, done.stderr))
 
     def test_is_not_needed_by_the_others(self):
-        self.run_python(
+        self.import_without(
             ('openstackclient', 'osc_lib', 'openstack', 'jinja2'),
             [
                 'nova_mdev_compat.cli.app',
@@ -147,82 +134,66 @@ class LoadTest(osc_base.OperatorTestCase):
             ],
         )
         # Nova itself needs the SDK and Jinja2.
-        self.run_python(
+        self.import_without(
             ('openstackclient', 'cliff', 'tqdm'), ['nova_mdev_compat.filters']
         )
 
-    def run_python(self, missing, modules):
+    def import_without(self, missing, modules):
+        self.run_python(WITHOUT.format(missing=missing, modules=modules))
+
+    def run_python(self, code):
+        """Run code in a process of its own."""
         done = subprocess.run(
-            [
-                sys.executable,
-                '-c',
-                WITHOUT.format(missing=missing, modules=modules),
-            ],
+            [sys.executable, '-c', code],
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
             cwd=samples.ROOT,
         )
         self.assertEqual(0, done.returncode, done.stderr)
+        return done
 
 
-@ddt.ddt
 class EndpointTest(osc_base.OperatorTestCase):
-    """Where Placement is: the catalog and clouds.yaml say it."""
+    """The catalog and clouds.yaml tell where Placement is."""
 
     NOWHERE = 'http://127.0.0.1:9'
 
-    def asked(self):
-        """Tell whether Placement was asked, since the last time."""
-        found = bool(self.placement.requests)
-        self.placement.requests.clear()
-        return found
-
-    def test_region(self):
-        self.keystone.services['placement'] = {
-            REGION: self.NOWHERE,
-            'Other': self.placement.endpoint,
-        }
-        self.add_cloud('other', 'admin', region_name='Other')
-        self.refuse(READ)
-        self.openstack(READ, cloud='other')
-        self.assertTrue(self.asked())
-
-    def test_interface(self):
-        self.keystone.services['placement'] = {
-            (REGION, 'public'): self.NOWHERE,
-            (REGION, 'internal'): self.placement.endpoint,
-        }
-        self.add_cloud('inside', 'admin', interface='internal')
-        self.refuse(READ)
-        self.openstack(READ, cloud='inside')
-        self.openstack(f'--os-interface internal {READ}')
-        self.assertTrue(self.asked())
-
-    def test_of_placement_alone(self):
-        """Placement may be elsewhere than all the rest."""
-        self.keystone.services['placement'] = {
-            (REGION, 'public'): self.NOWHERE,
-            ('Other', 'admin'): self.placement.endpoint,
-        }
-        self.add_cloud(
-            'split',
-            'admin',
-            placement_region_name='Other',
-            placement_interface='admin',
-        )
-        self.openstack(READ, cloud='split')
-        self.assertTrue(self.asked())
-
-    def test_override(self):
-        self.keystone.services.clear()
-        self.add_cloud(
-            'tunnel',
-            'admin',
-            placement_endpoint_override=self.placement.endpoint,
-        )
-        self.openstack(READ, cloud='tunnel')
-        self.assertTrue(self.asked())
+    def test_found(self):
+        here = self.placement.endpoint
+        for name, endpoints, settings in (
+            (
+                'region',
+                {REGION: self.NOWHERE, 'Other': here},
+                {'region_name': 'Other'},
+            ),
+            (
+                'interface',
+                {(REGION, 'public'): self.NOWHERE, (REGION, 'internal'): here},
+                {'interface': 'internal'},
+            ),
+            # Placement may be elsewhere than all the rest.
+            (
+                'split',
+                {(REGION, 'public'): self.NOWHERE, ('Other', 'admin'): here},
+                {
+                    'placement_region_name': 'Other',
+                    'placement_interface': 'admin',
+                },
+            ),
+            ('override', {}, {'placement_endpoint_override': here}),
+        ):
+            with self.subTest(name):
+                self.keystone.services['placement'] = endpoints
+                self.add_cloud(name, 'admin', **settings)
+                self.refuse(READ)
+                self.assertEqual([], self.placement.requests)
+                self.openstack(READ, cloud=name)
+                self.assert_asked()
+                if name == 'interface':
+                    self.openstack(f'--os-interface internal {READ}')
+                    self.assert_asked()
 
     def test_token_and_endpoint(self):
         """Without Keystone, as while it is being repaired."""
@@ -231,83 +202,75 @@ class EndpointTest(osc_base.OperatorTestCase):
             f'--os-endpoint {self.placement.endpoint} {READ}',
             cloud=None,
         )
-        self.assertTrue(self.asked())
+        self.assert_asked()
 
-    @ddt.data('1', '1.10', '1.99')
-    def test_whatever_other_plugins_are_told(self, version):
-        """Our questions are written for one microversion."""
-        self.useFixture(
-            fixtures.EnvironmentVariable('OS_PLACEMENT_API_VERSION', version)
-        )
-        self.add_cloud(
-            'pinned',
-            'admin',
-            placement_api_version=version,
-            placement_default_microversion='1.2',
-        )
-        self.openstack(READ, cloud='pinned')
+    def assert_asked(self):
+        """Placement got two requests, and not one for its versions."""
+        self.assertEqual([('GET', '/traits')] * 2, self.placement.requests)
+        self.placement.requests.clear()
 
-    def test_no_more_requests_than_questions(self):
-        self.openstack(READ)
-        self.assertEqual(
-            [('GET', '/traits'), ('GET', '/traits')], self.placement.requests
-        )
+    def test_options_of_other_plugins(self):
+        """All our requests are of one microversion."""
+        for version in ('1', '1.10', '1.99'):
+            self.useFixture(
+                fixtures.EnvironmentVariable(
+                    'OS_PLACEMENT_API_VERSION', version
+                )
+            )
+            self.add_cloud(
+                'pinned',
+                'admin',
+                placement_api_version=version,
+                placement_default_microversion='1.2',
+            )
+            self.openstack(READ, cloud='pinned')
 
 
-@ddt.ddt
 class BeforeUsTest(osc_base.OperatorTestCase):
     """What openstackclient refuses itself, before a command of ours runs."""
 
-    def failed(self, **kwargs):
-        """Return what is said when the exit status is 1."""
-        done = self.openstack(READ, status=1, **kwargs)
+    def failed(self, cloud='admin'):
+        """Return the error of a command that fails."""
+        done = self.openstack(READ, status=1, cloud=cloud)
         self.assertEqual('', done.stdout)
         self.assertNotIn('Traceback', done.stderr)
         return done.stderr
 
-    def test_wrong_password(self):
+    def test_errors(self):
         self.add_cloud('mistyped', 'admin', 'swordfish')
-        self.assertEqual(
-            'The request you have made requires authentication. (HTTP 401)\n',
-            self.failed(cloud='mistyped'),
-        )
-
-    def test_unknown_cloud(self):
-        self.assertEqual(
-            'Cloud nowhere was not found.\n', self.failed(cloud='nowhere')
-        )
-
-    def test_no_credentials(self):
-        self.assertEqual(
-            'Missing value auth-url required for auth plugin password\n',
-            self.failed(cloud=None),
-        )
-
-    def test_keystone_down(self):
+        for cloud, expected in (
+            (
+                'mistyped',
+                'The request you have made requires authentication. '
+                '(HTTP 401)\n',
+            ),
+            ('nowhere', 'Cloud nowhere was not found.\n'),
+            (
+                None,
+                'Missing value auth-url required for auth plugin password\n',
+            ),
+        ):
+            self.assertEqual(expected, self.failed(cloud))
         self.auth_url = 'http://127.0.0.1:9'
         self.add_cloud('down', 'admin')
-        said = self.failed(cloud='down')
         self.assertIn(
             'Failed to discover available identity versions when '
             'contacting http://127.0.0.1:9',
-            said,
+            self.failed('down'),
         )
-
-    def test_clouds_yaml_that_is_no_yaml(self):
         path = self.client_home / 'clouds.yaml'
         path.write_text('clouds: [')
-        said = self.failed()
-        self.assertIn(f'Skipping config file {path}: ', said)
-        self.assertIn('Cloud admin was not found.', said)
+        error = self.failed()
+        self.assertIn(f'Skipping config file {path}: ', error)
+        self.assertIn('Cloud admin was not found.', error)
 
 
 class DebugTest(osc_base.OperatorTestCase):
-    def test_debug_says_where_it_comes_from(self):
+    def test_debug(self):
         done = self.openstack(f'--debug {READ}', status=1, cloud='reader')
         self.assertIn('Traceback (most recent call last)', done.stderr)
         self.assertIn('PlacementError', done.stderr)
-
-    def test_debug_keeps_the_exit_status(self):
+        # The exit status stays.
         self.openstack('--debug mdev trait decode CUSTOM_FOO', status=2)
 
     def test_log_file(self):
@@ -328,60 +291,63 @@ class DebugTest(osc_base.OperatorTestCase):
 class NovaTest(osc_base.CloudMixin, base.MdevCompatTestCase):
     """The way to Nova, for the commands that ask it."""
 
-    def setUp(self):
-        super().setUp()
+    def test_the_way_to_nova(self):
         for name in ('src', 'target'):
             self.start_host(name, hardware.Board(0))
-        self.server = self.boot('src')
-        self.list_targets = f'mdev target list {self.server["id"]}'
+        self.line = f'mdev target list {self.boot("src")["id"]}'
+        for check in (
+            self.override,
+            self.names,
+            self.errors,
+            self.whatever_version_is_asked_for,
+        ):
+            with self.subTest(check.__name__):
+                check()
 
-    def test_whatever_version_is_asked_for(self):
-        """Before 2.53 hypervisors had numbers for UUIDs."""
+    def override(self):
+        endpoints = self.keystone.services.pop('compute')
+        self.add_cloud(
+            'tunnel', 'admin', compute_endpoint_override=endpoints[REGION]
+        )
+        self.openstack(self.line, cloud='tunnel')
+        self.assertIn(
+            'The service is not present in the service catalog: '
+            'public endpoint for compute service in RegionOne '
+            'region not found',
+            self.refuse(self.line),
+        )
+        self.keystone.services['compute'] = endpoints
+
+    def names(self):
+        self.assertEqual(
+            'No Server found for nowhere',
+            self.refuse('mdev target list nowhere', status=2),
+        )
+
+    def errors(self):
+        self.assertIn(
+            '401 Unauthorized; the service does not take the token '
+            'that Keystone gave you',
+            self.refuse(self.line, cloud=osc_services.STRANGER),
+        )
+        endpoints = self.keystone.services['compute']
+        self.keystone.services['compute'] = {REGION: 'http://127.0.0.1:9'}
+        self.assertEqual(
+            'Nova does not answer: The compute service for admin:RegionOne '
+            'exists but does not have any supported versions; see "openstack '
+            'catalog show compute", clouds.yaml and the service itself',
+            self.refuse(self.line),
+        )
+        self.keystone.services['compute'] = endpoints
+
+    def whatever_version_is_asked_for(self):
+        """Before 2.53, UUIDs of hypervisors were numbers."""
         service = self.admin_api.get_services(
             host='target', binary='nova-compute'
         )[0]
         self.admin_api.put_service(service['id'], {'status': 'disabled'})
         for version in ('2', '2.1', '2.88'):
             done = self.openstack(
-                f'--os-compute-api-version {version} {self.list_targets}',
-                status=1,
+                f'--os-compute-api-version {version} {self.line}', status=1
             )
             self.assertIn('nova-compute is disabled', done.stdout)
-
-    def test_override(self):
-        url = self.keystone.services.pop('compute')[REGION]
-        self.add_cloud('tunnel', 'admin', compute_endpoint_override=url)
-        self.openstack(self.list_targets, cloud='tunnel')
-
-    def test_unknown_token(self):
-        line = self.refuse(self.list_targets, cloud=osc_services.STRANGER)
-        self.assertIn(
-            '401 Unauthorized; the service does not take the token '
-            'that Keystone gave you',
-            line,
-        )
-
-    def test_no_such_server(self):
-        self.assertEqual(
-            'No Server found for nowhere',
-            self.refuse('mdev target list nowhere', status=2),
-        )
-
-    def test_down(self):
-        self.keystone.services['compute'] = {REGION: 'http://127.0.0.1:9'}
-        self.assertEqual(
-            'Nova does not answer: The compute service for admin:RegionOne '
-            'exists but does not have any supported versions; see "openstack '
-            'catalog show compute", clouds.yaml and the service itself',
-            self.refuse(self.list_targets),
-        )
-
-    def test_not_in_the_catalog(self):
-        del self.keystone.services['compute']
-        line = self.refuse(self.list_targets)
-        self.assertIn(
-            'The service is not present in the service catalog: '
-            'public endpoint for compute service in RegionOne '
-            'region not found',
-            line,
-        )

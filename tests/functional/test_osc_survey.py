@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Few questions about many hosts find what asking each host would.
+"""A survey with few requests finds the same as a request to each host.
 
-Small clouds are drawn and written to a real Placement; what the commands'
-two ways of reading find must be what the devices' own traits say.
+Small random clouds are written to a real Placement. What the two ways of
+reading a cloud find must be what follows from the traits of each device.
 """
 
 import collections
@@ -79,20 +79,22 @@ def some_parent(chance, slot):
 class Cloud:
     """A few hosts, written to Placement as Nova and collectors would.
 
-    :ivar said: traits of ours by provider, of the hosts' parents
-    :ivar free: mdevs that are left, by provider
+    :ivar published: traits of ours of parents, by provider
+    :ivar free: free capacity of parents, by provider
+    :ivar hosts: by name, whether unpublished, and the parents' providers
     """
 
     def __init__(self, server, chance):
-        self.server = server
-        self.said, self.free, self.hosts = {}, {}, {}
+        self.server, self._traits = server, set()
+        self.published, self.free, self.hosts = {}, {}, {}
+        self._make_traits(host_traits.ALWAYS)
         for number in range(chance.randint(3, 6)):
             self._host(f'h{number}', chance)
 
     def _host(self, name, chance):
         root = self.server.create_provider(name)
-        silent = chance.random() < 0.3
-        # A newer collector's host, which may say to be of both schemas.
+        unpublished = chance.random() < 0.3
+        # Traits of a newer collector, perhaps beside those of our schema.
         newer = [set(), {'CUSTOM_MDEV_V2'}, {'CUSTOM_MDEV_V2', traits.SCHEMA}][
             chance.randint(0, 2)
         ]
@@ -102,61 +104,49 @@ class Cloud:
         combined = host_traits.build_host_traits(parents)
 
         def written(names):
-            if not silent:
+            if not unpublished:
                 return names
             return names - {traits.SCHEMA} | newer if newer else set()
 
-        self.hosts[name] = (
-            root,
-            silent,
-            [
-                self._provider(
-                    f'{name}_{one.parent.name}',
-                    root,
-                    written(combined.parents[one.parent.name]),
-                    chance.choice([0, 1, 2]),
-                )
-                for one in parents
-            ],
-        )
-        self._publish(root, written(combined.root))
-        if silent:
-            self.said.update(
-                (uuid, frozenset()) for uuid in self.hosts[name][2]
+        providers = []
+        for one in parents:
+            names = written(combined.parents[one.parent.name])
+            uuid = self.server.create_provider(
+                f'{name}_{one.parent.name}', root
             )
+            self._inventory(uuid, self._publish(uuid, names), chance)
+            self.published[uuid] = frozenset(() if unpublished else names)
+            providers.append(uuid)
+        self._publish(root, written(combined.root))
+        self.hosts[name] = unpublished, providers
 
-    def _provider(self, name, root, names, free):
-        uuid = self.server.create_provider(name, root)
-        self._publish(uuid, names)
+    def _make_traits(self, names):
+        for name in sorted(names - self._traits):
+            self.server.ask('PUT', f'/traits/{name}')
+        self._traits |= names
+
+    def _publish(self, uuid, names):
+        """Put traits on a new provider; return its generation."""
+        self._make_traits(names)
+        return self.server.ask(
+            'PUT',
+            f'/resource_providers/{uuid}/traits',
+            {'resource_provider_generation': 0, 'traits': sorted(names)},
+        )['resource_provider_generation']
+
+    def _inventory(self, uuid, generation, chance):
         self.server.ask(
             'PUT',
             f'/resource_providers/{uuid}/inventories',
             {
-                'resource_provider_generation': self._generation(uuid),
+                'resource_provider_generation': generation,
                 'inventories': {'VGPU': {'total': 2}},
             },
         )
-        if free < 2:
-            self.allocate(uuidutils.generate_uuid(), {uuid: 2 - free})
-        self.said[uuid], self.free[uuid] = frozenset(names), free
-        return uuid
-
-    def _publish(self, uuid, names):
-        for name in (*names, *host_traits.ALWAYS):
-            self.server.ask('PUT', f'/traits/{name}')
-        self.server.ask(
-            'PUT',
-            f'/resource_providers/{uuid}/traits',
-            {
-                'resource_provider_generation': self._generation(uuid),
-                'traits': sorted(names),
-            },
-        )
-
-    def _generation(self, uuid):
-        return self.server.ask('GET', f'/resource_providers/{uuid}')[
-            'generation'
-        ]
+        self.free[uuid] = chance.choice([0, 1, 2])
+        if self.free[uuid] < 2:
+            used = 2 - self.free[uuid]
+            self.allocate(uuidutils.generate_uuid(), {uuid: used})
 
     def allocate(self, consumer, amounts):
         self.server.ask(
@@ -175,17 +165,17 @@ class Cloud:
         )
 
     def standing(self, name, wanted):
-        """Return what a host is, by what each of its parents says."""
-        _, silent, parents = self.hosts[name]
+        """Return what a host is, from the traits of each parent."""
+        unpublished, parents = self.hosts[name]
         if not parents:
             return targets.Standing.WITHOUT
-        if silent:
+        if unpublished:
             return targets.Standing.UNKNOWN
-        voices = {
-            uuid: Offer.of(traits.describe(self.said[uuid]))
+        offers = {
+            uuid: Offer.of(traits.describe(self.published[uuid]))
             for uuid in parents
         }
-        found = acceptance.judge(frozenset(voices.values()), wanted)
+        found = acceptance.judge(frozenset(offers.values()), wanted)
         if not found:
             return targets.Standing(found.kind.value)
         fits = acceptance.fits(
@@ -193,8 +183,8 @@ class Cloud:
             {
                 need: {
                     uuid: self.free[uuid]
-                    for uuid, voice in voices.items()
-                    if acceptance.accepts(voice, need)
+                    for uuid, offer in offers.items()
+                    if acceptance.accepts(offer, need)
                 }
                 for need in wanted
             },
@@ -207,7 +197,7 @@ class Cloud:
 
 
 class SurveyTest(testtools.TestCase):
-    def test_agrees_with_what_each_device_says(self):
+    def test_agrees_with_each_device(self):
         seen = collections.Counter()
         for seed in range(CLOUDS):
             chance = random.Random(seed)  # noqa: S311
@@ -219,76 +209,64 @@ class SurveyTest(testtools.TestCase):
         for standing in targets.Standing:
             self.assertGreater(seen[standing], 2, seen)
 
-    def test_words_for_hosts_of_another_schema(self):
-        """Beside one that publishes, and where nobody does."""
+    def test_hosts_of_another_schema(self):
+        """Beside one that publishes, and where none does."""
         with placement_server.PlacementServer() as server:
             for name, schemas in {
                 'newer': ['CUSTOM_MDEV_V2'],
                 'both': ['CUSTOM_MDEV_V2', traits.SCHEMA],
-                'silent': [],
+                'none': [],
             }.items():
                 root = server.create_provider(name)
-                for uuid in (
-                    root,
-                    server.create_provider(f'{name}_pci_0', root),
-                ):
-                    for schema in schemas:
+                parent = server.create_provider(f'{name}_pci_0', root)
+                for schema in schemas:
+                    for uuid in root, parent:
                         server.add_trait(uuid, schema)
                         server.add_trait(uuid, traits.TYPE + 'NVIDIA_11')
-                if schemas:
                     server.add_trait(root, traits.HOST)
             placement = client.Placement(sender(server.endpoint))
             expected = [
                 ('both', NEWER),
                 ('newer', NEWER),
-                ('silent', 'no collector has published here'),
+                ('none', 'no collector has published here'),
             ]
-            self.assertEqual(expected, self.because(placement))
+            self.assertEqual(expected, self.reasons(placement))
             source = server.create_provider('source')
             for trait in (traits.SCHEMA, traits.HOST):
                 server.add_trait(source, trait)
             self.assertEqual(
-                [*expected, ('source', '')], self.because(placement)
+                [*expected, ('source', '')], self.reasons(placement)
             )
 
-    def because(self, placement):
-        """Return what is said of all hosts, by name."""
-        wanted = acceptance.needs(
-            [
-                (
-                    frozenset(
-                        {identity.Identity.of('10DE_2235', 'nvidia-11')}
-                    ),
-                    'VGPU',
-                    1,
-                )
-            ]
-        )
+    def reasons(self, placement):
+        """Return the reasons against all hosts, by name."""
+        source = identity.Identity.of('10DE_2235', 'nvidia-11')
+        wanted = acceptance.needs([(frozenset({source}), 'VGPU', 1)])
         return sorted(
             (target.host, '; '.join(target.because))
             for target in targets.find(
-                survey.ask(placement, wanted, {}), wanted, {}, {}, 'nobody'
+                survey.ask(placement, wanted, {}), {}, 'nobody'
             )
         )
 
     def check(self, cloud, chance):
-        """Compare for an instance on each host; return what there was."""
+        """Compare for an instance on each host; count the standings."""
         placement = client.Placement(sender(cloud.server.endpoint))
-        # Who speaks is no business of a description.
-        published = {
-            uuid: names - {traits.MIXED} for uuid, names in cloud.said.items()
-        }
+        # A description has all traits but that of who advertises.
         self.assertEqual(
-            published,
+            {
+                uuid: names - {traits.MIXED}
+                for uuid, names in cloud.published.items()
+            },
             {
                 parent.uuid: frozenset(names_of(parent.traits))
                 for _, parent in inventory.read(placement).parents()
             },
         )
         seen = collections.Counter()
-        for source, (_, silent, parents) in cloud.hosts.items():
+        for source, (unpublished, parents) in cloud.hosts.items():
             left = [uuid for uuid in parents if cloud.free[uuid]]
-            if silent or not left:
+            if unpublished or not left:
                 continue
             chosen = chance.sample(left, chance.randint(1, len(left)))
             seen += self.compare(cloud, placement, source, chosen)
@@ -305,9 +283,7 @@ class SurveyTest(testtools.TestCase):
         self.assertLessEqual(asked, self.most(patterns, instance.needs))
         found = {
             target.host: target.standing
-            for target in targets.find(
-                answers, instance.needs, room, {}, instance.host.uuid
-            )
+            for target in targets.find(answers, {}, instance.host.uuid)
         }
         self.assertEqual(
             {
@@ -321,7 +297,7 @@ class SurveyTest(testtools.TestCase):
         return collections.Counter(found.values())
 
     def most(self, patterns, wanted):
-        """Return as how many requests are promised, of a survey alone."""
+        """Return how many requests the documents promise for a survey."""
         sources = [
             source
             for need in wanted
@@ -342,7 +318,7 @@ class SurveyTest(testtools.TestCase):
 
 
 def names_of(said):
-    """Return the traits that a description was made of."""
+    """Return the traits that a description has the content of."""
     return [
         *([traits.SCHEMA] if said.managed else []),
         *(traits.PARENT + name for name in said.parents),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds as Placement would describe them, made by the collector's code."""
+"""Clouds as they are read from Placement, made by the collector's code."""
 
 import functools
 
@@ -66,12 +66,12 @@ def parent(
 
 
 def silent_parent(host, slot=0):
-    """Return a parent about which no collector has said anything."""
+    """Return a parent without traits of ours."""
     return model.Parent(f'{host}-{slot}', f'pci_{slot}', _said(frozenset()))
 
 
 def ghost(host, slot=0):
-    """Return a parent that is gone; its provider is still there."""
+    """Return a parent that is gone, with an orphaned provider."""
     return model.Parent(
         f'{host}-{slot}', f'pci_{slot}', _said(frozenset({traits.SCHEMA}))
     )
@@ -79,9 +79,13 @@ def ghost(host, slot=0):
 
 @functools.cache
 def _said(names):
-    """Return what traits say; as in a cloud that was read, one object."""
+    """Return the content of traits; equal traits give one object."""
     return traits.describe(names)
 
 
-def host(name, *parents, published=True):
-    return model.Host(f'uuid-{name}', name, published, parents)
+def host(name, *parents, **changes):
+    return model.Host(
+        f'uuid-{name}',
+        name,
+        **{'published': True, 'parents': parents, **changes},
+    )

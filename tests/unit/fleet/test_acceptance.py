@@ -12,8 +12,6 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import pattern as pat
-from nova_mdev_compat.core import traits
-from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.scheduler import candidates
 
@@ -31,30 +29,31 @@ def takes(op, value, mdev_type='NVIDIA_558', parent='10DE_2235'):
     )
 
 
-def voice(*patterns, serves=('NVIDIA_558',)):
-    return Offer(frozenset(patterns), frozenset(serves))
+def offer(*patterns, serves='NVIDIA_558'):
+    return Offer(frozenset(patterns), frozenset({serves}))
 
 
-UP_TO_535 = voice(takes(pat.Op.LE, '535_54_03'))
-FROM_550 = voice(takes(pat.Op.GE, '550'))
+UP_TO_535 = offer(takes(pat.Op.LE, '535_54_03'))
+FROM_550 = offer(takes(pat.Op.GE, '550'))
+FROM_535 = offer(takes(pat.Op.GE, '535'))
+OTHER_PRODUCT = offer(takes(pat.Op.GE, '1', parent='10DE_2236'))
+OTHER_TYPE = offer(takes(pat.Op.GE, '1'), serves='NVIDIA_559')
+
+TOO_NEW = 'driver 550.54.14 is not at most 535.54.03'
+NOTHING = 'publishes no accepted sources'
+NOT_SERVED = 'does not serve type nvidia-{}, and Nova takes no other'
 
 
-def need(*identities, amount=1):
-    return acceptance.needs(
-        [(frozenset({one}), 'VGPU', amount) for one in identities]
-    )
+def held(*identities, amount=1, resource_class='VGPU'):
+    """Return mdevs of one source, as acceptance.needs takes them."""
+    return frozenset(identities), resource_class, amount
 
 
 @ddt.ddt
 class JudgeTest(testtools.TestCase):
     @ddt.data(
         ([UP_TO_535], [OLD], 'compatible', ''),
-        (
-            [UP_TO_535],
-            [NEW],
-            'incompatible',
-            'driver 550.54.14 is not at most 535.54.03',
-        ),
+        ([UP_TO_535], [NEW], 'incompatible', TOO_NEW),
         ([UP_TO_535, FROM_550], [NEW], 'compatible', ''),
         (
             [UP_TO_535],
@@ -62,23 +61,13 @@ class JudgeTest(testtools.TestCase):
             'unknown',
             'driver of the source is unknown',
         ),
-        ([voice()], [OLD], 'incompatible', 'publishes no accepted sources'),
-        ([], [OLD], 'incompatible', 'publishes no accepted sources'),
+        ([offer()], [OLD], 'incompatible', NOTHING),
+        ([], [OLD], 'incompatible', NOTHING),
+        ([UP_TO_535], [OTHER], 'incompatible', NOT_SERVED.format(559)),
+        # Of the patterns for this product only the nearest gives a reason.
+        ([UP_TO_535, OTHER_PRODUCT], [NEW], 'incompatible', TOO_NEW),
         (
-            [UP_TO_535],
-            [OTHER],
-            'incompatible',
-            'does not serve type nvidia-559, and Nova takes no other',
-        ),
-        # Of those that know the board, the nearest alone is told.
-        (
-            [UP_TO_535, voice(takes(pat.Op.GE, '1', parent='10DE_2236'))],
-            [NEW],
-            'incompatible',
-            'driver 550.54.14 is not at most 535.54.03',
-        ),
-        (
-            [voice(takes(pat.Op.GE, '1', parent='10DE_2236'))],
+            [OTHER_PRODUCT],
             [OLD],
             'incompatible',
             'device 10de:2235 is not 10de:2236',
@@ -90,48 +79,39 @@ class JudgeTest(testtools.TestCase):
             'incompatible',
             'no single device accepts all of its mdevs',
         ),
-        ([voice(takes(pat.Op.GE, '535'))], [OLD, NEW], 'compatible', ''),
-        (
-            [UP_TO_535],
-            [OLD, OTHER],
-            'incompatible',
-            'does not serve type nvidia-559, and Nova takes no other',
-        ),
+        ([FROM_535], [OLD, NEW], 'compatible', ''),
+        ([UP_TO_535], [OLD, OTHER], 'incompatible', NOT_SERVED.format(559)),
         # One device has the pattern, another serves the type.
         (
-            [
-                voice(takes(pat.Op.GE, '1'), serves=['NVIDIA_559']),
-                voice(takes(pat.Op.GE, '1', parent='10DE_2236')),
-            ],
+            [OTHER_TYPE, OTHER_PRODUCT],
             [OLD],
             'incompatible',
-            'does not serve type nvidia-558, and Nova takes no other',
+            NOT_SERVED.format(558),
         ),
     )
     @ddt.unpack
-    def test_words(self, voices, sources, kind, expected):
-        found = acceptance.judge(frozenset(voices), need(*sources))
+    def test_reasons(self, offers, sources, kind, expected):
+        found = acceptance.judge(
+            frozenset(offers), acceptance.needs(map(held, sources))
+        )
         self.assertEqual((kind, expected), (found.kind.value, str(found)))
 
 
 class NeedsTest(testtools.TestCase):
-    def test_of_two_types(self):
-        found = acceptance.needs(
-            [
-                (frozenset({OLD}), 'VGPU', 1),
-                (frozenset({OTHER}), 'VGPU', 2),
-                (frozenset({NEW}), 'VGPU', 3),
-            ]
-        )
+    def test_two_types(self):
         self.assertEqual(
             {
                 acceptance.Need((('NVIDIA_558', (OLD, NEW)),), 'VGPU', (3, 1)),
                 acceptance.Need((('NVIDIA_559', (OTHER,)),), 'VGPU', (2,)),
             },
-            set(found),
+            set(
+                acceptance.needs(
+                    [held(OLD), held(OTHER, amount=2), held(NEW, amount=3)]
+                )
+            ),
         )
 
-    def test_of_a_type_that_nobody_knows(self):
+    def test_an_unknown_type(self):
         """One of the two is in use on the parent, and Nova knows which."""
         first, second = ('NVIDIA_558', (OLD,)), ('NVIDIA_559', (OTHER,))
         self.assertEqual(
@@ -141,19 +121,16 @@ class NeedsTest(testtools.TestCase):
             ),
             acceptance.needs(
                 [
-                    (frozenset({OLD, OTHER}), 'VGPU', 2),
-                    (frozenset({OLD}), 'VGPU', 3),
-                    (frozenset({OLD, OTHER}), 'VGPU', 1),
+                    held(OLD, OTHER, amount=2),
+                    held(OLD, amount=3),
+                    held(OLD, OTHER),
                 ]
             ),
         )
 
-    def test_of_two_resource_classes(self):
+    def test_two_resource_classes(self):
         found = acceptance.needs(
-            [
-                (frozenset({OLD}), 'VGPU', 1),
-                (frozenset({OTHER}), 'CUSTOM_GPU', 1),
-            ]
+            [held(OLD), held(OTHER, resource_class='CUSTOM_GPU')]
         )
         self.assertEqual(
             {'NVIDIA_558': 'VGPU', 'NVIDIA_559': 'CUSTOM_GPU'},
@@ -183,7 +160,7 @@ class FitsTest(testtools.TestCase):
         )
 
     @ddt.data(
-        # Of what takes the first type, and of what takes the second.
+        # Capacity for the first type, and for the second.
         ({}, {'p': 1}, False),
         ({}, {'p': 2}, True),
         ({}, {'p': 3}, True),
@@ -191,31 +168,21 @@ class FitsTest(testtools.TestCase):
         ({'p': 2}, {}, False),
     )
     @ddt.unpack
-    def test_a_known_type_beside_one_that_nobody_knows(
-        self, first, second, expected
-    ):
-        wanted = need_of_either, known = acceptance.needs(
-            [
-                (frozenset({OLD, OTHER}), 'VGPU', 1),
-                (frozenset({OTHER}), 'VGPU', 1),
-            ]
+    def test_a_known_type_beside_an_unknown_one(self, first, second, expected):
+        wanted = either, known = acceptance.needs(
+            [held(OLD, OTHER), held(OTHER)]
         )
         self.assertEqual(
             [2, 2], [acceptance.most(one, wanted) for one in wanted]
         )
         self.assertIs(
             expected,
-            acceptance.fits(
-                wanted, {need_of_either: first | second, known: second}
-            ),
+            acceptance.fits(wanted, {either: first | second, known: second}),
         )
 
     def test_two_resource_classes_of_one_parent(self):
         wanted = acceptance.needs(
-            [
-                (frozenset({OLD}), 'VGPU', 1),
-                (frozenset({OTHER}), 'CUSTOM_GPU', 1),
-            ]
+            [held(OLD), held(OTHER, resource_class='CUSTOM_GPU')]
         )
         self.assertEqual(
             [1, 1], [acceptance.most(one, wanted) for one in wanted]
@@ -224,18 +191,11 @@ class FitsTest(testtools.TestCase):
             acceptance.fits(wanted, {one: {'p': 1} for one in wanted})
         )
 
-    def test_many_parents_that_are_alike(self):
-        """It is seen at once that none of them has room for the last one."""
+    def test_many_equal_parents(self):
+        """That none of them has capacity for the last one is found at once."""
         one = acceptance.Need((), 'VGPU', (2,) * 33)
-        self.assertFalse(
-            acceptance.fits(
-                (one,),
-                {
-                    one: dict.fromkeys(range(64), 2)
-                    | dict.fromkeys(range(32), 1)
-                },
-            )
-        )
+        free = dict.fromkeys(range(64), 2) | dict.fromkeys(range(32), 1)
+        self.assertFalse(acceptance.fits((one,), {one: free}))
 
 
 _drivers = st.sampled_from(['525_60', '535_54', '550_90'])
@@ -255,9 +215,9 @@ _patterns = st.builds(
     st.one_of(_types, st.just(pat.ANY)),
     st.sampled_from(['10DE_2235', '10DE_2236', '10DE_ANY']),
 )
-_voices = st.lists(
+_offers = st.lists(
     st.builds(
-        lambda patterns, mdev_type: voice(*patterns, serves=[mdev_type]),
+        lambda patterns, mdev_type: offer(*patterns, serves=mdev_type),
         st.lists(_patterns, max_size=3),
         _types,
     ),
@@ -270,19 +230,17 @@ _sources = st.lists(
 
 
 class AsTheFilterDecidesTest(testtools.TestCase):
-    def test_a_host_is_accepted_where_a_candidate_is_left(self):
-        """With capacity for all, as the filter judges candidates."""
+    def test_a_host_is_accepted_if_a_candidate_remains(self):
+        """With capacity for all, as the filter decides on candidates."""
         seen = collections.Counter()
 
         @hypothesis.settings(max_examples=400)
-        @hypothesis.given(_voices, _sources)
-        def check(voices, sources):
-            expected = self.filter_keeps(voices, sources)
+        @hypothesis.given(_offers, _sources)
+        def check(offers, sources):
+            expected = self.filter_keeps(offers, sources)
             found = acceptance.judge(
-                frozenset(voices),
-                acceptance.needs(
-                    [(frozenset(one), 'VGPU', 1) for one in sources]
-                ),
+                frozenset(offers),
+                acceptance.needs(held(*one) for one in sources),
             )
             self.assertIs(expected, bool(found))
             self.assertNotEqual(expected, bool(found.reasons))
@@ -291,22 +249,18 @@ class AsTheFilterDecidesTest(testtools.TestCase):
         check()
         self.assertGreater(min(seen[True], seen[False]), 40, seen)
 
-    def filter_keeps(self, voices, sources):
-        """Ask the filter's decision about every candidate of a host."""
+    def filter_keeps(self, offers, sources):
+        """Return whether the filter keeps any candidate of a host."""
         held = [matching.Source(1, frozenset(one)) for one in sources]
         acceptors = {
             mdev_type: candidates.Acceptors.of(
                 [
                     (str(number), 'root')
-                    for number, one in enumerate(voices)
+                    for number, one in enumerate(offers)
                     if mdev_type in one.serves
                     and all(
                         matching.accepting_traits(
-                            {
-                                traits.encode_pattern(pattern): pattern
-                                for pattern in one.accepts
-                            },
-                            source,
+                            dict(enumerate(one.accepts)), source
                         )
                         for source in identities
                     )
@@ -314,11 +268,10 @@ class AsTheFilterDecidesTest(testtools.TestCase):
             )
             for mdev_type, identities in matching.by_type(held).items()
         }
-        decision = candidates.CandidateFilter(
-            held, acceptors, frozenset({'VGPU'})
-        )
         return bool(
-            decision.remaining(
+            candidates.CandidateFilter(
+                held, acceptors, frozenset({'VGPU'})
+            ).remaining(
                 'root',
                 [
                     {
@@ -330,20 +283,8 @@ class AsTheFilterDecidesTest(testtools.TestCase):
                         }
                     }
                     for chosen in itertools.product(
-                        range(len(voices)), repeat=len(sources)
+                        range(len(offers)), repeat=len(sources)
                     )
                 ],
             )
-        )
-
-
-class FirstFailuresTest(testtools.TestCase):
-    @hypothesis.given(st.lists(_patterns, min_size=1, max_size=4), _identities)
-    def test_nothing_exactly_where_a_pattern_accepts(self, patterns, source):
-        found = Offer(frozenset(patterns), frozenset({source.type})).judge(
-            source
-        )
-        self.assertIs(
-            found.kind is verdict.Status.COMPATIBLE,
-            not matching.first_failures(patterns, source),
         )

@@ -2,37 +2,38 @@
 
 import itertools
 
+import ddt
 import testtools
 
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import model
 from tests.unit.fleet import clouds
 
+NEW = '10de:2235 nvidia-558 driver=550.54'
+OLD = '10de:2235 nvidia-558 driver=535.54'
+NEWER_SCHEMA = (
+    'publishes in schema CUSTOM_MDEV_V2, which this version does not read'
+)
 
-def found(*hosts):
-    return device_classes.kinds(model.by_name(hosts).parents())
+
+def classify(*hosts):
+    return device_classes.classify(model.by_name(hosts).parents())
 
 
-def told(some):
-    """Return kinds as label, what they are, and members."""
+def shown(classes):
+    """Return classes as label, text, and members."""
     return [
-        (kind.label, str(kind), list(map(str, kind.members))) for kind in some
+        (one.label, str(one), ' '.join(map(str, one.members)))
+        for one in classes
     ]
 
 
-class KindsTest(testtools.TestCase):
-    def test_the_most_frequent_first(self):
+class ClassifyTest(testtools.TestCase):
+    def test_the_largest_first(self):
         self.assertEqual(
-            [
-                (
-                    'A',
-                    '10de:2235 nvidia-558 driver=550.54',
-                    ['b:pci_0', 'c:pci_0', 'c:pci_1'],
-                ),
-                ('B', '10de:2235 nvidia-558 driver=535.54', ['a:pci_0']),
-            ],
-            told(
-                found(
+            [('A', NEW, 'b:pci_0 c:pci_0 c:pci_1'), ('B', OLD, 'a:pci_0')],
+            shown(
+                classify(
                     clouds.host(
                         'c', clouds.parent('c'), clouds.parent('c', 1)
                     ),
@@ -42,57 +43,47 @@ class KindsTest(testtools.TestCase):
             ),
         )
 
-    def test_facts_that_nobody_asks_about_make_no_difference(self):
+    def test_facts_that_some_host_asks_about(self):
+        """A fact on which no pattern depends does not make a class."""
         hosts = [
             clouds.host(name, clouds.parent(name, kernel=kernel))
             for name, kernel in (('a', '5.14'), ('b', '6.1'))
         ]
-        (kind,) = found(*hosts)
-        self.assertEqual('10de:2235 nvidia-558 driver=550.54', str(kind))
-
-    def test_a_fact_that_one_host_asks_about_makes_one_everywhere(self):
-        hosts = [
-            clouds.host(name, clouds.parent(name, kernel=kernel))
-            for name, kernel in (('a', '5.14'), ('b', '6.1'))
-        ]
-        hosts.append(
-            clouds.host(
-                'c',
-                clouds.parent(
-                    'c',
-                    kernel='6.1',
-                    by=clouds.rules_about('driver', 'kernel', LE='same'),
-                ),
-            )
-        )
-        self.assertEqual(3, len(found(*hosts)))
-
-    def test_same_identity_and_other_rules(self):
         self.assertEqual(
-            ['A', 'B'],
-            [
-                kind.label
-                for kind in found(
+            [('A', NEW, 'a:pci_0 b:pci_0')], shown(classify(*hosts))
+        )
+        asks = clouds.rules_about('driver', 'kernel', LE='same')
+        hosts.append(
+            clouds.host('c', clouds.parent('c', kernel='6.1', by=asks))
+        )
+        self.assertEqual(3, len(classify(*hosts)))
+
+    def test_equal_identity_and_other_rules(self):
+        self.assertEqual(
+            [('A', NEW, 'a:pci_0'), ('B', NEW, 'b:pci_0')],
+            shown(
+                classify(
                     clouds.host('a', clouds.parent('a')),
                     clouds.host('b', clouds.parent('b', by=clouds.SAME_ONLY)),
                 )
-            ],
+            ),
         )
 
-    def test_of_whom_nothing_is_known(self):
-        """They come last, however many they are."""
+    def test_nothing_is_known(self):
+        """These classes come last, however many devices they have."""
         self.assertEqual(
             [
-                ('A', '10de:2235 nvidia-558 driver=550.54', ['a:pci_0']),
+                ('A', NEW, 'a:pci_0'),
                 (
                     'B',
                     'no collector has published here',
-                    ['b:pci_0', 'b:pci_1'],
+                    'b:pci_0 b:pci_1',
                 ),
-                ('C', 'no complete identity is published', ['a:pci_1']),
+                ('C', 'no complete identity is published', 'a:pci_1'),
+                ('D', NEWER_SCHEMA, 'c:pci_0'),
             ],
-            told(
-                found(
+            shown(
+                classify(
                     clouds.host('a', clouds.parent('a'), clouds.ghost('a', 1)),
                     clouds.host(
                         'b',
@@ -100,19 +91,25 @@ class KindsTest(testtools.TestCase):
                         clouds.silent_parent('b', 1),
                         published=False,
                     ),
+                    clouds.host(
+                        'c',
+                        clouds.silent_parent('c'),
+                        published=False,
+                        schemas=('CUSTOM_MDEV_V2',),
+                    ),
                 )
             ),
         )
 
     def test_two_types_are_two_sources(self):
-        (kind,) = found(
+        (one,) = classify(
             clouds.host('a', clouds.parent('a', in_use=['nvidia-557']))
         )
         self.assertEqual(
             ['NVIDIA_557', 'NVIDIA_558'],
-            [source.type for source in kind.sources],
+            [source.type for source in one.sources],
         )
-        self.assertEqual({'NVIDIA_558'}, kind.serves)
+        self.assertEqual({'NVIDIA_558'}, one.offer.serves)
 
     def test_labels(self):
         labels = list(
@@ -127,83 +124,63 @@ class KindsTest(testtools.TestCase):
 
 class MatrixTest(testtools.TestCase):
     def test_cells(self):
-        some = found(
+        classes = classify(
             clouds.host('a', clouds.parent('a', driver='535.54')),
             clouds.host('b', clouds.parent('b')),
             clouds.host('c', clouds.parent('c'), clouds.ghost('c', 1)),
             clouds.host('d', clouds.silent_parent('d'), published=False),
+            clouds.host(
+                'e',
+                clouds.silent_parent('e'),
+                published=False,
+                schemas=('CUSTOM_MDEV_V2',),
+            ),
         )
+        nothing = 'publishes no accepted sources'
+        unpublished = 'no collector has published here'
         self.assertEqual(
             [
-                [
-                    ('A', 'A', 2, 'compatible', ''),
-                    (
-                        'A',
-                        'B',
-                        2,
-                        'incompatible',
-                        'driver 550.54 is not at most 535.54',
-                    ),
-                    (
-                        'A',
-                        'C',
-                        2,
-                        'unknown',
-                        'no collector has published here',
-                    ),
-                    (
-                        'A',
-                        'D',
-                        1,
-                        'incompatible',
-                        'publishes no accepted sources',
-                    ),
-                ],
-                [
-                    ('B', 'A', 2, 'compatible', ''),
-                    ('B', 'B', 0, 'compatible', ''),
-                    (
-                        'B',
-                        'C',
-                        1,
-                        'unknown',
-                        'no collector has published here',
-                    ),
-                    (
-                        'B',
-                        'D',
-                        1,
-                        'incompatible',
-                        'publishes no accepted sources',
-                    ),
-                ],
+                ('A', 'A', 2, 'compatible', ''),
+                (
+                    'A',
+                    'B',
+                    2,
+                    'incompatible',
+                    'driver 550.54 is not at most 535.54',
+                ),
+                ('A', 'C', 2, 'unknown', unpublished),
+                ('A', 'D', 1, 'incompatible', nothing),
+                ('A', 'E', 2, 'unknown', NEWER_SCHEMA),
+                ('B', 'A', 2, 'compatible', ''),
+                ('B', 'B', 0, 'compatible', ''),
+                ('B', 'C', 1, 'unknown', unpublished),
+                ('B', 'D', 1, 'incompatible', nothing),
+                ('B', 'E', 1, 'unknown', NEWER_SCHEMA),
             ],
             [
-                [
-                    (
-                        cell.origin.label,
-                        cell.destination.label,
-                        cell.number,
-                        cell.verdict.kind.value,
-                        str(cell.verdict),
-                    )
-                    for cell in row
-                ]
-                for row in device_classes.matrix(some, some)
+                (
+                    cell.origin.label,
+                    cell.destination.label,
+                    cell.number,
+                    cell.verdict.kind.value,
+                    str(cell.verdict),
+                )
+                for row in device_classes.matrix(classes)
+                for cell in row
             ],
         )
 
 
+@ddt.ddt
 class DeviceNameTest(testtools.TestCase):
-    def test_names(self):
-        for provider, expected in [
-            ('cmp1_pci_0000_84_00_0', 'pci_0000_84_00_0'),
-            ('cmp1_mtty_mtty', 'mtty_mtty'),
-            ('cmp1_0000:84:00.0', None),
-            ('cmp1:NIC Switch agent:eth0', None),
-            ('cmp10_pci_0000_84_00_0', None),
-            ('cmp1', None),
-        ]:
-            self.assertEqual(
-                expected, model.device_name(provider, 'cmp1'), provider
-            )
+    @ddt.data(
+        ('cmp1_pci_0000_84_00_0', 'pci_0000_84_00_0'),
+        ('cmp1_mtty_mtty', 'mtty_mtty'),
+        ('cmp1_0000:84:00.0', None),
+        ('cmp1:NIC Switch agent:eth0', None),
+        ('cmp10_pci_0000_84_00_0', None),
+        ('cmp1', None),
+    )
+    @ddt.unpack
+    def test_names(self, provider, expected):
+        self.assertEqual(expected, model.device_name(provider, 'cmp1'))

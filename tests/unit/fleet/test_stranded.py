@@ -16,8 +16,16 @@ OLD, NEW, NEW2 = (
         ('new2', '550.54'),
     )
 )
-SILENT = clouds.host('silent', clouds.silent_parent('silent'), published=False)
+UNPUBLISHED, NEWER_SCHEMA = (
+    clouds.host(
+        name, clouds.silent_parent(name), published=False, schemas=schemas
+    )
+    for name, schemas in (('unpublished', ()), ('v2', ('CUSTOM_MDEV_V2',)))
+)
 PLAIN = clouds.host('plain')
+ALL = [OLD, NEW, NEW2, UNPUBLISHED, PLAIN]
+TOO_NEW = 'driver 550.54 is not at most 535.54 (1 host)'
+V2 = 'publishes in schema CUSTOM_MDEV_V2, which this version does not read'
 
 
 def instance(host, amount=1, slot=0, uuid='i'):
@@ -26,99 +34,97 @@ def instance(host, amount=1, slot=0, uuid='i'):
     )
 
 
+def find(hosts, some, free=None, unavailable=None):
+    """Return what is stranded; by default all parents have capacity."""
+    if free is None:
+        free = {parent.uuid: 16 for host in hosts for parent in host.parents}
+    return stranded.find(
+        model.by_name(hosts), some, {'VGPU': free}, unavailable or {}
+    )
+
+
 @ddt.ddt
 class FindTest(testtools.TestCase):
-    def find(self, hosts, some, free=None, unavailable=None):
-        """Return what is stranded; by default all parents have room."""
-        if free is None:
-            free = {
-                parent.uuid: 16 for host in hosts for parent in host.parents
-            }
-        return stranded.find(
-            model.by_name(hosts), some, {'VGPU': free}, unavailable or {}
-        )
-
     @ddt.data(
-        (OLD, [OLD, NEW], {}, {}, None),
+        (OLD, [OLD, NEW], None, None),
+        (NEW, ALL, {'new2-0': 1}, None),
+        (NEW, [OLD, NEW], None, (TOO_NEW,)),
+        # A host does not help itself.
+        (NEW, [OLD, NEW], {'new-0': 16}, (TOO_NEW,)),
         (
             NEW,
-            [OLD, NEW],
-            {},
-            {},
-            ('driver 550.54 is not at most 535.54 (1 host)', ()),
-        ),
-        (NEW, [OLD, NEW, NEW2, SILENT, PLAIN], {'new2-0': 1}, {}, None),
-        (
-            NEW,
-            [OLD, NEW, NEW2, SILENT, PLAIN],
+            ALL,
             {'new-0': 16},
-            {},
             (
                 'accepts, but has no free capacity (1 host); '
-                'driver 550.54 is not at most 535.54 (1 host); '
-                'no collector has published here (1 host)',
-                ('new2',),
+                f'{TOO_NEW}; no collector has published here (1 host)',
+                'new2',
             ),
         ),
+        (NEW, [NEW, PLAIN], None, ('there is no other host with mdevs',)),
+        (NEW, [NEW, NEWER_SCHEMA], None, (f'{V2} (1 host)',)),
         (
-            NEW,
-            [NEW, NEW2],
-            {'new2-0': 1},
-            {'uuid-new2': 'its nova-compute is down'},
-            ('accepts, but its nova-compute is down (1 host)', ('new2',)),
-        ),
-        (NEW, [NEW, PLAIN], {}, {}, ('there is no other host with mdevs', ())),
-        (
-            SILENT,
-            [NEW, SILENT],
-            {},
-            {},
+            UNPUBLISHED,
+            [NEW, UNPUBLISHED],
+            None,
             (
                 'the source carries no complete identity: start '
-                'nova-mdev-collector on its host, or upgrade it, and see its log',
-                (),
+                'nova-mdev-collector on its host, or upgrade it, and see its '
+                'log',
             ),
+        ),
+        (
+            NEWER_SCHEMA,
+            [NEW, NEWER_SCHEMA],
+            None,
+            (f'the source {V2}: upgrade nova-mdev-compat here',),
         ),
     )
     @ddt.unpack
-    def test_one(self, host, hosts, free, unavailable, expected):
+    def test_one(self, host, hosts, free, expected):
         one = instance(host)
-        found = self.find(hosts, [one], free or None, unavailable)
-        if expected is None:
-            self.assertEqual([], found)
-        else:
-            because, accepting = expected
-            self.assertEqual(
-                [stranded.Stranded(one, accepting, because)], found
-            )
+        if expected:
+            because, *accepting = expected
+            expected = stranded.Stranded(one, tuple(accepting), because)
+        self.assertEqual(
+            [expected] if expected else [], find(hosts, [one], free)
+        )
 
-    def test_a_host_does_not_help_itself(self):
-        one = instance(NEW)
-        (found,) = self.find([NEW, OLD], [one], {'new-0': 16})
-        self.assertIs(one, found.instance)
+    def test_unavailable(self):
+        (found,) = find(
+            [NEW, NEW2],
+            [instance(NEW)],
+            unavailable={'uuid-new2': 'its nova-compute is down'},
+        )
+        self.assertEqual(
+            (
+                'accepts, but its nova-compute is down (1 host)',
+                ('new2',),
+            ),
+            (found.because, found.accepting),
+        )
 
-    def test_capacity_is_of_the_devices_that_accept(self):
-        """Another board of the host has room, and does not help."""
+    def test_only_devices_that_accept_have_capacity(self):
         both = clouds.host(
             'both',
             clouds.parent('both'),
             clouds.parent('both', 1, product='2236'),
         )
         one = instance(NEW)
-        self.assertEqual(1, len(self.find([NEW, both], [one], {'both-1': 16})))
-        self.assertEqual([], self.find([NEW, both], [one], {'both-0': 1}))
+        self.assertEqual(1, len(find([NEW, both], [one], {'both-1': 16})))
+        self.assertEqual([], find([NEW, both], [one], {'both-0': 1}))
 
     def test_all_of_an_instance_must_fit(self):
         one = instance(NEW, amount=2)
-        self.assertEqual(1, len(self.find([NEW, NEW2], [one], {'new2-0': 1})))
-        self.assertEqual([], self.find([NEW, NEW2], [one], {'new2-0': 2}))
+        self.assertEqual(1, len(find([NEW, NEW2], [one], {'new2-0': 1})))
+        self.assertEqual([], find([NEW, NEW2], [one], {'new2-0': 2}))
 
     def test_many_reasons(self):
         hosts = [
             clouds.host(name, clouds.parent(name, driver=f'5{name}'))
             for name in map(str, range(10, 15))
         ]
-        (found,) = self.find([NEW, *hosts, *hosts[:1]], [instance(NEW)])
+        (found,) = find([NEW, *hosts], [instance(NEW)])
         self.assertEqual(
             'driver 550.54 is not at most 510 (1 host); '
             'driver 550.54 is not at most 511 (1 host); '
@@ -132,24 +138,17 @@ class FindTest(testtools.TestCase):
             instance(host, uuid=uuid)
             for host, uuid in ((NEW2, 'a'), (NEW, 'c'), (NEW, 'b'))
         ]
-        self.assertEqual(
-            ['b', 'c', 'a'],
-            [
-                one.instance.uuid
-                for one in self.find([NEW, NEW2, OLD], some, {'old-0': 1})
-            ],
-        )
+        found = find([NEW, NEW2, OLD], some, {'old-0': 1})
+        self.assertEqual(['b', 'c', 'a'], [one.instance.uuid for one in found])
 
-
-class AmountsTest(testtools.TestCase):
-    def test_up_to_all_that_one_instance_needs(self):
+    def test_amounts(self):
+        """Up to all that one instance needs; nothing if that is unknown."""
         self.assertEqual(
             {('VGPU', 1), ('VGPU', 2), ('VGPU', 3)},
-            stranded.amounts([instance(NEW, amount=3), instance(OLD)]),
+            stranded.amounts(
+                [instance(NEW, 3), instance(OLD), instance(UNPUBLISHED, 4)]
+            ),
         )
-
-    def test_not_of_whom_nothing_is_known(self):
-        self.assertEqual(set(), stranded.amounts([instance(SILENT)]))
 
 
 class AssembleTest(testtools.TestCase):
@@ -161,42 +160,33 @@ class AssembleTest(testtools.TestCase):
                 instances.Instance(
                     'i', host, ((first, 'VGPU', 1), (second, 'VGPU', 2))
                 ),
-                instances.Instance('j', host, ((second, 'VGPU', 1),)),
+                instance(host, slot=1, uuid='j'),
             ),
             instances.assemble(
                 [
                     (host, first, {'i': {'VGPU': 1}}),
                     (host, second, {'i': {'VGPU': 2}, 'j': {'VGPU': 1}}),
-                ]
-            ),
-        )
-
-    def test_of_migrations(self):
-        """One stands for its instance, and one is left out."""
-        self.assertEqual(
-            (
-                instances.Instance('i', NEW, ((NEW.parents[0], 'VGPU', 1),)),
-                instances.Instance('j', NEW, ((NEW.parents[0], 'VGPU', 2),)),
-            ),
-            instances.assemble(
-                [
-                    (
-                        NEW,
-                        NEW.parents[0],
-                        {'m': {'VGPU': 1}, 'j': {'VGPU': 2}},
-                    ),
-                    (OLD, OLD.parents[0], {'n': {'VGPU': 2}}),
                 ],
-                {'m': 'i', 'n': None},
+                {},
             ),
         )
 
-    def test_what_an_evacuation_left_is_not_mixed_up(self):
-        (one, other) = instances.assemble(
-            [
-                (NEW, NEW.parents[0], {'i': {'VGPU': 1}}),
-                (OLD, OLD.parents[0], {'i': {'VGPU': 1}}),
-            ]
+    def test_migrations(self):
+        """m has mdevs of an instance; n is left out."""
+        found = [
+            (NEW, NEW.parents[0], {'m': {'VGPU': 1}, 'j': {'VGPU': 2}}),
+            (OLD, OLD.parents[0], {'n': {'VGPU': 2}}),
+        ]
+        self.assertEqual(
+            (instance(NEW), instance(NEW, 2, uuid='j')),
+            instances.assemble(found, {'m': 'i', 'n': None}),
         )
-        self.assertEqual({'new', 'old'}, {one.host.name, other.host.name})
-        self.assertEqual({1}, {len(one.mdevs), len(other.mdevs)})
+
+    def test_after_an_evacuation(self):
+        """What remains on the other host is an instance of its own."""
+        found = [
+            (host, host.parents[0], {'i': {'VGPU': 1}}) for host in (OLD, NEW)
+        ]
+        self.assertEqual(
+            (instance(NEW), instance(OLD)), instances.assemble(found, {})
+        )

@@ -175,7 +175,7 @@ class OneAnswerTest(testtools.TestCase):
         for (name, target), source in itertools.product(
             self.one_rule.items(), self.sources
         ):
-            (outcome,) = recorded.explain(target, source).said
+            (outcome,) = recorded.explain(target, source).verdicts
             _, of_filter = self.of_filter(target, source)
             _, of_guard_ = of_guard(target, source)
             for reason in outcome.reasons:

@@ -89,7 +89,7 @@ class SnapshotTest(testtools.TestCase):
         again = load(text)
         self.assertEqual(text, snapshot.dump(again))
         rules = loader.load([str(samples.SHIPPED_RULES)])
-        (kind,) = recorded.kinds([again], [None, rules])
+        (kind,) = recorded.classify([again], [None, rules])
         self.assertEqual(
             '' not in (parent.parent_id, parent.target_type),
             bool(kind.sources),
