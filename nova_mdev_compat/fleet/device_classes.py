@@ -80,7 +80,9 @@ def classify(
     for host, parent in parents:
         key = host.unpublished, id(parent.traits)
         if key not in class_of:
-            class_of[key] = device_class(host.unpublished, parent.traits, asked)
+            class_of[key] = device_class(
+                host.unpublished, parent.traits, asked
+            )
         members.setdefault(class_of[key], []).append(
             equivalence.Member(host.name, parent.name)
         )

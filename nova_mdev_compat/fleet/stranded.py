@@ -89,7 +89,8 @@ def _by_offers(
     """Return hosts with parents by their offers, or by why these are unknown."""
     # Parents with equal traits share one description.
     offer_of = {
-        id(parent.traits): Offer.of(parent.traits) for _, parent in cloud.parents()
+        id(parent.traits): Offer.of(parent.traits)
+        for _, parent in cloud.parents()
     }
     found = collections.defaultdict(list)
     for host in cloud.hosts:

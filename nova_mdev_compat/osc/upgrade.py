@@ -4,7 +4,6 @@
 import argparse
 from collections.abc import Iterable, Iterator
 import contextlib
-import itertools
 from typing import Any
 
 from nova_mdev_compat.cli import common
@@ -29,36 +28,26 @@ class Mismatch(exceptions.Failure):
 class Plan(command.Lister):
     """Find an order in which to upgrade hosts that strands no instance.
 
-    What devices would accept with the new facts is made by rules: those
-    shipped, and those of --rules, which have to be the ones that the hosts
-    will have. If they do not give what the hosts publish now, nothing is
-    listed, and the exit status is 4: unless --allow-mismatch says that the
-    hosts will get these rules with the upgrade. "Because" then marks them.
+    An instance is stranded while no other host accepts all of its mdevs. Step
+    0 has the instances that are stranded now. Before the upgrade of a host,
+    instances on its devices of the type move to hosts that accept them and
+    have free capacity: "To Move" counts these instances, "Go To" names their
+    targets. -f json has UUIDs, and the migrations in order. An instance moves
+    at most once before a step. An instance that Nova is moving counts where
+    it goes.
 
-    An instance is stranded while no other host accepts all of its mdevs.
-    Before the upgrade of a host, the instances on its devices of the type
-    move to hosts that accept them and have free capacity: the moves that are
-    listed fit, one after the other. An instance moves at most once before a
-    step. Step 0 has the instances that are stranded already.
+    The exit status is 0 if an order was found and 1 if not. The search is not
+    exhaustive, so there may be an order all the same. The command then prints
+    which hosts cannot be upgraded next and which instances stop that, and
+    lists an order that fails few instances. "No Room" counts the instances
+    that must move while all hosts that accept them are full, "To Stop" those
+    that no other host accepts, "Stranded" those that no other host accepts
+    after the step. "Because" has the reasons.
 
-    The search is quick and not exhaustive. If it finds no order, there may be
-    one all the same. It then says which hosts could not be upgraded next and
-    which instances stop that, and lists an order that fails few instances:
-    "No Room" are those whose acceptors are all full, "To Stop" those that no
-    other host accepts, "Stranded" those that no other host accepts once the
-    step is done.
-
-    "To Move" counts the instances that move before the upgrade, "Go To" says
-    where they end. With -f json these have UUIDs, and "Go To" the migrations
-    in order. An instance that is being moved counts where it goes. With
-    --pairs, kinds of devices are listed for which the verdict changes while,
-    or when, their hosts are upgraded.
-
-    Placement is asked once for each distinct trait of ours, and for each
-    device whose instances the upgrade can make a difference to; Nova is asked
-    for the migrations under way. The exit status is 0 if an order was found,
-    1 if none was; 4 if the rules are not those of the hosts. With --pairs it
-    is 0 or 4.
+    Rules make what upgraded devices accept: the shipped ones and those of
+    --rules, which have to be the ones that the hosts will have. If they do
+    not give what hosts publish now, nothing is listed and the exit status is
+    4, unless --allow-mismatch is given.
 
     Example: openstack mdev upgrade plan --type nvidia-558 --fact driver=550
     """
@@ -71,15 +60,15 @@ class Plan(command.Lister):
             action='append',
             required=True,
             help='Upgrade devices that serve this mdev type, or have it in '
-            'use. Can be given several times.',
+            'use. Can be repeated.',
         )
         parser.add_argument(
             '--fact',
             metavar='<name>=<value>',
             action='append',
             required=True,
-            help='A fact that they have afterwards: '
-            'driver=550.90.07. Can be given several times.',
+            help='A fact that they have afterwards: driver=550.90.07. Can be '
+            'repeated.',
         )
         parser.add_argument(
             '--rules',
@@ -87,20 +76,16 @@ class Plan(command.Lister):
             action='append',
             default=[],
             help='A directory of rule files that their hosts will have. Can '
-            'be given several times: a file masks one of the same name in a '
-            'directory before it. The shipped rules come before all of them.',
+            'be repeated: a file masks one of the same name in a directory '
+            'before it. The shipped rules come first.',
         )
         common.add_no_shipped(parser)
         parser.add_argument(
             '--allow-mismatch',
             action='store_true',
-            help='Answer although these rules do not give what hosts publish '
-            'now: the hosts will have these rules when they are upgraded.',
-        )
-        parser.add_argument(
-            '--pairs',
-            action='store_true',
-            help='List the pairs of kinds of devices that change.',
+            help='Accept rules that do not give what hosts publish now, '
+            'because the hosts get them with the upgrade. "Because" marks '
+            'these hosts.',
         )
         parser.add_argument(
             'hosts',
@@ -128,25 +113,14 @@ class Plan(command.Lister):
         )
         if upgraded.mismatched and not parsed_args.allow_mismatch:
             raise Mismatch(upgrade_report.mismatch(upgraded))
-        transitions = list(scenario.transitions(upgraded))
-        changing = sum(bool(one.changes) for one in transitions)
-        for line in (
-            *upgrade_report.warnings(upgraded),
-            f'{changing} of '
-            f'{len(transitions)} pairs of kinds of devices change',
-        ):
+        for line in upgrade_report.warnings(upgraded):
             self.say(line)
-        if parsed_args.pairs:
-            return upgrade_report.PAIRS, list(
-                upgrade_report.pair_rows(transitions)
-            )
         found = self._find(upgraded)
         for line in upgrade_report.summary(upgraded, found):
             self.say(line)
         self.exit_status = 1 if found.obstacles else 0
-        return upgrade_report.COLUMNS, upgrade_report.rows(
-            upgraded, found, merge=parsed_args.formatter == 'table'
-        )
+        rows = upgrade_report.rows(upgraded, found)
+        return upgrade_report.COLUMNS, list(rows)
 
     def _find(self, upgraded: scenario.Scenario) -> plan.UpgradePlan:
         moving = nova.moving(self.compute)
@@ -159,20 +133,23 @@ class Plan(command.Lister):
                 'being moved, and taken for where they go: '
                 + text.count(len(under_way), 'instance')
             )
-        free: dict[str, dict[str, int]] = {}
-        for name in common.progress(
-            sorted({name for one in some for _, name, _ in one.mdevs})
-        ):
-            free[name] = {}
-            # Up to the largest amount that any device has to spare.
-            for amount in itertools.count(1):
-                found = inventory.free_capacity(
-                    self.placement, [(name, amount)]
-                )[name]
-                if not found:
-                    break
-                free[name].update(found)
-        return plan.find(upgraded, some, free)
+        classes = sorted({name for one in some for _, name, _ in one.mdevs})
+        return plan.find(
+            upgraded,
+            some,
+            {name: self._free(name) for name in common.progress(classes)},
+        )
+
+    def _free(self, name: str) -> dict[str, int]:
+        """Return what devices have to spare of a resource class, by UUID."""
+        free: dict[str, int] = {}
+        amount = 1
+        while found := inventory.free_capacity(
+            self.placement, [(name, amount)]
+        )[name]:
+            free.update(found)
+            amount += 1
+        return free
 
 
 def mdev_types(names: Iterable[str]) -> frozenset[str]:

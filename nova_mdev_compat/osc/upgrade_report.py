@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan of upgrades in rows and in text."""
 
-from collections.abc import Iterable, Iterator, Sequence
-import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import text
-from nova_mdev_compat.upgrade.plan import Step
 from nova_mdev_compat.upgrade.plan import UpgradePlan
 from nova_mdev_compat.upgrade.scenario import Members
 from nova_mdev_compat.upgrade.scenario import Scenario
-from nova_mdev_compat.upgrade.scenario import Transition
 
 COLUMNS = (
     'Step',
     'Host',
-    'Change',
     'To Move',
     'Go To',
     'No Room',
@@ -25,10 +21,7 @@ COLUMNS = (
     'Stranded',
     'Because',
 )
-PAIRS = ('From', 'To', 'Pairs', 'Upgraded', 'Before', 'Then', 'Because')
 
-#: Rows in a table before equal ones are merged.
-MANY = 20
 #: Lines on why there is no order before the others are counted.
 REASONS = 6
 OTHER_RULES = 'accepts now something else than these rules say'
@@ -45,11 +38,10 @@ class InstanceCount(common.Column):
 
 
 class MoveTargets(common.Column):
-    """The hosts at the end for people, all moves in order for programs."""
+    """The targets for people, all moves in order for programs."""
 
     def human_readable(self) -> str:
-        last = {move.instance: move.target for move in self._value}
-        hosts = list(dict.fromkeys(last.values()))
+        hosts = dict.fromkeys(move.target for move in self._value)
         return text.join(hosts, 3, 'host') if hosts else ''
 
     def machine_readable(self) -> Any:
@@ -59,67 +51,25 @@ class MoveTargets(common.Column):
         ]
 
 
-def rows(
-    scenario: Scenario, plan: UpgradePlan, merge: bool
-) -> list[tuple[Any, ...]]:
-    """Return the rows of who is stranded at first, and of all steps.
-
-    :param merge: make one row of equal ones that follow each other, if there
-        are many
-    """
-    hosts = {host.name: host for host in scenario.cloud.hosts}
+def rows(scenario: Scenario, plan: UpgradePlan) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of who is stranded at first, and of all steps."""
     steps = [*((0, step) for step in plan.first), *enumerate(plan.steps, 1)]
-    rows = []
     for number, step in steps:
-        because = [step.because] if step.because else []
-        if number and step.host in scenario.mismatched:
-            because.append(OTHER_RULES)
-        change = scenario.change(hosts[step.host]) if number else ''
-        rows.append((number, change, step, '; '.join(because)))
-    if not merge or len(rows) <= MANY:
-        return [_row([row]) for row in rows]
-    return [_row(list(equal)) for _, equal in itertools.groupby(rows, _alike)]
-
-
-def _alike(row: tuple[int, str, Step, str]) -> object:
-    """Return what rows have in common that are merged."""
-    number, change, step, because = row
-    lists = step.moves, step.no_room, step.to_stop, step.stranded
-    return number > 0, step.group, change, because, *map(bool, lists)
-
-
-def _row(equal: Sequence[tuple[int, str, Step, str]]) -> tuple[Any, ...]:
-    (number, change, step, because), *others = equal
-    moves, no_room, to_stop, stranded = (
-        [one for _, _, other, _ in equal for one in getattr(other, name)]
-        for name in ('moves', 'no_room', 'to_stop', 'stranded')
-    )
-    return (
-        f'{number}-{number + len(others)}' if number and others else number,
-        f'{step.host} and {len(others)} more' if others else step.host,
-        change,
-        len({move.instance for move in moves} | set(no_room)),
-        MoveTargets(moves),
-        InstanceCount(no_room),
-        InstanceCount(to_stop),
-        InstanceCount(stranded),
-        because,
-    )
-
-
-def pair_rows(transitions: Iterable[Transition]) -> Iterator[tuple[Any, ...]]:
-    """Yield a row for each verdict that changes."""
-    for one in transitions:
-        for upgraded, then in one.changes.items():
-            yield (
-                common.source(one.origin, one.source),
-                common.DevicesColumn(one.destination),
-                one.number,
-                upgraded.value,
-                one.before.kind.value,
-                then.kind.value,
-                str(one.before if then else then),
-            )
+        other_rules = number and step.host in scenario.mismatched
+        yield (
+            number,
+            step.host,
+            len(step.moves) + len(step.no_room),
+            MoveTargets(step.moves),
+            InstanceCount(step.no_room),
+            InstanceCount(step.to_stop),
+            InstanceCount(step.stranded),
+            '; '.join(
+                filter(
+                    None, (step.because, OTHER_RULES if other_rules else '')
+                )
+            ),
+        )
 
 
 def mismatch(scenario: Scenario) -> str:
@@ -174,44 +124,28 @@ def summary(scenario: Scenario, plan: UpgradePlan) -> Iterator[str]:
     if not plan.steps:
         return
     number = text.count(len(plan.steps), 'upgrade')
-    prefix = (
-        'by these rules, which are not those of the hosts now: '
-        if scenario.mismatched
-        else ''
-    )
-    yield prefix + (
-        f'found no order of {number} that strands nobody and has capacity '
-        'for all moves; there may be one'
-        if plan.obstacles
-        else f'an order of {number} strands nobody'
-    )
+    answer = f'an order of {number} strands nobody'
+    if plan.first:
+        answer += ' else'
+    if plan.obstacles:
+        answer = (
+            f'found no order of {number} that strands nobody and has capacity '
+            'for all moves; there may be one'
+        )
+    if scenario.mismatched:
+        answer = (
+            f'by these rules, which are not those of the hosts now: {answer}'
+        )
+    yield answer
     yield from plan.obstacles[:REASONS]
     more = len(plan.obstacles) - REASONS
     if more > 0:
-        yield f'and {text.count(more, "more reason")} of the kind'
+        yield f'and {text.count(more, "more reason")}'
     if plan.first:
         hosts = text.join([step.host for step in plan.first], noun='host')
         stranded = sum(len(step.stranded) for step in plan.first)
         yield (
             'stranded before any upgrade: '
-            f'{text.count(stranded, "instance")}, on {hosts}'
+            f'{text.count(stranded, "instance")}, on {hosts}; "To Stop" counts '
+            'those that still are before the upgrade of their host'
         )
-    for name, what in (
-        ('stranded', 'stranded by the order listed'),
-        (
-            'to_stop',
-            'to be stopped before the upgrade of their host, as '
-            'no other one accepts them',
-        ),
-        ('no_room', 'without a host that has capacity to move to'),
-    ):
-        steps = {
-            number: len(getattr(step, name))
-            for number, step in enumerate(plan.steps, 1)
-            if getattr(step, name)
-        }
-        if steps:
-            yield (
-                f'{what}: {text.count(sum(steps.values()), "instance")}, '
-                f'at step {text.join(steps, noun="step")}'
-            )

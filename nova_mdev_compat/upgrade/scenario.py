@@ -7,18 +7,14 @@ missing. No type is "in use" on an upgraded device, because its instances had
 to leave.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
-import enum
 import functools
 
-from nova_mdev_compat.core.equivalence import Member
-from nova_mdev_compat.core.equivalence import number_of_pairs
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity as ident
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
-from nova_mdev_compat.core import verdict
 from nova_mdev_compat.core import versions
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet.device_classes import PublishedClass
@@ -52,26 +48,6 @@ class Scenario:
     def changes(self, host: model.Host, parent: model.Parent) -> bool:
         """Return whether a device is one of those that change."""
         return host.uuid in self.after and has_type(parent, self.types)
-
-    def change(self, host: model.Host) -> str:
-        """Return what changes on a host: ``driver 535.54 to 550.54``."""
-        pairs = [
-            (old.traits, new.traits)
-            for old, new in zip(
-                host.parents, self.after[host.uuid].parents, strict=True
-            )
-        ]
-        changed = []
-        for name in sorted(
-            {name for old, new in pairs for name, _ in new.facts - old.facts}
-        ):
-            values = {
-                (_value(old, name), _value(new, name)) for old, new in pairs
-            }
-            values = {(old, new) for old, new in values if old != new}
-            before = ' or '.join(sorted(old for old, _ in values))
-            changed.append(f'{name} {before} to {min(values)[1]}')
-        return ', '.join(changed) or 'what they accept'
 
     @functools.cached_property
     def _asked(self) -> frozenset[str]:
@@ -121,32 +97,27 @@ class Scenario:
         move to one of them now, and the other devices of the same hosts,
         because one instance may have mdevs of several devices.
         """
-        devices = [
-            (host, parent, self.device_class(host, parent.traits))
-            for host, parent in self.cloud.parents()
-        ]
         changing = {
-            one for host, parent, one in devices if self.changes(host, parent)
+            self.device_class(host, parent.traits)
+            for host, parent in self.cloud.parents()
+            if self.changes(host, parent)
         }
-        moving = {
-            one
-            for one in {one for *_, one in devices}
-            if any(
+
+        @functools.cache
+        def moves(one: PublishedClass) -> bool:
+            return any(
                 target.judge(source)
                 for target in changing
                 for source in one.sources
             )
-        }
+
         hosts = {
             host.uuid
-            for host, parent, one in devices
-            if self.changes(host, parent) or one in moving
-        }
-        return [
-            (host, parent)
             for host, parent in self.cloud.parents()
-            if host.uuid in hosts
-        ]
+            if self.changes(host, parent)
+            or moves(self.device_class(host, parent.traits))
+        }
+        return [pair for pair in self.cloud.parents() if pair[0].uuid in hosts]
 
 
 def build(
@@ -168,15 +139,19 @@ def build(
         something that no trait can carry
     """
     scope = _scope(cloud, types, names)
-    # Devices with equal traits share one Description.
-    alike: dict[int, tuple[model.Host, model.Parent]] = {}
-    for host, parent in scope:
-        alike.setdefault(id(parent.traits), (host, parent))
-    new = {
-        key: _upgraded(host, parent, changed, rules)
-        for key, (host, parent) in alike.items()
-    }
     hosts = {host.uuid: host for host, _ in scope}
+    # Devices with equal traits share one Description.
+    new: dict[int, traits.Description] = {}
+    mismatched = set()
+    for host, parent in scope:
+        said = parent.traits
+        if id(said) in new:
+            continue
+        new[id(said)] = _upgraded(host, parent, changed, rules)
+        if parent.identities and (
+            said.accepts.keys() != _accepts(host, parent, said, rules).keys()
+        ):
+            mismatched.add(id(said))
     after = {
         uuid: dataclasses.replace(
             host,
@@ -201,33 +176,20 @@ def build(
                 'rule asks for it; what they have: '
                 f'{", ".join(sorted(known)) or "none"}'
             )
-    mismatched = {
-        key
-        for key, (host, parent) in alike.items()
-        if parent.identities
-        and parent.traits.accepts.keys()
-        != _accepts(host, parent.name, parent.traits, rules).keys()
+    changing = {
+        uuid for uuid in hosts if hosts[uuid].parents != after[uuid].parents
+    }
+    others = {
+        host.name: None
+        for host, parent in scope
+        if id(parent.traits) in mismatched
     }
     return Scenario(
         cloud,
         types,
-        {
-            uuid: host
-            for uuid, host in after.items()
-            if host.parents != hosts[uuid].parents
-        },
-        tuple(
-            host.name
-            for uuid, host in hosts.items()
-            if host.parents == after[uuid].parents
-        ),
-        tuple(
-            dict.fromkeys(
-                host.name
-                for host, parent in scope
-                if id(parent.traits) in mismatched
-            )
-        ),
+        {uuid: after[uuid] for uuid in hosts if uuid in changing},
+        tuple(hosts[uuid].name for uuid in hosts if uuid not in changing),
+        tuple(others),
         [(host, parent) for host, parent in scope if not parent.identities],
     )
 
@@ -270,17 +232,6 @@ def _asked_about(some: Iterable[model.Parent]) -> frozenset[str]:
     )
 
 
-def _value(said: traits.Description, name: str) -> str:
-    return (
-        '/'.join(
-            ident.display(name, value)
-            for other, value in sorted(said.facts)
-            if other == name
-        )
-        or 'unknown'
-    )
-
-
 def _upgraded(
     host: model.Host,
     parent: model.Parent,
@@ -295,26 +246,25 @@ def _upgraded(
         if name not in changed or _equal(name, value, changed[name])
     )
     missing = changed.keys() - dict(kept).keys()
-    new = dataclasses.replace(
-        said,
-        in_use=frozenset(),
-        facts=kept | {(name, changed[name]) for name in missing},
-    )
-    new = dataclasses.replace(
-        new, accepts=_accepts(host, parent.name, new, rules)
-    )
-    same = (new.facts, new.accepts) == (said.facts, said.accepts)
-    return said if same else new
+    facts = kept | {(name, changed[name]) for name in missing}
+    new = dataclasses.replace(said, in_use=frozenset(), facts=facts)
+    accepts = _accepts(host, parent, new, rules)
+    if (facts, accepts) == (said.facts, said.accepts):
+        return said
+    return dataclasses.replace(new, accepts=accepts)
 
 
 def _accepts(
-    host: model.Host, name: str, said: traits.Description, rules: RuleSet
+    host: model.Host,
+    parent: model.Parent,
+    said: traits.Description,
+    rules: RuleSet,
 ) -> dict[str, Pattern]:
     """Return the patterns that rules give for a device, by trait name."""
     found: dict[str, Pattern] = {}
     for mdev_type in sorted(said.types if said.identities() else ()):
-        parent = parents.MdevParent(
-            name,
+        mdev_parent = parents.MdevParent(
+            parent.name,
             min(said.parents),
             (mdev_type,),
             mdev_type,
@@ -323,7 +273,7 @@ def _accepts(
             dict(said.facts),
         )
         try:
-            found |= host_traits.describe(parent, rules).accepts
+            found |= host_traits.describe(mdev_parent, rules).accepts
         except exceptions.BadInput as exc:
             raise exceptions.BadInput(f'host {host.name}: {exc}') from exc
     return found
@@ -338,94 +288,3 @@ def _equal(name: str, old: str, new: str) -> bool:
     ):
         return old == new
     return versions.key(old) == versions.key(new)
-
-
-class Upgraded(enum.Enum):
-    """Which of two devices has been upgraded."""
-
-    TARGET = 'target'
-    SOURCE = 'source'
-    BOTH = 'both'
-
-
-@dataclasses.dataclass(frozen=True)
-class Transition:
-    """Verdicts on migrations from one kind of devices to another.
-
-    :ivar source: what moves, as it is now
-    :ivar number: pairs of devices on different hosts
-    :ivar before: the verdict now
-    :ivar then: the verdicts by what has been upgraded
-    """
-
-    origin: PublishedClass
-    source: ident.Identity
-    destination: PublishedClass
-    number: int
-    before: verdict.Verdict
-    then: Mapping[Upgraded, verdict.Verdict]
-
-    @property
-    def changes(self) -> dict[Upgraded, verdict.Verdict]:
-        """The verdicts that differ from the one now."""
-        return {
-            which: answer
-            for which, answer in self.then.items()
-            if answer.kind is not self.before.kind
-        }
-
-
-def transitions(scenario: Scenario) -> Iterator[Transition]:
-    """Return the verdicts from every kind of devices to every other.
-
-    Devices are of one kind if they are equal, now and afterwards, in all
-    that some accept pattern asks about.
-    """
-    kinds = _kinds(scenario)
-    for origin, new_origin in kinds:
-        for old, new in kinds:
-            number = number_of_pairs(origin, old)
-            for source in origin.sources if number else ():
-                after = [
-                    one
-                    for one in (new_origin.sources if new_origin else ())
-                    if one.type == source.type
-                ]
-                then = {}
-                if new:
-                    then[Upgraded.TARGET] = new.judge(source)
-                if after:
-                    then[Upgraded.SOURCE] = old.judge(after[0])
-                if new and after:
-                    then[Upgraded.BOTH] = new.judge(after[0])
-                yield Transition(
-                    origin, source, old, number, old.judge(source), then
-                )
-
-
-def _kinds(
-    scenario: Scenario,
-) -> list[tuple[PublishedClass, PublishedClass | None]]:
-    """Return the kinds of devices, each as it is and as it will be."""
-    after = {
-        parent.uuid: parent.traits
-        for host in scenario.after.values()
-        for parent in host.parents
-    }
-    members: dict[
-        tuple[PublishedClass, PublishedClass | None], list[Member]
-    ] = {}
-    for host, parent in scenario.cloud.parents():
-        new = None
-        if scenario.changes(host, parent):
-            new = scenario.device_class(host, after[parent.uuid])
-        members.setdefault(
-            (scenario.device_class(host, parent.traits), new), []
-        ).append(Member(host.name, parent.name))
-    return sorted(
-        (
-            (dataclasses.replace(old, members=tuple(sorted(some))), new)
-            for (old, new), some in members.items()
-        ),
-        key=lambda pair: pair[0].members,
-    )

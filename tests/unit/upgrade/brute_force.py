@@ -5,7 +5,6 @@ Nothing here is shared with what it checks: the rule by which Nova's scheduler
 and our filter let an instance move is written out once more.
 """
 
-import collections
 import itertools
 
 
@@ -122,12 +121,12 @@ class World:
 
     def has_room(self, places):
         """Return whether no device has more mdevs than it can have."""
-        used = collections.Counter()
+        left = dict(self._total)
         for place, amounts in zip(places, self.amounts, strict=True):
             if place:
                 for index, amount in zip(place[1], amounts, strict=True):
-                    used[place[0], index] += amount
-        return all(number <= self._total[key] for key, number in used.items())
+                    left[place[0], index] -= amount
+        return min(left.values()) >= 0
 
     def stranded(self, places, upgraded):
         """Return the instances that no other host accepts."""
@@ -149,7 +148,12 @@ class World:
 
     def _key(self, places):
         """Return the same for instances that are interchangeable."""
-        return tuple(sorted(zip(map(repr, places), self.amounts, strict=True)))
+        return tuple(
+            sorted(
+                (place or (-1, ()), amounts)
+                for place, amounts in zip(places, self.amounts, strict=True)
+            )
+        )
 
     def _exists(self, places, upgraded):
         if upgraded == self.todo:

@@ -117,8 +117,14 @@ def by_table(random, rooms=(0, 1, 1, 2, 16)):
         f'{random.choice(letters)}{number}'
         for number in range(random.randint(2, 4))
     ]
+    parents = {
+        letter: clouds.parent(letter, driver=OLD, os=letter, by=by)
+        for letter in letters
+    }
     hosts = [
-        clouds.host(name, clouds.parent(name, driver=OLD, os=name[0], by=by))
+        clouds.host(
+            name, dataclasses.replace(parents[name[0]], uuid=f'{name}-0')
+        )
         for name in names
     ]
     some = [

@@ -97,9 +97,6 @@ class ScenarioTest(testtools.TestCase):
     def test_other_rules_are_a_change_too(self):
         found = planned(one('a', driver='560'), by=clouds.SAME_ONLY)
         self.assertEqual({'uuid-a'}, found.after.keys())
-        self.assertEqual(
-            'what they accept', found.change(found.cloud.hosts[0])
-        )
 
     def test_rules_that_are_not_those_of_the_hosts(self):
         found = planned(
@@ -112,22 +109,6 @@ class ScenarioTest(testtools.TestCase):
     def test_only_hosts_that_are_named(self):
         found = planned(one('a'), one('b'), one('c'), names=['c', 'a'])
         self.assertEqual({'uuid-a', 'uuid-c'}, found.after.keys())
-
-    def test_change_in_words(self):
-        host = clouds.host(
-            'a',
-            *(
-                clouds.parent('a', slot, driver=driver, **facts)
-                for slot, (driver, facts) in enumerate(
-                    [('535.54', {'ecc': 'on'}), ('560', {}), ('550.54', {})]
-                )
-            ),
-        )
-        found = planned(host, facts={'driver': '560', 'ecc': 'ON'})
-        self.assertEqual(
-            'driver 535.54 or 550.54 to 560, ecc unknown to on',
-            found.change(host),
-        )
 
     def test_a_device_of_no_complete_identity(self):
         """What is missing is not made up: it accepts nothing."""
@@ -195,89 +176,4 @@ class ScenarioTest(testtools.TestCase):
             "host a: node device pci_0: rule 'r' (f:1): driver 5_GE: a trait "
             'cannot tell GE in a value from an operator',
             self.refused(one('a'), facts={'driver': '5_GE'}),
-        )
-
-
-UPGRADED = scenario.Upgraded
-
-
-class TransitionTest(testtools.TestCase):
-    def pairs(self, *hosts, **kwargs):
-        """Return what changes: from, to, and the answers by what has been."""
-        return [
-            (
-                str(pair.origin.members[0]),
-                str(pair.destination.members[0]),
-                pair.number,
-                pair.before.kind.value,
-                {
-                    which.value: answer.kind.value
-                    for which, answer in pair.then.items()
-                },
-            )
-            for pair in scenario.transitions(planned(*hosts, **kwargs))
-        ]
-
-    def test_while_and_after(self):
-        self.assertEqual(
-            [
-                (
-                    'a:pci_0',
-                    'a:pci_0',
-                    2,
-                    'compatible',
-                    {
-                        'target': 'compatible',
-                        'source': 'incompatible',
-                        'both': 'compatible',
-                    },
-                ),
-            ],
-            self.pairs(one('a'), one('b')),
-        )
-
-    def test_with_those_that_stay_as_they_are(self):
-        """Between these nothing changes; it is a pair all the same."""
-        self.assertEqual(
-            [
-                (
-                    'a:pci_0',
-                    'b:pci_0',
-                    1,
-                    'incompatible',
-                    {'source': 'incompatible'},
-                ),
-                (
-                    'b:pci_0',
-                    'a:pci_0',
-                    1,
-                    'compatible',
-                    {'target': 'compatible'},
-                ),
-            ],
-            self.pairs(
-                one('a', driver='550'), one('b', driver='535'), names=['a']
-            ),
-        )
-
-    def test_a_type_in_use_is_nowhere_afterwards(self):
-        host = one('a', mdev_type='nvidia-559', in_use=['nvidia-558'])
-        self.assertEqual(
-            [
-                ('a:pci_0', 'b:pci_0', {'target'}),
-                ('a:pci_0', 'b:pci_0', {'target', 'source', 'both'}),
-                ('b:pci_0', 'a:pci_0', {'target', 'source', 'both'}),
-            ],
-            [
-                (origin, target, set(then))
-                for origin, target, _, _, then in self.pairs(host, one('b'))
-            ],
-        )
-
-    def test_what_changes(self):
-        (pair,) = scenario.transitions(planned(one('a'), one('b')))
-        self.assertEqual([UPGRADED.SOURCE], list(pair.changes))
-        self.assertEqual(
-            'driver 560 is not at most 550.54',
-            str(pair.changes[UPGRADED.SOURCE]),
         )
