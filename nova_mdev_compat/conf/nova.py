@@ -2,8 +2,8 @@
 """Nova's own options, read from nova.conf and nova-compute.conf.
 
 Nova defines and documents [devices] and [mdev_<type>] in
-``nova/conf/devices.py`` and state_path in ``nova/conf/paths.py``, so none of
-our sample files has them.
+``nova/conf/devices.py``, [pci] in ``nova/conf/pci.py`` and state_path in
+``nova/conf/paths.py``, so none of our sample files has them.
 """
 
 from oslo_config import cfg
@@ -13,9 +13,22 @@ ENABLED = cfg.ListOpt(
 )
 STATE_PATH = cfg.StrOpt('state_path', default='/var/lib/nova')
 
+PCI = (
+    cfg.MultiStrOpt(
+        'device_spec',
+        default=[],
+        deprecated_opts=[
+            cfg.DeprecatedOpt('passthrough_whitelist', group='pci'),
+            cfg.DeprecatedOpt('pci_passthrough_whitelist', group='DEFAULT'),
+        ],
+    ),
+    cfg.BoolOpt('report_in_placement', default=False),
+)
+
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opt(ENABLED, group='devices')
+    conf.register_opts(PCI, group='pci')
     conf.register_opt(STATE_PATH)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The identity of an mdev parent: parent id, mdev type and facts.
+"""The identity of a parent: parent id, type and facts.
 
 Values are in canonical form, which is all that a trait name can carry: upper
 case letters, digits and single underscores.
@@ -14,14 +14,24 @@ from nova_mdev_compat.core import versions
 #: Facts that the collector itself reads for the devices of every vendor.
 FACTS: Mapping[str, str] = {
     'driver': 'version of the kernel module of the driver that is bound',
+    'firmware': 'firmware version of a board with virtual functions',
+    'framework': 'what guests get from the device: mdev or vfio',
     'intree': "whether that module is of the kernel's own tree: yes or no",
     'kernel': 'kernel release of the host',
     'module': 'name of the driver that is bound',
     'os': 'id and version of the operating system of the host',
+    'revision': 'PCI revision of a virtual function',
     'subsystem': 'PCI subsystem vendor and device id of the board',
 }
 #: The raw values of the facts that have a fixed set of values.
-FACT_VALUES = {'intree': frozenset({'yes', 'no'})}
+FACT_VALUES: Mapping[str, frozenset[str]] = {
+    'framework': frozenset({'mdev', 'vfio'}),
+    'intree': frozenset({'yes', 'no'}),
+}
+#: Fact of a parent that is not one of mdevs.
+FRAMEWORK = 'framework'
+#: Its canonical values. A device without the fact is a parent of mdevs.
+MDEV, VFIO = 'MDEV', 'VFIO'
 
 _FACT_NAME = re.compile(r'[a-z][a-z0-9]*')
 _PCI_ID = re.compile(r'[0-9A-F]{4}')
@@ -250,7 +260,20 @@ class Identity:
 
     def fact(self, name: str) -> str | None:
         """Return the canonical value of a fact, None if it is missing."""
-        return dict(self.facts).get(name)
+        default = MDEV if name == FRAMEWORK else None
+        return dict(self.facts).get(name, default)
+
+    @property
+    def framework(self) -> str:
+        """What guests get from it: MDEV or VFIO."""
+        return self.fact(FRAMEWORK) or MDEV
+
+    @property
+    def served(self) -> str:
+        """What a target must serve: its type, in its framework."""
+        if self.framework == MDEV:
+            return self.type
+        return f'{self.type}/{self.framework}'
 
     def __str__(self) -> str:
         facts = [

@@ -109,11 +109,14 @@ class Source:
 
 
 def by_type(sources: Iterable[Source]) -> dict[str, list[Identity]]:
-    """Return the distinct source identities of each mdev type."""
+    """Return the distinct source identities of each type.
+
+    :returns: identities by ``Identity.served``
+    """
     found: dict[str, set[Identity]] = collections.defaultdict(set)
     for source in sources:
         for identity in source.identities:
-            found[identity.type].add(identity)
+            found[identity.served].add(identity)
     return {
         mdev_type: sorted(found[mdev_type], key=str)
         for mdev_type in sorted(found)

@@ -13,7 +13,8 @@ from nova_mdev_compat.core import versions
 #: Every mdev type; after a vendor, every product of that vendor.
 ANY = 'ANY'
 
-#: Where a source fails: at the parent, the type, or a fact that is named.
+#: Where a source fails: at the framework, the parent, the type, or a fact that
+#: is named.
 Stage = tuple[int, str]
 
 
@@ -130,6 +131,28 @@ class Pattern:
         for condition in ordered:
             identity.fact_name(condition.fact)
 
+    @property
+    def framework(self) -> str:
+        """The only framework that it accepts: MDEV or VFIO."""
+        for condition in self.conditions:
+            if condition.fact == identity.FRAMEWORK and condition.op is Op.IS:
+                return condition.value
+        return identity.MDEV
+
+    def within(self, framework: str) -> 'Pattern':
+        """Return the pattern for one framework, whatever it has said of it.
+
+        :param framework: MDEV or VFIO
+        """
+        conditions = [
+            condition
+            for condition in self.conditions
+            if condition.fact != identity.FRAMEWORK
+        ]
+        if framework != identity.MDEV:
+            conditions.append(Condition(identity.FRAMEWORK, Op.IS, framework))
+        return dataclasses.replace(self, conditions=tuple(conditions))
+
     def takes_parent(self, parent: str) -> bool:
         """Tell whether the pattern takes a source's parent id."""
         return self.parent in (parent, f'{identity.vendor_of(parent)}_{ANY}')
@@ -145,11 +168,23 @@ class Pattern:
     ) -> Iterator[tuple[Stage, verdict.Reason]]:
         """Return every failure of a source, and where it occurs.
 
-        The order is the same for all patterns: parent, type, facts by name.
+        The order is the same for all patterns: framework, parent, type, facts
+        by name. No condition decides about the framework: a device has one,
+        and it is MDEV where nothing is published of it.
         """
-        if not self.takes_parent(source.parent):
+        if self.framework != source.framework:
             yield (
                 (0, ''),
+                verdict.Reason(
+                    verdict.Cause.FACT,
+                    f'framework {source.framework.lower()} is not '
+                    f'{self.framework.lower()}',
+                    identity.FRAMEWORK,
+                ),
+            )
+        if not self.takes_parent(source.parent):
+            yield (
+                (1, ''),
                 verdict.Reason(
                     verdict.Cause.PARENT,
                     f'device {identity.display_parent(source.parent)} is not '
@@ -158,7 +193,7 @@ class Pattern:
             )
         if self.type not in (source.type, ANY):
             yield (
-                (1, ''),
+                (2, ''),
                 verdict.Reason(
                     verdict.Cause.TYPE,
                     f'type {identity.display_type(source.type)} is not '
@@ -166,9 +201,11 @@ class Pattern:
                 ),
             )
         for condition in self.conditions:
+            if condition.fact == identity.FRAMEWORK:
+                continue
             reason = condition.reason(source)
             if reason:
-                yield (2, condition.fact), reason
+                yield (3, condition.fact), reason
 
 
 def is_empty(conditions: Collection[Condition]) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read this host: its devices, what they are and what they accept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import dataclasses
 import pathlib
 from typing import Any
@@ -13,12 +13,14 @@ from nova_mdev_compat.common import time_limit
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
+from nova_mdev_compat.host import device_spec
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import nova_types
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.host import remarks
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import system
+from nova_mdev_compat.host import vfio
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
@@ -40,6 +42,8 @@ class HostReader:
         self._conf = conf
         self._types = nova_types.mdev_types(conf, conf.collector.sysfs_root)
         self._read_libvirt = _libvirt_reader(conf.collector)
+        self._specs = device_spec.device_specs(conf)
+        self._reported = conf.pci.report_in_placement
         self._vendors = manager.Vendors(conf)
         self.rules = RulesInForce(
             conf.collector.rules_dirs, self._vendors.classes
@@ -66,7 +70,8 @@ class HostReader:
         options = self._conf.collector
         rules = self.rules.current()
         found = self._read_libvirt()
-        read = self._read_devices(found)
+        functions = vfio.find(options.sysfs_root)
+        read = self._read_devices(found, functions)
         built = parents.build(
             read.devices,
             found.mdevs,
@@ -74,20 +79,28 @@ class HostReader:
             self._types,
             {name: device.parent_id for name, device in read.known.items()},
             read.facts,
+        ) + vfio.build(
+            functions,
+            self._specs,
+            {name: device.parent_id for name, device in read.known.items()},
+            read.facts,
         )
         for name, failure in parents.collisions(built).items():
             read.fail(name, failure)
         unused = remarks.unused_mdevs(found, self._types)
-        without_mdevs = sysfs.Sysfs(options.sysfs_root).vendor_specific()
         return host_traits.HostSnapshot(
             options.hypervisor_hostname or found.hostname,
             tuple(self._describe(parent, read, rules) for parent in built),
             unused,
             remarks.of_host(found, self._types, unused)
-            + remarks.of_vendor_specific(without_mdevs),
+            + remarks.of_functions(functions, self._specs, self._reported),
         )
 
-    def _read_devices(self, found: parents.HostDevices) -> '_ReadDevices':
+    def _read_devices(
+        self,
+        found: parents.HostDevices,
+        functions: Iterable[vfio.PhysicalFunction],
+    ) -> '_ReadDevices':
         """Read the facts of all parents: of the host, sysfs, and vendors."""
         tree = sysfs.Sysfs(self._conf.collector.sysfs_root)
         of_host = system.os_facts(self._conf.collector.os_release_file)
@@ -115,6 +128,8 @@ class HostReader:
                 read.add(device.name, identity.Facts(tree.facts(device)))
             except exceptions.Failure as exc:
                 read.fail(device.name, exc, traits.FACT)
+        for physical in functions:
+            self._read_functions(physical, tree, of_host, read)
         for name, answer in self._vendors.facts(read.known.values()).items():
             if isinstance(answer, exceptions.Failure):
                 unread = self._vendors.fact_names(read.known[name])
@@ -126,6 +141,37 @@ class HostReader:
             else:
                 read.add(name, answer)
         return read
+
+    def _read_functions(
+        self,
+        physical: vfio.PhysicalFunction,
+        tree: sysfs.Sysfs,
+        of_host: identity.Facts,
+        read: '_ReadDevices',
+    ) -> None:
+        """Read the facts of a parent of virtual functions."""
+        name = physical.address
+        read.facts[name] = identity.Facts(
+            {**of_host.values, 'framework': 'vfio'}, of_host.unknown
+        )
+        try:
+            read.known[name] = base.Device(
+                name=name,
+                parent_id=vfio.parent_id(physical),
+                address=name,
+                board=name,
+                types=frozenset(
+                    one.type for one in physical.functions if one.type
+                ),
+            )
+            if physical.failure:
+                raise physical.failure
+            read.add(name, identity.Facts(vfio.facts(tree, physical)))
+        except exceptions.Failure as exc:
+            unread = [traits.TYPE, traits.INUSE, traits.FACT]
+            if name not in read.known:
+                unread.append(traits.PARENT)
+            read.fail(name, exc, *unread)
 
     def _describe(
         self,

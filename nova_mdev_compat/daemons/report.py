@@ -36,8 +36,10 @@ def as_table(host: host_traits.HostSnapshot) -> str:
         lines = [str(table), f'{host.name}: {advertises}.']
     else:
         lines = [
-            f'{host.name}: libvirt knows no device that can create mdevs '
-            '(virsh nodedev-list --cap mdev_types).'
+            f'{host.name}: there is no device for vGPUs. libvirt knows none '
+            'that can create mdevs (virsh nodedev-list --cap mdev_types), and '
+            'sysfs has no virtual function with a VFIO variant driver '
+            '(/sys/bus/pci/devices/*/nvidia, */vfio-dev).'
         ]
     free = [
         mdev.name

@@ -54,7 +54,7 @@ def needs(
     )
     amounts: dict[tuple[tuple[Alternative, ...], str], list[int]] = {}
     for identities, resource_class, amount in held:
-        types = {identity.type for identity in identities}
+        types = {identity.served for identity in identities}
         alternatives = tuple(
             (name, tuple(sources))
             for name, sources in by_type.items()

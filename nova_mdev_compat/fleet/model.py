@@ -6,7 +6,6 @@ import dataclasses
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core import traits
 from nova_mdev_compat.core.traits import Description
 from nova_mdev_compat.core import verdict
 

@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterable
 import enum
 
 from nova_mdev_compat.core import text
+from nova_mdev_compat.host import device_spec
 from nova_mdev_compat.host import nova_types
 from nova_mdev_compat.host.parents import HostDevices
 from nova_mdev_compat.host.parents import Mdev
 from nova_mdev_compat.host.parents import MdevParent
 from nova_mdev_compat.host.parents import ParentDevice
+from nova_mdev_compat.host import vfio
 
 
 class Unused(enum.Enum):
@@ -101,19 +103,44 @@ def of_host(
     )
 
 
-def of_vendor_specific(addresses: Collection[str]) -> tuple[str, ...]:
-    """Return remarks on vGPUs that are not mdevs.
+def of_functions(
+    found: Collection[vfio.PhysicalFunction],
+    specs: Collection[device_spec.DeviceSpec],
+    reported: bool,
+) -> tuple[str, ...]:
+    """Return remarks on options of nova.conf for virtual functions.
 
-    :param addresses: PCI addresses of functions that have them
+    :param reported: ``[pci]report_in_placement``
     """
-    if not addresses:
+    if not found:
         return ()
-    return (
-        "NVIDIA's vendor-specific VFIO framework, which has no mdevs, is "
-        f'in use on {text.join(addresses)}. It is not covered: Nova uses '
-        'such functions as PCI devices ([pci]device_spec), and nothing is '
-        'published or compared for them',
-    )
+    remarks = []
+    if not reported:
+        names = text.join(physical.address for physical in found)
+        remarks.append(
+            'nova.conf: [pci]report_in_placement is off, so nothing can be '
+            f'published for the virtual functions of {names}, and whether '
+            'they can be migrated stays unknown'
+        )
+    functions = [one for physical in found for one in physical.functions]
+    used = {
+        spec.text: spec
+        for one in functions
+        if (spec := device_spec.spec_of(specs, one))
+    }
+    for spec in used.values():
+        if spec.managed is not False:
+            remarks.append(
+                f'nova.conf: [pci]device_spec {spec.text} is not managed: no. '
+                'libvirt binds a function to vfio-pci when a guest gets it, '
+                'and its vGPU type is lost'
+            )
+        if not spec.live_migratable:
+            remarks.append(
+                f'nova.conf: [pci]device_spec {spec.text} is not '
+                'live_migratable: yes. Nova migrates no guest to its functions'
+            )
+    return tuple(remarks)
 
 
 def of_parents(parents: Iterable[MdevParent]) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ _Result = TypeVar('_Result')
 
 #: Errors of a file that does not exist, or of a device that vanishes.
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
+#: How much of a file is read, in bytes; sysfs shows at most a page.
+_MAX_SIZE = 4096
 #: The taint flag of an out-of-tree module, and the flags that an in-tree
 #: module may have: of a staging driver, and of an unsigned module. Other flags
 #: do not decide it: a module that was loaded by force may be of another kernel.
@@ -111,17 +113,17 @@ class Sysfs:
         :raises SysfsError: a file exists and cannot be read
         """
         path = self.path(device)
-        driver = device.driver or self._link(path / 'driver')
-        name = self._link(path / 'driver/module') or driver
+        driver = device.driver or read_link(path / 'driver')
+        name = read_link(path / 'driver/module') or driver
         facts = {'module': driver}
         if name:
             # The name of a driver may have dashes, that of a directory not.
             module = self.root / 'module' / name.replace('-', '_')
-            facts['driver'] = self._text(module / 'version')
+            facts['driver'] = read_text(module / 'version')
             facts['intree'] = self._intree(module)
-        board = path / 'physfn' if self._link(path / 'physfn') else path
-        vendor = self._text(board / 'subsystem_vendor')
-        product = self._text(board / 'subsystem_device')
+        board = path / 'physfn' if read_link(path / 'physfn') else path
+        vendor = read_text(board / 'subsystem_vendor')
+        product = read_text(board / 'subsystem_device')
         if vendor and product:
             facts['subsystem'] = (
                 f'{vendor.removeprefix("0x")}:{product.removeprefix("0x")}'
@@ -130,7 +132,7 @@ class Sysfs:
 
     def subsystem(self, device: 'parents.ParentDevice') -> str | None:
         """Return the name of the subsystem that a device belongs to."""
-        return self._link(self.path(device) / 'subsystem')
+        return read_link(self.path(device) / 'subsystem')
 
     def board_address(self, device: 'parents.ParentDevice') -> str | None:
         """Return the PCI address of a device's board.
@@ -138,18 +140,7 @@ class Sysfs:
         This is the address of the physical function for a virtual function,
         and the device's own address otherwise; None if it is not a PCI device.
         """
-        return self._link(self.path(device) / 'physfn') or device.address
-
-    def vendor_specific(self) -> list[str]:
-        """Return the PCI addresses of functions with vGPUs that are not mdevs.
-
-        On newer kernels (RHEL 10, Ubuntu 24.04), NVIDIA's virtual functions
-        have ``nvidia/current_vgpu_type`` instead of mdevs (vGPU user guide:
-        vendor-specific VFIO framework).
-        """
-        devices = self.root / 'bus/pci/devices'
-        found = devices.glob('*/nvidia/current_vgpu_type')
-        return sorted(path.parent.parent.name for path in found)
+        return read_link(self.path(device) / 'physfn') or device.address
 
     def path(self, device: 'parents.ParentDevice') -> pathlib.Path:
         """Return the directory of a device."""
@@ -164,22 +155,50 @@ class Sysfs:
         None if that is not known: /sys/module does not have every built-in
         driver.
         """
-        flags = self._text(module / 'taint')
+        flags = read_text(module / 'taint')
         if flags is None:
-            initstate = _read(module / 'initstate', os.stat)
-            directory = _read(module, os.stat)
-            return 'yes' if directory and not initstate else None
+            built_in = exists(module) and not exists(module / 'initstate')
+            return 'yes' if built_in else None
         if _OUT_OF_TREE in flags:
             return 'no'
         return 'yes' if _IN_TREE.issuperset(flags) else None
 
-    def _text(self, path: pathlib.Path) -> str | None:
-        return _read(
-            path, lambda file: file.read_text('utf-8', 'replace').strip()
-        )
 
-    def _link(self, path: pathlib.Path) -> str | None:
-        return _read(path, lambda link: link.readlink().name)
+def read_text(path: pathlib.Path) -> str | None:
+    """Return the text of a file without its newline, None if it is gone.
+
+    :raises SysfsError: it exists and cannot be read
+    """
+
+    def read(path: pathlib.Path) -> str:
+        with path.open('rb') as file:
+            return file.read(_MAX_SIZE).decode('utf-8', 'replace').strip()
+
+    return _read(path, read)
+
+
+def read_link(path: pathlib.Path) -> str | None:
+    """Return the last part of a link's target, None if it is gone.
+
+    :raises SysfsError: it exists and cannot be read
+    """
+    return _read(path, lambda link: link.readlink().name)
+
+
+def exists(path: pathlib.Path) -> bool:
+    """Return whether a path exists.
+
+    :raises SysfsError: that cannot be found out
+    """
+    return _read(path, os.stat) is not None
+
+
+def entries(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Return the paths in a directory in order, none if it is gone.
+
+    :raises SysfsError: it exists and cannot be read
+    """
+    return _read(directory, lambda path: sorted(path.iterdir())) or []
 
 
 def _read(

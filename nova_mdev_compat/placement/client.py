@@ -17,6 +17,7 @@ from oslo_config import cfg
 from nova_mdev_compat.conf import placement as placement_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
+from nova_mdev_compat.placement import providers
 
 Answer = TypeVar('Answer')
 
@@ -137,13 +138,7 @@ class Placement:
         return self._get(
             f'/resource_providers?{query}',
             lambda body: [
-                Provider(
-                    item['uuid'],
-                    item['name'],
-                    item['generation'],
-                    item['root_provider_uuid'],
-                )
-                for item in body['resource_providers']
+                _provider(item) for item in body['resource_providers']
             ],
         )
 
@@ -152,12 +147,19 @@ class Placement:
 
         There may be tens of thousands.
 
-        :returns: UUID of each, and of the root of its tree
+        :returns: UUID of each, as allocations name it, and of the root of its
+            tree. Allocations name Nova's provider of a physical function, and
+            not ours below it.
         """
         return self._get(
             f'/resource_providers?{query}',
             lambda body: [
-                (item['uuid'], item['root_provider_uuid'])
+                (
+                    item['parent_provider_uuid']
+                    if providers.is_ours(item['name'])
+                    else item['uuid'],
+                    item['root_provider_uuid'],
+                )
                 for item in body['resource_providers']
             ],
         )
@@ -190,6 +192,31 @@ class Placement:
             f'PUT {url}',
             lambda found: int(found['resource_provider_generation']),
         )
+
+    def create_child(self, parent: Provider) -> Provider:
+        """Create our provider below Nova's of a physical function.
+
+        :raises Conflict: it exists
+        :raises NotFound: its parent is gone
+        """
+        url = '/resource_providers'
+        body = {
+            'name': providers.child_name(parent.name),
+            'uuid': providers.child_uuid(parent.uuid),
+            'parent_provider_uuid': parent.uuid,
+        }
+        try:
+            response = self._request('POST', url, body)
+        except BadQuery as exc:
+            raise NotFound(str(exc)) from exc
+        return _read(response, f'POST {url}', _provider)
+
+    def delete_provider(self, uuid: str) -> None:
+        """Delete a provider.
+
+        :raises NotFound: it does not exist
+        """
+        self._request('DELETE', f'/resource_providers/{uuid}')
 
     def carried_traits(self) -> frozenset[str]:
         """Return the traits of ours that any provider carries.
@@ -369,6 +396,15 @@ def _read(
             f"Placement: {what}: the answer is not one of Placement's; is "
             'something else listening at its endpoint?'
         ) from exc
+
+
+def _provider(item: Any) -> Provider:
+    return Provider(
+        item['uuid'],
+        item['name'],
+        item['generation'],
+        item['root_provider_uuid'],
+    )
 
 
 def _short(url: str) -> str:

@@ -237,7 +237,7 @@ def describe(
         elif parent.device_api != VFIO_PCI:
             note = not_migratable(parent.device_api)
         elif answer is not None:
-            return _by_plugin(parent, own, answer)
+            return _by_plugin(parent, own, target, answer)
         else:
             return _by_rules(parent, own, target, rules)
     except (
@@ -255,9 +255,13 @@ def not_migratable(device_api: str) -> str:
 
 
 def _by_plugin(
-    parent: MdevParent, own: frozenset[str], answer: VendorAnswer
+    parent: MdevParent,
+    own: frozenset[str],
+    target: identity.Identity,
+    answer: VendorAnswer,
 ) -> ParentTraits:
-    accepts = {traits.encode_pattern(one): one for one in answer.patterns}
+    patterns = (one.within(target.framework) for one in answer.patterns)
+    accepts = {traits.encode_pattern(one): one for one in patterns}
     name = f'vendor plugin {answer.plugin}'
     note = ''
     reasons: tuple[verdict.Reason, ...] = ()

@@ -8,6 +8,7 @@ generations of its whole tree.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
 import dataclasses
 
 from oslo_config import cfg
@@ -18,6 +19,7 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.host import system
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication.publishers import Publisher
 from nova_mdev_compat.publication.publishers import Summary
@@ -43,11 +45,14 @@ class NoSuchHost(WrongHost):
 class Tree:
     """A host's providers.
 
-    :ivar children: those that Nova made for node devices, by device
+    :ivar children: those of devices, by device: Nova's of parents of mdevs,
+        and ours of physical functions
+    :ivar physical: Nova's of PCI devices, by address
     """
 
     root: client.Provider
-    children: Mapping[str, client.Provider]
+    children: dict[str, client.Provider]
+    physical: Mapping[str, client.Provider]
 
     @property
     def providers(self) -> list[client.Provider]:
@@ -79,6 +84,7 @@ class PlacementPublisher(Publisher):
         :raises client.PlacementError: Placement does not answer, or refuses
         """
         tree = self._read_tree(host.name)
+        self._reconcile_children(tree, host)
         known = {item.parent.name: item for item in host.parents}
         for name, item in known.items():
             if item.failure:
@@ -114,12 +120,53 @@ class PlacementPublisher(Publisher):
         return summary
 
     def withdraw(self, name: str) -> Summary:
-        """Remove all our traits from a host's providers."""
+        """Remove all our traits from a host's providers, and our providers."""
         tree = self._read_tree(name)
         nothing = _exactly(frozenset())
-        return self._write_all(
+        summary = self._write_all(
             tree, [(one, nothing) for one in tree.providers]
         )
+        for device in filter(providers.is_address, list(tree.children)):
+            summary.changed.append(tree.children[device].name)
+            self._delete_child(tree, device)
+        summary.changed = sorted(set(summary.changed))
+        return summary
+
+    def _reconcile_children(
+        self, tree: Tree, host: host_traits.HostSnapshot
+    ) -> None:
+        """Create and delete our providers below those of physical functions.
+
+        nova-compute deletes ours with its own. A new one has no traits, and
+        one without a device has none that are true.
+        """
+        here = {item.parent.name for item in host.parents}
+        for device in filter(providers.is_address, list(tree.children)):
+            if device not in here:
+                self._delete_child(tree, device)
+        for device in sorted(here & tree.physical.keys()):
+            if device in tree.children:
+                continue
+            parent = tree.physical[device]
+            try:
+                tree.children[device] = self._placement.create_child(parent)
+            except (client.Conflict, client.NotFound) as exc:
+                LOG.warning(
+                    'No provider for device %s below %s; the next pass tries '
+                    'again: %s',
+                    device,
+                    parent.name,
+                    exc,
+                )
+            else:
+                LOG.info('Provider %s created', tree.children[device].name)
+
+    def _delete_child(self, tree: Tree, device: str) -> None:
+        provider = tree.children.pop(device)
+        with contextlib.suppress(client.NotFound):
+            self._placement.delete_provider(provider.uuid)
+            LOG.info('Provider %s deleted', provider.name)
+        self._seen.pop(provider.uuid, None)
 
     def withhold(self, name: str) -> Summary:
         """Remove the accept patterns from a host's providers."""
@@ -173,15 +220,15 @@ class PlacementPublisher(Publisher):
         uuid = system.compute_node_uuid(self._conf)
         from_memory = uuid is None and self._root_uuid is not None
         uuid = uuid or self._root_uuid or self._find_root(name)
-        providers = self._placement.providers(in_tree=uuid)
-        if from_memory and not providers:
+        found = self._placement.providers(in_tree=uuid)
+        if from_memory and not found:
             # The root was deleted; a new one has another UUID.
             uuid = self._find_root(name)
-            providers = self._placement.providers(in_tree=uuid)
+            found = self._placement.providers(in_tree=uuid)
         self._root_uuid = None  # until it is checked
-        tree = _tree_of(uuid, name, providers)
+        tree = _tree_of(uuid, name, found)
         self._root_uuid = uuid
-        for gone in set(self._seen) - {item.uuid for item in providers}:
+        for gone in set(self._seen) - {item.uuid for item in found}:
             del self._seen[gone]
         return tree
 
@@ -247,14 +294,12 @@ class PlacementPublisher(Publisher):
         return desired != ours
 
 
-def _tree_of(
-    uuid: str, name: str, providers: Iterable[client.Provider]
-) -> Tree:
+def _tree_of(uuid: str, name: str, found: Iterable[client.Provider]) -> Tree:
     """Return a host's providers; never those of another host.
 
     :raises WrongHost: the root is not a compute node, or has another name
     """
-    root = next((item for item in providers if item.uuid == uuid), None)
+    root = next((item for item in found if item.uuid == uuid), None)
     if root is None:
         raise NoSuchHost(
             f"Placement has no resource provider {uuid}, which Nova's "
@@ -271,17 +316,13 @@ def _tree_of(
             f'{root.name} in Placement: nothing is published under another '
             'name; was the host renamed? See [collector]hypervisor_hostname'
         )
-    # Nova names them <host>_<node device>. A colon after the host's name
-    # marks a PCI device that Nova tracks itself.
-    prefix = name + '_'
-    devices = {
-        item.name.removeprefix(prefix): item
-        for item in providers
-        if item.name.startswith(prefix)
-    }
-    return Tree(
-        root, {name: one for name, one in devices.items() if ':' not in name}
-    )
+    children, physical = {}, {}
+    for item in found:
+        if device := providers.device_name(item.name, name):
+            children[device] = item
+        elif address := providers.pci_address(item.name, name):
+            physical[address] = item
+    return Tree(root, children, physical)
 
 
 def _without_patterns(ours: frozenset[str]) -> frozenset[str]:

@@ -17,6 +17,7 @@ import yaml
 
 from nova_mdev_compat.common import files
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.placement import providers
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication.publishers import Publisher
 from nova_mdev_compat.publication.publishers import Summary
@@ -65,16 +66,24 @@ class ProviderConfigPublisher(Publisher):
                 before.get(f'{host.name}_{item.parent.name}', ())
             )
             for item in host.parents
+            if not providers.is_address(item.parent.name)
         ]
         desired = host_traits.build_host_traits(current)
-        providers = {host.name: desired.root} | {
+        by_name = {host.name: desired.root} | {
             f'{host.name}_{name}': names
             for name, names in sorted(desired.parents.items())
         }
         for name, names in before.items():
-            if not names <= providers.get(name, frozenset()):
+            if not names <= by_name.get(name, frozenset()):
                 raise self._refused_change()
-        summary = self._replace(providers)
+        summary = self._replace(by_name)
+        # Nova adds traits to its own providers only, and replaces those of PCI
+        # devices.
+        summary.absent = [
+            item.parent.name
+            for item in host.parents
+            if providers.is_address(item.parent.name)
+        ]
         summary.unread = [item for item in current if item.failure]
         return summary
 

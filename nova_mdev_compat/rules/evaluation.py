@@ -89,7 +89,10 @@ def evaluate(
             try:
                 found = {
                     traits.encode_pattern(one): one
-                    for one in _patterns(rule, own)
+                    for one in (
+                        pattern.within(own.framework)
+                        for pattern in _patterns(rule, own)
+                    )
                     if not pat.is_empty(one.conditions)
                 }
             except traits.TraitError as exc:

@@ -66,13 +66,38 @@ class Advertised:
             lambda: traits.describe(self.placement.provider_traits(uuid)[0]),
         )
 
+    def vfio_parents(self, published: Published) -> frozenset[tuple[str, str]]:
+        """Return the parents of virtual functions that advertise themselves.
+
+        :returns: UUIDs of each, and of its root
+        """
+        framework = traits.encode_fact(identity.FRAMEWORK, identity.VFIO)
+        if not {traits.SCHEMA, traits.MIXED, framework} <= published.carried:
+            return frozenset()
+        query = queries.query(
+            [
+                *queries.readable(published.carried),
+                ('required', f'{traits.MIXED},{framework}'),
+            ]
+        )
+        return self._cached(
+            ('parents', query),
+            lambda: frozenset(self.placement.lineage_at(query)),
+        )
+
     def acceptors(
         self,
         published: Published,
-        mdev_type: str,
+        served: str,
         sources: Iterable[identity.Identity],
         tree: str | None = None,
     ) -> candidates.Acceptors:
+        """Return the providers that accept all sources.
+
+        :param served: ``Identity.served`` of the sources
+        :param tree: UUID of the root of the only host that matters
+        """
+        mdev_type = served.partition('/')[0]
         advertisers = queries.advertisers(published.carried, mdev_type, tree)
         accepting = [
             matching.accepting_traits(published.content.accepts, source)

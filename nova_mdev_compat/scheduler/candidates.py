@@ -68,6 +68,15 @@ class Acceptors:
         """UUIDs of all hosts with an accepting provider."""
         return self.roots | self.parent_roots
 
+    def without(self, refusing: Iterable[tuple[str, str]]) -> frozenset[str]:
+        """Return the hosts on which no parent refuses.
+
+        :param refusing: parents and their roots; accepting ones do not count
+        """
+        return self.hosts - {
+            root for uuid, root in refusing if uuid not in self.parents
+        }
+
 
 class RemainingCandidates(Sequence[Candidate]):
     """The candidates of a host that fit. There is at least one.
@@ -246,7 +255,7 @@ def _places(
     acceptors: Mapping[str, Acceptors | None],
 ) -> frozenset[str]:
     """Return the types of target parents that a source's mdevs may get."""
-    types = frozenset(identity.type for identity in source.identities)
+    types = frozenset(identity.served for identity in source.identities)
     if not types:
         return frozenset([UNKNOWN, *acceptors])
     if any(acceptors[mdev_type] is None for mdev_type in types):

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Nova scheduler filter."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 import contextlib
+import dataclasses
 import threading
 from typing import Any
 
@@ -13,8 +20,10 @@ from oslo_db import exception as db_exception
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core import text
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 from nova_mdev_compat.placement import queries
 from nova_mdev_compat.scheduler.advertised import Advertised
 from nova_mdev_compat.scheduler.advertised import Published
@@ -30,24 +39,36 @@ class UnknownCompatibility(Exception):
     """Compatibility is unknown; the message says why."""
 
 
+class NotMigratable(Exception):
+    """Nova would refuse every host; the message says why."""
+
+
 #: Who accepts, by mdev type; None where unknown.
 ByType = Mapping[str, candidates.Acceptors | None]
 
 
 class MdevCompatFilter(filters.BaseHostFilter):
-    """Live-migrate mdevs only to parents that accept them.
+    """Live-migrate vGPUs only to parents that accept them.
+
+    A vGPU is an mdev, or a virtual function that a flavor's PCI alias asks
+    for.
 
     =========================== ========================================
     request                     what the filter does
     =========================== ========================================
-    no mdev in its candidates   passes all hosts, without I/O
+    no mdev in its candidates,  passes all hosts, without I/O
+    and no alias of virtual
+    functions
     no cell, or no host to      passes all hosts, without I/O: a live
     ignore                      migration always has both
     no live migration of the    passes all hosts, after one database
     instance is accepted        query
     one is, but it holds no     passes all hosts, after two database
-    mdevs, and the newest       queries and a request: a conductor that
+    vGPUs, and the newest       queries and a request: a conductor that
     migration is another        died left the record behind
+    a live migration, with an   refuses all hosts: Nova would, one by one
+    alias that is not
+    live_migratable
     a live migration            keeps the hosts, and the allocation
                                 candidates on them, whose parents
                                 publish an accept pattern that the
@@ -90,22 +111,26 @@ class MdevCompatFilter(filters.BaseHostFilter):
     ) -> list[Any]:
         hosts = list(filter_obj_list)
         classes = frozenset(CONF.mdev_compat.resource_classes)
-        if not nova_request.may_be_live_migration(hosts, spec_obj, classes):
+        aliases = nova_request.pci_aliases(spec_obj)
+        if not nova_request.may_be_live_migration(
+            hosts, spec_obj, classes, aliases
+        ):
             return hosts
+        permissive = CONF.mdev_compat.mode == options.PERMISSIVE
         try:
-            question = self._question(spec_obj, classes)
+            question = self._question(hosts, spec_obj, classes, aliases)
             if question is None:
                 return hosts
-            remaining = self._answer_now(question, hosts, classes)
+            remaining = self._answer_now(question, hosts)
+        except NotMigratable as exc:
+            log.not_migratable(spec_obj.instance_uuid, len(hosts), exc)
+            return hosts if permissive else []
         except (
             UnknownCompatibility,
             client.PlacementError,
             db_exception.DBError,
         ) as exc:
-            passes = (
-                CONF.mdev_compat.mode == options.PERMISSIVE
-                or CONF.mdev_compat.unknown == options.ALLOW
-            )
+            passes = permissive or CONF.mdev_compat.unknown == options.ALLOW
             log.unanswered(
                 spec_obj.instance_uuid,
                 len(hosts),
@@ -125,27 +150,51 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _question(
         self,
+        hosts: list[Any],
         spec_obj: Any,
         classes: frozenset[str],
+        aliases: tuple[nova_request.PciAlias, ...],
     ) -> log.LiveMigration | None:
         """Return the question; None if this is not a live migration.
 
-        The accepted live migration that holds mdevs is the one to decide.
+        The accepted live migration that holds vGPUs is the one to decide.
         Other records do not matter: neither a clock nor a record left behind
         may decide that there is nothing to decide.
+
+        :param classes: resource classes of mdevs
+        :raises NotMigratable: an alias is not live_migratable
         """
+        of_pci = frozenset(alias.resource_class for alias in aliases)
         accepted = self.live_migrations(spec_obj)
         for migration in accepted:
-            held = candidates.amounts(
-                self.placement.allocations(migration), classes
-            )
-            if held:
-                return self._about(spec_obj, migration, held)
+            allocations = self.placement.allocations(migration)
+            mdevs = candidates.amounts(allocations, classes)
+            functions = candidates.amounts(allocations, of_pci)
+            if mdevs or functions:
+                _check_migratable(aliases)
+                named = nova_request.candidates_have(hosts, of_pci)
+                return self._about(
+                    log.LiveMigration(
+                        spec_obj.instance_uuid,
+                        migration,
+                        (),
+                        min(mdevs | functions),
+                        classes | of_pci if named else classes,
+                    ),
+                    mdevs,
+                    functions,
+                    # Nova does not report the devices of these.
+                    () if functions else aliases,
+                    named,
+                )
         if (
             not accepted
             or nova_request.newest_migration(spec_obj) != accepted[0]
         ):
             return None
+        _check_migratable(aliases)
+        if aliases:
+            raise UnknownCompatibility(_not_reported(aliases))
         raise UnknownCompatibility(
             f'migration {accepted[0]} holds no allocation of '
             f'{", ".join(sorted(classes))} on the source: compare '
@@ -155,39 +204,68 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _about(
         self,
-        spec_obj: Any,
-        migration: str,
-        held: dict[str, int],
+        question: log.LiveMigration,
+        mdevs: dict[str, int],
+        functions: dict[str, int],
+        unreported: tuple[nova_request.PciAlias, ...],
+        named: bool,
     ) -> log.LiveMigration:
         """Return the question, with the identities of the source's parents.
 
-        :param held: how many mdevs the migration holds, by provider UUID
+        :param mdevs: how many the migration holds, by provider UUID
+        :param functions: how many virtual functions, likewise
+        :param unreported: aliases of devices that are not in Placement
+        :param named: candidates name the providers of virtual functions
         :raises UnknownCompatibility: an identity is unknown, and the known
             ones cannot refuse a host
         """
-        sources, why = [], None
-        for uuid, amount in sorted(held.items()):
-            identities: frozenset[identity.Identity] = frozenset()
-            try:
-                identities = self._identities(uuid)
-            except (UnknownCompatibility, client.PlacementError) as exc:
-                why = why or exc
-            sources.append(matching.Source(amount, identities))
+        why: Exception | None = None
+        if unreported:
+            why = UnknownCompatibility(_not_reported(unreported))
+
+        def sources(
+            held: dict[str, int], of: Callable[[str], str]
+        ) -> Iterator[matching.Source]:
+            nonlocal why
+            for uuid, amount in sorted(held.items()):
+                identities: frozenset[identity.Identity] = frozenset()
+                try:
+                    identities = self._identities(of(uuid), uuid)
+                except (UnknownCompatibility, client.PlacementError) as exc:
+                    why = why or exc
+                yield matching.Source(amount, identities)
+
+        of_mdevs = tuple(sources(mdevs, str))
+        of_functions = tuple(sources(functions, providers.child_uuid))
         if why and not (
-            _lets_unknown_pass() and any(one.identities for one in sources)
+            _lets_unknown_pass()
+            and any(one.identities for one in of_mdevs + of_functions)
         ):
             raise why
-        return log.LiveMigration(
-            spec_obj.instance_uuid, migration, tuple(sources), min(held), why
+        return dataclasses.replace(
+            question,
+            sources=of_mdevs + of_functions if named else of_mdevs,
+            unnamed=() if named else of_functions,
+            why=why,
         )
 
-    def _identities(self, uuid: str) -> frozenset[identity.Identity]:
-        described = self.advertised.description(uuid)
+    def _identities(
+        self, uuid: str, held: str
+    ) -> frozenset[identity.Identity]:
+        """Return the identities of a parent.
+
+        :param uuid: of the provider that has our traits
+        :param held: of the provider that allocations name
+        """
+        try:
+            described = self.advertised.description(uuid)
+        except client.NotFound:
+            described = traits.describe(())
         identities = described.identities()
         if not identities:
             raise UnknownCompatibility(
                 matching.no_identity(
-                    f'the source, resource provider {uuid},',
+                    f'the source, resource provider {held},',
                     traits.other_schemas(described.unreadable),
                 )
             )
@@ -197,30 +275,35 @@ class MdevCompatFilter(filters.BaseHostFilter):
         self,
         question: log.LiveMigration,
         hosts: list[Any],
-        classes: frozenset[str],
     ) -> list[Any]:
         try:
-            return self._answer(question, hosts, classes)
+            return self._answer(question, hosts)
         except client.BadQuery:
             # A trait whose name was cached has been deleted.
             self.advertised.forget()
-            return self._answer(question, hosts, classes)
+            return self._answer(question, hosts)
 
     def _answer(
         self,
         question: log.LiveMigration,
         hosts: list[Any],
-        classes: frozenset[str],
     ) -> list[Any]:
         published = self.advertised.published()
         self._report_unreadable(published)
         tree = hosts[0].uuid if len(hosts) == 1 else None
         acceptors, why = self._all_acceptors(question, published, tree)
+        in_candidates = matching.by_type(question.sources)
         candidate_filter = candidates.CandidateFilter(
-            question.sources, acceptors, classes
+            question.sources,
+            {served: acceptors[served] for served in in_candidates},
+            question.classes,
         )
         permissive = CONF.mdev_compat.mode == options.PERMISSIVE
         refused = candidate_filter.filter(hosts, narrow=not permissive)
+        if question.unnamed:
+            refused = self._refused_whole(
+                question, published, acceptors, hosts, refused
+            )
         none_left = len(refused) == len(hosts)
         unpublished = self._unpublished(published, refused, none_left)
         if why:
@@ -250,6 +333,35 @@ class MdevCompatFilter(filters.BaseHostFilter):
             [host for host in hosts if id(host) not in out] if out else hosts
         )
 
+    def _refused_whole(
+        self,
+        question: log.LiveMigration,
+        published: Published,
+        acceptors: ByType,
+        hosts: list[Any],
+        refused: list[Any],
+    ) -> list[Any]:
+        """Return the refused hosts, if candidates name no virtual functions.
+
+        Nova may take any of a host's functions, so all their parents must
+        accept.
+
+        :param refused: hosts that are refused anyway
+        """
+        parents = self.advertised.vfio_parents(published)
+        accepting = [
+            acceptors_of_type.without(parents)
+            for served in matching.by_type(question.unnamed)
+            if (acceptors_of_type := acceptors[served]) is not None
+        ]
+        out = set(map(id, refused))
+        return [
+            host
+            for host in hosts
+            if id(host) in out
+            or not all(host.uuid in roots for roots in accepting)
+        ]
+
     def _report_unreadable(self, published: Published) -> None:
         """Log patterns that cannot be read: once, and when they change."""
         unreadable = frozenset(
@@ -275,15 +387,15 @@ class MdevCompatFilter(filters.BaseHostFilter):
         """
         acceptors: dict[str, candidates.Acceptors | None] = {}
         why = question.why
-        for mdev_type, sources in matching.by_type(question.sources).items():
+        for served, sources in matching.by_type(question.all_sources).items():
             try:
-                acceptors[mdev_type] = self.advertised.acceptors(
-                    published, mdev_type, sources, tree
+                acceptors[served] = self.advertised.acceptors(
+                    published, served, sources, tree
                 )
             except client.BadQuery:
                 raise
             except client.PlacementError as exc:
-                acceptors[mdev_type], why = None, exc
+                acceptors[served], why = None, exc
                 if not _lets_unknown_pass():
                     raise
         if why and all(some is None for some in acceptors.values()):
@@ -355,13 +467,11 @@ class MdevCompatFilter(filters.BaseHostFilter):
         """
         home = self.advertised.hosts(('uuid', question.provider))
         taken = {
-            mdev_type
-            for mdev_type, sources in matching.by_type(
-                question.sources
+            served
+            for served, sources in matching.by_type(
+                question.all_sources
             ).items()
-            if not self.advertised.acceptors(
-                published, mdev_type, sources
-            ).hosts
+            if not self.advertised.acceptors(published, served, sources).hosts
             <= home
         }
         clauses = log.clauses(question, published.content.accepts, taken)
@@ -375,6 +485,32 @@ class MdevCompatFilter(filters.BaseHostFilter):
             <= home
         ]
         return log.sentences(bool(taken), reasons)
+
+
+def _check_migratable(aliases: Iterable[nova_request.PciAlias]) -> None:
+    """Check that Nova migrates the devices of all aliases.
+
+    It looks at that when a host is chosen, and once for each host
+    (``LiveMigrationTask._check_can_migrate_pci``).
+
+    :raises NotMigratable: it does not
+    """
+    names = sorted({one.name for one in aliases if not one.live_migratable})
+    if names:
+        raise NotMigratable(
+            f'[pci]alias {text.join(names)} was not live_migratable when the '
+            'instance was booted or resized'
+        )
+
+
+def _not_reported(aliases: Iterable[nova_request.PciAlias]) -> str:
+    classes = sorted({one.resource_class for one in aliases})
+    return (
+        'the migration holds no PCI device of '
+        f'{text.join(classes)} in Placement: set [pci]report_in_placement on '
+        'all compute hosts, and then [filter_scheduler]pci_in_placement on '
+        'all schedulers'
+    )
 
 
 def _lets_unknown_pass() -> bool:

@@ -35,18 +35,22 @@ OPTIONS = {
     ],
 }
 #: Beyond where any pattern fails.
-_FITS: Stage = (3, '')
+_FITS: Stage = (4, '')
 
 
 @dataclasses.dataclass(frozen=True)
 class LiveMigration:
-    """A live migration of an instance with mdevs.
+    """A live migration of an instance with vGPUs.
 
     :ivar instance: its UUID
     :ivar migration: UUID of the migration, which holds the allocations on
         the source
-    :ivar sources: the parents of its mdevs
+    :ivar sources: the parents of its mdevs, and of its virtual functions if
+        candidates name their providers
     :ivar provider: UUID of the resource provider of one of them
+    :ivar classes: resource classes of what the sources hold
+    :ivar unnamed: the parents of its virtual functions, if candidates do not
+        name their providers
     :ivar why: why some sources are unknown; None if all are known
     """
 
@@ -54,11 +58,19 @@ class LiveMigration:
     migration: str
     sources: tuple[matching.Source, ...]
     provider: str
+    classes: frozenset[str] = frozenset()
+    unnamed: tuple[matching.Source, ...] = ()
     why: Exception | None = None
+
+    @property
+    def all_sources(self) -> tuple[matching.Source, ...]:
+        return self.sources + self.unnamed
 
     def __str__(self) -> str:
         devices = matching.describe(
-            source.identities for source in self.sources if source.identities
+            source.identities
+            for source in self.all_sources
+            if source.identities
         )
         return (
             f'live migration {self.migration} of instance '
@@ -163,15 +175,15 @@ def clauses(
     Patterns whose first failure is the latest come first.
 
     :param patterns: by trait
-    :param taken: mdev types for which some device accepts all sources; a
-        pattern that matches is not a reason there
+    :param taken: types, as ``Identity.served``, for which some device accepts
+        all sources; a pattern that matches is not a reason there
     """
     found: dict[tuple[Stage, str], list[str]] = {}
-    for mdev_type, sources in matching.by_type(question.sources).items():
+    for served, sources in matching.by_type(question.all_sources).items():
         apart = (
             str(matching.TOGETHER)
             if len(sources) > 1
-            else str(offer.not_served(mdev_type))
+            else str(offer.not_served(sources[0].type))
         )
         for source in sources:
             for name, pattern in patterns.items():
@@ -180,7 +192,7 @@ def clauses(
                 failure = matching.first_failure(pattern, source)
                 if failure:
                     key = failure[0], str(failure[1])
-                elif mdev_type not in taken:
+                elif served not in taken:
                     key = _FITS, apart
                 else:
                     continue
@@ -232,6 +244,20 @@ def unanswered(
             'what': what,
             'mode': CONF.mdev_compat.mode,
             'unknown': CONF.mdev_compat.unknown,
+        },
+    )
+
+
+def not_migratable(instance: str, total: int, why: Exception) -> None:
+    """Log that Nova would refuse every host."""
+    LOG.warning(
+        'Nova cannot live-migrate instance %(instance)s: %(why)s. Refusing '
+        'all %(total)d hosts at once ([mdev_compat]mode = %(mode)s)',
+        {
+            'instance': instance,
+            'why': why,
+            'total': total,
+            'mode': CONF.mdev_compat.mode,
         },
     )
 

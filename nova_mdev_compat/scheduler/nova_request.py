@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Nova knows of a request: whether it is a live migration of mdevs."""
 
+from collections.abc import Collection
+import dataclasses
 from typing import Any
 
+from nova.compute import pci_placement_translator
 from nova import context as nova_context
 from nova import objects
 from nova.scheduler.client import report
@@ -19,15 +22,67 @@ def send(method: str, url: str, body: Any) -> client.Response:
     return response
 
 
+@dataclasses.dataclass(frozen=True)
+class PciAlias:
+    """A request for PCI devices that a flavor makes, maybe for vGPUs.
+
+    :ivar name: of the alias
+    :ivar resource_class: which Nova allocates, where it reports PCI devices
+    :ivar live_migratable: Nova migrates such devices
+    """
+
+    name: str
+    resource_class: str
+    live_migratable: bool
+
+
+def pci_aliases(spec_obj: Any) -> tuple[PciAlias, ...]:
+    """Return the aliases of a request that may be for virtual functions.
+
+    Devices of Neutron ports have no alias. Nova before 31 has no
+    ``live_migratable`` and migrates none of them.
+    """
+    requests = spec_obj.pci_requests if 'pci_requests' in spec_obj else None
+    return tuple(
+        PciAlias(
+            request.alias_name,
+            pci_placement_translator.get_resource_class(
+                spec.get('resource_class'),
+                spec.get('vendor_id'),
+                spec.get('product_id'),
+            ),
+            request.is_live_migratable(),
+        )
+        for request in (requests.requests if requests else ())
+        if request.alias_name is not None
+        and hasattr(request, 'is_live_migratable')
+        for spec in request.spec
+        # A whole device has no parent.
+        if spec.get('dev_type') not in ('type-PCI', 'type-PF')
+    )
+
+
 def may_be_live_migration(
-    hosts: list[Any], spec_obj: Any, classes: frozenset[str]
+    hosts: list[Any],
+    spec_obj: Any,
+    classes: frozenset[str],
+    aliases: Collection[PciAlias] = (),
 ) -> bool:
-    """Return whether this may be a live migration of mdevs, without I/O.
+    """Return whether this may be a live migration of vGPUs, without I/O.
 
     All candidates of a request ask for the same resource classes, so the
     first one is enough. A live migration stays in its cell and ignores at
     least the source (``LiveMigrationTask._find_destination``).
     """
+    if not aliases and not candidates_have(hosts, classes):
+        return False
+    return bool(_cell(spec_obj)) and bool(
+        'ignore_hosts' in spec_obj and spec_obj.ignore_hosts
+    )
+
+
+def candidates_have(hosts: list[Any], classes: frozenset[str]) -> bool:
+    """Return whether the candidates of hosts have one of these classes."""
     first = next(
         (
             host.allocation_candidates[0]
@@ -36,11 +91,7 @@ def may_be_live_migration(
         ),
         None,
     )
-    if first is None or not candidates.mdev_amounts(first, classes):
-        return False
-    return bool(_cell(spec_obj)) and bool(
-        'ignore_hosts' in spec_obj and spec_obj.ignore_hosts
-    )
+    return bool(first and candidates.mdev_amounts(first, classes))
 
 
 def _cell(spec_obj: Any) -> Any:

@@ -155,19 +155,14 @@ class CollectorMixin:
         self.assertEqual(0, collector.COMMAND.run(conf))
 
 
-class MdevCompatTestCase(
-    CollectorMixin, libvirt_base.LibvirtMigrationMixin, test_vgpu.VGPUTestBase
-):
-    """Starts hosts, lets collectors publish, moves instances."""
+class MigrationMixin(CollectorMixin):
+    """Counts what the filter asks for, and moves instances."""
 
-    FAKE_LIBVIRT_VERSION = 8006000
-    FAKE_QEMU_VERSION = 8001000
+    #: Networks of instances.
+    NETWORKS = 'auto'
 
     def setUp(self):
         super().setUp()
-        self.boards = {}
-        self.mdev_types = {}
-        self.flavor = self._create_flavor(extra_spec={'resources:VGPU': '1'})
         self.requests = self._count_requests()
         self.lookups = self._count_lookups()
         self.checked = self._record_destination_checks()
@@ -236,6 +231,89 @@ class MdevCompatTestCase(
         )
         return hosts
 
+    def write_rules(self, text, host=None, name='nvidia.yaml'):
+        """Put a rule file on all hosts, or on one."""
+        directory = self.directory / host / 'rules.d' if host else self.rules
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+
+    # Instances
+
+    def boot(self, host, flavor=None):
+        """Boot an instance on a host and forget what that cost."""
+        server = self._create_server(
+            image_uuid=IMAGE,
+            flavor_id=flavor or self.flavor,
+            networks=self.NETWORKS,
+            host=host,
+        )
+        self.forget()
+        return server
+
+    def forget(self):
+        for record in (self.requests, self.lookups, self.checked):
+            record.clear()
+
+    def migrate(self, server, host=None):
+        """Live-migrate an instance; return the name of its new host."""
+        self.forget()
+        self._move(server, 'completed', host)
+        return self.host_of(server)
+
+    def _move(self, server, expected, host):
+        """As Nova's helper does, which takes no host in older releases."""
+        self.api.post_server_action(
+            server['id'],
+            {'os-migrateLive': {'host': host, 'block_migration': 'auto'}},
+        )
+        self._wait_for_migration_status(server, [expected])
+        self._wait_for_state_change(server, 'ACTIVE')
+
+    def assert_no_valid_host(self, server, host=None):
+        """Live-migrate an instance, which must find no host.
+
+        It stays active on its source, with its allocations unchanged.
+        """
+        self.forget()
+        source = self.host_of(server)
+        before = self._get_allocations_by_server_uuid(server['id'])
+        error = self.assertRaises(
+            client.OpenStackApiException, self._move, server, 'error', host
+        )
+        self.assertIn('NoValidHost', str(error))
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual(source, self.host_of(server))
+        after = self._get_allocations_by_server_uuid(server['id'])
+        self.assertEqual(
+            {uuid: item['resources'] for uuid, item in before.items()},
+            {uuid: item['resources'] for uuid, item in after.items()},
+        )
+
+    def host_of(self, server):
+        return self.admin_api.get_server(server['id'])['OS-EXT-SRV-ATTR:host']
+
+    def our_traits(self, uuid):
+        return {
+            name
+            for name in self._get_provider_traits(uuid)
+            if traits.is_ours(name)
+        }
+
+
+class MdevCompatTestCase(
+    MigrationMixin, libvirt_base.LibvirtMigrationMixin, test_vgpu.VGPUTestBase
+):
+    """Starts hosts, lets collectors publish, moves instances."""
+
+    FAKE_LIBVIRT_VERSION = 8006000
+    FAKE_QEMU_VERSION = 8001000
+
+    def setUp(self):
+        super().setUp()
+        self.boards = {}
+        self.mdev_types = {}
+        self.flavor = self._create_flavor(extra_spec={'resources:VGPU': '1'})
+
     # Hosts
 
     def start_host(self, name, *boards, types=None, collect=True):
@@ -290,67 +368,6 @@ class MdevCompatTestCase(
             )
         self.run_collector(name, nova, self.boards[name])
 
-    def write_rules(self, text, host=None, name='nvidia.yaml'):
-        """Put a rule file on all hosts, or on one."""
-        directory = self.directory / host / 'rules.d' if host else self.rules
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-
-    # Instances
-
-    def boot(self, host, flavor=None):
-        """Boot an instance on a host and forget what that cost."""
-        server = self._create_server(
-            image_uuid=IMAGE,
-            flavor_id=flavor or self.flavor,
-            networks='auto',
-            host=host,
-        )
-        self.forget()
-        return server
-
-    def forget(self):
-        for record in (self.requests, self.lookups, self.checked):
-            record.clear()
-
-    def migrate(self, server, host=None):
-        """Live-migrate an instance; return the name of its new host."""
-        self.forget()
-        self._move(server, 'completed', host)
-        return self.host_of(server)
-
-    def _move(self, server, expected, host):
-        """As Nova's helper does, which takes no host in older releases."""
-        self.api.post_server_action(
-            server['id'],
-            {'os-migrateLive': {'host': host, 'block_migration': 'auto'}},
-        )
-        self._wait_for_migration_status(server, [expected])
-        self._wait_for_state_change(server, 'ACTIVE')
-
-    def assert_no_valid_host(self, server, host=None):
-        """Live-migrate an instance, which must find no host.
-
-        It stays active on its source, with its allocations unchanged.
-        """
-        self.forget()
-        source = self.host_of(server)
-        before = self._get_allocations_by_server_uuid(server['id'])
-        error = self.assertRaises(
-            client.OpenStackApiException, self._move, server, 'error', host
-        )
-        self.assertIn('NoValidHost', str(error))
-        self._wait_for_state_change(server, 'ACTIVE')
-        self.assertEqual(source, self.host_of(server))
-        after = self._get_allocations_by_server_uuid(server['id'])
-        self.assertEqual(
-            {uuid: item['resources'] for uuid, item in before.items()},
-            {uuid: item['resources'] for uuid, item in after.items()},
-        )
-
-    def host_of(self, server):
-        return self.admin_api.get_server(server['id'])['OS-EXT-SRV-ATTR:host']
-
     def devices_of(self, server, resource_class='VGPU'):
         """Return how many mdevs an instance has from each device."""
         allocations = self._get_allocations_by_server_uuid(server['id'])
@@ -367,13 +384,6 @@ class MdevCompatTestCase(
         return self._get_provider_uuid_by_name(
             f'{host}_pci_0000_81_{slot:02x}_0'
         )
-
-    def our_traits(self, uuid):
-        return {
-            name
-            for name in self._get_provider_traits(uuid)
-            if traits.is_ours(name)
-        }
 
     def _migrate_stub(self, domain, destination, params, flags):
         """Finish the fake domain's migration, wherever it goes."""

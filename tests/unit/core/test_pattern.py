@@ -6,6 +6,7 @@ import testtools
 
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import pattern as pat
+from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
 from tests.unit import samples
 from tests.unit import strategies
@@ -246,3 +247,50 @@ class PatternTest(testtools.TestCase):
             pat.is_empty(bounds)
             and pat.Pattern('MTTY', 'ANY', bounds).judge(source)
         )
+
+
+class FrameworkTest(testtools.TestCase):
+    """Nothing is accepted across frameworks, whatever a rule has."""
+
+    def setUp(self):
+        super().setUp()
+        self.mdev = identity.Identity.of('10DE_2235', 'nvidia-558')
+        self.vfio = identity.Identity.of(
+            '10DE_2235', 'nvidia-558', {'framework': 'vfio'}
+        )
+        self.pattern = pat.Pattern('10DE_2235', 'NVIDIA_558')
+
+    def test_without_a_condition_it_accepts_mdevs_only(self):
+        self.assertTrue(self.pattern.judge(self.mdev))
+        verdict = self.pattern.judge(self.vfio)
+        self.assertFalse(verdict)
+        self.assertEqual(
+            ['framework vfio is not mdev'], list(map(str, verdict.reasons))
+        )
+
+    def test_with_a_condition_it_accepts_that_framework_only(self):
+        pattern = self.pattern.within(identity.VFIO)
+        self.assertTrue(pattern.judge(self.vfio))
+        verdict = pattern.judge(self.mdev)
+        self.assertFalse(verdict)
+        self.assertEqual(
+            ['framework mdev is not vfio'], list(map(str, verdict.reasons))
+        )
+
+    def test_another_condition_on_it_does_not_count(self):
+        condition = pat.Condition('framework', pat.Op.NE, '1')
+        pattern = pat.Pattern('10DE_2235', 'NVIDIA_558', (condition,))
+        self.assertTrue(pattern.judge(self.mdev))
+        self.assertFalse(pattern.judge(self.vfio))
+        self.assertEqual(
+            self.pattern.within(identity.VFIO), pattern.within(identity.VFIO)
+        )
+        self.assertEqual(self.pattern, pattern.within(identity.MDEV))
+
+    def test_in_a_trait(self):
+        pattern = self.pattern.within(identity.VFIO)
+        name = traits.encode_pattern(pattern)
+        self.assertEqual(
+            'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558__FRAMEWORK_IS_VFIO', name
+        )
+        self.assertEqual(pattern, traits.decode_pattern(name))

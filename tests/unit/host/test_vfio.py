@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import pathlib
+
+import ddt
+import fixtures
+import testtools
+
+from nova_mdev_compat.host import sysfs
+from nova_mdev_compat.host import vfio
+from tests import vfio_tree
+
+
+class TreeTestCase(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def write(self, *boards):
+        vfio_tree.write(self.root, *boards)
+
+    def find(self):
+        return vfio.find(str(self.root))
+
+    def path(self, address):
+        return self.root / 'bus/pci/devices' / address
+
+
+@ddt.ddt
+class FindTest(TreeTestCase):
+    def test_functions_of_a_board(self):
+        self.write(vfio_tree.VfioBoard(types=('558', '0')))
+
+        (board,) = self.find()
+
+        self.assertEqual('0000:81:00.0', board.address)
+        self.assertEqual(
+            (
+                vfio.VirtualFunction(
+                    '0000:81:00.4',
+                    '0000:81:00.0',
+                    '10de',
+                    '2235',
+                    'nvidia',
+                    'nvidia-558',
+                ),
+                vfio.VirtualFunction(
+                    '0000:81:00.5',
+                    '0000:81:00.0',
+                    '10de',
+                    '2235',
+                    'nvidia',
+                    '',
+                    'no vGPU type is set (current_vgpu_type is 0)',
+                ),
+            ),
+            board.functions,
+        )
+
+    def test_boards_in_order(self):
+        self.write(vfio_tree.VfioBoard(0x82), vfio_tree.VfioBoard(0x81))
+        self.assertEqual(
+            ['0000:81:00.0', '0000:82:00.0'],
+            [board.address for board in self.find()],
+        )
+
+    def test_another_variant_driver(self):
+        self.write(vfio_tree.VfioBoard(types=(None,), driver='mlx5_vfio_pci'))
+        (board,) = self.find()
+        self.assertEqual(
+            ['mlx5_vfio_pci'], [one.type for one in board.functions]
+        )
+
+    @ddt.data('vfio-pci', 'mlx5_core', '')
+    def test_no_variant_driver(self, driver):
+        self.write(vfio_tree.VfioBoard(types=(None,)))
+        vfio_tree.bind(self.root, '0000:81:00.4', driver)
+        if driver == 'mlx5_core':
+            (self.path('0000:81:00.4') / 'vfio-dev/vfio0').rmdir()
+            (self.path('0000:81:00.4') / 'vfio-dev').rmdir()
+        self.assertEqual((), self.find())
+
+    def test_no_pci_devices(self):
+        self.assertEqual((), self.find())
+
+    @ddt.data(
+        ('', "its nvidia/current_vgpu_type is ''"),
+        ('none', "its nvidia/current_vgpu_type is 'none'"),
+        ('-1', "its nvidia/current_vgpu_type is '-1'"),
+        ('0x22e', "its nvidia/current_vgpu_type is '0x22e'"),
+        ('5 58', "its nvidia/current_vgpu_type is '5 58'"),
+        ('٥٥٨', "its nvidia/current_vgpu_type is '٥٥٨'"),
+        ('1' * 10, f'its nvidia/current_vgpu_type is {"1" * 10!r}'),
+        ('5' * 100_000, f'its nvidia/current_vgpu_type is {"5" * 40!r}'),
+        ('\0', "its nvidia/current_vgpu_type is '\\x00'"),
+        ('00', 'no vGPU type is set (current_vgpu_type is 0)'),
+    )
+    @ddt.unpack
+    def test_wrong_type(self, text, why):
+        self.write(vfio_tree.VfioBoard(types=(text,)))
+        (board,) = self.find()
+        (function,) = board.functions
+        self.assertEqual(('', why), (function.type, function.why_no_type))
+
+    def test_type_vanishes(self):
+        self.write(vfio_tree.VfioBoard(types=('558',)))
+        (self.path('0000:81:00.4') / 'nvidia/current_vgpu_type').unlink()
+        (board,) = self.find()
+        self.assertEqual(
+            'its nvidia/current_vgpu_type is missing',
+            board.functions[0].why_no_type,
+        )
+
+    def test_type_cannot_be_read(self):
+        self.write(vfio_tree.VfioBoard(types=('558',)))
+        path = self.path('0000:81:00.4') / 'nvidia/current_vgpu_type'
+        path.unlink()
+        path.mkdir()
+        self.write(vfio_tree.VfioBoard(0x82))
+        broken, board = self.find()
+        self.assertEqual('0000:81:00.0', broken.address)
+        self.assertIn('current_vgpu_type: Is a directory', str(broken.failure))
+        self.assertIsNone(board.failure)
+
+    @ddt.data('10de', '0x10DE', '0x', '', 'x' * 5000)
+    def test_wrong_ids(self, text):
+        self.write(vfio_tree.VfioBoard(types=('558',)))
+        (self.path('0000:81:00.4') / 'vendor').write_text(text)
+        (board,) = self.find()
+        self.assertEqual('', board.functions[0].vendor)
+
+
+class FactsTest(TreeTestCase):
+    def facts(self):
+        (board,) = self.find()
+        return vfio.facts(sysfs.Sysfs(str(self.root)), board)
+
+    def test_facts(self):
+        self.write(vfio_tree.VfioBoard())
+        self.assertEqual(
+            {
+                'driver': '550.54.14',
+                'framework': 'vfio',
+                'intree': 'no',
+                'module': 'nvidia',
+                'revision': 'a1',
+                'subsystem': '10de:14d9',
+            },
+            self.facts(),
+        )
+
+    def test_firmware(self):
+        self.write(vfio_tree.VfioBoard())
+        port = self.path('0000:81:00.0') / 'infiniband/mlx5_0'
+        port.mkdir(parents=True)
+        (port / 'fw_ver').write_text('28.39.1002\n')
+        self.assertEqual('28.39.1002', self.facts()['firmware'])
+
+    def test_revisions_differ(self):
+        self.write(vfio_tree.VfioBoard())
+        (self.path('0000:81:00.5') / 'revision').write_text('0xa2\n')
+        self.assertNotIn('revision', self.facts())
+
+
+class ChosenTypeTest(TreeTestCase):
+    def chosen(self, *types):
+        self.write(vfio_tree.VfioBoard(types=types))
+        (board,) = self.find()
+        return vfio.chosen_type(board.functions)
+
+    def test_alike(self):
+        self.assertEqual(('nvidia-558', ''), self.chosen('558', '558'))
+
+    def test_none_is_used(self):
+        chosen, why = vfio.chosen_type(())
+        self.assertIsNone(chosen)
+        self.assertIn('[pci]device_spec', why)
+
+    def test_one_without_a_type(self):
+        chosen, why = self.chosen('558', '0', '0')
+        self.assertIsNone(chosen)
+        self.assertIn(
+            '0000:81:00.5, 0000:81:00.6: no vGPU type is set '
+            '(current_vgpu_type is 0)',
+            why,
+        )
+
+    def test_different_types(self):
+        chosen, why = self.chosen('558', '559')
+        self.assertIsNone(chosen)
+        self.assertIn(
+            'nvidia-558 on 0000:81:00.4; nvidia-559 on 0000:81:00.5', why
+        )
+
+    def test_one_lost_its_driver(self):
+        self.write(vfio_tree.VfioBoard())
+        vfio_tree.bind(self.root, '0000:81:00.5', 'vfio-pci')
+        nvidia = self.path('0000:81:00.5') / 'nvidia'
+        (nvidia / 'current_vgpu_type').unlink()
+        nvidia.rmdir()
+        (board,) = self.find()
+        chosen, why = vfio.chosen_type(board.functions)
+        self.assertIsNone(chosen)
+        self.assertIn('driver vfio-pci is bound to it', why)
+
+
+class WatchedTest(TreeTestCase):
+    def test_what_changes(self):
+        self.write(vfio_tree.VfioBoard())
+        before = vfio.watched(str(self.root))
+        self.assertEqual(before, vfio.watched(str(self.root)))
+
+        vfio_tree.set_type(self.root, '0000:81:00.5', '0')
+        after = vfio.watched(str(self.root))
+
+        self.assertEqual(
+            {'0000:81:00.5'},
+            {name for name in after if after[name] != before[name]},
+        )
