@@ -89,6 +89,17 @@ def set_type(root: pathlib.Path, address: str, vgpu_type: str) -> None:
     new.replace(directory / 'current_vgpu_type')
 
 
+def write_adapter(
+    root: pathlib.Path, address: str, firmware: str | None, psid: str | None
+) -> None:
+    """Write what a network adapter has; None for a file that is missing."""
+    port = root / 'bus/pci/devices' / address / 'infiniband/mlx5_0'
+    port.mkdir(parents=True, exist_ok=True)
+    for name, text in (('fw_ver', firmware), ('board_id', psid)):
+        if text is not None:
+            (port / name).write_text(text + '\n')
+
+
 def bind(root: pathlib.Path, address: str, driver: str) -> None:
     """Bind a function to another driver, or to none."""
     link = root / 'bus/pci/devices' / address / 'driver'

@@ -20,6 +20,7 @@ FACTS: Mapping[str, str] = {
     'kernel': 'kernel release of the host',
     'module': 'name of the driver that is bound',
     'os': 'id and version of the operating system of the host',
+    'psid': 'parameter-set id of a network adapter of NVIDIA (Mellanox)',
     'revision': 'PCI revision of a virtual function',
     'subsystem': 'PCI subsystem vendor and device id of the board',
 }

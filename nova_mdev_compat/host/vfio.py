@@ -146,8 +146,8 @@ def parent_id(physical: PhysicalFunction) -> str:
 def facts(tree: sysfs.Sysfs, physical: PhysicalFunction) -> dict[str, str]:
     """Return the facts of a parent of virtual functions.
 
-    :returns: as Sysfs.facts, and framework, revision, firmware; one without a
-        file is left out
+    :returns: as Sysfs.facts, and framework, revision, firmware, psid; one
+        without a file is left out
     :raises sysfs.SysfsError: a file exists and cannot be read
     """
     devices = tree.root / 'bus/pci/devices'
@@ -170,9 +170,11 @@ def facts(tree: sysfs.Sysfs, physical: PhysicalFunction) -> dict[str, str]:
     }
     if len(revisions) == 1:
         found['revision'] = revisions.pop()
-    # Documentation/ABI/stable/sysfs-class-infiniband: mlx5's is the board's.
+    # Documentation/ABI/stable/sysfs-class-infiniband. mlx5 has the firmware of
+    # the board there, and its PSID (drivers/infiniband/hw/mlx5/main.c).
     for port in sysfs.entries(devices / physical.address / 'infiniband'):
         found['firmware'] = sysfs.read_text(port / 'fw_ver') or ''
+        found['psid'] = sysfs.read_text(port / 'board_id') or ''
     return {name: value for name, value in found.items() if value}
 
 

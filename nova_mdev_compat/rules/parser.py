@@ -216,6 +216,12 @@ def _facts(
                 identity.fact_name(name)
             except identity.IdentityError as exc:
                 raise schema.Fault(str(exc), key=True) from exc
+            if same and name == identity.FRAMEWORK:
+                raise schema.Fault(
+                    "a rule cannot accept another framework: the target's own "
+                    'always applies; leave this out, or name it in target',
+                    key=True,
+                )
             facts[name] = _FactParser(name, same).alternatives(value)
     return facts
 

@@ -40,12 +40,15 @@ __all__ = [
 class Device:
     """A parent of this host, as its plugin sees it.
 
-    :ivar name: libvirt's name, ``pci_0000_84_00_4``
-    :ivar parent_id: canonical parent id, ``10DE_2235`` or ``MTTY``
+    :ivar name: libvirt's name, ``pci_0000_84_00_4``; for the physical function
+        of virtual functions that guests get, its PCI address
+    :ivar parent_id: canonical parent id, ``10DE_2235`` or ``MTTY``; made of
+        the ids of the virtual functions, if guests get these
     :ivar address: PCI address, ``0000:84:00.4``; None without one
     :ivar board: PCI address of the board: that of the physical function if
         the device is a virtual function, else the same as address
-    :ivar types: mdev types that it offers, raw
+    :ivar types: mdev types that it offers, raw; the types that its virtual
+        functions have
     """
 
     name: str
@@ -79,7 +82,8 @@ class Vendor(abc.ABC):
     #: The facts that it provides, with a line of description each. A name has
     #: lower case letters and digits. If it ends in ``version``, its values
     #: are compared as versions. The collector's own facts are not allowed:
-    #: driver, intree, kernel, module, os, subsystem.
+    #: driver, firmware, framework, intree, kernel, module, os, psid, revision,
+    #: subsystem.
     fact_names: ClassVar[Mapping[str, str]]
 
     #: The raw values of facts that have a fixed set of values. A rule with

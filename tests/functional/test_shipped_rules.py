@@ -4,13 +4,16 @@
 NVML is the stand-in of test_nvidia: no board is here.
 """
 
+import json
 import pathlib
 
 import fixtures
 
 from tests.functional import base
 from tests.functional import nvml
+from tests.functional import vfio_base
 from tests import hardware
+from tests import vfio_tree
 
 Board = hardware.Board
 ROOT = pathlib.Path(__file__).parents[2]
@@ -142,3 +145,80 @@ class NvidiaTest(ShippedTestCase):
         self.start('src', ecc=None)
         self.start('good')
         self.assert_none('ecc of the source is unknown')
+
+
+class NvidiaFunctionsTest(vfio_base.VfioTestCase):
+    """The same file, for virtual functions."""
+
+    SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
+
+    def setUp(self):
+        super().setUp()
+        self.nvml = self.useFixture(Nvml())
+
+    def start(self, name, ecc=1, **board):
+        """Start a host with a board whose ECC mode NVML tells."""
+        board = vfio_base.board(**board)
+        self.nvml.answer(name, ANSWERS.format(board=board.address, ecc=ecc))
+        self.start_host(name, board)
+
+    def test_the_same_in_all_that_is_published(self):
+        self.start('src')
+        self.start('other-ecc', ecc=0)
+        self.start('other-driver', version='550.54.15')
+        self.start('good')
+        server = self.boot('src')
+
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(['good'], self.checked)
+        self.assertIn('1 of 3 hosts accept it', self.stdlog.logger.output)
+
+
+class Mlx5Test(vfio_base.VfioTestCase):
+    SHIPPED = ROOT / 'etc/nova-mdev-compat/rules.d'
+    DEVICE = {
+        'vendor_id': '15b3',
+        'product_id': '101e',
+        'resource_class': 'CUSTOM_CONNECTX_7',
+    }
+    PCI_DEVICE_SPEC = [json.dumps(vfio_base.SPEC | DEVICE)]
+    PCI_ALIAS = [json.dumps(vfio_base.ALIAS | DEVICE)]
+
+    def start(self, name, firmware='28.41.1000', psid='MT_0000000838'):
+        """Start a host with an adapter; None for what cannot be read."""
+        board = vfio_base.board(
+            types=(None, None),
+            vendor='15b3',
+            product='101e',
+            driver='mlx5_vfio_pci',
+            version='24.10',
+            taint='OE',
+        )
+        self.start_host(name, board, collect=False)
+        vfio_tree.write_adapter(
+            self.sysfs(name), board.address, firmware, psid
+        )
+        self.collect(name)
+
+    def test_the_same_adapter_and_firmware(self):
+        self.start('src')
+        self.start('other-firmware', firmware='28.39.1002')
+        self.start('other-psid', psid='MT_0000000834')
+        self.start('no-firmware', firmware=None)
+        self.start('good')
+        server = self.boot('src')
+
+        self.assertEqual('good', self.migrate(server))
+        self.assertEqual(['good'], self.checked)
+        self.assertIn('1 of 4 hosts accept it', self.stdlog.logger.output)
+
+    def test_a_source_whose_firmware_cannot_be_read(self):
+        self.start('src', firmware=None)
+        self.start('good')
+        server = self.boot('src')
+
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+        self.assertIn(
+            'firmware of the source is unknown', self.stdlog.logger.output
+        )

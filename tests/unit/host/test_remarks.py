@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import dataclasses
+import json
 
 import ddt
+from oslo_config import cfg
 import testtools
 
+from nova_mdev_compat.conf import nova
+from nova_mdev_compat.host import device_spec
 from nova_mdev_compat.host import libvirt_xml
 from nova_mdev_compat.host import nova_types
 from nova_mdev_compat.host import parents
 from nova_mdev_compat.host import remarks
+from nova_mdev_compat.host import vfio
 from tests.unit import samples
 
 #: In the captures: 0000:04:00.1 and .2 are virtual functions of 0000:04:00.0.
@@ -171,18 +176,45 @@ class OfHostTest(testtools.TestCase):
             of_types(['labgpu-1'], {'labgpu-1': addresses}),
         )
 
-    def test_vendor_specific(self):
-        self.assertEqual((), remarks.of_vendor_specific([]))
-        (line,) = remarks.of_vendor_specific(
-            [f'0000:3b:{number:02x}.0' for number in range(12)]
+    def functions(self, *, reported=True, **keys):
+        """Return remarks on a board whose functions an entry names."""
+        conf = cfg.ConfigOpts()
+        nova.register_opts(conf)
+        spec = {'vendor_id': '10de', 'product_id': '2235', **keys}
+        conf.set_override('device_spec', [json.dumps(spec)], 'pci')
+        one = vfio.VirtualFunction(
+            '0000:81:00.4',
+            '0000:81:00.0',
+            '10de',
+            '2235',
+            'nvidia',
+            'nvidia-558',
         )
-        for words in (
-            'vendor-specific VFIO',
-            '0000:3b:00.0',
-            '0000:3b:09.0 and 2 more',
-            'not covered',
-        ):
-            self.assertIn(words, line)
+        board = vfio.PhysicalFunction('0000:81:00.0', (one,))
+        return remarks.of_functions(
+            [board], device_spec.device_specs(conf), reported
+        )
+
+    def test_functions_as_nova_needs_them(self):
+        self.assertEqual(
+            (), self.functions(managed='no', live_migratable='yes')
+        )
+        self.assertEqual((), remarks.of_functions([], [], False))
+        # Nova does not use these.
+        self.assertEqual((), self.functions(product_id='2236'))
+
+    def test_functions_that_are_not_reported(self):
+        (line,) = self.functions(
+            reported=False, managed='no', live_migratable='yes'
+        )
+        self.assertIn('[pci]report_in_placement is off', line)
+        self.assertIn('0000:81:00.0', line)
+
+    @ddt.data({}, {'managed': 'yes', 'live_migratable': 'no'})
+    def test_functions_that_nova_would_spoil(self, keys):
+        managed, migratable = self.functions(**keys)
+        self.assertIn('is not managed: no', managed)
+        self.assertIn('is not live_migratable: yes', migratable)
 
     def test_mdevs(self):
         mdevs = [

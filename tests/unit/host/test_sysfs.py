@@ -254,18 +254,3 @@ class PathTest(TreeTestCase):
     def test_subsystem(self):
         self.assertEqual('mtty', self.tree.subsystem(MTTY))
         self.assertIsNone(self.tree.subsystem(device()))
-
-    def test_functions_without_mdevs(self):
-        """Only those that NVIDIA's vendor-specific framework has."""
-        self.assertEqual([], self.tree.vendor_specific())
-        for address in ('0000:84:00.5', '0000:84:00.4'):
-            self.write(
-                f'devices/pci0000:80/{address}/nvidia/current_vgpu_type', '0\n'
-            )
-        for address in ('0000:84:00.3', '0000:84:00.4', '0000:84:00.5'):
-            self.link(
-                f'bus/pci/devices/{address}', f'devices/pci0000:80/{address}'
-            )
-        self.assertEqual(
-            ['0000:84:00.4', '0000:84:00.5'], self.tree.vendor_specific()
-        )

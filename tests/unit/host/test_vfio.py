@@ -151,10 +151,19 @@ class FactsTest(TreeTestCase):
 
     def test_firmware(self):
         self.write(vfio_tree.VfioBoard())
-        port = self.path('0000:81:00.0') / 'infiniband/mlx5_0'
-        port.mkdir(parents=True)
-        (port / 'fw_ver').write_text('28.39.1002\n')
-        self.assertEqual('28.39.1002', self.facts()['firmware'])
+        vfio_tree.write_adapter(
+            self.root, '0000:81:00.0', '28.41.1000', 'MT_0000000838'
+        )
+        found = self.facts()
+        self.assertEqual('28.41.1000', found['firmware'])
+        self.assertEqual('MT_0000000838', found['psid'])
+
+    def test_without_firmware(self):
+        self.write(vfio_tree.VfioBoard())
+        vfio_tree.write_adapter(self.root, '0000:81:00.0', '', None)
+        self.assertEqual(
+            set(), {'firmware', 'psid'}.intersection(self.facts())
+        )
 
     def test_revisions_differ(self):
         self.write(vfio_tree.VfioBoard())

@@ -116,6 +116,47 @@ def idxd(**facts):
     )
 
 
+def vfio(vendor, product, module, **facts):
+    """Return a board with virtual functions; None takes a fact away."""
+    merged = {
+        'framework': 'vfio',
+        'module': module,
+        'intree': 'yes',
+        'kernel': '6.12.0-55.el10',
+        'revision': '01',
+        'subsystem': '8086:0001',
+        **facts,
+    }
+    return samples.parent(
+        parent_id=f'{vendor}_{product}',
+        target_type=module,
+        facts={name: value for name, value in merged.items() if value},
+    )
+
+
+def mlx5(**facts):
+    """Return a ConnectX; all have functions of one product."""
+    return vfio(
+        '15B3',
+        '101E',
+        'mlx5_vfio_pci',
+        **{'firmware': '28.41.1000', 'psid': 'MT_0000000838', **facts},
+    )
+
+
+def ofed(**facts):
+    """Return a ConnectX with NVIDIA's own driver."""
+    return mlx5(**{'intree': 'no', 'driver': '24.10', **facts})
+
+
+def qat(product='4941', **facts):
+    return vfio('8086', product, 'qat_vfio_pci', **facts)
+
+
+def xe(product='E223', **facts):
+    return vfio('8086', product, 'xe-vfio-pci', **facts)
+
+
 SAME = 'compatible'
 
 #: Source, target, and a part of the reason why not, or SAME.
@@ -216,6 +257,85 @@ CASES = [
         board('A40', driver=None),
         'driver of the target is unknown',
     ),
+    # The same rules for virtual functions, and never across frameworks.
+    (board('A40', framework='vfio'), board('A40', framework='vfio'), SAME),
+    (
+        board('A40', framework='vfio', driver='550.54.16'),
+        board('A40', framework='vfio'),
+        'driver 550.54.16 is not version 550.90.05',
+    ),
+    (
+        board('A40', 'nvidia-557', framework='vfio'),
+        board('A40', framework='vfio'),
+        'does not serve type nvidia-557',
+    ),
+    (
+        board('A40', framework='vfio'),
+        board('A40', framework='vfio', mig=None),
+        'mig of the target is unknown',
+    ),
+    (
+        board('A40'),
+        board('A40', framework='vfio'),
+        'framework mdev is not vfio',
+    ),
+    (
+        board('A40', framework='vfio'),
+        board('A40'),
+        'framework vfio is not mdev',
+    ),
+    # mlx5: "The same PSID must be used …, and have the same firmware version".
+    (mlx5(), mlx5(), SAME),
+    (
+        mlx5(psid='MT_0000000834'),
+        mlx5(),
+        'psid mt_0000000834 is not equal to mt_0000000838',
+    ),
+    (
+        mlx5(firmware='28.39.1002'),
+        mlx5(),
+        'firmware 28_39_1002 is not equal to 28_41_1000',
+    ),
+    (
+        mlx5(firmware=None),
+        mlx5(firmware=None),
+        'firmware of the target is unknown',
+    ),
+    (mlx5(firmware=None), mlx5(), 'firmware of the source is unknown'),
+    (mlx5(), mlx5(firmware=None), 'firmware of the target is unknown'),
+    (mlx5(psid=None), mlx5(psid=None), 'psid of the target is unknown'),
+    # "Linux v6.7 or newer".
+    (
+        mlx5(kernel='6.6.0'),
+        mlx5(kernel='6.6.0'),
+        'kernel 6.6.0 is not at least 6.7',
+    ),
+    (mlx5(kernel='6.12.0-54.el10'), mlx5(), 'kernel 6.12.0.54.el10'),
+    (ofed(), ofed(), SAME),
+    (ofed(driver='24.7'), ofed(), 'driver 24.7 is not version 24.10'),
+    (ofed(driver=None), ofed(driver=None), 'driver of the target is unknown'),
+    (ofed(), mlx5(), 'intree no is not equal to yes'),
+    (mlx5(intree=None), mlx5(intree=None), 'intree of the target is unknown'),
+    # The vendor's other devices: the default.
+    (
+        lab(vendor='15B3', module='mlx5_core'),
+        lab(vendor='15B3', module='mlx5_core'),
+        SAME,
+    ),
+    # QAT: what the driver compares cannot be read, so the same model.
+    (qat(), qat(), SAME),
+    (qat('4943'), qat(), 'device 8086:4943 is not 8086:4941'),
+    (qat(revision='02'), qat(), 'revision 02 is not equal to 01'),
+    (qat(revision=None), qat(revision=None), 'revision of the target is'),
+    (qat(kernel='6.13.0'), qat(), 'kernel 6.13.0 is not version 6.12.0'),
+    (qat(intree='no', driver='1.2'), qat(intree='no', driver='1.2'), 'intree'),
+    # Xe: "Aborting migration, devid mismatch", "revid mismatch".
+    (xe(), xe(), SAME),
+    (xe('E221'), xe(), 'device 8086:e221 is not 8086:e223'),
+    (xe(revision='02'), xe(), 'revision 02 is not equal to 01'),
+    (xe(subsystem='1849:6023'), xe(), 'subsystem 1849:6023'),
+    (xe(kernel='6.19.0'), xe(), 'kernel 6.19.0 is not version 6.12.0'),
+    (xe(), qat(), 'does not serve type xe'),
     # GVT-g: device, type and software version; the kernel's own i915 has no
     # version and cannot migrate.
     (gvtg(), gvtg(), SAME),
@@ -316,6 +436,9 @@ class CommentedTest(testtools.TestCase):
         ('mtty.yaml', 1),
         ('default.yaml', 1),
         ('intel-gvtg.yaml', 0),
+        ('mlx5.yaml', 1),
+        ('intel-qat.yaml', 1),
+        ('intel-xe.yaml', 1),
     )
     @ddt.unpack
     def test_without_errors_and_warnings(self, name, count):
@@ -359,6 +482,16 @@ class CommentedTest(testtools.TestCase):
         # Other kernels with mtty.
         ('mtty.yaml', 0, mtty('6.8.0'), mtty('6.12.0'), True),
         ('mtty.yaml', 0, mtty('6.6.0'), mtty('6.12.0'), False),
+        # Other kernels with mlx5, and with Intel's devices.
+        ('mlx5.yaml', 0, mlx5(kernel='6.7.0'), mlx5(), True),
+        ('mlx5.yaml', 0, mlx5(kernel='6.6.0'), mlx5(), False),
+        ('mlx5.yaml', 0, mlx5(firmware=None), mlx5(kernel='6.7.0'), False),
+        ('mlx5.yaml', 0, mlx5(psid='MT_1'), mlx5(kernel='6.7.0'), False),
+        ('intel-qat.yaml', 0, qat(), qat(kernel='7.0.1'), True),
+        ('intel-qat.yaml', 0, qat(kernel='7.0.1'), qat(), True),
+        ('intel-qat.yaml', 0, qat(revision='02'), qat(kernel='7.0.1'), False),
+        ('intel-xe.yaml', 0, xe(), xe(kernel='7.0.1'), True),
+        ('intel-xe.yaml', 0, xe(revision='02'), xe(kernel='7.0.1'), False),
         # No driver is compared.
         (
             'default.yaml',

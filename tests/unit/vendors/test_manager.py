@@ -824,7 +824,10 @@ class VocabularyTest(testtools.TestCase):
         few = plugin('1b36', ecc='ECC mode', ports='their number')
         few.fact_values = {'ecc': frozenset({'on', 'n/a'})}
         other = plugin('mtty', ecc='whatever it says')
-        own = {'intree': frozenset({'YES', 'NO'})}
+        own = {
+            'framework': frozenset({'MDEV', 'VFIO'}),
+            'intree': frozenset({'YES', 'NO'}),
+        }
         for vendor, expected in (
             ('1B36', {**own, 'ecc': frozenset({'ON', 'N_A'})}),
             ('MTTY', own),
@@ -845,7 +848,8 @@ class VocabularyTest(testtools.TestCase):
         found = manager.values_of({'nvidia': nvidia.Nvidia}, '10DE')
         self.assertEqual({'ON', 'OFF', 'UNSUPPORTED'}, found['ecc'])
         self.assertEqual(
-            {'ecc', 'mig', 'gsp', 'migration', 'intree'}, set(found)
+            {'ecc', 'mig', 'gsp', 'migration', 'intree', 'framework'},
+            set(found),
         )
 
     def test_nothing_changes_the_collectors_own(self):
