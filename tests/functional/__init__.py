@@ -16,3 +16,7 @@ if int(metadata.version('nova').partition('.')[0]) >= 34:
     os.environ.setdefault('OS_NOVA_DISABLE_EVENTLET_PATCHING', 'True')
 
 import nova.tests.functional  # noqa: F401
+
+from tests.functional import caches
+
+caches.keep()

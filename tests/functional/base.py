@@ -7,6 +7,7 @@ collector reads libvirt's test driver through the real library.
 """
 
 import functools
+import os
 import pathlib
 import sys
 import textwrap
@@ -30,6 +31,9 @@ IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: The mild default alone: behind the boards in these tests is no NVIDIA
 #: driver that could be asked for ECC.
 RULES = pathlib.Path(__file__).parents[1] / 'data/rules/mild'
+#: Where Nova's databases are: in memory if possible, because their files are
+#: opened anew for each transaction.
+MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 FILTER = 'nova_mdev_compat.filters.MdevCompatFilter'
 
 #: Old drivers may move to new ones, within the same product and type.
@@ -57,6 +61,12 @@ class CollectorMixin:
         self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.rules = self.directory / 'rules.d'
         self.rules.mkdir()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'tempfile.tempdir',
+                self.useFixture(fixtures.TempDir(MEMORY)).path,
+            )
+        )
         super().setUp()
 
     def useFixture(self, fixture):
