@@ -16,7 +16,6 @@ import re
 import string
 from typing import Any, Protocol
 
-import os_resource_classes
 from oslo_config import cfg
 
 from nova_mdev_compat.core import exceptions
@@ -133,16 +132,6 @@ def spec_of(
 ) -> DeviceSpec | None:
     """Return the entry that applies to a function, as Whitelist.get_devspec."""
     return next((spec for spec in specs if spec.matches(function)), None)
-
-
-def resource_class(spec: DeviceSpec, function: Function) -> str:
-    """Return a function's class, as nova.compute.pci_placement_translator."""
-    if not spec.resource_class:
-        return f'CUSTOM_PCI_{function.vendor}_{function.product}'.upper()
-    name = spec.resource_class.upper()
-    if name in os_resource_classes.STANDARDS or name.startswith('CUSTOM_'):
-        return name
-    return str(os_resource_classes.normalize_name(name))
 
 
 def _device_spec(entry: Any, text: str, reported: bool) -> DeviceSpec:

@@ -258,7 +258,7 @@ def build(
         target = chosen[name][0]
         for spec in used.values():
             if spec.resource_class and target:
-                class_of[name] = spec.resource_class.upper()
+                class_of[name] = _normalized(spec.resource_class)
                 types_of_class.setdefault(class_of[name], {}).setdefault(
                     target, []
                 ).append(name)
@@ -305,6 +305,12 @@ def watched(root: str) -> Mapping[str, str]:
         for physical in find(root)
         for one in physical.functions
     }
+
+
+def _normalized(resource_class: str) -> str:
+    """Return a class as nova.compute.pci_placement_translator makes it."""
+    name = identity.canonical(resource_class)
+    return 'CUSTOM_' + name.removeprefix('CUSTOM_')
 
 
 def _type(path: pathlib.Path, driver: str, nvidia: bool) -> tuple[str, str]:

@@ -66,18 +66,27 @@ class Advertised:
             lambda: traits.describe(self.placement.provider_traits(uuid)[0]),
         )
 
-    def vfio_parents(self, published: Published) -> frozenset[tuple[str, str]]:
+    def vfio_parents(
+        self, published: Published, vendor: str
+    ) -> frozenset[tuple[str, str]]:
         """Return the parents of virtual functions that advertise themselves.
 
+        :param vendor: canonical; of these only
         :returns: UUIDs of each, and of its root
         """
         framework = traits.encode_fact(identity.FRAMEWORK, identity.VFIO)
         if not {traits.SCHEMA, traits.MIXED, framework} <= published.carried:
             return frozenset()
+        of_vendor = sorted(
+            traits.PARENT + parent
+            for parent in published.content.parents
+            if identity.vendor_of(parent) == vendor
+        )
         query = queries.query(
             [
                 *queries.readable(published.carried),
                 ('required', f'{traits.MIXED},{framework}'),
+                ('required', f'in:{",".join(of_vendor)}'),
             ]
         )
         return self._cached(

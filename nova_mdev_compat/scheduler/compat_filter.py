@@ -343,16 +343,19 @@ class MdevCompatFilter(filters.BaseHostFilter):
     ) -> list[Any]:
         """Return the refused hosts, if candidates name no virtual functions.
 
-        Nova may take any of a host's functions, so all their parents must
-        accept.
+        Nova may take any of a host's functions of that vendor, so all their
+        parents must accept.
 
         :param refused: hosts that are refused anyway
         """
-        parents = self.advertised.vfio_parents(published)
         accepting = [
-            acceptors_of_type.without(parents)
-            for served in matching.by_type(question.unnamed)
-            if (acceptors_of_type := acceptors[served]) is not None
+            some.without(
+                self.advertised.vfio_parents(
+                    published, identity.vendor_of(sources[0].parent)
+                )
+            )
+            for served, sources in matching.by_type(question.unnamed).items()
+            if (some := acceptors[served]) is not None
         ]
         out = set(map(id, refused))
         return [
@@ -508,8 +511,8 @@ def _not_reported(aliases: Iterable[nova_request.PciAlias]) -> str:
     return (
         'the migration holds no PCI device of '
         f'{text.join(classes)} in Placement: set [pci]report_in_placement on '
-        'all compute hosts, and then [filter_scheduler]pci_in_placement on '
-        'all schedulers'
+        'all compute hosts, and then [filter_scheduler]pci_in_placement for '
+        'nova-api, nova-conductor and nova-scheduler'
     )
 
 

@@ -235,7 +235,7 @@ def unanswered(
             f'mdevs, and passing {total - refused}'
         )
     LOG.warning(
-        'Compatibility of the mdevs of instance %(instance)s is unknown: '
+        'Compatibility of the vGPUs of instance %(instance)s is unknown: '
         '%(why)s. %(what)s ([mdev_compat]mode = %(mode)s, '
         'unknown = %(unknown)s)',
         {

@@ -66,7 +66,6 @@ class DeviceSpecTest(testtools.TestCase):
             if spec is not None:
                 found[function.address] = (
                     specs.index(spec),
-                    device_spec.resource_class(spec, function),
                     *(
                         (spec.managed, spec.live_migratable)
                         if differences.NOVA >= LIVE_MIGRATION
@@ -98,11 +97,6 @@ class DeviceSpecTest(testtools.TestCase):
                 tags = spec.get_tags()
                 found[function.address] = (
                     nova.specs.index(spec),
-                    pci_placement_translator.get_resource_class(
-                        tags.get('resource_class'),
-                        function.vendor,
-                        function.product,
-                    ),
                     *(
                         {'true': True, 'false': False}.get(tags.get(tag))
                         for tag in ('managed', 'live_migratable')

@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import system
-from tests.unit.host import test_sysfs
+from nova_mdev_compat.host import vfio
+from tests.unit.host import test_vfio
+from tests import vfio_tree
 
 
 @ddt.ddt
@@ -110,11 +113,17 @@ class LiteralTest(testtools.TestCase):
         self.assertRaises(identity.IdentityError, identity.vendor, text)
 
 
-class OwnFactsTest(test_sysfs.TreeTestCase):
+class OwnFactsTest(test_vfio.TreeTestCase):
     """Vendor plugins must not provide FACTS."""
 
     def test_facts_that_the_collector_reads(self):
-        facts = self.tree.facts(test_sysfs.device())
+        board = vfio_tree.VfioBoard()
+        self.write(board)
+        vfio_tree.write_adapter(
+            self.root, board.address, '28.41.1000', 'MT_0000000838'
+        )
+        (physical,) = self.find()
+        facts = vfio.facts(sysfs.Sysfs(str(self.root)), physical)
         facts |= system.os_facts(system.OS_RELEASE).values
         self.assertEqual(set(identity.FACTS), set(facts))
         for name in facts:

@@ -176,17 +176,6 @@ WRONG = (
     ('{"vendor_id": ' + '9' * 10_000 + '}', 'Exceeds the limit'),
     ('{"address": {"bus": "' + '(' * 5_000 + ')' * 5_000 + '"}}', 'recursion'),
 )
-#: Names of resource classes, and what Nova makes of them.
-CLASSES = (
-    ('PGPU', 'PGPU'),
-    ('pgpu', 'PGPU'),
-    ('CUSTOM_A16_16A', 'CUSTOM_A16_16A'),
-    ('custom_a16', 'CUSTOM_A16'),
-    ('CUSTOM_A16-16A', 'CUSTOM_A16-16A'),
-    ('A16 -- 16A', 'CUSTOM_A16_16A'),
-    ('gpu_vf', 'CUSTOM_GPU_VF'),
-    (' PGPU', 'CUSTOM__PGPU'),
-)
 #: With [pci]report_in_placement: values, and whether nova-compute starts.
 WITH_PLACEMENT = (
     ('{"devname": "nosuch0"}', False),
@@ -300,17 +289,7 @@ class ReadTest(testtools.TestCase):
         self.assertIsNone(spec.live_migratable)
         self.assertIsNone(spec.physical_network)
         self.assertEqual(frozenset(), spec.traits)
-        self.assertEqual(
-            'CUSTOM_PCI_10DE_2236', device_spec.resource_class(spec, VF)
-        )
-
-    @ddt.data(*CLASSES)
-    @ddt.unpack
-    def test_resource_class(self, name, expected):
-        (spec,) = read(
-            self, f'device_spec = {json.dumps({"resource_class": name})}'
-        )
-        self.assertEqual(expected, device_spec.resource_class(spec, VF))
+        self.assertFalse(spec.resource_class)
 
     @ddt.data(*WRONG, *TAGS, *ONE_TIME)
     @ddt.unpack

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import json
 import pathlib
 
 import ddt
 import fixtures
+from oslo_config import cfg
 import testtools
 
+from nova_mdev_compat.conf import nova as nova_options
+from nova_mdev_compat.core import identity
+from nova_mdev_compat.host import device_spec
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import vfio
 from tests import vfio_tree
@@ -211,6 +216,84 @@ class ChosenTypeTest(TreeTestCase):
         chosen, why = vfio.chosen_type(board.functions)
         self.assertIsNone(chosen)
         self.assertIn('driver vfio-pci is bound to it', why)
+
+
+@ddt.ddt
+class BuildTest(TreeTestCase):
+    """Which functions count, and what a parent is then."""
+
+    def build(self, *specs):
+        conf = cfg.ConfigOpts()
+        nova_options.register_opts(conf)
+        conf([])
+        conf.set_override('device_spec', list(map(json.dumps, specs)), 'pci')
+        found = self.find()
+        return vfio.build(
+            found,
+            device_spec.device_specs(conf),
+            {one.address: vfio.parent_id(one) for one in found},
+            {
+                one.address: identity.Facts(
+                    vfio.facts(sysfs.Sysfs(str(self.root)), one)
+                )
+                for one in found
+            },
+        )
+
+    def test_parent(self):
+        self.write(vfio_tree.VfioBoard())
+        (parent,) = self.build({'address': '0000:81:00.*'})
+        self.assertEqual('0000:81:00.0', parent.name)
+        self.assertEqual('10DE_2235', parent.parent_id)
+        self.assertEqual('nvidia-558', parent.target_type)
+        self.assertEqual(frozenset(), parent.in_use)
+        self.assertEqual('vfio', parent.facts['framework'])
+
+    def test_functions_that_nova_does_not_use_do_not_count(self):
+        self.write(vfio_tree.VfioBoard(types=('558', '0', '559')))
+        (parent,) = self.build({'address': '0000:81:00.4'})
+        self.assertEqual('nvidia-558', parent.target_type)
+        self.assertEqual(frozenset(), parent.in_use)
+
+    def test_functions_of_neutron_do_not_count(self):
+        self.write(vfio_tree.VfioBoard())
+        (parent,) = self.build(
+            {'address': '0000:81:00.*', 'physical_network': 'physnet1'}
+        )
+        self.assertIsNone(parent.target_type)
+
+    def test_types_of_an_unlike_board_are_in_use(self):
+        self.write(vfio_tree.VfioBoard(types=('558', '0')))
+        (parent,) = self.build({'address': '0000:81:00.*'})
+        self.assertIsNone(parent.target_type)
+        self.assertEqual({'nvidia-558'}, parent.in_use)
+
+    @ddt.data(
+        ('CUSTOM_A40', 'a40', None),
+        ('CUSTOM_A40_8Q', 'CUSTOM_A40_12Q', 'nvidia-559'),
+        # The class of vendor and product: any board of this product.
+        (None, None, 'nvidia-559'),
+    )
+    @ddt.unpack
+    def test_boards_of_one_class(self, one, other, expected):
+        self.write(
+            vfio_tree.VfioBoard(0x81),
+            vfio_tree.VfioBoard(0x82, types=('559', '559')),
+        )
+        first, second = self.build(
+            {'address': '0000:81:*.*', 'resource_class': one},
+            {'address': '0000:82:*.*', 'resource_class': other},
+        )
+        self.assertEqual(expected, second.target_type)
+        self.assertEqual(
+            expected and 'nvidia-558', first.target_type, first.why_no_type
+        )
+        if not expected:
+            self.assertIn(
+                'CUSTOM_A40 to functions of different types: nvidia-558 on '
+                '0000:81:00.0; nvidia-559 on 0000:82:00.0',
+                first.why_no_type,
+            )
 
 
 class WatchedTest(TreeTestCase):
