@@ -176,9 +176,9 @@ def fact_name(text: str) -> str:
 def is_version_fact(name: str) -> bool:
     """Tell whether the values of a fact are compared as versions.
 
-    They are for ``driver``, ``firmware``, ``kernel`` and names that end in ``version``. All
-    other values are tokens. The name decides, because the scheduler has no
-    vendor plugins and has to compare as the host does.
+    They are for ``driver``, ``firmware``, ``kernel`` and names that end in
+    ``version``. All other values are tokens. The name decides, because the
+    scheduler has no vendor plugins and has to compare as the host does.
     """
     return name in ('driver', 'firmware', 'kernel') or name.endswith('version')
 

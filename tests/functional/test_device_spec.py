@@ -147,14 +147,6 @@ class DeviceSpecTest(testtools.TestCase):
         checked = since <= differences.NOVA
         self.assertEqual(checked, self.novas(text) == 'refused')
 
-    @ddt.data(*test_device_spec.CLASSES)
-    @ddt.unpack
-    def test_classes(self, name, expected):
-        found = self.compare(
-            'device_spec = {"resource_class": "' + name + '"}'
-        )
-        self.assertEqual({expected}, {item[1] for item in found.values()})
-
     @ddt.data(*test_device_spec.WITH_PLACEMENT)
     @ddt.unpack
     def test_with_placement(self, value, accepted):
