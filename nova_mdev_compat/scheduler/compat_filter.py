@@ -170,6 +170,8 @@ class MdevCompatFilter(filters.BaseHostFilter):
             allocations = self.placement.allocations(migration)
             mdevs = candidates.amounts(allocations, classes)
             functions = candidates.amounts(allocations, of_pci)
+            if aliases and not functions:
+                functions = self._other_functions(allocations, classes)
             if mdevs or functions:
                 _check_migratable(aliases)
                 named = nova_request.candidates_have(hosts, of_pci)
@@ -201,6 +203,32 @@ class MdevCompatFilter(filters.BaseHostFilter):
             "'openstack resource provider allocation show' of the "
             'instance and of the migration'
         )
+
+    def _other_functions(
+        self,
+        allocations: Mapping[str, Mapping[str, int]],
+        classes: frozenset[str],
+    ) -> dict[str, int]:
+        """Return the virtual functions that have another class than aliases.
+
+        Without pci_in_placement, the class is that of the source's
+        ``[pci]device_spec``, and the alias need not name it.
+
+        :param classes: resource classes of mdevs
+        :returns: amounts by provider UUID; of providers below which ours is
+        """
+        others = frozenset(
+            name
+            for resources in allocations.values()
+            for name in resources
+            if name.startswith('CUSTOM_') and name not in classes
+        )
+        found = {}
+        for uuid, amount in candidates.amounts(allocations, others).items():
+            with contextlib.suppress(client.NotFound):
+                self.advertised.description(providers.child_uuid(uuid))
+                found[uuid] = amount
+        return found
 
     def _about(
         self,
