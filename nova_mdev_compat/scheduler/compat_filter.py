@@ -4,12 +4,9 @@
 from collections.abc import (
     Callable,
     Collection,
-    Iterable,
-    Iterator,
     Mapping,
 )
 import contextlib
-import dataclasses
 import threading
 from typing import Any
 
@@ -20,27 +17,18 @@ from oslo_db import exception as db_exception
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
-from nova_mdev_compat.core import text
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.placement import client
-from nova_mdev_compat.placement import providers
 from nova_mdev_compat.placement import queries
 from nova_mdev_compat.scheduler.advertised import Advertised
 from nova_mdev_compat.scheduler.advertised import Published
 from nova_mdev_compat.scheduler import candidates
+from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import log
 from nova_mdev_compat.scheduler import nova_request
 
 CONF = nova_conf.CONF
 options.register_opts(CONF)
-
-
-class UnknownCompatibility(Exception):
-    """Compatibility is unknown; the message says why."""
-
-
-class NotMigratable(Exception):
-    """Nova would refuse every host; the message says why."""
 
 
 #: Who accepts, by mdev type; None where unknown.
@@ -118,15 +106,23 @@ class MdevCompatFilter(filters.BaseHostFilter):
             return hosts
         permissive = CONF.mdev_compat.mode == options.PERMISSIVE
         try:
-            question = self._question(hosts, spec_obj, classes, aliases)
+            question = live_migration.read(
+                hosts,
+                spec_obj,
+                classes,
+                aliases,
+                self.advertised,
+                self.live_migrations,
+                _lets_unknown_pass(),
+            )
             if question is None:
                 return hosts
             remaining = self._answer_now(question, hosts)
-        except NotMigratable as exc:
+        except live_migration.NotMigratable as exc:
             log.not_migratable(spec_obj.instance_uuid, len(hosts), exc)
             return hosts if permissive else []
         except (
-            UnknownCompatibility,
+            live_migration.UnknownCompatibility,
             client.PlacementError,
             db_exception.DBError,
         ) as exc:
@@ -148,160 +144,9 @@ class MdevCompatFilter(filters.BaseHostFilter):
                     log.left_behind(question)
         return remaining
 
-    def _question(
-        self,
-        hosts: list[Any],
-        spec_obj: Any,
-        classes: frozenset[str],
-        aliases: tuple[nova_request.PciAlias, ...],
-    ) -> log.LiveMigration | None:
-        """Return the question; None if this is not a live migration.
-
-        The accepted live migration that holds vGPUs is the one to decide.
-        Other records do not matter: neither a clock nor a record left behind
-        may decide that there is nothing to decide.
-
-        :param classes: resource classes of mdevs
-        :raises NotMigratable: an alias is not live_migratable
-        """
-        of_pci = frozenset(alias.resource_class for alias in aliases)
-        accepted = self.live_migrations(spec_obj)
-        for migration in accepted:
-            allocations = self.placement.allocations(migration)
-            mdevs = candidates.amounts(allocations, classes)
-            functions = candidates.amounts(allocations, of_pci)
-            if aliases and not functions:
-                functions = self._other_functions(allocations, classes)
-            if mdevs or functions:
-                _check_migratable(aliases)
-                named = nova_request.candidates_have(hosts, of_pci)
-                return self._about(
-                    log.LiveMigration(
-                        spec_obj.instance_uuid,
-                        migration,
-                        (),
-                        min(mdevs | functions),
-                        classes | of_pci if named else classes,
-                    ),
-                    mdevs,
-                    functions,
-                    # Nova does not report the devices of these.
-                    () if functions else aliases,
-                    named,
-                )
-        if (
-            not accepted
-            or nova_request.newest_migration(spec_obj) != accepted[0]
-        ):
-            return None
-        _check_migratable(aliases)
-        if aliases:
-            raise UnknownCompatibility(_not_reported(aliases))
-        raise UnknownCompatibility(
-            f'migration {accepted[0]} holds no allocation of '
-            f'{", ".join(sorted(classes))} on the source: compare '
-            "'openstack resource provider allocation show' of the "
-            'instance and of the migration'
-        )
-
-    def _other_functions(
-        self,
-        allocations: Mapping[str, Mapping[str, int]],
-        classes: frozenset[str],
-    ) -> dict[str, int]:
-        """Return the virtual functions that have another class than aliases.
-
-        Without pci_in_placement, the class is that of the source's
-        ``[pci]device_spec``, and the alias need not name it.
-
-        :param classes: resource classes of mdevs
-        :returns: amounts by provider UUID; of providers below which ours is
-        """
-        others = frozenset(
-            name
-            for resources in allocations.values()
-            for name in resources
-            if name.startswith('CUSTOM_') and name not in classes
-        )
-        found = {}
-        for uuid, amount in candidates.amounts(allocations, others).items():
-            with contextlib.suppress(client.NotFound):
-                self.advertised.description(providers.child_uuid(uuid))
-                found[uuid] = amount
-        return found
-
-    def _about(
-        self,
-        question: log.LiveMigration,
-        mdevs: dict[str, int],
-        functions: dict[str, int],
-        unreported: tuple[nova_request.PciAlias, ...],
-        named: bool,
-    ) -> log.LiveMigration:
-        """Return the question, with the identities of the source's parents.
-
-        :param mdevs: how many the migration holds, by provider UUID
-        :param functions: how many virtual functions, likewise
-        :param unreported: aliases of devices that are not in Placement
-        :param named: candidates name the providers of virtual functions
-        :raises UnknownCompatibility: an identity is unknown, and the known
-            ones cannot refuse a host
-        """
-        why: Exception | None = None
-        if unreported:
-            why = UnknownCompatibility(_not_reported(unreported))
-
-        def sources(
-            held: dict[str, int], of: Callable[[str], str]
-        ) -> Iterator[matching.Source]:
-            nonlocal why
-            for uuid, amount in sorted(held.items()):
-                identities: frozenset[identity.Identity] = frozenset()
-                try:
-                    identities = self._identities(of(uuid), uuid)
-                except (UnknownCompatibility, client.PlacementError) as exc:
-                    why = why or exc
-                yield matching.Source(amount, identities)
-
-        of_mdevs = tuple(sources(mdevs, str))
-        of_functions = tuple(sources(functions, providers.child_uuid))
-        if why and not (
-            _lets_unknown_pass()
-            and any(one.identities for one in of_mdevs + of_functions)
-        ):
-            raise why
-        return dataclasses.replace(
-            question,
-            sources=of_mdevs + of_functions if named else of_mdevs,
-            unnamed=() if named else of_functions,
-            why=why,
-        )
-
-    def _identities(
-        self, uuid: str, held: str
-    ) -> frozenset[identity.Identity]:
-        """Return the identities of a parent.
-
-        :param uuid: of the provider that has our traits
-        :param held: of the provider that allocations name
-        """
-        try:
-            described = self.advertised.description(uuid)
-        except client.NotFound:
-            described = traits.describe(())
-        identities = described.identities()
-        if not identities:
-            raise UnknownCompatibility(
-                matching.no_identity(
-                    f'the source, resource provider {held},',
-                    traits.other_schemas(described.unreadable),
-                )
-            )
-        return identities
-
     def _answer_now(
         self,
-        question: log.LiveMigration,
+        question: live_migration.LiveMigration,
         hosts: list[Any],
     ) -> list[Any]:
         try:
@@ -313,7 +158,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _answer(
         self,
-        question: log.LiveMigration,
+        question: live_migration.LiveMigration,
         hosts: list[Any],
     ) -> list[Any]:
         published = self.advertised.published()
@@ -363,7 +208,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _refused_whole(
         self,
-        question: log.LiveMigration,
+        question: live_migration.LiveMigration,
         published: Published,
         acceptors: ByType,
         hosts: list[Any],
@@ -407,7 +252,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _all_acceptors(
         self,
-        question: log.LiveMigration,
+        question: live_migration.LiveMigration,
         published: Published,
         tree: str | None,
     ) -> tuple[ByType, Exception | None]:
@@ -462,7 +307,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
 
     def _explain(
         self,
-        question: log.LiveMigration,
+        question: live_migration.LiveMigration,
         published: Published,
         unpublished: list[Any],
     ) -> None:
@@ -490,7 +335,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         )
 
     def _reasons_elsewhere(
-        self, question: log.LiveMigration, published: Published
+        self, question: live_migration.LiveMigration, published: Published
     ) -> list[str]:
         """Return why hosts other than the source's refuse, in sentences.
 
@@ -516,32 +361,6 @@ class MdevCompatFilter(filters.BaseHostFilter):
             <= home
         ]
         return log.sentences(bool(taken), reasons)
-
-
-def _check_migratable(aliases: Iterable[nova_request.PciAlias]) -> None:
-    """Check that Nova migrates the devices of all aliases.
-
-    It looks at that when a host is chosen, and once for each host
-    (``LiveMigrationTask._check_can_migrate_pci``).
-
-    :raises NotMigratable: it does not
-    """
-    names = sorted({one.name for one in aliases if not one.live_migratable})
-    if names:
-        raise NotMigratable(
-            f'[pci]alias {text.join(names)} was not live_migratable when the '
-            'instance was booted or resized'
-        )
-
-
-def _not_reported(aliases: Iterable[nova_request.PciAlias]) -> str:
-    classes = sorted({one.resource_class for one in aliases})
-    return (
-        'the migration holds no PCI device of '
-        f'{text.join(classes)} in Placement: set [pci]report_in_placement on '
-        'all compute hosts, and then [filter_scheduler]pci_in_placement for '
-        'nova-api, nova-conductor and nova-scheduler'
-    )
 
 
 def _lets_unknown_pass() -> bool:

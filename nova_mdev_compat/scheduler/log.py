@@ -2,7 +2,6 @@
 """The filter's lines in the scheduler's log: one or two a request."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-import dataclasses
 from typing import Any
 
 from oslo_config import cfg
@@ -15,6 +14,7 @@ from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core.pattern import Stage
 from nova_mdev_compat.core import text
+from nova_mdev_compat.scheduler import live_migration
 
 CONF = cfg.CONF
 #: One name for all lines of the filter.
@@ -38,46 +38,6 @@ OPTIONS = {
 _FITS: Stage = (4, '')
 
 
-@dataclasses.dataclass(frozen=True)
-class LiveMigration:
-    """A live migration of an instance with vGPUs.
-
-    :ivar instance: its UUID
-    :ivar migration: UUID of the migration, which holds the allocations on
-        the source
-    :ivar sources: the parents of its mdevs, and of its virtual functions if
-        candidates name their providers
-    :ivar provider: UUID of the resource provider of one of them
-    :ivar classes: resource classes of what the sources hold
-    :ivar unnamed: the parents of its virtual functions, if candidates do not
-        name their providers
-    :ivar why: why some sources are unknown; None if all are known
-    """
-
-    instance: str
-    migration: str
-    sources: tuple[matching.Source, ...]
-    provider: str
-    classes: frozenset[str] = frozenset()
-    unnamed: tuple[matching.Source, ...] = ()
-    why: Exception | None = None
-
-    @property
-    def all_sources(self) -> tuple[matching.Source, ...]:
-        return self.sources + self.unnamed
-
-    def __str__(self) -> str:
-        devices = matching.describe(
-            source.identities
-            for source in self.all_sources
-            if source.identities
-        )
-        return (
-            f'live migration {self.migration} of instance '
-            f'{self.instance} from {devices}'
-        )
-
-
 def options_in_effect() -> None:
     """Log the options in effect, so that schedulers can be compared.
 
@@ -97,7 +57,7 @@ def options_in_effect() -> None:
 
 
 def answered(
-    question: LiveMigration,
+    question: live_migration.LiveMigration,
     hosts: Sequence[Any],
     refused: Sequence[Any],
     unpublished: Collection[str],
@@ -130,7 +90,7 @@ def answered(
 
 
 def none_left(
-    question: LiveMigration,
+    question: live_migration.LiveMigration,
     reasons: Iterable[str],
     unpublished: Collection[str],
     other_schema: Collection[str],
@@ -166,7 +126,7 @@ def none_left(
 
 
 def clauses(
-    question: LiveMigration,
+    question: live_migration.LiveMigration,
     patterns: Mapping[str, Pattern],
     taken: Collection[str],
 ) -> list[tuple[str, list[str]]]:
@@ -262,7 +222,7 @@ def not_migratable(instance: str, total: int, why: Exception) -> None:
     )
 
 
-def left_behind(question: LiveMigration) -> None:
+def left_behind(question: live_migration.LiveMigration) -> None:
     """Log that the instance has a newer migration than this one."""
     LOG.warning(
         'Instance %(instance)s has a newer migration than %(migration)s, '
