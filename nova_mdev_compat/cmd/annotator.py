@@ -15,7 +15,8 @@ LOG = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Write into the metadata of this compute host's running domains which devices
-their mdevs are on, for nova-mdev-guard on the host to which they migrate."""
+their mdevs and virtual functions are on, for nova-mdev-guard on the host to
+which they migrate."""
 
 # argparse fills this into one paragraph; the manual page has more room.
 EPILOG = """\

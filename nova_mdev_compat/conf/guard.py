@@ -28,7 +28,7 @@ OPTS = [
         choices=[
             (
                 mdev_compat.ENFORCING,
-                'a domain with an mdev that this host does not accept is '
+                'a domain with a device that this host does not accept is '
                 'refused',
             ),
             (
@@ -58,10 +58,10 @@ switch the guard off in an emergency, set ``off``.
         help="""
 What happens if the verdict is unknown.
 
-The verdict is unknown if the domain does not name the sources of its mdevs,
-if the collector's file about this host's devices is missing, old, or of
-another version, if an mdev of the domain does not exist here, or if libvirt
-gives no domain. A domain that libvirt cannot have written is always
+The verdict is unknown if the domain does not name the sources of its mdevs
+and virtual functions, if the collector's file about this host's devices is
+missing, old, or of another version, if an mdev of the domain does not exist
+here, or if libvirt gives no domain. A domain that libvirt cannot have written is always
 refused, and so is every domain while a configuration file is wrong.
 """,
     ),

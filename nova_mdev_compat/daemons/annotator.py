@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The annotator's reconcile loop: each domain gets its mdevs' sources."""
+"""The annotator's reconcile loop: each domain gets its devices' sources."""
 
 import collections
 from collections.abc import Callable, Iterable
@@ -23,11 +23,13 @@ from nova_mdev_compat.daemons.updates import DomainUpdate
 from nova_mdev_compat.host import libvirt_events
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import sysfs
+from nova_mdev_compat.host import vfio
+from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 
 LOG = logging.getLogger(__name__)
 
-#: How many domains or mdevs a message names.
+#: How many domains or devices a message names.
 MAX_NAMED = 5
 #: Longest pause while a domain waits for the end of a job, in seconds.
 BUSY_PAUSE = 5.0
@@ -58,15 +60,17 @@ class DomainsSummary:
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def unknown(self) -> list[str]:
-        """Return why sources are not known, each with its mdevs."""
-        mdevs = collections.defaultdict(list)
+        """Return why sources are not known, each with its devices."""
+        names = collections.defaultdict(list)
         for update in self.updates:
             for entry in update.entries:
-                mdevs[entry.why].append(
-                    f'mdev {entry.mdev.uuid} of domain {update.domain.name}'
+                names[entry.why].append(
+                    f'{entry.device} of domain {update.domain.name}'
                 )
         return [
-            f'{join_some(names)}: {why}' for why, names in mdevs.items() if why
+            f'{join_some(devices)}: {why}'
+            for why, devices in names.items()
+            if why
         ]
 
     def check(self) -> None:
@@ -98,7 +102,7 @@ class Annotator:
         )
 
     def annotate(self, *, write: bool = True) -> DomainsSummary:
-        """Give each running domain the sources of its mdevs.
+        """Give each running domain the sources of its devices.
 
         :param write: False only returns what would be written
         :raises node_devices.LibvirtError: libvirt does not answer at all
@@ -114,8 +118,18 @@ class Annotator:
             devices = str(exc)
 
         def plan(domain: DomainState) -> DomainUpdate:
-            uuids = domain.live.uuids if domain.live else ()
-            locations = {uuid: self._locate(uuid) for uuid in uuids}
+            live = domain.live or domain_xml.Domain(())
+            locations = {
+                name: where
+                for name, where in (
+                    *((uuid, self._locate_mdev(uuid)) for uuid in live.uuids),
+                    *(
+                        (address, self._locate_function(address))
+                        for address in live.addresses
+                    ),
+                )
+                if where
+            }
             return updates.plan_update(
                 domain, locations, devices, self._libvirt.name
             )
@@ -131,7 +145,7 @@ class Annotator:
         with self._libvirt.domains(write=True, running=False) as found:
             return _update_domains(found, updates.plan_removal, write=True)
 
-    def _locate(self, uuid: str) -> updates.Location:
+    def _locate_mdev(self, uuid: str) -> updates.Location:
         """Return where an mdev is, or why that is not known."""
         root = self._options.sysfs_root
         try:
@@ -140,6 +154,21 @@ class Annotator:
             )
         except OSError as exc:
             return f'{exc.filename}: {exc.strerror}'
+
+    def _locate_function(self, address: str) -> updates.Location | None:
+        """Return where a virtual function is, or why that is not known.
+
+        None for any other PCI device.
+        """
+        try:
+            found = vfio.find_function(self._options.sysfs_root, address)
+        except sysfs.SysfsError as exc:
+            return str(exc)
+        if found is None:
+            return None
+        if found.why_no_type:
+            return found.why_no_type
+        return sysfs.DeviceLocation(found.physical, found.type)
 
 
 def _update_domains(
@@ -179,7 +208,7 @@ def _update_domain(
         if result is domains.WriteResult.WRITTEN:
             summary.written += 1
             sources = '; '.join(
-                f'mdev {entry.mdev.uuid}: {entry.mdev.identity or "unknown"}'
+                f'{entry.device}: {entry.device.identity or "unknown"}'
                 for entry in update.entries
             )
             LOG.info(
@@ -216,7 +245,7 @@ class AnnotatorLoop(loop.ReconcileLoop):
         summary.check()
         count = sum(bool(update.entries) for update in summary.updates)
         return '; '.join(
-            [f'{text.count(count, "domain")} with annotated mdevs', *unknown]
+            [f'{text.count(count, "domain")} with annotated devices', *unknown]
         )
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to write into a domain's metadata about its mdevs. Pure.
+"""What to write into a domain's metadata about its devices. Pure.
 
-Nothing is guessed: an mdev without a known source is written without
+The devices are its mdevs, and its virtual functions with a VFIO variant
+driver. Nothing is guessed: a device without a known source is written without
 identity, which the late check of another host treats as unknown. But an
-annotation that was written on this host for the same mdevs is not erased
-because a file could not be read: a device does not change while a domain has
-an mdev of it.
+annotation that was written on this host for the same devices is not erased
+because a file could not be read: the type of a device does not change while a
+domain has it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +22,14 @@ from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import devices_file
 
 #: What is known, or why it is not.
-Location = sysfs.MdevLocation | str
+Location = sysfs.DeviceLocation | str
 Devices = devices_file.DevicesFile | str
 
 LIVE = 'live'
 CONFIG = 'config'
 
 #: Of the JSON that --dry-run prints; its shape is described with the command.
-SCHEMA_VERSION = '1.0'
+SCHEMA_VERSION = '1.1'
 
 _ACTIONS = {
     'none': 'nothing, it is right',
@@ -54,14 +55,14 @@ class DomainState:
 
 
 @dataclasses.dataclass(frozen=True)
-class MdevEntry:
-    """What to write about one mdev.
+class AnnotationEntry:
+    """What to write about one device.
 
-    :ivar mdev: its annotation
+    :ivar device: its annotation
     :ivar why: why its source is not known now, empty if it is
     """
 
-    mdev: domain_xml.AnnotatedMdev
+    device: domain_xml.AnnotatedDevice
     why: str = ''
 
 
@@ -70,13 +71,13 @@ class DomainUpdate:
     """What to do about one domain.
 
     :ivar domain: its state
-    :ivar entries: what to write about its mdevs; none to write nothing
+    :ivar entries: what to write about its devices; none to write nothing
     :ivar where: which states differ from that: some of LIVE and CONFIG
     :ivar host: libvirt's name of this host
     """
 
     domain: DomainState
-    entries: tuple[MdevEntry, ...]
+    entries: tuple[AnnotationEntry, ...]
     where: tuple[str, ...]
     host: str = ''
 
@@ -92,7 +93,7 @@ class DomainUpdate:
         if not self.entries:
             return None
         return domain_xml.write_annotation(
-            [entry.mdev for entry in self.entries], self.host
+            [entry.device for entry in self.entries], self.host
         )
 
 
@@ -102,27 +103,37 @@ def plan_update(
     devices: Devices,
     host: str,
 ) -> DomainUpdate:
-    """Return what to do so that a domain has the sources of its mdevs.
+    """Return what to do so that a domain has the sources of its devices.
 
-    :param locations: of its mdevs, by their UUIDs
+    :param locations: of its mdevs by their UUIDs, and of its virtual functions
+        by their addresses; other PCI devices have none
     :param devices: what the collector found on this host
     :param host: libvirt's name of it
     """
     if domain.live is None:
         return DomainUpdate(domain, (), ())
+    names = [
+        *((uuid, identity.MDEV) for uuid in domain.live.uuids),
+        *((address, identity.VFIO) for address in domain.live.addresses),
+    ]
     entries = []
-    for uuid in domain.live.uuids:
-        source = _find_source(locations[uuid], devices)
+    for name, framework in names:
+        if name not in locations:
+            continue
+        source = _find_source(locations[name], devices)
+        device = domain_xml.AnnotatedDevice(name, None, framework)
         entries.append(
-            MdevEntry(domain_xml.AnnotatedMdev(uuid, None), source)
+            AnnotationEntry(device, source)
             if isinstance(source, str)
-            else MdevEntry(domain_xml.AnnotatedMdev(uuid, source))
+            else AnnotationEntry(dataclasses.replace(device, identity=source))
         )
-    # What this host has written about the same mdevs is still true.
-    before = {mdev.uuid: mdev for mdev in domain.live.annotated or ()}
-    if domain.live.host == host and before.keys() == set(domain.live.uuids):
+    # What this host has written about the same devices is still true.
+    before = {device.name: device for device in domain.live.annotated or ()}
+    if domain.live.host == host and before.keys() == {
+        entry.device.name for entry in entries
+    }:
         entries = [
-            dataclasses.replace(entry, mdev=before[entry.mdev.uuid])
+            dataclasses.replace(entry, device=before[entry.device.name])
             if entry.why
             else entry
             for entry in entries
@@ -136,10 +147,10 @@ def plan_removal(domain: DomainState) -> DomainUpdate:
 
 
 def _compare(
-    domain: DomainState, entries: tuple[MdevEntry, ...], host: str = ''
+    domain: DomainState, entries: tuple[AnnotationEntry, ...], host: str = ''
 ) -> DomainUpdate:
     desired = (
-        tuple(entry.mdev for entry in entries) or None,
+        tuple(entry.device for entry in entries) or None,
         host if entries else '',
     )
     states = {LIVE: domain.live, CONFIG: domain.config}
@@ -159,7 +170,7 @@ def _compare(
 def _find_source(
     location: Location, devices: Devices
 ) -> identity.Identity | str:
-    """Return the device that an mdev is on, or why that is not known."""
+    """Return what a device comes from, or why that is not known."""
     if isinstance(devices, str):
         return devices
     if isinstance(location, str):
@@ -168,17 +179,17 @@ def _find_source(
     if device is None:
         return f'nova-mdev-collector has not found {location.device}'
     try:
-        mdev_type = identity.canonical(location.type)
-        source = device.described().identity_of(mdev_type)
+        device_type = identity.canonical(location.type)
+        source = device.described().identity_of(device_type)
     except identity.IdentityError as exc:
-        return f'its mdev type: {exc}'
+        return f'its type: {exc}'
     if source is not None:
         # It must read back as the same. Otherwise it would differ after each
         # write, and each write wakes the service.
-        mdev = domain_xml.AnnotatedMdev('', source)
-        text = domain_xml.write_annotation([mdev])
+        written = domain_xml.AnnotatedDevice('', source)
+        text = domain_xml.write_annotation([written])
         text = f'<domain><metadata>{text}</metadata></domain>'
-        if domain_xml.parse(text.encode()).annotated == (mdev,):
+        if domain_xml.parse(text.encode()).annotated == (written,):
             return source
     return f'what is known of {location.device} is incomplete'
 
@@ -194,14 +205,10 @@ def as_json(updates: Sequence[DomainUpdate]) -> str:
                     'uuid': update.domain.uuid,
                     'action': update.action,
                     'where': list(update.where),
-                    'mdevs': [
-                        {
-                            'uuid': entry.mdev.uuid,
-                            'identity': _identity_json(entry.mdev.identity),
-                            'unknown_because': entry.why or None,
-                        }
-                        for entry in update.entries
-                    ],
+                    'mdevs': _entries_json(update, identity.MDEV, 'uuid'),
+                    'functions': _entries_json(
+                        update, identity.VFIO, 'address'
+                    ),
                     'element': update.element(),
                 }
                 for update in updates
@@ -209,6 +216,24 @@ def as_json(updates: Sequence[DomainUpdate]) -> str:
         },
         indent=2,
     )
+
+
+def _entries_json(
+    update: DomainUpdate, framework: str, key: str
+) -> list[dict[str, Any]]:
+    """Return what to write about the devices of one framework.
+
+    :param key: of their names
+    """
+    return [
+        {
+            key: entry.device.name,
+            'identity': _identity_json(entry.device.identity),
+            'unknown_because': entry.why or None,
+        }
+        for entry in update.entries
+        if entry.device.framework == framework
+    ]
 
 
 def _identity_json(source: identity.Identity | None) -> dict[str, Any] | None:
@@ -227,15 +252,18 @@ def _identity_json(source: identity.Identity | None) -> dict[str, Any] | None:
 def as_table(updates: Sequence[DomainUpdate]) -> str:
     """Return updates as a table, for --dry-run."""
     if not updates:
-        return 'No running domain has mdevs.'
+        return (
+            'No running domain has mdevs, or virtual functions with a VFIO '
+            'variant driver.'
+        )
     table = prettytable.PrettyTable(
-        ['Domain', 'Mdev', 'Is', 'To do'], align='l', hrules=1
+        ['Domain', 'Device', 'Is', 'To do'], align='l', hrules=1
     )
     for update in updates:
         todo = _ACTIONS[update.action] + ' and '.join(update.where)
         for entry in update.entries:
             lines = []
-            source = _identity_json(entry.mdev.identity)
+            source = _identity_json(entry.device.identity)
             if source:
                 lines = [
                     f'device: {source["parent"]}',
@@ -248,7 +276,7 @@ def as_table(updates: Sequence[DomainUpdate]) -> str:
             if entry.why:
                 lines.append(f'{"kept" if lines else "unknown"}: {entry.why}')
             table.add_row(
-                [update.domain.name, entry.mdev.uuid, '\n'.join(lines), todo]
+                [update.domain.name, entry.device.name, '\n'.join(lines), todo]
             )
         if not update.entries:
             table.add_row([update.domain.name, 'none', '', todo])

@@ -46,18 +46,19 @@ class SysfsError(exceptions.Failure):
 
 
 @dataclasses.dataclass(frozen=True)
-class MdevLocation:
-    """The parent and type of an mdev.
+class DeviceLocation:
+    """The parent and type of an mdev or virtual function.
 
-    :ivar device: libvirt's name of the parent, ``pci_0000_84_00_0``
-    :ivar type: its mdev type, ``nvidia-558``
+    :ivar device: libvirt's name of an mdev's parent, ``pci_0000_84_00_0``, or
+        the address of a physical function
+    :ivar type: its type, ``nvidia-558``
     """
 
     device: str
     type: str
 
 
-def find_mdev(root: str, uuid: str) -> MdevLocation | None:
+def find_mdev(root: str, uuid: str) -> DeviceLocation | None:
     """Return parent and type of an mdev, None if it does not exist.
 
     ``/sys/bus/mdev/devices`` links to the mdev's directory, which is in that
@@ -74,7 +75,7 @@ def find_mdev(root: str, uuid: str) -> MdevLocation | None:
     if not path.exists():
         return None
     parent = pathlib.Path(os.path.realpath(path)).parent
-    return MdevLocation(
+    return DeviceLocation(
         _libvirt_name(parent), (path / 'mdev_type').readlink().name
     )
 

@@ -108,6 +108,22 @@ def find(root: str) -> tuple[PhysicalFunction, ...]:
     )
 
 
+def find_function(root: str, address: str) -> VirtualFunction | None:
+    """Return a virtual function that has a VFIO variant driver.
+
+    None for any other PCI device, and for one that does not exist.
+
+    :param root: where sysfs is
+    :raises sysfs.SysfsError: a file exists and cannot be read
+    """
+    path = pathlib.Path(root, 'bus/pci/devices', address)
+    physical = sysfs.read_link(path / 'physfn')
+    if not physical:
+        return None
+    function, is_variant = _read(path, physical)
+    return function if is_variant else None
+
+
 def _read(path: pathlib.Path, physical: str) -> tuple[VirtualFunction, bool]:
     """Return a virtual function, and whether its driver is a variant."""
     driver = sysfs.read_link(path / 'driver') or ''

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mdevs of a domain in its XML, and the annotation of their sources. Pure.
+"""A domain's mdevs and PCI devices in its XML, and their annotation. Pure.
 
 The annotation is an element in the domain's metadata::
 
@@ -8,10 +8,16 @@ The annotation is an element in the domain's metadata::
                         type="nvidia-558">
         <mdev-compat:fact name="driver" value="535.54.03"/>
       </mdev-compat:mdev>
+      <mdev-compat:function address="0000:81:00.4" vendor="10de"
+                            product="2235" type="nvidia-558">
+        <mdev-compat:fact name="framework" value="vfio"/>
+      </mdev-compat:function>
     </mdev-compat:mdevs>
 
-``host`` is where the mdevs are. A device without PCI ids has no product. An
-mdev with an unknown parent has only its UUID. Attributes and elements of newer
+``host`` is where the devices are. A ``function`` is a virtual function with a
+VFIO variant driver: guards before it was introduced ignore it, and see the
+mdevs as before. A device without PCI ids has no product. A device with an
+unknown parent has only its UUID or address. Attributes and elements of newer
 minor versions are ignored.
 
 A domain is parsed as a stream, so that a large description needs time, but
@@ -27,6 +33,8 @@ from xml.parsers import expat
 from xml.sax import saxutils
 
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.core.identity import MDEV
+from nova_mdev_compat.core.identity import VFIO
 from nova_mdev_compat.core import traits
 
 VERSION = '1.0'
@@ -49,9 +57,23 @@ MAX_DEPTH = 64
 _SEPARATOR = '\n'
 _HOSTDEV = ('domain', 'devices', 'hostdev')
 _ADDRESS = (*_HOSTDEV, 'source', 'address')
-_MDEVS, _MDEV, _FACT = (
-    f'{NAMESPACE}{_SEPARATOR}{name}' for name in ('mdevs', 'mdev', 'fact')
+#: As libvirt writes a PCI address (``virPCIDeviceAddressFormat``).
+_PCI_ADDRESS = re.compile(
+    '0x([0-9a-f]{4,8}) 0x([0-9a-f]{2}) 0x([0-9a-f]{2}) 0x([0-7])'
 )
+_PCI_FIELDS = ('domain', 'bus', 'slot', 'function')
+_MDEVS, _MDEV, _FUNCTION, _FACT = (
+    f'{NAMESPACE}{_SEPARATOR}{name}'
+    for name in ('mdevs', 'mdev', 'function', 'fact')
+)
+#: Element and the attribute with its name, by framework.
+_ELEMENTS = {
+    MDEV: ('mdev', 'uuid'),
+    VFIO: ('function', 'address'),
+}
+#: What messages call a device, by framework.
+NOUNS = {MDEV: 'mdev', VFIO: 'virtual function'}
+_FRAMEWORKS = {_MDEV: MDEV, _FUNCTION: VFIO}
 _METADATA = ('domain', 'metadata')
 _ANNOTATION = (*_METADATA, _MDEVS)
 #: Our element, in any version.
@@ -67,40 +89,48 @@ class AnnotationError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class AnnotatedMdev:
-    """One mdev of a domain.
+class AnnotatedDevice:
+    """One mdev or virtual function of a domain.
 
-    :ivar uuid: on the host where it was written
-    :ivar identity: of its parent, with the mdev's type; None if not known
+    :ivar name: its UUID or PCI address on the host where it was written
+    :ivar identity: of its parent, with the device's type; None if not known
+    :ivar framework: ``MDEV`` or ``VFIO``
     """
 
-    uuid: str
+    name: str
     identity: identity.Identity | None
+    framework: str = MDEV
+
+    def __str__(self) -> str:
+        return f'{NOUNS[self.framework]} {self.name}'
 
 
-def write_annotation(mdevs: Iterable[AnnotatedMdev], host: str = '') -> str:
-    """Return the metadata element for a domain's mdevs, in their order.
+def write_annotation(
+    devices: Iterable[AnnotatedDevice], host: str = ''
+) -> str:
+    """Return the metadata element for a domain's devices, in their order.
 
     :param host: libvirt's name of the host where they are
     """
     names = {f'xmlns:{KEY}': NAMESPACE, **({'host': host} if host else {})}
     lines = [f'<{KEY}:mdevs{_attributes(names)}>']
-    for mdev in mdevs:
-        found, facts = {'uuid': mdev.uuid}, []
-        if mdev.identity is not None:
-            facts = sorted(mdev.identity.facts)
+    for device in devices:
+        element, key = _ELEMENTS[device.framework]
+        found, facts = {key: device.name}, []
+        if device.identity is not None:
+            facts = sorted(device.identity.facts)
             vendor, _, product = identity.display_parent(
-                mdev.identity.parent
+                device.identity.parent
             ).partition(':')
             found['vendor'] = vendor
             if product:
                 found['product'] = product
-            found['type'] = identity.display_type(mdev.identity.type)
-        lines.append(f'  <{KEY}:mdev{_attributes(found)}>')
+            found['type'] = identity.display_type(device.identity.type)
+        lines.append(f'  <{KEY}:{element}{_attributes(found)}>')
         for name, value in facts:
             fact = {'name': name, 'value': identity.display(name, value)}
             lines.append(f'    <{KEY}:fact{_attributes(fact)}/>')
-        lines.append(f'  </{KEY}:mdev>')
+        lines.append(f'  </{KEY}:{element}>')
     return '\n'.join([*lines, f'</{KEY}:mdevs>'])
 
 
@@ -111,20 +141,23 @@ def _attributes(values: Mapping[str, str]) -> str:
     )
 
 
-def _read_mdev(
-    attributes: Mapping[str, str], facts: Iterable[Mapping[str, str]]
-) -> AnnotatedMdev:
-    """Return the mdev of an element.
+def _read_device(
+    framework: str,
+    attributes: Mapping[str, str],
+    facts: Iterable[Mapping[str, str]],
+) -> AnnotatedDevice:
+    """Return the device of an element.
 
     :param attributes: the element's own
     :param facts: attributes of each fact element in it
     :raises AnnotationError: it is invalid
     """
-    attributes = _known(attributes, ('uuid', 'vendor', 'product', 'type'))
+    _, key = _ELEMENTS[framework]
+    attributes = _known(attributes, (key, 'vendor', 'product', 'type'))
     facts = [_known(fact, ('name', 'value')) for fact in facts]
-    uuid = attributes.get('uuid', '')
+    device = AnnotatedDevice(attributes.get(key, ''), None, framework)
     if 'vendor' not in attributes:
-        return AnnotatedMdev(uuid, None)
+        return device
     try:
         if 'product' in attributes:
             parent = identity.pci_parent(
@@ -137,14 +170,14 @@ def _read_mdev(
             name, value = fact['name'], fact['value']
             if values.setdefault(name, value) != value:
                 raise identity.IdentityError(f'fact {name} has two values')
-        return AnnotatedMdev(
-            uuid,
-            identity.Identity.of(parent, attributes['type'], values),
+        return dataclasses.replace(
+            device,
+            identity=identity.Identity.of(parent, attributes['type'], values),
         )
     except KeyError as exc:
-        raise AnnotationError(f'mdev {uuid}: no {exc.args[0]}') from exc
+        raise AnnotationError(f'{device}: no {exc.args[0]}') from exc
     except identity.IdentityError as exc:
-        raise AnnotationError(f'mdev {uuid}: {exc}') from exc
+        raise AnnotationError(f'{device}: {exc}') from exc
 
 
 def _known(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
@@ -165,27 +198,40 @@ class DomainError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """The mdevs of a domain.
+    """The mdevs and PCI devices of a domain.
 
     :ivar uuids: of its mdevs, in lower case, in the order of its devices
     :ivar annotated: its annotation, None if it has none that can be read
     :ivar fault: why the annotation cannot be read, empty if it can
     :ivar host: where it was written; empty if not given
     :ivar others: versions of other annotations, which are not read
+    :ivar addresses: of the host's PCI devices that it has, ``0000:81:00.4``,
+        in their order
     """
 
     uuids: tuple[str, ...]
-    annotated: tuple[AnnotatedMdev, ...] | None = None
+    annotated: tuple[AnnotatedDevice, ...] | None = None
     fault: str = ''
     host: str = ''
     others: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def annotated_functions(self) -> list[AnnotatedDevice]:
+        """The virtual functions of its annotation."""
+        return [
+            device
+            for device in self.annotated or ()
+            if device.framework == VFIO
+        ]
 
 
 def parse(text: bytes) -> Domain:
-    """Return the mdevs of a domain.
+    """Return the mdevs and PCI devices of a domain.
 
     :param text: its XML, as libvirt writes it
-    :raises DomainError: it is too large, broken, or has a document type
+    :raises DomainError: it is too large, broken, has a document type, or a
+        PCI device with another address than libvirt writes
     """
     if len(text) > MAX_SIZE:
         raise DomainError(f'its XML has more than {MAX_SIZE >> 20} MiB')
@@ -205,16 +251,17 @@ def parse(text: bytes) -> Domain:
 
 
 class _Handler:
-    """Collects the mdevs from expat's events."""
+    """Collects the devices from expat's events."""
 
     def __init__(self) -> None:
         self._path: tuple[str, ...] = ()
-        self._is_mdev = False
+        self._hostdev = ''
         self._uuids: list[str] = []
+        self._addresses: list[str] = []
         self._annotations = 0
         self._host = ''
-        self._annotated: list[AnnotatedMdev] = []
-        self._mdev: dict[str, str] = {}
+        self._annotated: list[AnnotatedDevice] = []
+        self._device: dict[str, str] = {}
         self._facts: list[dict[str, str]] = []
         self._fault = ''
         self._others: list[str] = []
@@ -242,9 +289,11 @@ class _Handler:
         if path[0] != 'domain':
             raise DomainError('it is not a domain')
         if path == _HOSTDEV:
-            self._is_mdev = attributes.get('type') == 'mdev'
-        elif path == _ADDRESS and self._is_mdev:
+            self._hostdev = attributes.get('type', '')
+        elif path == _ADDRESS and self._hostdev == 'mdev':
             self._uuids.append(attributes.get('uuid', '').lower())
+        elif path == _ADDRESS and self._hostdev == 'pci':
+            self._addresses.append(_pci_address(attributes))
         elif path[:3] == _ANNOTATION:
             self._start_annotation(attributes)
         elif path[:-1] == _METADATA and (match := _ANY_VERSION.fullmatch(tag)):
@@ -255,23 +304,47 @@ class _Handler:
         if not inner:
             self._annotations += 1
             self._host = attributes.get('host', '')
-        elif inner == (_MDEV,):
-            self._mdev, self._facts = attributes, []
-        elif inner == (_MDEV, _FACT):
+        elif inner[0] not in _FRAMEWORKS:
+            return
+        elif len(inner) == 1:
+            self._device, self._facts = attributes, []
+        elif inner[1:] == (_FACT,):
             self._facts.append(attributes)
 
     def end(self, tag: str) -> None:
-        if self._path == (*_ANNOTATION, _MDEV):
+        if self._path[:-1] == _ANNOTATION and tag in _FRAMEWORKS:
             try:
-                self._annotated.append(_read_mdev(self._mdev, self._facts))
+                self._annotated.append(
+                    _read_device(_FRAMEWORKS[tag], self._device, self._facts)
+                )
             except AnnotationError as exc:
                 self._fault = str(exc)
         self._path = self._path[:-1]
 
     def domain(self) -> Domain:
-        uuids, others = tuple(self._uuids), tuple(self._others)
         if self._annotations > 1:
             self._fault = 'it occurs more than once'
+        found = Domain(
+            tuple(self._uuids),
+            others=tuple(self._others),
+            addresses=tuple(self._addresses),
+        )
         if self._fault or not self._annotations:
-            return Domain(uuids, None, self._fault, others=others)
-        return Domain(uuids, tuple(self._annotated), '', self._host, others)
+            return dataclasses.replace(found, fault=self._fault)
+        return dataclasses.replace(
+            found, annotated=tuple(self._annotated), host=self._host
+        )
+
+
+def _pci_address(attributes: Mapping[str, str]) -> str:
+    """Return the address of a PCI device, ``0000:81:00.4``.
+
+    :raises DomainError: libvirt would not write it like that
+    """
+    text = ' '.join(attributes.get(name, '') for name in _PCI_FIELDS)
+    match = _PCI_ADDRESS.fullmatch(text)
+    if match is None:
+        raise DomainError(
+            f'the address of one of its PCI devices is {text[:80]!r}'
+        )
+    return '{}:{}:{}.{}'.format(*match.groups())

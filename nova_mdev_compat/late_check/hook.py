@@ -12,6 +12,7 @@ libvirt waits for it, so it asks no plugin, no service and reads no rule file.
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import dataclasses
 import faulthandler
 import io
 import os
@@ -38,8 +39,9 @@ from nova_mdev_compat.publication import devices_file
 
 PROG = 'nova-mdev-guard'
 DESCRIPTION = """\
-Refuse a live migration to this host if the domain's mdevs come from devices
-that those of this host do not accept. A hook of libvirt calls it."""
+Refuse a live migration to this host if the domain's mdevs, or its virtual
+functions with a VFIO variant driver, come from devices that those of this host
+do not accept. A hook of libvirt calls it."""
 
 EPILOG = """\
 It reads the domain's XML from standard input. If the domain may come, it
@@ -295,7 +297,13 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
     collector = conf.collector
     try:
         domain = domain_xml.parse(text)
-        if not domain.uuids:
+        functions = _functions(collector.sysfs_root, domain.addresses)
+        # Sources without any function here are an error, too.
+        if not (
+            domain.uuids
+            or functions
+            or (domain.addresses and domain.annotated_functions)
+        ):
             return
         devices = devices_file.read_fresh(
             pathlib.Path(collector.devices_file),
@@ -306,11 +314,17 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
         raise Refused(f'the domain: {exc}') from exc
     except files.FileError as exc:
         raise Undecided(str(exc)) from exc
+    targets = [
+        *(_mdev(collector.sysfs_root, uuid) for uuid in domain.uuids),
+        *functions,
+    ]
     objections = check.check_domain(
         domain,
         [
-            _target(collector.sysfs_root, uuid, devices)
-            for uuid in domain.uuids
+            dataclasses.replace(
+                target, device=devices.devices.get(target.parent)
+            )
+            for target in targets
         ],
     )
     if objections:
@@ -320,22 +334,49 @@ def look(conf: cfg.ConfigOpts, text: bytes) -> None:
         )
 
 
-def _target(
-    root: str, uuid: str, devices: devices_file.DevicesFile
-) -> check.TargetMdev:
+def _functions(
+    root: str, addresses: Sequence[str]
+) -> list[check.TargetDevice]:
+    """Return those of a domain's PCI devices that have a variant driver."""
+    if not addresses:
+        return []
+    # Most domains have no such device, and libvirt waits for the import.
+    from nova_mdev_compat.host import vfio  # noqa: PLC0415
+
+    targets = []
+    for address in addresses:
+        target = check.TargetDevice(address, framework=identity.VFIO)
+        try:
+            found = vfio.find_function(root, address)
+        except sysfs.SysfsError as exc:
+            why = f'{target.label}: {exc}'
+            targets.append(dataclasses.replace(target, why=why))
+            continue
+        if found:
+            targets.append(
+                dataclasses.replace(
+                    target,
+                    parent=found.physical,
+                    type=identity.canonical(found.type) if found.type else '',
+                    why_no_type=found.why_no_type,
+                )
+            )
+    return targets
+
+
+def _mdev(root: str, uuid: str) -> check.TargetDevice:
     try:
         place = sysfs.find_mdev(root, uuid)
         if place is None:
             why = f'mdev {uuid!r} is not on this host'
-            return check.TargetMdev(uuid, why=why)
-        return check.TargetMdev(
+            return check.TargetDevice(uuid, why=why)
+        return check.TargetDevice(
             uuid,
             place.device,
             identity.canonical(place.type),
-            devices.devices.get(place.device),
         )
     except (OSError, identity.IdentityError) as exc:
-        return check.TargetMdev(uuid, why=f'mdev {uuid}: {exc}')
+        return check.TargetDevice(uuid, why=f'mdev {uuid}: {exc}')
 
 
 def _refuse(line: str) -> None:

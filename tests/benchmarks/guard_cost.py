@@ -109,7 +109,7 @@ def _cases(home):
     )
     accepted, refused = (
         _domain(
-            domain_xml.AnnotatedMdev(
+            domain_xml.AnnotatedDevice(
                 uuid,
                 identity.Identity.of(
                     '1234_11E8', mdev_type, {'driver': driver}

@@ -155,7 +155,7 @@ class MigrationTestCase(testtools.TestCase):
         """Return mdevs with identities from a host's devices file."""
         devices = devices_file.read(self.devices_file(host))
         return tuple(
-            domain_xml.AnnotatedMdev(
+            domain_xml.AnnotatedDevice(
                 mdev.uuid, hypervisors_mdevs.identity_of(devices, mdev)
             )
             for mdev in mdevs

@@ -66,7 +66,7 @@ class CommandTestCase(testtools.TestCase):
         ).replace('<uuid></uuid>', '')
 
     def annotation(self, host=''):
-        mdevs = [domain_xml.AnnotatedMdev(self.uuid, self.identity)]
+        mdevs = [domain_xml.AnnotatedDevice(self.uuid, self.identity)]
         return domain_xml.write_annotation(mdevs, host)
 
     def write_domains(self, *xml):
@@ -265,7 +265,7 @@ class ServiceTest(CommandTestCase):
         """READY follows the first pass, SIGHUP starts one, SIGTERM ends it."""
         received = self.wait_for('READY=1')
         self.assertIn('WATCHDOG_USEC=10800000000', received)
-        self.wait_for('STATUS=1 domain with annotated mdevs')
+        self.wait_for('STATUS=1 domain with annotated devices')
         self.write_domains(self.domain('vm'), self.domain('another'))
         self.service.send_signal(signal.SIGHUP)
         self.wait_for('STATUS=2 domains')

@@ -236,7 +236,7 @@ class ReportsTest(test_guard_command.GuardTestCase):
             case.get('comes_from', case['is']), case['type']
         )
         annotated = domain_xml.write_annotation(
-            domain_xml.AnnotatedMdev(uuid.replace('1', '5'), source)
+            domain_xml.AnnotatedDevice(uuid.replace('1', '5'), source)
             for uuid in mdevs
         )
         text = (

@@ -82,7 +82,7 @@ class GuardNovaTest(base.MdevCompatTestCase):
         return conf
 
     def annotated(self, text):
-        mdevs = [domain_xml.AnnotatedMdev('of the source', self.source)]
+        mdevs = [domain_xml.AnnotatedDevice('of the source', self.source)]
         return text.replace(
             '<devices>',
             (

@@ -10,6 +10,7 @@ from nova_mdev_compat.rules import loader
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data'
 CAPTURES = DATA / 'libvirt-11.3'
+VFIO_CAPTURES = DATA / 'vfio-libvirt-11.3'
 GOOD_RULES = DATA / 'rules' / 'good'
 BAD_RULES = DATA / 'rules' / 'bad'
 MILD_RULES = DATA / 'rules' / 'mild'

@@ -38,7 +38,7 @@ A40 = Identity.of(
 )
 MTTY = Identity.of('MTTY', 'mtty-1', {'kernel': '6.12.0'})
 MDEVS = tuple(
-    domain_xml.AnnotatedMdev(
+    domain_xml.AnnotatedDevice(
         '-'.join([8 * n, 4 * n, f'4{3 * n}', f'8{3 * n}', 12 * n]), one
     )
     for n, one in (('1', A40), ('2', MTTY), ('3', None))

@@ -23,7 +23,7 @@ class FindTest(testtools.TestCase):
             self.root, mdev_tree.capture(uuid)
         )
         self.assertEqual(
-            sysfs.MdevLocation(parent, mdev_type),
+            sysfs.DeviceLocation(parent, mdev_type),
             sysfs.find_mdev(self.root, uuid),
         )
 
@@ -41,7 +41,7 @@ class FindTest(testtools.TestCase):
         """
         uuid = mdev_tree.add_below(self.root, parent, subsystem, 'x-1')
         self.assertEqual(
-            sysfs.MdevLocation(name, 'x-1'), sysfs.find_mdev(self.root, uuid)
+            sysfs.DeviceLocation(name, 'x-1'), sysfs.find_mdev(self.root, uuid)
         )
 
     @ddt.data(

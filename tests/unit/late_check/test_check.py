@@ -34,8 +34,24 @@ STRICT = a_device({ACCEPT + '__DRIVER_GE_550': (NEWER,)})
 ANY = a_device({ACCEPT: ('any driver',)})
 
 
+FUNCTION = samples.with_facts(framework='vfio')
+OTHER_FUNCTION = samples.with_facts(framework='vfio', driver='535.54.3')
+VFIO = a_device({ACCEPT + '__DRIVER_GE_550__FRAMEWORK_IS_VFIO': (NEWER,)})
+
+
+def a_function(device=VFIO, mdev_type='NVIDIA_558', number=1, **fields):
+    return check.TargetDevice(
+        f'0000:81:00.{number}',
+        '0000:81:00.0',
+        mdev_type,
+        device,
+        framework='VFIO',
+        **fields,
+    )
+
+
 def a_target(device=STRICT, mdev_type='NVIDIA_558', number=1):
-    return check.TargetMdev(
+    return check.TargetDevice(
         f'target-{number}', f'pci_{number}', mdev_type, device
     )
 
@@ -43,11 +59,15 @@ def a_target(device=STRICT, mdev_type='NVIDIA_558', number=1):
 def findings(sources, targets):
     """Return the objections to a domain, each as kind and text."""
     annotated = tuple(
-        domain_xml.AnnotatedMdev(f'source-{number}', source)
+        domain_xml.AnnotatedDevice(
+            f'source-{number}', source, source.framework if source else 'MDEV'
+        )
         for number, source in enumerate(sources)
     )
     domain = domain_xml.Domain(
-        tuple(target.uuid for target in targets), annotated
+        tuple(one.name for one in targets if one.framework == 'MDEV'),
+        annotated,
+        addresses=('0000:81:00.1', '0000:81:00.2'),
     )
     return pairs(check.check_domain(domain, targets))
 
@@ -57,7 +77,7 @@ def pairs(objections):
 
 
 TYPE_557 = a_target(mdev_type='NVIDIA_557')
-GONE = check.TargetMdev('gone', '', '', None, 'it is not here')
+GONE = check.TargetDevice('gone', '', '', None, 'it is not here')
 NO_DRIVER = samples.with_facts(driver=None)
 REFUSES = 'mdev target-1 on pci_1 does not accept'
 UNPUBLISHED = (
@@ -162,7 +182,7 @@ class FindingsTest(testtools.TestCase):
             a_target(),
             (
                 'unknown',
-                'the domain has 1 mdevs, and names the sources of 0',
+                'the domain has 1 mdev, and names the sources of 0',
             ),
         ),
         (
@@ -171,7 +191,7 @@ class FindingsTest(testtools.TestCase):
             a_target(),
             (
                 'unknown',
-                'the domain has 1 mdevs, and names the sources of 2',
+                'the domain has 1 mdev, and names the sources of 2',
             ),
         ),
     )
@@ -181,7 +201,7 @@ class FindingsTest(testtools.TestCase):
         )
 
     @ddt.named_data(
-        ('not_annotated', {}, check.NOT_ANNOTATED),
+        ('not_annotated', {}, check.NOT_ANNOTATED.format('mdev')),
         (
             'unreadable',
             {'fault': 'why'},
@@ -193,7 +213,11 @@ class FindingsTest(testtools.TestCase):
             "the domain's annotation: schema_version 2.0 cannot be read: "
             'this nova-mdev-compat reads 1.x. Upgrade it here',
         ),
-        ('minor_version', {'others': ('1.7',)}, check.NOT_ANNOTATED),
+        (
+            'minor_version',
+            {'others': ('1.7',)},
+            check.NOT_ANNOTATED.format('mdev'),
+        ),
     )
     def test_no_annotation(self, fields, text):
         domain = domain_xml.Domain(('u',), **fields)
@@ -263,3 +287,117 @@ class FindingsTest(testtools.TestCase):
         self.assertEqual(expected, [kind for kind, _ in found])
         if GONE in targets:
             self.assertEqual(GONE.why, found[-1][1])
+
+
+ON_FUNCTION = 'virtual function 0000:81:00.1 on 0000:81:00.0'
+
+
+@ddt.ddt
+class FunctionsTest(testtools.TestCase):
+    """Virtual functions, alone and beside mdevs."""
+
+    @ddt.named_data(
+        ('accepted', [FUNCTION], [a_function()], []),
+        (
+            'refused',
+            [OTHER_FUNCTION],
+            [a_function()],
+            [
+                (
+                    'incompatible',
+                    f'{ON_FUNCTION} does not accept {OTHER_FUNCTION}: rule '
+                    "'newer drivers': driver 535.54.3 is not at least 550",
+                )
+            ],
+        ),
+        (
+            # Its type is gone since the collector has read it.
+            'no_type',
+            [FUNCTION],
+            [a_function(mdev_type='', why_no_type='no vGPU type is set')],
+            [('incompatible', f'{ON_FUNCTION}: no vGPU type is set')],
+        ),
+        (
+            'other_type',
+            [FUNCTION],
+            [a_function(mdev_type='NVIDIA_557')],
+            [
+                (
+                    'incompatible',
+                    f'{ON_FUNCTION} does not accept {FUNCTION}: does not '
+                    'serve type nvidia-558, and Nova takes no other',
+                )
+            ],
+        ),
+        (
+            'not_published',
+            [FUNCTION],
+            [a_function(None)],
+            [
+                (
+                    'unknown',
+                    f'{ON_FUNCTION}: no collector has published here',
+                )
+            ],
+        ),
+        (
+            'too_few_sources',
+            [FUNCTION],
+            [a_function(), a_function(number=2)],
+            [
+                (
+                    'unknown',
+                    'the domain has 2 virtual functions, and names the '
+                    'sources of 1',
+                )
+            ],
+        ),
+        (
+            'not_on_a_variant_driver',
+            [FUNCTION, FUNCTION],
+            [a_function()],
+            [
+                (
+                    'unknown',
+                    'the domain has 1 virtual function, and names the sources '
+                    'of 2: on this host, 0000:81:00.2 is not a virtual '
+                    'function with a VFIO variant driver',
+                )
+            ],
+        ),
+        (
+            # Each with the sources of its own framework.
+            'beside_an_mdev',
+            [samples.A16, FUNCTION],
+            [a_target(), a_function()],
+            [],
+        ),
+    )
+    def test_targets(self, sources, targets, expected):
+        self.assertEqual(expected, findings(sources, targets))
+
+    @ddt.data(
+        ([samples.A16], a_function()),
+        ([FUNCTION], a_target()),
+        ([FUNCTION], a_target(ANY)),
+    )
+    @ddt.unpack
+    def test_other_framework(self, sources, target):
+        """Nothing crosses, even with the same type and a rule for any."""
+        found = findings(sources, [target])
+        self.assertIn('incompatible', [kind for kind, _ in found])
+        self.assertIn('framework', str(found))
+
+    def test_not_annotated(self):
+        domain = domain_xml.Domain(('u',))
+        self.assertEqual(
+            [
+                (
+                    'unknown',
+                    'the domain does not name the sources of its mdevs and '
+                    'virtual functions: is nova-mdev-annotator running on its '
+                    'host?',
+                )
+            ],
+            pairs(check.check_domain(domain, [a_target(), a_function()])),
+        )

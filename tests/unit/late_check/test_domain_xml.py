@@ -21,10 +21,16 @@ UUIDS = (
     '11111111-1111-4111-8111-111111111111',
 )
 MDEVS = (
-    domain_xml.AnnotatedMdev(UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')),
-    domain_xml.AnnotatedMdev(UUIDS[1], samples.A16),
+    domain_xml.AnnotatedDevice(
+        UUIDS[0], identity.Identity.of('MTTY', 'mtty-1')
+    ),
+    domain_xml.AnnotatedDevice(UUIDS[1], samples.A16),
 )
 WRITTEN = domain_xml.write_annotation(MDEVS)
+VFIO_LIVE = (samples.VFIO_CAPTURES / 'domain-live.xml').read_text('utf-8')
+FUNCTION = domain_xml.AnnotatedDevice(
+    '0000:81:00.4', samples.with_facts(framework='vfio'), 'VFIO'
+)
 NOVA = (
     '<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/'
     '1.1"><nova:name>{}</nova:name></nova:instance>'
@@ -51,9 +57,10 @@ texts = st.text(
     )
 )
 mdevs = st.builds(
-    domain_xml.AnnotatedMdev,
+    domain_xml.AnnotatedDevice,
     texts,
     st.one_of(st.none(), strategies.identities),
+    st.sampled_from(['MDEV', 'VFIO']),
 )
 
 
@@ -79,7 +86,7 @@ class RoundTripTest(testtools.TestCase):
 
     @ddt.data('MTTY', 'ABCD_1234_MTTY', 'A_B', '0XABC')
     def test_device_without_pci_ids(self, parent):
-        mdev = domain_xml.AnnotatedMdev(
+        mdev = domain_xml.AnnotatedDevice(
             UUIDS[1], identity.Identity.of(parent, 'mtty-1')
         )
         element = domain_xml.write_annotation([mdev])
@@ -89,7 +96,7 @@ class RoundTripTest(testtools.TestCase):
     def test_spelling(self):
         """Values are spelled as the vendor and nova.conf write them."""
         element = domain_xml.write_annotation(
-            [domain_xml.AnnotatedMdev(UUIDS[1], samples.A16)]
+            [domain_xml.AnnotatedDevice(UUIDS[1], samples.A16)]
         )
         for text in (
             f'uuid="{UUIDS[1]}" vendor="10de" product="2235" type="nvidia-558"',
@@ -97,6 +104,24 @@ class RoundTripTest(testtools.TestCase):
             'name="os" value="rhel-9.6"',
         ):
             self.assertIn(text, element)
+
+    def test_function(self):
+        """It is an element of its own, and leaves those of mdevs alone."""
+        element = domain_xml.write_annotation([*MDEVS, FUNCTION])
+        self.assertIn(
+            '<mdev-compat:function address="0000:81:00.4" vendor="10de" '
+            'product="2235" type="nvidia-558">',
+            element,
+        )
+        self.assertEqual((*MDEVS, FUNCTION), parse(wrap(element)).annotated)
+        # An earlier release ignores elements that it does not know.
+        root = etree.fromstring(element)
+        for one in root.findall(f'{{{domain_xml.NAMESPACE}}}function'):
+            root.remove(one)
+        self.assertEqual(
+            MDEVS, parse(wrap(etree.tostring(root).decode())).annotated
+        )
+        self.assertNotIn('function', etree.tostring(root).decode())
 
 
 @ddt.ddt
@@ -118,8 +143,24 @@ class DomainTest(testtools.TestCase):
         self.assertEqual(MDEVS, parse(with_metadata(text)).annotated)
 
     def test_no_mdev(self):
-        text = LIVE.replace("type='mdev'", "type='pci'")
-        self.assertEqual((), parse(text).uuids)
+        text = LIVE.replace("type='mdev'", "type='usb'")
+        self.assertEqual(domain_xml.Domain(()), parse(text))
+
+    @ddt.data('domain-live.xml', 'domain-mig-in.xml')
+    def test_pci_device(self, name):
+        """The address on the host counts, and not that in the guest."""
+        text = (samples.VFIO_CAPTURES / name).read_text('utf-8')
+        self.assertEqual(
+            domain_xml.Domain((), addresses=('0000:01:00.1',)), parse(text)
+        )
+
+    def test_pci_domain_of_five_digits(self):
+        """As the kernel numbers those of Intel's VMD."""
+        text = VFIO_LIVE.replace(
+            "domain='0x0000' bus='0x01' slot='0x00' function='0x1'",
+            "domain='0x10000' bus='0xff' slot='0x1f' function='0x7'",
+        )
+        self.assertEqual(('10000:ff:1f.7',), parse(text).addresses)
 
     def test_upper_case(self):
         self.assertEqual(
@@ -253,7 +294,7 @@ class DomainTest(testtools.TestCase):
         self.assertEqual(domain_xml.Domain(UUIDS), parse(with_metadata(text)))
 
     def test_identity_unknown(self):
-        mdevs = (domain_xml.AnnotatedMdev(UUIDS[0], None),)
+        mdevs = (domain_xml.AnnotatedDevice(UUIDS[0], None),)
         self.assertEqual(
             mdevs,
             parse(with_metadata(domain_xml.write_annotation(mdevs))).annotated,
@@ -309,6 +350,23 @@ class HostileTest(testtools.TestCase):
         ),
         ('endless', '<domain>' * 10**5, 'more than 64 elements deep'),
         ('large', f'<domain>{" " * 10 * 2**20}</domain>', 'more than 4 MiB'),
+        *(
+            (
+                f'pci_{name}',
+                VFIO_LIVE.replace("bus='0x01' slot='0x00' function='0x1'", to),
+                'the address of one of its PCI devices is',
+            )
+            for name, to in (
+                ('nothing', ''),
+                ('path', "bus='0x/../..' slot='0x00' function='0x1'"),
+                ('text', "bus='one' slot='0x00' function='0x1'"),
+                ('decimal', "bus='1' slot='0' function='1'"),
+                ('long', f"bus='0x{'0' * 9999}' slot='0' function='1'"),
+                ('function', "bus='0x01' slot='0x00' function='0x8'"),
+                ('digits', "bus='0x\u0660\u0661' slot='0x00' function='0x1'"),
+                ('line', "bus='0x01' slot='0x00' function='0x1&#10;'"),
+            )
+        ),
     )
     def test_refused(self, text, words):
         exc = self.assertRaises(domain_xml.DomainError, parse, text)

@@ -4,6 +4,8 @@
 import io
 import os
 import pathlib
+import re
+import shutil
 import signal
 import syslog
 import threading
@@ -19,11 +21,13 @@ from nova_mdev_compat.late_check import hook
 from tests import mdev_tree
 from tests.unit.late_check import test_domain_xml
 from tests.unit.publication import test_devices_file
+from tests.unit import samples
+from tests import vfio_tree
 
 LABGPU = identity.Identity.of('1234_11E8', 'labgpu-1', {'driver': '1.0'})
 MDEVS = (
-    domain_xml.AnnotatedMdev('a', identity.Identity.of('MTTY', 'mtty-1')),
-    domain_xml.AnnotatedMdev('b', LABGPU),
+    domain_xml.AnnotatedDevice('a', identity.Identity.of('MTTY', 'mtty-1')),
+    domain_xml.AnnotatedDevice('b', LABGPU),
 )
 
 
@@ -46,8 +50,31 @@ def refusing():
     return devices('CUSTOM_MDEV_ACCEPT_1234_11E8__LABGPU_1__DRIVER_GE_2')
 
 
-@ddt.ddt
-class HookTest(testtools.TestCase):
+#: The board that the captured domain has a function of.
+BOARD = vfio_tree.VfioBoard(bus=1, first=1)
+FUNCTION = domain_xml.AnnotatedDevice(
+    '0000:01:00.3', samples.with_facts(framework='vfio'), 'VFIO'
+)
+
+
+def function_domain(*annotated):
+    """Return the captured domain with a virtual function, annotated."""
+    element = domain_xml.write_annotation(annotated) if annotated else ''
+    return test_domain_xml.VFIO_LIVE.replace(
+        '<memory ', f'<metadata>{element}</metadata><memory ', 1
+    )
+
+
+def board_entry(accept='DRIVER_GE_550'):
+    """Return the devices file's entry of that board."""
+    pattern = f'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_558__{accept}'
+    return {
+        'identity': ['CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_558'],
+        'accepts': {f'{pattern}__FRAMEWORK_IS_VFIO': ['our rule']},
+    }
+
+
+class HookTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -121,6 +148,9 @@ class HookTest(testtools.TestCase):
         for word in ('let through: domain vg: ', *words):
             self.assertIn(word, line)
 
+
+@ddt.ddt
+class HookTest(HookTestCase):
     def refuse(self):
         """Make one of the devices refuse the domain."""
         self.leave(refusing())
@@ -166,7 +196,7 @@ class HookTest(testtools.TestCase):
     def test_no_mdevs(self):
         """Nothing else is read."""
         (self.home / 'devices.json').unlink()
-        self.domain = self.domain.replace("type='mdev'", "type='pci'")
+        self.domain = self.domain.replace("type='mdev'", "type='usb'")
         self.assert_passes()
 
     def mdev(self):
@@ -390,7 +420,7 @@ class HookTest(testtools.TestCase):
     def test_line_is_short(self):
         """Whatever the domain contains."""
         mdevs = [
-            domain_xml.AnnotatedMdev(
+            domain_xml.AnnotatedDevice(
                 'b',
                 identity.Identity.of(
                     '1234_11E8',
@@ -427,3 +457,146 @@ class HookTest(testtools.TestCase):
         self.assertEqual(expected, status)
         self.assertIn('TypeError: ', self.logged[0][1])
         self.assertIn('this is a bug in nova-mdev-guard', self.logged[0][1])
+
+
+@ddt.ddt
+class FunctionTest(HookTestCase):
+    """A domain with a virtual function."""
+
+    def setUp(self):
+        super().setUp()
+        vfio_tree.write(self.home / 'sys', BOARD)
+        self.domain = function_domain(FUNCTION)
+        self.leave({'0000:01:00.0': board_entry()})
+
+    def write_type(self, vgpu_type):
+        vfio_tree.set_type(self.home / 'sys', '0000:01:00.1', vgpu_type)
+
+    def bind(self, driver):
+        """Bind the function to a driver without vGPU types."""
+        path = self.home / 'sys/bus/pci/devices/0000:01:00.1'
+        shutil.rmtree(path / 'nvidia')
+        vfio_tree.bind(self.home / 'sys', path.name, driver)
+
+    def test_accepted(self):
+        self.assert_passes()
+        self.assertEqual([], self.logged)
+
+    def test_refused(self):
+        self.leave({'0000:01:00.0': board_entry('DRIVER_GE_560')})
+        self.assert_refused(
+            'incompatible: virtual function 0000:01:00.1 on 0000:01:00.0 does '
+            'not accept 10de:2235 nvidia-558 driver=550.90.07',
+            "rule 'our rule': driver 550.90.07 is not at least 560",
+        )
+
+    @ddt.data(
+        ('0', 'no vGPU type is set (current_vgpu_type is 0)'),
+        ('557', 'does not serve type nvidia-558'),
+        ('', "its nvidia/current_vgpu_type is ''"),
+    )
+    @ddt.unpack
+    def test_type_written_since(self, vgpu_type, words):
+        """The type is that of now, and not of the collector's last pass."""
+        self.options['unknown'] = 'allow'
+        self.write_type(vgpu_type)
+        self.assert_refused(
+            'incompatible: virtual function 0000:01:00.1 on 0000:01:00.0',
+            words,
+        )
+
+    def test_other_variant_driver(self):
+        self.bind('mlx5_vfio_pci')
+        source = identity.Identity.of(
+            '15B3_101E', 'mlx5_vfio_pci', {'framework': 'vfio'}
+        )
+        self.domain = function_domain(
+            domain_xml.AnnotatedDevice('0000:01:00.2', source, 'VFIO')
+        )
+        accept = 'CUSTOM_MDEV_ACCEPT_15B3_101E__MLX5_VFIO_PCI'
+        self.leave(
+            {
+                '0000:01:00.0': {
+                    'identity': [
+                        'CUSTOM_MDEV_V1',
+                        'CUSTOM_MDEV_TYPE_MLX5_VFIO_PCI',
+                    ],
+                    'accepts': {f'{accept}__FRAMEWORK_IS_VFIO': ['a rule']},
+                }
+            }
+        )
+        self.assert_passes()
+
+    def test_other_pci_device(self):
+        """Nothing else is read for one without a variant driver."""
+        self.domain = function_domain()
+        (self.home / 'devices.json').unlink()
+        self.bind('vfio-pci')
+        self.assert_passes()
+        shutil.rmtree(self.home / 'sys/bus/pci')
+        self.assert_passes()
+
+    @ddt.data('vfio-pci', '')
+    def test_source_without_a_function_here(self, driver):
+        self.bind(driver)
+        self.assert_refused(
+            'unknown ([guard]unknown = reject): the domain has 0 virtual '
+            'functions, and names the sources of 1: on this host, '
+            '0000:01:00.1 is not a virtual function with a VFIO variant driver'
+        )
+
+    def test_annotation_left_without_device(self):
+        """As for mdevs, the devices of the domain count."""
+        self.domain = re.sub(
+            '<hostdev.*</hostdev>', '', self.domain, flags=re.DOTALL
+        )
+        self.assert_passes()
+
+    @ddt.named_data(
+        (
+            'annotation',
+            lambda test: setattr(test, 'domain', function_domain()),
+            'does not name the sources of its virtual functions: is '
+            'nova-mdev-annotator running',
+        ),
+        (
+            'parent',
+            lambda test: test.leave({}),
+            'on 0000:01:00.0: no collector has published here',
+        ),
+        (
+            'devices_file',
+            lambda test: (test.home / 'devices.json').unlink(),
+            'nova-mdev-collector has not run on this host',
+        ),
+        (
+            'sysfs',
+            lambda test: test.spoil_sysfs(),
+            'virtual function 0000:01:00.1: ',
+        ),
+    )
+    def test_unknown(self, spoil, words):
+        spoil(self)
+        self.assert_refused('unknown ([guard]unknown = reject): ', words)
+
+    def spoil_sysfs(self):
+        link = self.home / 'sys/bus/pci/devices/0000:01:00.1/vendor'
+        link.unlink()
+        link.symlink_to(link.name)
+
+    def test_beside_an_mdev(self):
+        """Each is judged, and both reasons are in the line."""
+        hostdev = re.search(
+            '<hostdev.*</hostdev>', test_domain_xml.VFIO_LIVE, re.DOTALL
+        )
+        self.domain = test_domain_xml.with_metadata(
+            domain_xml.write_annotation([*MDEVS, FUNCTION])
+        ).replace('</devices>', f'{hostdev[0]}</devices>')
+        board = {'0000:01:00.0': board_entry()}
+        self.leave({**devices(), **board})
+        self.assert_passes()
+        self.leave({**refusing(), **board})
+        self.write_type('0')
+        self.assert_refused(
+            'incompatible: mdev 11111111', '; virtual function 0000:01:00.1'
+        )

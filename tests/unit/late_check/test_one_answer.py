@@ -75,8 +75,8 @@ def of_guard(target, source):
     )
     name = target.parent.name
     findings = check.check_domain(
-        domain_xml.Domain(('u',), (domain_xml.AnnotatedMdev('s', source),)),
-        [check.TargetMdev('u', name, 'NVIDIA_558', found.devices[name])],
+        domain_xml.Domain(('u',), (domain_xml.AnnotatedDevice('s', source),)),
+        [check.TargetDevice('u', name, 'NVIDIA_558', found.devices[name])],
     )
     if not findings:
         return verdict.Status.COMPATIBLE, ''

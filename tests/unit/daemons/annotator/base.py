@@ -43,6 +43,10 @@ MDEV = """
 <hostdev mode='subsystem' type='mdev' model='vfio-pci'>
 <source><address uuid='{}'/></source></hostdev>
 """
+PCI = """
+<hostdev mode='subsystem' type='pci' managed='no'><source><address
+domain='0x0000' bus='0x81' slot='0x00' function='0x{}'/></source></hostdev>
+"""
 
 
 def device(identity, *more):
@@ -124,15 +128,26 @@ class AnnotatorTestCase(testtools.TestCase):
             self.addCleanup(conf.clear_override, name, group='collector')
         return conf
 
-    def domain(self, name='vm', uuids=None, metadata='', persistent=True):
-        """Start a domain; return libvirt's."""
+    def domain(
+        self,
+        name='vm',
+        uuids=None,
+        metadata='',
+        persistent=True,
+        functions=(),
+    ):
+        """Start a domain; return libvirt's.
+
+        :param functions: numbers of its virtual functions
+        """
         xml = DOMAIN.format(
             name=name,
             metadata=metadata,
             uuid=uuid.uuid5(uuid.NAMESPACE_DNS, name),
             mdevs=''.join(
                 map(MDEV.format, self.uuids[:1] if uuids is None else uuids)
-            ),
+            )
+            + ''.join(map(PCI.format, functions)),
         )
         if persistent:
             found = self.connection.defineXML(xml)
@@ -166,7 +181,7 @@ class AnnotatorTestCase(testtools.TestCase):
     def known_mdevs(self, count=1):
         return tuple(
             map(
-                domain_xml.AnnotatedMdev,
+                domain_xml.AnnotatedDevice,
                 self.uuids[:count],
                 self.identities[:count],
             )

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passes over real domains of libvirt's test driver."""
 
+import dataclasses
+import shutil
+
 import ddt
 import libvirt
 
 from nova_mdev_compat.daemons import domains
 from nova_mdev_compat.late_check import domain_xml
 from tests.unit.daemons.annotator import base
+from tests.unit import samples
+from tests import vfio_tree
 
 FOREIGN = (
     (libvirt.VIR_DOMAIN_METADATA_TITLE, None, 'a title'),
@@ -83,7 +88,7 @@ class AnnotateTest(base.AnnotatorTestCase):
         """The annotation still has the sources on the other host."""
         domain = self.domain(
             metadata=domain_xml.write_annotation(
-                [domain_xml.AnnotatedMdev('f' * 36, self.identities[1])]
+                [domain_xml.AnnotatedDevice('f' * 36, self.identities[1])]
             )
         )
         self.annotate()
@@ -175,7 +180,7 @@ class UnknownTest(base.AnnotatorTestCase):
         summary = self.annotate()
         self.assert_right(before)
         self.assertEqual(
-            ((domain_xml.AnnotatedMdev(self.uuids[0], None),),) * 2,
+            ((domain_xml.AnnotatedDevice(self.uuids[0], None),),) * 2,
             self.both_annotated(after),
         )
         (text,) = summary.unknown()
@@ -209,10 +214,109 @@ class UnknownTest(base.AnnotatorTestCase):
         self.assertEqual(
             (
                 *self.known_mdevs(),
-                domain_xml.AnnotatedMdev(self.uuids[1], None),
+                domain_xml.AnnotatedDevice(self.uuids[1], None),
             ),
             self.annotated(domain),
         )
+
+
+VFIO = samples.with_facts(framework='vfio')
+
+
+class FunctionTest(base.AnnotatorTestCase):
+    """Domains with virtual functions."""
+
+    def setUp(self):
+        super().setUp()
+        vfio_tree.write(self.home / 'sys', vfio_tree.VfioBoard())
+        self.known['0000:81:00.0'] = base.device(VFIO)
+        self.write_devices_file()
+
+    def functions(self, *numbers, identity=VFIO):
+        return tuple(
+            domain_xml.AnnotatedDevice(f'0000:81:00.{one}', identity, 'VFIO')
+            for one in numbers
+        )
+
+    def assert_annotated(self, domain, expected):
+        self.assertEqual((expected,) * 2, self.both_annotated(domain))
+
+    def test_written_once(self):
+        domain = self.domain(uuids=(), functions=(5, 4))
+        self.assertEqual([], self.annotate().unknown())
+        self.assert_annotated(domain, self.functions(5, 4))
+        self.annotate()
+        self.assertEqual(['vm'], self.writes)
+
+    def test_beside_an_mdev(self):
+        domain = self.domain(functions=(4,))
+        self.annotate()
+        self.assert_annotated(
+            domain, (*self.known_mdevs(), *self.functions(4))
+        )
+
+    def test_other_pci_devices(self):
+        """Neither a device on vfio-pci nor the physical function counts."""
+        path = self.home / 'sys/bus/pci/devices/0000:81:00.5'
+        shutil.rmtree(path / 'nvidia')
+        vfio_tree.bind(self.home / 'sys', path.name, 'vfio-pci')
+        domain = self.domain(uuids=(), functions=(0, 5, 7))
+        self.assertEqual([], self.annotate().updates)
+        self.assert_annotated(domain, None)
+
+    def test_type_of_now(self):
+        """The type of the function, and not that of the board, counts."""
+        vfio_tree.set_type(self.home / 'sys', '0000:81:00.4', '557')
+        domain = self.domain(uuids=(), functions=(4,))
+        self.annotate()
+        source = dataclasses.replace(VFIO, type='NVIDIA_557')
+        self.assert_annotated(domain, self.functions(4, identity=source))
+
+    def test_no_type(self):
+        vfio_tree.set_type(self.home / 'sys', '0000:81:00.4', '0')
+        domain = self.domain(uuids=(), functions=(4,))
+        self.assertEqual(
+            [
+                'virtual function 0000:81:00.4 of domain vm: no vGPU type is '
+                'set (current_vgpu_type is 0)'
+            ],
+            self.annotate().unknown(),
+        )
+        self.assert_annotated(domain, self.functions(4, identity=None))
+
+    def test_unknown_later(self):
+        """What this host has written stays."""
+        domain = self.domain(functions=(4,))
+        self.annotate()
+        vendor = self.home / 'sys/bus/pci/devices/0000:81:00.4/vendor'
+        vendor.unlink()
+        vendor.symlink_to(vendor.name)
+        for spoil, words in (
+            (lambda: None, 'vendor: Too many levels of symbolic links'),
+            ((self.home / 'devices.json').unlink, 'devices.json is not there'),
+        ):
+            spoil()
+            (text,) = self.annotate().unknown()
+            self.assertIn('virtual function 0000:81:00.4 of domain vm', text)
+            self.assertIn(words, text)
+            self.assert_annotated(
+                domain, (*self.known_mdevs(), *self.functions(4))
+            )
+        self.assertEqual(['vm'], self.writes)
+
+    def test_parent_that_the_collector_has_not_found(self):
+        del self.known['0000:81:00.0']
+        self.write_devices_file()
+        domain = self.domain(uuids=(), functions=(4,))
+        (text,) = self.annotate().unknown()
+        self.assertIn('has not found 0000:81:00.0', text)
+        self.assert_annotated(domain, self.functions(4, identity=None))
+
+    def test_removed(self):
+        domain = self.domain(uuids=(), functions=(4,))
+        self.annotate()
+        self.assertEqual(1, self.annotator.remove().written)
+        self.assert_annotated(domain, None)
 
 
 class RemoveTest(base.AnnotatorTestCase):

@@ -25,9 +25,12 @@ def plan(name, where, *entries):
 
 
 def entry(uuid, source, why=''):
-    return updates.MdevEntry(domain_xml.AnnotatedMdev(uuid, source), why)
+    return updates.AnnotationEntry(
+        domain_xml.AnnotatedDevice(uuid, source), why
+    )
 
 
+VFIO = samples.with_facts(framework='vfio')
 PLANS = [
     plan(
         'new',
@@ -37,6 +40,13 @@ PLANS = [
     ),
     plan('right', (), entry(A, samples.A16, 'no device file')),
     plan('left', ('live',)),
+    plan(
+        'function',
+        ('live',),
+        updates.AnnotationEntry(
+            domain_xml.AnnotatedDevice('0000:81:00.4', VFIO, 'VFIO')
+        ),
+    ),
 ]
 TABLE = samples.DATA / 'annotator/plans.txt'
 
@@ -46,14 +56,20 @@ class ReportTest(testtools.TestCase):
         self.assertEqual(TABLE.read_text(), updates.as_table(PLANS) + '\n')
 
     def test_nothing(self):
-        self.assertEqual('No running domain has mdevs.', updates.as_table([]))
         self.assertEqual(
-            {'schema_version': '1.0', 'domains': []},
+            'No running domain has mdevs, or virtual functions with a VFIO '
+            'variant driver.',
+            updates.as_table([]),
+        )
+        self.assertEqual(
+            {'schema_version': '1.1', 'domains': []},
             json.loads(updates.as_json([])),
         )
 
     def test_json(self):
-        new, right, left = json.loads(updates.as_json(PLANS))['domains']
+        new, right, left, function = json.loads(updates.as_json(PLANS))[
+            'domains'
+        ]
         self.assertEqual(
             {
                 'name': 'new',
@@ -76,10 +92,11 @@ class ReportTest(testtools.TestCase):
                         'identity': None,
                     },
                 ],
+                'functions': [],
                 'element': domain_xml.write_annotation(
                     [
-                        domain_xml.AnnotatedMdev(A, MTTY),
-                        domain_xml.AnnotatedMdev(B, None),
+                        domain_xml.AnnotatedDevice(A, MTTY),
+                        domain_xml.AnnotatedDevice(B, None),
                     ]
                 ),
             },
@@ -89,4 +106,14 @@ class ReportTest(testtools.TestCase):
         self.assertEqual(
             ('remove', [], None),
             (left['action'], left['mdevs'], left['element']),
+        )
+        self.assertEqual([], function['mdevs'])
+        (entry,) = function['functions']
+        self.assertEqual(
+            ('0000:81:00.4', 'vfio', None),
+            (
+                entry['address'],
+                entry['identity']['facts']['framework'],
+                entry['unknown_because'],
+            ),
         )

@@ -44,7 +44,7 @@ class LoopTest(base.AnnotatorTestCase):
     def test_good(self):
         """READY is sent once, WATCHDOG after every run."""
         self.domain()
-        status = 'STATUS=1 domain with annotated mdevs'
+        status = 'STATUS=1 domain with annotated devices'
         pause, told = self.run_once()
         self.assert_about(60, pause)
         self.assertEqual(['READY=1', 'WATCHDOG=1', status], told)

@@ -20,7 +20,7 @@ from tests.unit import strategies
 
 A, B = '11111111-1111-4111-8111-111111111111', 'b' * 36
 GPU, OTHER = 'pci_0000_84_00_0', 'pci_0000_85_00_0'
-PLACE = sysfs.MdevLocation(GPU, 'nvidia-558')
+PLACE = sysfs.DeviceLocation(GPU, 'nvidia-558')
 OLD = samples.with_facts(driver='535.54.03')
 BOTH = ('live', 'config')
 HERE = 'gpu-1'
@@ -32,7 +32,7 @@ DEVICES = devices_file.DevicesFile(
 
 
 def mdev(uuid, identity=samples.A16):
-    return domain_xml.AnnotatedMdev(uuid, identity)
+    return domain_xml.AnnotatedDevice(uuid, identity)
 
 
 def seen(uuids, live=None, config=None, persistent=True, host=HERE):
@@ -59,7 +59,7 @@ def keep(found, places=None, devices=DEVICES):
 
 
 def annotation(plan):
-    return tuple(entry.mdev for entry in plan.entries)
+    return tuple(entry.device for entry in plan.entries)
 
 
 @ddt.ddt
@@ -120,13 +120,15 @@ class KnownTest(testtools.TestCase):
             DEVICES, devices={**DEVICES.devices, OTHER: base.device(other)}
         )
         plan = keep(
-            seen((B, A)), {B: sysfs.MdevLocation(OTHER, 'nvidia-468')}, devices
+            seen((B, A)),
+            {B: sysfs.DeviceLocation(OTHER, 'nvidia-468')},
+            devices,
         )
         self.assertEqual((mdev(B, other), mdev(A)), annotation(plan))
 
     def test_type_that_is_only_in_use(self):
         """The mdev's own type counts, not what the device serves now."""
-        plan = keep(seen((A,)), {A: sysfs.MdevLocation(GPU, 'nvidia-556')})
+        plan = keep(seen((A,)), {A: sysfs.DeviceLocation(GPU, 'nvidia-556')})
         self.assertEqual('NVIDIA_556', annotation(plan)[0].identity.type)
 
     def test_drop(self):
@@ -145,11 +147,11 @@ class UnknownTest(testtools.TestCase):
         ({}, 'devices.json is not there', 'devices.json is not there'),
         ({A: 'it is not in /sys'}, DEVICES, 'it is not in /sys'),
         (
-            {A: sysfs.MdevLocation(OTHER, 'nvidia-558')},
+            {A: sysfs.DeviceLocation(OTHER, 'nvidia-558')},
             DEVICES,
             f'nova-mdev-collector has not found {OTHER}',
         ),
-        ({A: sysfs.MdevLocation(GPU, '-')}, DEVICES, "its mdev type: '-'"),
+        ({A: sysfs.DeviceLocation(GPU, '-')}, DEVICES, "its type: '-'"),
         *(
             (
                 {},
@@ -210,7 +212,7 @@ class UnknownTest(testtools.TestCase):
 places = st.one_of(
     st.just('gone'),
     st.builds(
-        sysfs.MdevLocation,
+        sysfs.DeviceLocation,
         st.sampled_from([GPU, OTHER, 'x']),
         st.sampled_from(['nvidia-558', '-']),
     ),
@@ -226,7 +228,7 @@ present = st.one_of(
     st.none(),
     st.lists(
         st.builds(
-            domain_xml.AnnotatedMdev,
+            domain_xml.AnnotatedDevice,
             st.sampled_from([A, B]),
             st.one_of(st.none(), strategies.identities),
         ),
