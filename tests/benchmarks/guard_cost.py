@@ -123,7 +123,7 @@ def _cases(home):
     return {
         EMPTY: (empty, 'migrate', accepted, path, 0),
         OTHER: (HOOK, 'start', accepted, path, 0),
-        WITHOUT: (HOOK, 'migrate', accepted.replace(b'mdev', b'pci'), path, 0),
+        WITHOUT: (HOOK, 'migrate', accepted.replace(b'mdev', b'usb'), path, 0),
         ACCEPTED: (HOOK, 'migrate', accepted, path, 0),
         REFUSED: (HOOK, 'migrate', refused, path, 1),
     }
@@ -134,7 +134,7 @@ def _domain(mdev):
     text = samples.capture('domain-mdev-live.xml')
     element = f'<metadata>{domain_xml.write_annotation([mdev])}</metadata>'
     return (
-        text.replace("type='mdev'", "type='pci'", 1)
+        text.replace("type='mdev'", "type='usb'", 1)
         .replace('<memory ', f'{element}<memory ', 1)
         .encode()
     )

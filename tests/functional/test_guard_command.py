@@ -5,7 +5,9 @@ sysfs is made from captures of a machine with mdevs. test_guard_migration has
 libvirt itself.
 """
 
+import html
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -23,6 +25,7 @@ from tests.functional import commands
 from tests import mdev_tree
 from tests.unit.late_check import test_domain_xml
 from tests.unit.late_check import test_hook
+from tests import vfio_tree
 from tests import waiting
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -31,6 +34,7 @@ COMMAND = commands.path('nova-mdev-guard')
 DOMAIN = test_domain_xml.with_metadata(
     domain_xml.write_annotation(test_hook.MDEVS)
 )
+WITH_FUNCTION = test_domain_xml.VFIO_LIVE
 BEGIN = ('vg', 'migrate', 'begin', '-')
 
 STUB = """#!/bin/sh
@@ -112,9 +116,33 @@ class HookScriptTest(testtools.TestCase):
     def test_other_operations(self, *operation):
         self.assert_passed(self.run_hook('vg', *operation, '-'))
 
-    def test_no_mdevs(self):
-        text = DOMAIN.replace('mdev', 'pci')
+    @ddt.named_data(
+        ('other_hostdev', DOMAIN.replace('mdev', 'usb')),
+        (
+            'tenants_text',
+            DOMAIN.replace('mdev', 'usb').replace(
+                '<vcpu',
+                html.escape(WITH_FUNCTION).replace('&#x27;', "'") + '<vcpu',
+            ),
+        ),
+        (
+            # Its controllers have PCI addresses in the guest.
+            'no_hostdev',
+            re.sub('<hostdev.*</hostdev>', '', WITH_FUNCTION, flags=re.DOTALL),
+        ),
+    )
+    def test_no_devices(self, text):
+        self.assertIn("type='pci'", text)
         self.assert_passed(self.run_hook(*BEGIN, text=text))
+
+    def test_pci_device(self):
+        """As libvirt writes it."""
+        self.assertNotIn('mdev', WITH_FUNCTION)
+        done = self.run_hook(*BEGIN, text=WITH_FUNCTION)
+        self.assertEqual(3, done.returncode)
+        self.assertEqual(
+            WITH_FUNCTION.rstrip('\n'), (self.home / 'stdin').read_text()
+        )
 
     def assert_passed(self, done):
         """The hook has accepted without the guard."""
@@ -202,6 +230,69 @@ class GuardTestCase(testtools.TestCase):
         (self.home / 'devices.json').unlink()
         subprocess.run(['mkfifo', self.home / 'devices.json'], check=True)
         self.options['time_limit'] = '1'
+
+
+class FunctionTestCase(GuardTestCase):
+    """A host with a board, and a domain with a function of it."""
+
+    def setUp(self):
+        super().setUp()
+        vfio_tree.write(self.home / 'sys', test_hook.BOARD)
+        self.leave({'0000:01:00.0': test_hook.board_entry()})
+
+
+@ddt.ddt
+class FunctionTest(FunctionTestCase):
+    domain = test_hook.function_domain(test_hook.FUNCTION)
+
+    def test_accepted(self):
+        done = self.run_guard(self.domain)
+        self.assertEqual(
+            (0, b'', b''), (done.returncode, done.stdout, done.stderr)
+        )
+
+    def test_refused(self):
+        self.leave({'0000:01:00.0': test_hook.board_entry('DRIVER_GE_560')})
+        self.assert_refused(
+            self.run_guard(self.domain),
+            'nova-mdev-guard: refused: domain vg: incompatible: virtual '
+            'function 0000:01:00.1 on 0000:01:00.0 does not accept 10de:2235 '
+            'nvidia-558 driver=550.90.07 ',
+            'framework=vfio kernel=5.14.0.427.el9 os=rhel-9.6 '
+            "subsystem=10de:1482: rule 'our rule': driver 550.90.07 is not at "
+            'least 560',
+        )
+
+    def test_type_is_gone(self):
+        vfio_tree.set_type(self.home / 'sys', '0000:01:00.1', '0')
+        self.assert_refused(
+            self.run_guard(self.domain),
+            'incompatible: virtual function 0000:01:00.1 on 0000:01:00.0: no '
+            'vGPU type is set (current_vgpu_type is 0)',
+        )
+
+    def test_other_pci_device(self):
+        """Passthrough costs no policy, whatever else is missing."""
+        shutil.rmtree(self.home / 'sys/bus/pci')
+        (self.home / 'devices.json').unlink()
+        done = self.run_guard(WITH_FUNCTION)
+        self.assertEqual((0, b''), (done.returncode, done.stderr))
+
+    def test_many(self):
+        """Time is limited, however many devices the domain has."""
+        hostdev = re.search('<hostdev.*</hostdev>', WITH_FUNCTION, re.DOTALL)[
+            0
+        ]
+        number = 3 * 2**20 // len(hostdev)
+        self.options['time_limit'] = '5'
+        self.assert_refused(
+            self.run_guard(
+                self.domain.replace(
+                    '</devices>', f'{hostdev * number}</devices>'
+                )
+            ),
+            'the domain has ',
+        )
 
 
 @ddt.ddt

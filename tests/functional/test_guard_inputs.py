@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 import ddt
@@ -14,6 +15,7 @@ from nova_mdev_compat.late_check import domain_xml
 from tests.functional import test_guard_command
 from tests import mdev_tree
 from tests.unit.late_check import test_hook
+from tests import vfio_tree
 from tests import waiting
 
 DATA = pathlib.Path(__file__).parents[1] / 'data/guard'
@@ -48,6 +50,56 @@ def _loop(path):
 def _file(path):
     path.unlink()
     path.touch()
+
+
+def _type(content):
+    """Return what writes the type of the domain's virtual function."""
+    return lambda path: (path / 'nvidia/current_vgpu_type').write_bytes(
+        content
+    )
+
+
+def _never(path):
+    file = path / 'nvidia/current_vgpu_type'
+    file.unlink()
+    os.mkfifo(file)
+
+
+#: Each spoils the directory of the domain's virtual function.
+FUNCTIONS = {
+    'type_is_text': _type(b'A40-8Q\n'),
+    'type_is_empty': _type(b''),
+    'type_is_huge': _type(b'9' * 10**6),
+    'type_is_not_utf_8': _type(b'\xff\xfe\x00'),
+    'type_with_controls': _type(b'5\x1b[2J\n8'),
+    'type_is_of_other_digits': _type('\u0665\u0665\u0668'.encode()),
+    'type_is_missing': lambda path: (
+        path / 'nvidia/current_vgpu_type'
+    ).unlink(),
+    'type_is_a_loop': lambda path: _loop(path / 'nvidia/current_vgpu_type'),
+    'type_is_a_directory': lambda path: (
+        (path / 'nvidia/current_vgpu_type').unlink(),
+        (path / 'nvidia/current_vgpu_type').mkdir(),
+    ),
+    'type_never_comes': _never,
+    'driver_is_a_file': lambda path: _file(path / 'driver'),
+    'parent_is_a_file': lambda path: _file(path / 'physfn'),
+    'parent_is_a_path': lambda path: (
+        (path / 'physfn').unlink(),
+        (path / 'physfn').symlink_to('../../../../../etc/passwd'),
+    ),
+    'is_a_loop': lambda path: (shutil.rmtree(path), path.symlink_to(path)),
+    'is_gone': shutil.rmtree,
+}
+PCI_ADDRESS = "bus='0x01' slot='0x00' function='0x1'"
+#: Each replaces the function's address in the domain.
+ADDRESSES = {
+    'nothing': '',
+    'path': "bus='0x../../' slot='0x00' function='0x1'",
+    'long': f"bus='0x{'0' * 10**6}' slot='0x00' function='0x1'",
+    'text': "bus='&lt;b&#10;us>' slot='\U0001f600' function='%s'",
+    'nowhere': "bus='0xff' slot='0x1f' function='0x7'",
+}
 
 
 #: Each prepares a test, and returns arguments of run_hostile.
@@ -118,6 +170,16 @@ HOSTILE = {
     'rule_with_nul': lambda test: test.with_rule('\0\x1b\n'),
     'mdev_is_a_loop': lambda test: test.with_broken(_loop),
     'mdev_is_a_file': lambda test: test.with_broken(_file),
+    **{
+        f'function_{name}': lambda test, spoil=spoil: test.with_function(spoil)
+        for name, spoil in FUNCTIONS.items()
+    },
+    **{
+        f'function_address_{name}': lambda test, to=to: test.with_function(
+            to=to
+        )
+        for name, to in ADDRESSES.items()
+    },
 }
 
 
@@ -192,6 +254,21 @@ class HostileTest(test_guard_command.GuardTestCase):
     def with_fifo(self):
         self.hang()
         return {}
+
+    def with_function(self, spoil=None, to=PCI_ADDRESS):
+        """Give the domain a virtual function that is accepted otherwise.
+
+        :param spoil: gets its directory in sysfs
+        :param to: replaces its address
+        """
+        shutil.rmtree(self.home / 'sys')
+        vfio_tree.write(self.home / 'sys', test_hook.BOARD)
+        self.leave({'0000:01:00.0': test_hook.board_entry()})
+        self.options['time_limit'] = '2'
+        if spoil:
+            spoil(self.home / 'sys/bus/pci/devices/0000:01:00.1')
+        text = test_hook.function_domain(test_hook.FUNCTION)
+        return {'text': text.replace(PCI_ADDRESS, to).encode()}
 
     def with_rule(self, name):
         found = test_hook.devices()

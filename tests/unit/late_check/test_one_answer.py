@@ -62,10 +62,21 @@ OF_MANY_HOSTS = {
 }
 
 
-def under(directory, text):
+BOARD = '0000:81:00.0'
+FUNCTIONS = tuple(
+    identity.Identity(
+        one.parent, one.type, one.facts | {('framework', 'VFIO')}
+    )
+    for one in (samples.A16, *SOURCES)
+)
+
+
+def under(directory, text, **parent):
     """Return a device of a host with a rule file."""
     pathlib.Path(directory, 'x.yaml').write_text(text)
-    return host_traits.describe(samples.parent(), loader.load([directory]))
+    return host_traits.describe(
+        samples.parent(**parent), loader.load([directory])
+    )
 
 
 def of_guard(target, source):
@@ -74,14 +85,26 @@ def of_guard(target, source):
         host_traits.HostSnapshot('here', (target,)), read_at=0, before={}
     )
     name = target.parent.name
+    vfio = name == BOARD
     findings = check.check_domain(
-        domain_xml.Domain(('u',), (domain_xml.AnnotatedDevice('s', source),)),
-        [check.TargetDevice('u', name, 'NVIDIA_558', found.devices[name])],
+        domain_xml.Domain(
+            () if vfio else ('u',),
+            (domain_xml.AnnotatedDevice('s', source, source.framework),),
+            addresses=('u',) if vfio else (),
+        ),
+        [
+            check.TargetDevice(
+                'u',
+                name,
+                'NVIDIA_558',
+                found.devices[name],
+                framework='VFIO' if vfio else 'MDEV',
+            )
+        ],
     )
     if not findings:
         return verdict.Status.COMPATIBLE, ''
-    (finding,) = findings
-    return finding.kind, finding.text
+    return findings[0].kind, '; '.join(one.text for one in findings)
 
 
 class OneAnswerTest(testtools.TestCase):
@@ -99,12 +122,19 @@ class OneAnswerTest(testtools.TestCase):
         self.sources = {item.parent.target() for item in recorded.values()}
         self.sources.update(SOURCES)
         directory = self.useFixture(fixtures.TempDir()).path
-        self.one_rule = {
-            text: under(directory, text)
-            for text in (
-                RULES.format(product=product, facts=facts)
-                for product, facts in ONE_RULE
+        texts = [
+            RULES.format(product=product, facts=facts)
+            for product, facts in ONE_RULE
+        ]
+        self.one_rule = {text: under(directory, text) for text in texts}
+        self.boards = {
+            text: under(
+                directory,
+                text,
+                name=BOARD,
+                facts={**samples.FACTS, 'framework': 'vfio'},
             )
+            for text in texts
         }
         # Why a rule makes no pattern is known where it is evaluated, and in
         # no trait.
@@ -156,6 +186,32 @@ class OneAnswerTest(testtools.TestCase):
             seen[kind] += 1
         for kind in verdict.Status:
             self.assertGreater(seen[kind], 5, seen)
+
+    def test_functions(self):
+        """Virtual functions: the same answers; none across frameworks."""
+        seen = collections.Counter()
+        pairs = [
+            *itertools.product(self.boards.items(), FUNCTIONS),
+            *itertools.product(self.boards.items(), self.sources),
+            *itertools.product(self.targets.items(), FUNCTIONS),
+        ]
+        for (name, target), source in pairs:
+            answer = recorded.explain(target, source)
+            accepted, _ = self.of_filter(target, source)
+            kind, text = of_guard(target, source)
+            crosses = (source in FUNCTIONS) != (target.parent.name == BOARD)
+            self.assertEqual(
+                (answer.kind is verdict.Status.COMPATIBLE, accepted),
+                (kind is verdict.Status.COMPATIBLE,) * 2,
+                f'{source} to {name}',
+            )
+            if crosses:
+                self.assertIs(verdict.Status.INCOMPATIBLE, kind, text)
+            else:
+                self.assertIs(answer.kind, kind, text)
+            seen[crosses, kind] += 1
+        for kind in verdict.Status:
+            self.assertGreater(seen[False, kind], 2, seen)
 
     def test_target_without_facts(self):
         """Only the tool can tell this from a refusal."""
