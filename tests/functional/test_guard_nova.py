@@ -31,30 +31,30 @@ MDEV = """
 """
 
 
-class GuardNovaTest(base.MdevCompatTestCase):
-    WITH_FILTER = False
+class GuardMixin:
+    """Annotates domains that migrate, and calls the guard as libvirt does.
+
+    :ivar source: the device that the annotation names
+    :ivar seen: domains that the guard was asked about
+    """
+
+    PARENT, TYPE = 'pci_0000_81_00_0', 'NVIDIA_11'
 
     def setUp(self):
         super().setUp()
-        self.start_host('host1', Board(0))
-        self.start_host('host2', Board(0))
-        self.server = self.boot('host1')
-        self.source = identity.Identity.of(
-            '10DE_2235', 'nvidia-11', {'driver': '535.1'}
-        )
         self.seen = []
 
     def accept(self, pattern):
         """Write the devices file of host2 with an accept pattern."""
         self.path = self.directory / 'devices.json'
         entry = devices_file.DeviceEntry(
-            frozenset({'CUSTOM_MDEV_V1', 'CUSTOM_MDEV_TYPE_NVIDIA_11'}),
+            frozenset({'CUSTOM_MDEV_V1', f'CUSTOM_MDEV_TYPE_{self.TYPE}'}),
             {pattern: ('our rule',)},
         )
         devices_file.write(
             self.path,
             devices_file.DevicesFile(
-                'host2', time.time(), {'pci_0000_81_00_0': entry}
+                'host2', time.time(), {self.PARENT: entry}
             ),
         )
 
@@ -75,26 +75,60 @@ class GuardNovaTest(base.MdevCompatTestCase):
         path = self.directory / 'guard.conf'
         path.write_text(
             f'[collector]\ndevices_file = {self.path}\n'
-            f'sysfs_root = {self.sysfs()}\n'
+            f'sysfs_root = {self.destination_sysfs()}\n'
         )
         conf, faults = hook.read_options([path])
         self.assertEqual([], faults)
         return conf
 
     def annotated(self, text):
-        mdevs = [domain_xml.AnnotatedDevice('of the source', self.source)]
+        device = domain_xml.AnnotatedDevice(
+            'of the source', self.source, self.source.framework
+        )
+        element = domain_xml.write_annotation([device])
         return text.replace(
-            '<devices>',
-            (
-                f'<metadata>{domain_xml.write_annotation(mdevs)}</metadata><devices>'
-            ),
-            1,
+            '<devices>', f'<metadata>{element}</metadata><devices>', 1
         ).encode()
+
+    def assert_refused(self, *words):
+        """The guest stays; only nova-compute's log has the reason."""
+        gentle = differences.here('refusal-is-no-error')
+        self.api.post_server_action(
+            self.server['id'],
+            {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+        )
+        self._wait_for_migration_status(
+            self.server, ['failed' if gentle else 'error']
+        )
+        self._wait_for_server_parameter(
+            self.server,
+            {
+                'OS-EXT-STS:vm_state': 'active' if gentle else 'error',
+                'OS-EXT-STS:task_state': None,
+            },
+        )
+        self.assertEqual('host1', self.host_of(self.server))
+        self.assertEqual(1, len(self.seen))
+        for text in ('Live Migration failure: ' + ERROR, *words):
+            self.assertIn(text, self.stdlog.logger.output)
+
+
+class GuardNovaTest(GuardMixin, base.MdevCompatTestCase):
+    WITH_FILTER = False
+
+    def setUp(self):
+        super().setUp()
+        self.start_host('host1', Board(0))
+        self.start_host('host2', Board(0))
+        self.server = self.boot('host1')
+        self.source = identity.Identity.of(
+            '10DE_2235', 'nvidia-11', {'driver': '535.1'}
+        )
 
     def mdevs(self):
         return self.computes['host2'].driver._get_mediated_devices()
 
-    def sysfs(self):
+    def destination_sysfs(self):
         """Return a sysfs with the mdevs that Nova has created on host2."""
         root = self.directory / f'sysfs-{len(self.seen)}'
         for mdev in self.mdevs():
@@ -119,31 +153,9 @@ class GuardNovaTest(base.MdevCompatTestCase):
         )
 
     def test_refused(self):
-        """The guest stays; only nova-compute's log has the reason."""
         self.accept('CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_GE_550')
         before = self.devices_of(self.server)
-        gentle = differences.here('refusal-is-no-error')
-        self.api.post_server_action(
-            self.server['id'],
-            {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+        self.assert_refused(
+            "rule 'our rule': driver 535.1 is not at least 550"
         )
-        self._wait_for_migration_status(
-            self.server, ['failed' if gentle else 'error']
-        )
-        self._wait_for_server_parameter(
-            self.server,
-            {
-                'OS-EXT-STS:vm_state': 'active' if gentle else 'error',
-                'OS-EXT-STS:task_state': None,
-            },
-        )
-        self.assertEqual('host1', self.host_of(self.server))
         self.assertEqual(before, self.devices_of(self.server))
-        self.assertEqual(1, len(self.seen))
-        self.assertIn(
-            'Live Migration failure: ' + ERROR, self.stdlog.logger.output
-        )
-        self.assertIn(
-            "rule 'our rule': driver 535.1 is not at least 550",
-            self.stdlog.logger.output,
-        )
