@@ -2,6 +2,7 @@
 """Passes over real domains of libvirt's test driver."""
 
 import dataclasses
+import re
 import shutil
 
 import ddt
@@ -220,6 +221,7 @@ class UnknownTest(base.AnnotatorTestCase):
         )
 
 
+HOOK = 'etc/libvirt/hooks/qemu.d/nova-mdev-guard'
 VFIO = samples.with_facts(framework='vfio')
 
 
@@ -254,6 +256,16 @@ class FunctionTest(base.AnnotatorTestCase):
         self.assert_annotated(
             domain, (*self.known_mdevs(), *self.functions(4))
         )
+
+    def test_hook_knows_it(self):
+        """The libvirt of these tests writes what the guard's hook expects."""
+        (pattern,) = re.findall(
+            r'\| \*"(<hostdev [^"]*)"\*',
+            (samples.ROOT / HOOK).read_text('utf-8'),
+        )
+        for functions, count in (((4, 5), 2), ((), 0)):
+            domain = self.domain(f'vm{count}', (), functions=functions)
+            self.assertEqual(count, domain.XMLDesc().count(pattern))
 
     def test_other_pci_devices(self):
         """Neither a device on vfio-pci nor the physical function counts."""
