@@ -348,19 +348,18 @@ def _functions(
         target = check.TargetDevice(address, framework=identity.VFIO)
         try:
             found = vfio.find_function(root, address)
-        except sysfs.SysfsError as exc:
-            why = f'{target.label}: {exc}'
-            targets.append(dataclasses.replace(target, why=why))
-            continue
-        if found:
-            targets.append(
-                dataclasses.replace(
-                    target,
-                    parent=found.physical,
-                    type=identity.canonical(found.type) if found.type else '',
-                    why_no_type=found.why_no_type,
-                )
+            if found is None:
+                continue
+            target = dataclasses.replace(
+                target,
+                parent=found.physical,
+                type=identity.canonical(found.type) if found.type else '',
+                why_no_type=found.why_no_type,
             )
+        except (sysfs.SysfsError, identity.IdentityError) as exc:
+            why = f'{target.label}: {exc}'
+            target = dataclasses.replace(target, why=why)
+        targets.append(target)
     return targets
 
 
