@@ -294,7 +294,7 @@ CASES = [
     (
         mlx5(firmware='28.39.1002'),
         mlx5(),
-        'firmware 28_39_1002 is not equal to 28_41_1000',
+        'firmware 28.39.1002 is not version 28.41.1000',
     ),
     (
         mlx5(firmware=None),
