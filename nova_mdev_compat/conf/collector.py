@@ -143,6 +143,21 @@ ask Placement at once.
 """,
     ),
     cfg.IntOpt(
+        'vfio_interval',
+        default=5,
+        min=0,
+        max=3600,
+        help="""
+Seconds between two looks at the virtual functions of this host.
+
+libvirt does not report that a vGPU type is written, or that another driver
+is bound. The service looks for that in sysfs, and makes a pass if something
+has changed. A look reads a link and a file of each virtual function;
+NVIDIA's driver answers the latter. With 0, such changes wait for the next
+pass.
+""",
+    ),
+    cfg.IntOpt(
         'acceptance_max_age',
         default=600,
         min=0,

@@ -255,13 +255,13 @@ class AnnotatorService(loop.ReconcileService):
     def new_loop(self) -> AnnotatorLoop:
         return AnnotatorLoop(self._conf, self._notify)
 
-    def new_watcher(
-        self, wake: Callable[[str], None]
-    ) -> libvirt_events.Watcher:
+    def new_watchers(self, wake: Callable[[str], None]) -> list[loop.Watcher]:
         # The collector's file has the devices.
-        return libvirt_events.Watcher(
-            self._conf.collector.libvirt_uri, wake, EVENTS, ()
-        )
+        return [
+            libvirt_events.Watcher(
+                self._conf.collector.libvirt_uri, wake, EVENTS, ()
+            )
+        ]
 
 
 def run(conf: cfg.ConfigOpts) -> None:

@@ -22,6 +22,7 @@ from nova_mdev_compat.daemons import state as collector_state
 from nova_mdev_compat.host import libvirt_events
 from nova_mdev_compat.host import node_devices
 from nova_mdev_compat.host import remarks
+from nova_mdev_compat.host import vfio_watcher
 from nova_mdev_compat.publication import devices_file
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.publication import publishers
@@ -216,10 +217,18 @@ class CollectorService(loop.ReconcileService):
             self._notify,
         )
 
-    def new_watcher(
-        self, wake: Callable[[str], None]
-    ) -> libvirt_events.Watcher:
-        return libvirt_events.Watcher(self._conf.collector.libvirt_uri, wake)
+    def new_watchers(self, wake: Callable[[str], None]) -> list[loop.Watcher]:
+        options = self._conf.collector
+        watchers: list[loop.Watcher] = [
+            libvirt_events.Watcher(options.libvirt_uri, wake)
+        ]
+        if options.vfio_interval:
+            watchers.append(
+                vfio_watcher.VfioWatcher(
+                    options.sysfs_root, options.vfio_interval, wake
+                )
+            )
+        return watchers
 
 
 def run(conf: cfg.ConfigOpts) -> None:

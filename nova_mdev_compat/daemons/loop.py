@@ -6,12 +6,12 @@ event, or the end of the interval.
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import os
 import random
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol, TYPE_CHECKING
 
 import cotyledon
 from oslo_config import cfg
@@ -19,7 +19,6 @@ from oslo_log import log as logging
 import sdnotify
 
 from nova_mdev_compat.core import exceptions
-from nova_mdev_compat.host import libvirt_events
 
 if TYPE_CHECKING:
     # Only since cotyledon 2.0.
@@ -144,6 +143,13 @@ class Wakeup:
         self._event.clear()
 
 
+class Watcher(Protocol):
+    """Wakes the loop, from threads of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class ReconcileService(cotyledon.Service):
     """The process that runs the loop; its parent handles signals."""
 
@@ -162,19 +168,19 @@ class ReconcileService(cotyledon.Service):
         """Return the loop to run."""
 
     @abc.abstractmethod
-    def new_watcher(
-        self, wake: Callable[[str], None]
-    ) -> libvirt_events.Watcher:
+    def new_watchers(self, wake: Callable[[str], None]) -> Sequence[Watcher]:
         """Return what wakes the loop."""
 
     def run(self) -> None:
         """Reconcile until terminate is called."""
         loop = self.new_loop()
-        watcher = self.new_watcher(self._wakeup.set)
-        watcher.start()
+        watchers = self.new_watchers(self._wakeup.set)
+        for watcher in watchers:
+            watcher.start()
         while not self._stopped.is_set():
             self._wakeup.sleep(loop.run_once())
-        watcher.stop()
+        for watcher in watchers:
+            watcher.stop()
         self._ended.set()
 
     def terminate(self) -> None:

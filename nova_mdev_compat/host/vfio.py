@@ -15,8 +15,9 @@ not know its vGPU type, so everything is read from sysfs:
 The parent of these functions is their physical function.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 import dataclasses
+import os
 import pathlib
 import re
 
@@ -31,6 +32,8 @@ PLAIN = 'vfio-pci'
 
 _TYPE_ID = re.compile(r'[0-9]{1,9}')
 _ID = re.compile(r'0x([0-9a-f]{2,4})')
+#: How much of current_vgpu_type is compared, in bytes.
+_LONGEST_TYPE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,19 +311,48 @@ def build(
     return tuple(built)
 
 
-def watched(root: str) -> Mapping[str, str]:
+def watched(root: str) -> Mapping[str, tuple[str, str]]:
     """Return what tells that a parent may have changed.
 
-    Neither libvirt nor the kernel reports a type that is written, or a driver
-    that is bound to a function.
+    This is called every few seconds, so it reads as little as possible, and
+    without pathlib, which would take most of the time.
 
-    :returns: the type and driver of each virtual function, by its address
+    :returns: driver and vGPU type of each virtual function, by its address; if
+        one cannot be read, the error
+    :raises OSError: the list of PCI devices cannot be read
     """
-    return {
-        one.address: f'{one.driver} {one.type}'
-        for physical in find(root)
-        for one in physical.functions
-    }
+    devices = f'{root}/bus/pci/devices'
+    try:
+        names = os.listdir(devices)
+    except FileNotFoundError:
+        return {}
+    found = {}
+    for name in names:
+        path = f'{devices}/{name}'
+        try:
+            os.readlink(f'{path}/physfn')
+        except OSError:
+            continue  # not a virtual function
+        found[name] = (
+            _look(os.readlink, f'{path}/driver'),
+            _look(_first_bytes, f'{path}/nvidia/current_vgpu_type'),
+        )
+    return found
+
+
+def _look(read: Callable[[str], str], path: str) -> str:
+    try:
+        return read(path)
+    except OSError as exc:
+        return f'{exc.strerror}'
+
+
+def _first_bytes(path: str) -> str:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, _LONGEST_TYPE).decode('utf-8', 'replace')
+    finally:
+        os.close(file)
 
 
 def _normalized(resource_class: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import ddt
 import fixtures
@@ -297,15 +298,50 @@ class BuildTest(TreeTestCase):
 
 
 class WatchedTest(TreeTestCase):
-    def test_what_changes(self):
-        self.write(vfio_tree.VfioBoard())
-        before = vfio.watched(str(self.root))
-        self.assertEqual(before, vfio.watched(str(self.root)))
+    def setUp(self):
+        super().setUp()
+        self.write(vfio_tree.VfioBoard(types=('558', '0', None)))
 
-        vfio_tree.set_type(self.root, '0000:81:00.5', '0')
-        after = vfio.watched(str(self.root))
+    def watched(self):
+        return vfio.watched(str(self.root))
 
+    def test_virtual_functions_only(self):
         self.assertEqual(
-            {'0000:81:00.5'},
-            {name for name in after if after[name] != before[name]},
+            {'0000:81:00.4', '0000:81:00.5', '0000:81:00.6'},
+            self.watched().keys(),
         )
+        self.assertEqual(self.watched(), self.watched())
+
+    def test_what_changes(self):
+        path = self.path('0000:81:00.5')
+        for change in (
+            lambda: vfio_tree.set_type(self.root, path.name, '558'),
+            lambda: vfio_tree.bind(self.root, path.name, 'vfio-pci'),
+            lambda: vfio_tree.bind(self.root, path.name, ''),
+            lambda: shutil.rmtree(path / 'nvidia'),
+            (path / 'physfn').unlink,
+        ):
+            before = self.watched()
+            change()
+            after = self.watched()
+            self.assertEqual(
+                {path.name},
+                {name for name in before if after.get(name) != before[name]},
+            )
+
+    def test_what_cannot_be_read(self):
+        """It differs from what could be read, and stops nothing."""
+        before = self.watched()
+        path = self.path('0000:81:00.5') / 'nvidia/current_vgpu_type'
+        path.unlink()
+        path.mkdir()
+        after = self.watched()
+        self.assertIn('directory', after['0000:81:00.5'][1])
+        self.assertEqual(before['0000:81:00.4'], after['0000:81:00.4'])
+
+    def test_huge_file(self):
+        vfio_tree.set_type(self.root, '0000:81:00.5', '1' * 1_000_000)
+        self.assertEqual('1' * 64, self.watched()['0000:81:00.5'][1])
+
+    def test_no_pci(self):
+        self.assertEqual({}, vfio.watched(f'{self.root}/nothing'))
