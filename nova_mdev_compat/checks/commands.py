@@ -8,7 +8,9 @@ import logging
 import sys
 import traceback
 
+from nova.compute import pci_placement_translator
 from nova import conf as nova_conf
+from nova.objects import instance_pci_requests as pci_requests
 from nova.scheduler import filters as nova_filters
 from nova import version as nova_version
 from oslo_config import cfg
@@ -18,14 +20,17 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_mdev_compat.checks import filter_enabled
 from nova_mdev_compat.checks import placement_api
+from nova_mdev_compat.checks import virtual_functions
 from nova_mdev_compat.conf import errors
 from nova_mdev_compat.conf import loading
 from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 
 NAME = 'nova-mdev-compat-status'
 
@@ -40,6 +45,11 @@ Without --config-file it reads the files that Nova's own commands read.
 "--json" after "upgrade check" prints JSON. The exit status is 0 if all checks
 succeed, 1 if there is a warning, 2 if there is a failure or a file is wrong,
 and 255 after an unexpected error."""
+
+#: What our provider of a board with virtual functions has.
+VFIO = traits.encode_fact(
+    identity.FRAMEWORK, identity.canonical(identity.VFIO)
+)
 
 _Check = Callable[['Checks'], Iterable[Result]]
 
@@ -117,6 +127,50 @@ class Checks(upgradecheck.UpgradeCommands):
             self._conf.mdev_compat.resource_classes,
         )
 
+    @functools.cached_property
+    def _boards(self) -> list[client.Provider]:
+        """Our providers of boards with virtual functions."""
+        if VFIO not in self._carried:
+            return []
+        return [
+            item
+            for item in self._placement.providers_at(f'required={VFIO}')
+            if providers.is_ours(item.name)
+        ]
+
+    def _functions(self) -> Iterator[Result]:
+        names = {host.uuid: host.name for host in self._cloud.hosts}
+        hosts = {names.get(item.root, item.root) for item in self._boards}
+        if not hasattr(pci_requests.InstancePCIRequest, 'is_live_migratable'):
+            yield from virtual_functions.not_supported(
+                hosts, nova_version.version_string()
+            )
+            return
+        in_placement = self._conf.filter_scheduler.pci_in_placement
+        yield from virtual_functions.placement_options(hosts, in_placement)
+        yield from virtual_functions.post_copy(
+            hosts, self._conf.libvirt.live_migration_permit_post_copy
+        )
+        aliases = virtual_functions.aliases(
+            self._conf.pci.alias, pci_placement_translator.get_resource_class
+        )
+        if hosts:
+            yield from virtual_functions.migratable(
+                aliases, virtual_functions.vendors(self._carried)
+            )
+        marked = [alias for alias in aliases if alias.live_migratable]
+        yield from virtual_functions.published(marked, hosts)
+        if marked and hosts and in_placement:
+            yield from virtual_functions.reported(
+                marked,
+                self._placement.resource_classes(),
+                lambda name: self._placement.providers_at(
+                    f'resources={name}:1'
+                ),
+                {item.uuid for item in self._boards},
+            )
+        yield from virtual_functions.elsewhere(hosts)
+
     def _run(self, check: _Check) -> Result:
         return worst(check(self))
 
@@ -137,6 +191,7 @@ class Checks(upgradecheck.UpgradeCommands):
         ('Hosts have published', (_run_with_placement, {'check': _hosts})),
         ('Schema of traits', (_run_with_placement, {'check': _schema})),
         ('Resource classes', (_run_with_placement, {'check': _classes})),
+        ('Virtual functions', (_run_with_placement, {'check': _functions})),
     )
 
 

@@ -60,6 +60,40 @@ OLD_PLACEMENT = (
     'Placement supports microversions up to {}, and 1.39 (Yoga) is needed: '
     'upgrade Placement'
 )
+HOSTS_DECIDED = (
+    '[filter_scheduler]pci_in_placement is off here: of {} with virtual '
+    'functions the filter refuses each one with a board that does not accept. '
+    'Turn it on here and on all hosts of nova-api, nova-scheduler and '
+    'nova-conductor, once all compute hosts have [pci]report_in_placement'
+)
+POST_COPY = (
+    '[libvirt]live_migration_permit_post_copy is on here, and VFIO devices '
+    'cannot be migrated with post-copy: turn it off on the compute hosts with '
+    'virtual functions'
+)
+NOT_MIGRATABLE = (
+    '[pci]alias {}: not live_migratable: yes. If it is for vGPUs, add that '
+    'here and on all hosts of nova-api and nova-compute; until then their live '
+    'migrations are refused. An instance keeps what the alias was when it was '
+    'booted or resized'
+)
+NO_FUNCTIONS = (
+    '[pci]alias {}: live_migratable, and no collector has published virtual '
+    'functions: set [pci]report_in_placement on the compute hosts that have '
+    'its devices, and see nova-mdev-collector dry-run there'
+)
+NO_CLASS = (
+    '[pci]alias {}: no compute host has reported devices of {}: set '
+    '[pci]report_in_placement there, or correct the class'
+)
+NO_BOARD = (
+    '[pci]alias {}: no collector has published {}: start nova-mdev-collector '
+    'there, or see its dry-run'
+)
+ELSEWHERE = (
+    'managed and live_migratable of [pci]device_spec are not visible here: '
+    'nova-mdev-collector status reports them on each compute host'
+)
 
 
 def plain(results):
