@@ -16,8 +16,8 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
 		$(firstword $(MAKEFILE_LIST))
 
-demo: setup ## see it work on this machine: no GPU, no cloud needed
-	@.venv/bin/python -m tests.demo
+demo: setup ## see it work, no GPU or cloud needed; also "make demo ARGS=vfio"
+	@.venv/bin/python -m tests.demo $(ARGS)
 
 check: ## run all checks, as CI does
 	@tools/check.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live-migrate instances with vGPUs, without and with the filter."""
 
+import argparse
 import importlib
 import os
 import pathlib
@@ -10,10 +11,12 @@ import warnings
 
 import prettytable
 
+#: Modules, by the framework of the vGPUs that migrate.
+CLOUDS = {'mdev': 'tests.demo.cloud', 'vfio': 'tests.demo.vfio_cloud'}
 LOG = pathlib.Path('.demo/nova.log')
 
 
-def main():
+def main(framework):
     start = time.monotonic()
     out = _keep_stdout()
 
@@ -25,14 +28,19 @@ def main():
     tell(f'loading Nova; its log goes to {LOG}')
     # Takes seconds, and logs.
     cloud = importlib.import_module('tests.demo.cloud')
+    kind = importlib.import_module(CLOUDS[framework])
 
     stories = [cloud.Story(False), cloud.Story(True)]
     for story in stories:
-        _run(cloud.Cloud(story, tell), out)
+        _run(kind.Cloud(story, tell), out)
     print(
         '', _devices(stories[1]), '', _moves(stories), '', sep='\n', file=out
     )
     status = _judge(stories, out)
+    others = ', '.join(
+        f'"make demo ARGS={other}"' for other in CLOUDS if other != framework
+    )
+    print(f'{others} shows it with the other framework.', file=out)
     out.flush()
     return status
 
@@ -64,15 +72,16 @@ def _run(cloud, out):
 
 def _devices(story):
     table = prettytable.PrettyTable(
-        ['Host', 'Device', 'Type', 'Driver', 'Verdict', 'Why'],
+        ['Host', 'Device', 'Framework', 'Type', 'Driver', 'Verdict', 'Why'],
         align='l',
-        title='What the collectors published, about an mdev of gpu-1',
+        title='What the collectors published, about a vGPU of gpu-1',
     )
     for device in story.devices:
         table.add_row(
             [
                 device.host,
                 device.name,
+                device.framework,
                 device.type,
                 device.driver,
                 device.verdict,
@@ -127,6 +136,20 @@ def _judge(stories, out):
     return 0 if without and not with_filter else 1
 
 
+def _framework():
+    parser = argparse.ArgumentParser(
+        prog='make demo ARGS=…', description=__doc__
+    )
+    parser.add_argument(
+        'framework',
+        nargs='?',
+        default='mdev',
+        choices=CLOUDS,
+        help='what the vGPUs are: mdevs (the default), or virtual functions',
+    )
+    return parser.parse_args().framework
+
+
 if __name__ == '__main__':
     # Nova's threads would keep an ordinary exit waiting.
-    os._exit(main())
+    os._exit(main(_framework()))

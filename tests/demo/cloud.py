@@ -42,10 +42,11 @@ INSTANCES = 3
 
 @dataclasses.dataclass
 class Device:
-    """A device, and whether it takes mdevs of the source, as published."""
+    """A device, and whether it takes vGPUs of the source, as published."""
 
     host: str
     name: str
+    framework: str
     type: str
     driver: str
     verdict: str
@@ -80,8 +81,37 @@ class Story:
         return verdict
 
 
-class Cloud(base.MdevCompatTestCase):
-    """Runs once, as a test case does, and fills in a story."""
+def device(host, name, published, source):
+    """Return a device, judged by what Placement says about it.
+
+    :param published: the content of its traits, as source
+    """
+    (own,) = published.identities()
+    (asking,) = source.identities()
+    verdicts = [
+        pattern.judge(asking) for pattern in published.accepts.values()
+    ]
+    accepted = any(verdicts)
+    return Device(
+        host,
+        name,
+        own.framework.lower(),
+        identity.display_type(own.type),
+        identity.display('driver', own.fact('driver')),
+        'accepts' if accepted else 'refuses',
+        'the source'
+        if host == SOURCE
+        else ''
+        if accepted
+        else '; '.join(map(str, verdicts)) or 'publishes no accept pattern',
+    )
+
+
+class Narrated:
+    """Runs once, as a test case does, and fills in a story.
+
+    Subclasses are test cases, too.
+    """
 
     def __init__(self, story, tell):
         super().__init__('live_migrate')
@@ -91,8 +121,7 @@ class Cloud(base.MdevCompatTestCase):
 
     def setUp(self):
         self.tell(
-            'starting Placement, nova-api, nova-conductor and '
-            'nova-scheduler '
+            'starting Placement, nova-api, nova-conductor and nova-scheduler '
             + (
                 'with MdevCompatFilter'
                 if self.WITH_FILTER
@@ -101,6 +130,29 @@ class Cloud(base.MdevCompatTestCase):
         )
         super().setUp()
 
+    def boot_and_move(self):
+        self.tell(f'booting {INSTANCES} instances with a vGPU on {SOURCE}')
+        servers = [self.boot(SOURCE) for _ in range(INSTANCES)]
+        for number, server in enumerate(servers, 1):
+            host = self.migrate(server)
+            move = Move(
+                f'instance {number}',
+                list(self.checked),
+                host,
+                self.device_of(server, host),
+            )
+            self.story.moves.append(move)
+            self.tell(
+                f'{move.instance}: Nova tried {", ".join(move.tried)}; it '
+                f'runs on {host} now'
+            )
+            # So that the scheduler sees who is fuller now.
+            self._run_periodics()
+
+
+class Cloud(Narrated, base.MdevCompatTestCase):
+    """Hosts with mdevs."""
+
     def live_migrate(self):
         self.write_rules(RULES)
         for name, boards in HOSTS.items():
@@ -108,56 +160,18 @@ class Cloud(base.MdevCompatTestCase):
                 f'starting nova-compute on {name}; its collector publishes'
             )
             self.start_host(name, *boards)
+        source = self.described(SOURCE, HOSTS[SOURCE][0])
         self.story.devices += [
-            self.look_at(name, board)
+            device(name, board.device, self.described(name, board), source)
             for name, boards in HOSTS.items()
             for board in boards
         ]
-        self.tell(f'booting {INSTANCES} instances with a vGPU on {SOURCE}')
-        servers = [self.boot(SOURCE) for _ in range(INSTANCES)]
-        for number, server in enumerate(servers, 1):
-            self.move(f'instance {number}', server)
-
-    def look_at(self, host, board):
-        """Return a device, judged by what Placement says about it."""
-        (source,) = self.described(SOURCE, HOSTS[SOURCE][0]).identities()
-        target = self.described(host, board)
-        (own,) = target.identities()
-        verdicts = [
-            pattern.judge(source) for pattern in target.accepts.values()
-        ]
-        accepted = any(verdicts)
-        return Device(
-            host,
-            board.device,
-            own.type,
-            identity.display('driver', own.fact('driver')),
-            'accepts' if accepted else 'refuses',
-            'the source'
-            if host == SOURCE
-            else ''
-            if accepted
-            else '; '.join(map(str, verdicts))
-            or 'publishes no accept pattern',
-        )
+        self.boot_and_move()
 
     def described(self, host, board):
         uuid = self.provider(host, board.slot)
         return traits.describe(self._get_provider_traits(uuid))
 
-    def move(self, label, server):
-        host = self.migrate(server)
+    def device_of(self, server, host):
         (provider,) = self.devices_of(server)
-        self.story.moves.append(
-            Move(
-                label,
-                list(self.checked),
-                host,
-                provider.removeprefix(f'{host}_'),
-            )
-        )
-        self.tell(
-            f'{label}: Nova tried {", ".join(self.checked)}; it runs '
-            f'on {host} now'
-        )
-        self._run_periodics()  # so that the scheduler sees who is fuller now
+        return provider.removeprefix(f'{host}_')
