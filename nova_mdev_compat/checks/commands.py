@@ -122,6 +122,12 @@ class Checks(upgradecheck.UpgradeCommands):
         return placement_api.schema(self._cloud, self._others, self._carried)
 
     def _classes(self) -> Iterable[Result]:
+        # The option is about mdevs.
+        if self._boards and all(
+            providers.is_address(parent.name)
+            for _, parent in self._cloud.parents()
+        ):
+            return ()
         return placement_api.resource_classes(
             placement_api.classes_in_use(self._placement, self._cloud),
             self._conf.mdev_compat.resource_classes,

@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 class VfioWatcher:
     """Calls back when a virtual function has another type or driver.
 
-    It looks again and again. An error is logged when it begins, and does not
-    end that.
+    An error is logged once, until a look succeeds, and does not end the
+    thread.
 
     :param root: where sysfs is
     :param interval: between two looks, in seconds
@@ -41,8 +41,8 @@ class VfioWatcher:
     def start(self) -> None:
         """Look once, and then in a thread that ends with the process.
 
-        What changes after this is reported, also while a service reads the
-        functions for the first time.
+        The first look is made here, so that a change during the first pass is
+        noticed, too.
         """
         self.look()
         threading.Thread(

@@ -488,6 +488,14 @@ class VirtualFunctionsTest(status_base.StatusTestCase):
             SUCCESS, results.ELSEWHERE, options=self.IN_PLACEMENT
         )
 
+    def test_no_mdevs(self):
+        """The option with the classes of mdevs does not matter."""
+        self.devices()
+        for uuid in self.boards:
+            self.placement.ask('DELETE', f'/resource_providers/{uuid}')
+        self.run_collector('once')
+        self.assertEqual((SUCCESS, None), self.check('Resource classes'))
+
     def test_pci_in_placement_is_off(self):
         self.run_collector('once')
         self.assert_result(
