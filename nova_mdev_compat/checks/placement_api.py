@@ -8,6 +8,7 @@ import re
 from oslo_upgradecheck.upgradecheck import Code
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import text
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import inventory
@@ -177,7 +178,9 @@ def classes_in_use(
             return frozenset()  # nova-compute has deleted it since
 
     left = {
-        parent.uuid for _, parent in cloud.parents() if parent.traits.managed
+        parent.uuid
+        for _, parent in cloud.parents()
+        if parent.traits.managed and parent.framework == identity.MDEV
     }
     used = set()
     for name in mdev_classes(placement.resource_classes()) if left else ():

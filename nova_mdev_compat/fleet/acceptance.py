@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a host accepts all mdevs of an instance, as the filter decides.
+"""Whether a host accepts all vGPUs of an instance, as the filter decides.
 
-Nova pairs an instance's mdevs with the target's by type name only, so a
-target parent must accept every source of its type. Pure.
+Nova pairs an instance's mdevs with the target's by type name only, and its
+virtual functions by their order, so a target parent must accept every source
+of its type. Pure.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -10,13 +11,15 @@ import dataclasses
 import functools
 from typing import Any
 
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core import offer
 from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import verdict
 
-#: A type that a parent may serve, and the sources that it must then accept.
+#: What a parent may serve (``Identity.served``), and the sources that it must
+#: then accept.
 Alternative = tuple[str, tuple[Identity, ...]]
 
 _TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
@@ -24,20 +27,26 @@ _TOGETHER = verdict.Verdict(verdict.Status.INCOMPATIBLE, (matching.TOGETHER,))
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """Mdevs of one type that an instance needs on another host.
+    """vGPUs of one type that an instance needs on another host.
 
     :ivar alternatives: one; several if the type is not known, because a
         source serves one type and still has another in use
     :ivar resource_class: which they are allocated from
-    :ivar amounts: from each source, the largest first
+    :ivar amounts: that one parent each has to provide, the largest first:
+        the mdevs of one source together, and each virtual function alone
     """
 
     alternatives: tuple[Alternative, ...]
     resource_class: str
     amounts: tuple[int, ...]
 
+    @property
+    def framework(self) -> str:
+        """What it needs: mdevs (MDEV) or virtual functions (VFIO)."""
+        return self.alternatives[0][1][0].framework
 
-#: Of all mdevs of an instance.
+
+#: Of all vGPUs of an instance.
 Needs = tuple[Need, ...]
 
 
@@ -54,13 +63,17 @@ def needs(
     )
     amounts: dict[tuple[tuple[Alternative, ...], str], list[int]] = {}
     for identities, resource_class, amount in held:
-        types = {identity.served for identity in identities}
+        types = {one.served for one in identities}
         alternatives = tuple(
             (name, tuple(sources))
             for name, sources in by_type.items()
             if name in types
         )
-        amounts.setdefault((alternatives, resource_class), []).append(amount)
+        # Nova asks for each virtual function in a group of its own.
+        alone = any(one.framework == identity.VFIO for one in identities)
+        amounts.setdefault((alternatives, resource_class), []).extend(
+            [1] * amount if alone else [amount]
+        )
     return tuple(
         Need(*key, tuple(sorted(some, reverse=True)))
         for key, some in amounts.items()

@@ -7,6 +7,7 @@ import itertools
 import string
 
 from nova_mdev_compat.core import equivalence
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
@@ -16,18 +17,26 @@ from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import model
 
 
+_NO_TYPE = {
+    identity.MDEV: 'serves no mdev type',
+    identity.VFIO: 'its virtual functions have no vGPU type',
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class PublishedClass(equivalence.DeviceClass):
-    """Devices that are equal in all that some accept pattern asks about.
+    """Devices of one framework, equal in all that some pattern asks about.
 
     :ivar label: a short name, ``A``
     :ivar unpublished: why nothing is known of their hosts, None if something
         is
+    :ivar framework: MDEV or VFIO
     """
 
     label: str
     offer: Offer
     unpublished: verdict.Reason | None = None
+    framework: str = identity.MDEV
 
     @property
     def note(self) -> verdict.Reason | None:
@@ -39,7 +48,7 @@ class PublishedClass(equivalence.DeviceClass):
     def __str__(self) -> str:
         if self.note:
             return str(self.note)
-        return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
+        return ' or '.join(map(str, self.sources)) or _NO_TYPE[self.framework]
 
     def judge(self, source: Identity) -> verdict.Verdict:
         """Return whether it accepts a source, or why not."""
@@ -130,6 +139,8 @@ def device_class(
     :param unpublished: its host's
     :param asked: the facts that some accept pattern asks about
     """
+    # Whatever patterns ask about, nothing crosses frameworks.
+    asked |= {identity.FRAMEWORK}
     sources = {
         dataclasses.replace(
             one,
@@ -138,7 +149,12 @@ def device_class(
         for one in said.identities()
     }
     return PublishedClass(
-        (), tuple(sorted(sources, key=str)), '', Offer.of(said), unpublished
+        (),
+        tuple(sorted(sources, key=str)),
+        '',
+        Offer.of(said),
+        unpublished,
+        dict(said.facts).get(identity.FRAMEWORK, identity.MDEV),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instances that have mdevs, and the parents of these."""
+"""The instances that have vGPUs, and the parents of these."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
@@ -12,6 +12,7 @@ from nova_mdev_compat.fleet import acceptance
 from nova_mdev_compat.fleet import inventory
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 
 #: A parent, and what each consumer has from it, by resource class.
 Consumers = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
@@ -19,17 +20,21 @@ Consumers = tuple[model.Host, model.Parent, dict[str, dict[str, int]]]
 
 @dataclasses.dataclass(frozen=True)
 class Instance:
-    """A consumer of mdevs.
+    """A consumer of vGPUs: mdevs, or virtual functions.
 
     :ivar uuid: of the instance; of the consumer if Nova does not know it
-    :ivar host: where its mdevs are; while it is moved, where they will be,
+    :ivar host: where these are; while it is moved, where they will be,
         as soon as that is known
     :ivar mdevs: resource class and amount from each parent
+    :ivar unpublished: names of Nova's providers of its other PCI devices:
+        whole ones, and functions that no collector has published; only of
+        read_one
     """
 
     uuid: str
     host: model.Host
     mdevs: tuple[tuple[model.Parent, str, int], ...]
+    unpublished: tuple[str, ...] = ()
 
     @functools.cached_property
     def needs(self) -> acceptance.Needs | None:
@@ -54,7 +59,7 @@ def read(
     moving: Mapping[str, str],
     progress: inventory.Progress = iter,
 ) -> tuple[Instance, ...]:
-    """Return the instances with mdevs of parents: a request for each parent.
+    """Return the instances with vGPUs of parents: a request for each parent.
 
     While Nova moves an instance, the migration is the consumer of what it
     has on the source, and the instance, once the scheduler has chosen, of
@@ -103,15 +108,16 @@ def read_one(
             f'Placement has no resource provider of the name {host}, the '
             f'hypervisor hostname of the host of {uuid}'
         )
+    in_tree = placement.providers(in_tree=root.uuid)
     parents = [
         model.Parent(
-            item.uuid,
+            item.inventory_uuid,
             name,
             traits.describe(placement.provider_traits(item.uuid)[0]),
         )
-        for item in placement.providers(in_tree=root.uuid)
-        if item.uuid in held
-        and (name := model.device_name(item.name, root.name))
+        for item in in_tree
+        if item.inventory_uuid in held
+        and (name := providers.device_name(item.name, root.name))
     ]
     mdevs = tuple(
         (parent, resource_class, amount)
@@ -129,14 +135,21 @@ def read_one(
             )
         ),
     )
-    return Instance(uuid, where, mdevs), held.get(root.uuid, {})
+    published = {parent.uuid for parent in parents}
+    others = tuple(
+        item.name
+        for item in in_tree
+        if item.uuid in held.keys() - published
+        and providers.pci_address(item.name, root.name)
+    )
+    return Instance(uuid, where, mdevs, others), held.get(root.uuid, {})
 
 
 def assemble(
     found: Iterable[Consumers],
     instance_of: Mapping[str, str | None],
 ) -> tuple[Instance, ...]:
-    """Return the instances that consume mdevs of parents.
+    """Return the instances that consume vGPUs of parents.
 
     :param instance_of: instances' UUIDs by those of consumers that are not
         instances; None for a consumer to leave out

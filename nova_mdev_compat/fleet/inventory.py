@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 from nova_mdev_compat.placement import queries
 from nova_mdev_compat.publication import host_traits
 
@@ -67,8 +68,8 @@ def read(
         return assemble(placement.providers_at(''), (), {}, schemas)
     readable = queries.query(queries.readable(carried))
     unpublished = placement.providers_at(UNPUBLISHED)
-    for providers in schemas.values():
-        unpublished += providers
+    for some in schemas.values():
+        unpublished += some
     managed = {item.uuid: item for item in placement.providers_at(readable)}
     found = {uuid: {traits.SCHEMA} for uuid in managed}
     for name, lacking in progress(questions(carried - schemas.keys())):
@@ -135,14 +136,16 @@ def assemble(
     :param found: traits of ours of the managed ones, by UUID
     :param schemas: providers with traits of other schemas, by schema
     """
-    providers = {item.uuid: item for item in (*unpublished, *managed)}
+    by_uuid = {item.uuid: item for item in (*unpublished, *managed)}
     parents = collections.defaultdict(list)
-    for item in providers.values():
-        root = providers.get(item.root)
-        name = root and model.device_name(item.name, root.name)
+    for item in by_uuid.values():
+        root = by_uuid.get(item.root)
+        name = root and providers.device_name(item.name, root.name)
         if name and not item.is_root:
             said = _described(frozenset(found.get(item.uuid, ())))
-            parents[item.root].append(model.Parent(item.uuid, name, said))
+            parents[item.root].append(
+                model.Parent(item.inventory_uuid, name, said)
+            )
     carried = {
         name: {item.root for item in some} for name, some in schemas.items()
     }
@@ -156,7 +159,7 @@ def assemble(
                 name for name, roots in carried.items() if item.uuid in roots
             ),
         )
-        for item in providers.values()
+        for item in by_uuid.values()
         if item.is_root
     )
 
@@ -200,12 +203,14 @@ def free_capacity(
     """Return the free capacity of parents: a request for each amount.
 
     :param amounts: resource classes and amounts that matter
-    :returns: the largest of these, by resource class, by parent's UUID
+    :returns: the largest of these, by resource class, by parent's UUID;
+        other providers of these classes are among them
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     found: dict[str, dict[str, int]] = {}
     for resource_class, amount in progress(sorted(amounts)):
-        query = f'{PARENTS}&resources={resource_class}:{amount}'
+        # Nova's providers of physical functions have no traits of ours.
+        query = f'resources={resource_class}:{amount}'
         found.setdefault(resource_class, {}).update(
             (uuid, amount) for uuid, _ in placement.lineage_at(query)
         )

@@ -8,14 +8,20 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.traits import Description
 from nova_mdev_compat.core import verdict
+from nova_mdev_compat.placement import providers
 
 
 @dataclasses.dataclass(frozen=True)
 class Parent:
-    """A device that can create mdevs, published or not.
+    """A device that vGPUs come from.
 
-    :ivar uuid: of its resource provider
-    :ivar name: libvirt's, ``pci_0000_84_00_0``
+    A parent of mdevs may be unpublished. A physical function is known only
+    where a collector has published.
+
+    :ivar uuid: of Nova's resource provider, which has its inventory and is
+        the one that allocations name
+    :ivar name: libvirt's, ``pci_0000_84_00_0``; the address of a physical
+        function, ``0000:84:00.0``
     :ivar traits: the content of its provider's traits, even if no collector
         has published there
     """
@@ -23,6 +29,13 @@ class Parent:
     uuid: str
     name: str
     traits: Description
+
+    @property
+    def framework(self) -> str:
+        """What guests get from it: MDEV or VFIO."""
+        if providers.is_address(self.name):
+            return identity.VFIO
+        return identity.MDEV
 
     @property
     def identities(self) -> frozenset[identity.Identity]:
@@ -67,20 +80,6 @@ class Cloud:
         for host in self.hosts:
             for parent in host.parents:
                 yield host, parent
-
-
-def device_name(provider: str, host: str) -> str | None:
-    """Return the libvirt name of a parent, None if it is something else.
-
-    nova-compute names a parent's provider ``<host>_<libvirt name>``
-    (``LibvirtDriver._ensure_pgpu_providers``). Other providers below a root,
-    such as PCI devices and Neutron's agents, have a colon in their names.
-
-    :param provider: name of a provider below the root
-    :param host: name of the root provider
-    """
-    name = provider.removeprefix(f'{host}_')
-    return None if name == provider or ':' in name else name
 
 
 def by_name(hosts: Iterable[Host]) -> Cloud:

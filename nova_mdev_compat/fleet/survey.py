@@ -4,13 +4,16 @@
 The number of requests does not depend on the number of hosts: a request asks
 for the providers with certain patterns, and patterns that refuse the instance
 for the same reason share one request. For an instance with one mdev these are
-seven requests, and one for each such reason.
+seven requests, and one for each such reason. For one with a virtual function
+there are two more.
 """
 
 import collections
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import dataclasses
+import functools
 
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core.identity import Identity
 from nova_mdev_compat.core import matching
 from nova_mdev_compat.core.offer import Offer
@@ -34,13 +37,17 @@ class Survey:
     :ivar room: amounts of other resources, by class, that the instance has
         from its host's root provider
     :ivar hosts: roots that advertise
-    :ivar with_type: advertising providers that serve any mdev type
+    :ivar with_type: advertising providers that serve any type
+    :ivar physical: if the instance has virtual functions, the parents of
+        such functions of the same vendor
+    :ivar with_functions: Nova's providers that have room for a virtual
+        function of the instance, by resource class
     :ivar unpublished: providers without our schema
     :ivar other_schema: providers with a schema that is not read here
     :ivar schemas: the traits of these schemas
     :ivar with_room: roots with the other resources
     :ivar accepts: patterns of advertising providers
-    :ivar serves: mdev types of these, of those that the instance has
+    :ivar serves: types of these, of those that the instance has
     :ivar root_of: their roots
     :ivar free: free capacity of accepting parents, as far as it matters, by
         need and root
@@ -50,6 +57,8 @@ class Survey:
     room: Mapping[str, int]
     hosts: ByUuid = dataclasses.field(default_factory=dict)
     with_type: ByUuid = dataclasses.field(default_factory=dict)
+    physical: ByUuid = dataclasses.field(default_factory=dict)
+    with_functions: ByUuid = dataclasses.field(default_factory=dict)
     unpublished: ByUuid = dataclasses.field(default_factory=dict)
     other_schema: ByUuid = dataclasses.field(default_factory=dict)
     schemas: tuple[str, ...] = ()
@@ -90,13 +99,14 @@ def ask(
     :raises placement.PlacementError: Placement does not answer, or refuses
     """
     survey = Survey(wanted, room)
+    answer = functools.cache(placement.providers_at)
     asked = list(questions(survey, placement.carried_traits()))
     for all_of, note in progress(asked):
         found = [
             {
-                provider.uuid: provider
+                provider.inventory_uuid: provider
                 for query in alternatives
-                for provider in placement.providers_at(query)
+                for provider in answer(query)
             }
             for alternatives in all_of
         ]
@@ -114,6 +124,7 @@ def questions(survey: Survey, carried: Collection[str]) -> Iterator[Question]:
     survey.schemas = tuple(traits.other_schemas(carried))
     if survey.schemas:
         yield queries.queries([survey.schemas], ()), survey.other_schema.update
+    yield from _functions(survey, carried)
     advertisers = queries.advertisers(carried)
     if advertisers is None or traits.HOST not in carried:
         yield _one('', survey.unpublished)  # no collector has published
@@ -135,6 +146,32 @@ def questions(survey: Survey, carried: Collection[str]) -> Iterator[Question]:
     yield from _capacity(survey, published, readable)
 
 
+def _functions(survey: Survey, carried: Collection[str]) -> Iterator[Question]:
+    """Ask where virtual functions are, if the instance has any.
+
+    A host without a collector is unknown if Nova has room for the functions
+    there; nothing else tells these from other PCI devices.
+    """
+    needs = [need for need in survey.wanted if need.framework == identity.VFIO]
+    for name in sorted({need.resource_class for need in needs}):
+        yield _one(
+            queries.query([('resources', f'{name}:1')]),
+            survey.with_functions,
+        )
+    vendors = {identity.vendor_of(source.parent) for source in _sources(needs)}
+    alike = [
+        traits.PARENT + parent
+        for parent in traits.describe(carried).parents
+        if identity.vendor_of(parent) in vendors
+    ]
+    framework = traits.encode_fact(identity.FRAMEWORK, identity.VFIO)
+    if alike and framework in carried:
+        yield (
+            queries.queries([alike], [('required', framework)]),
+            (survey.physical.update),
+        )
+
+
 def _one(query: str, answers: ByUuid) -> Question:
     return ((query,),), answers.update
 
@@ -145,7 +182,7 @@ def _types(
     if types:
         names = [traits.TYPE + mdev_type for mdev_type in types]
         yield queries.queries([names], advertisers), survey.with_type.update
-    needed = {name for need in survey.wanted for name, _ in need.alternatives}
+    needed = {source.type for source in _sources(survey.wanted)}
     for mdev_type in sorted(types & needed):
 
         def note(found: ByUuid, mdev_type: str = mdev_type) -> None:
@@ -162,12 +199,7 @@ def _patterns(
     advertisers: queries.Parameters,
 ) -> Iterator[Question]:
     """Ask once for all patterns with the same outcome for the instance."""
-    sources = [
-        source
-        for need in survey.wanted
-        for _, identities in need.alternatives
-        for source in identities
-    ]
+    sources = list(_sources(survey.wanted))
     alike = collections.defaultdict(list)
     for name, pattern in sorted(patterns.items()):
         alike[outcome(pattern, sources)].append(name)
@@ -179,6 +211,12 @@ def _patterns(
                 survey.root_of[uuid] = provider.root
 
         yield queries.queries([names], advertisers), note
+
+
+def _sources(wanted: Iterable[acceptance.Need]) -> Iterator[Identity]:
+    for need in wanted:
+        for _, sources in need.alternatives:
+            yield from sources
 
 
 def outcome(pattern: Pattern, sources: Iterable[Identity]) -> object:
@@ -194,9 +232,15 @@ def _capacity(
     published: traits.Description,
     readable: queries.Parameters,
 ) -> Iterator[Question]:
-    """Ask for the parents that accept a need and have capacity for it."""
+    """Ask for the parents that accept a need and have capacity for it.
+
+    The accepting parents of virtual functions and those with capacity are two
+    questions, because our providers have no inventory. The answers are by
+    the UUID of the provider that has it, so they can be intersected.
+    """
     for need in survey.wanted:
-        for mdev_type, sources in need.alternatives:
+        for _, sources in need.alternatives:
+            mdev_type = sources[0].type
             accepting = [
                 matching.accepting_traits(published.accepts, source)
                 for source in sources
@@ -214,9 +258,13 @@ def _capacity(
                         free = survey.free[need, provider.root]
                         free[provider] = max(amount, free[provider])
 
+                room = ('resources', f'{need.resource_class}:{amount}')
                 tail = [
                     *readable,
                     ('required', f'{traits.TYPE}{mdev_type},!{traits.HOST}'),
-                    ('resources', f'{need.resource_class}:{amount}'),
                 ]
-                yield queries.queries(accepting, tail), note
+                if need.framework == identity.VFIO:
+                    found = queries.queries(accepting, tail)
+                    yield (*found, (queries.query([room]),)), note
+                else:
+                    yield queries.queries(accepting, [*tail, room]), note

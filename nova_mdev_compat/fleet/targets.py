@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 import enum
 
+from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import matching
+from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.fleet import acceptance
-from nova_mdev_compat.fleet import model
 from nova_mdev_compat.fleet.survey import Survey
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 
 
 class Standing(enum.Enum):
@@ -28,13 +30,16 @@ class TargetHost:
     """A host, and what it is for an instance.
 
     :ivar because: clauses in an operator's words; empty if it is compatible
-    :ivar devices: libvirt names of those that accept and have capacity
+    :ivar devices: names of those that accept and have capacity
+    :ivar refusing: names of those with virtual functions that do not accept,
+        if the host accepts an instance with virtual functions
     """
 
     host: str
     standing: Standing
     because: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    refusing: tuple[str, ...] = ()
 
 
 def find(
@@ -47,12 +52,14 @@ def find(
     :param source: UUID of its root provider
     """
     offers = survey.offers()
-    with_mdevs = {item.root for item in survey.with_type.values()} | set(
-        offers
+    with_vgpus = set(offers).union(
+        item.root
+        for some in (survey.with_type, survey.physical)
+        for item in some.values()
     )
     found = dict(_unpublished(survey))
     for uuid, root in survey.hosts.items():
-        if uuid not in with_mdevs:
+        if uuid not in with_vgpus:
             found[uuid] = TargetHost(root.name, Standing.WITHOUT)
             continue
         answer = acceptance.judge(offers.get(uuid, frozenset()), survey.wanted)
@@ -69,6 +76,7 @@ def find(
             Standing.UNAVAILABLE if why else Standing.COMPATIBLE,
             why,
             _devices(survey, root),
+            tuple(sorted(_refusing(survey, root))),
         )
     found.pop(source, None)
     best_first = list(Standing)
@@ -80,16 +88,18 @@ def find(
 
 def _unpublished(survey: Survey) -> Iterator[tuple[str, TargetHost]]:
     """Yield the hosts on which nothing is published that can be read."""
-    providers = {**survey.unpublished, **survey.other_schema}
-    roots = {uuid: item for uuid, item in providers.items() if item.is_root}
-    with_mdevs = {
-        item.root
-        for item in providers.values()
-        if item.root in roots
-        and model.device_name(item.name, roots[item.root].name)
-    }
+    unread = {**survey.unpublished, **survey.other_schema}
+    roots = {uuid: item for uuid, item in unread.items() if item.is_root}
+    with_vgpus = {item.root for item in survey.with_functions.values()}
+    if any(need.framework == identity.MDEV for need in survey.wanted):
+        with_vgpus |= {
+            item.root
+            for item in unread.values()
+            if item.root in roots
+            and providers.device_name(item.name, roots[item.root].name)
+        }
     for uuid, root in roots.items():
-        if uuid not in with_mdevs:
+        if uuid not in with_vgpus:
             yield uuid, TargetHost(root.name, Standing.WITHOUT)
             continue
         why = matching.NOT_PUBLISHED
@@ -117,10 +127,28 @@ def _shortages(
 
 
 def _devices(survey: Survey, root: client.Provider) -> tuple[str, ...]:
-    """Return the libvirt names of devices that accept and have capacity."""
+    """Return the names of devices that accept and have capacity."""
     found = {
-        model.device_name(provider.name, root.name) or provider.name
+        providers.device_name(provider.name, root.name) or provider.name
         for need in survey.wanted
         for provider in survey.free[need, root.uuid]
     }
     return tuple(sorted(found))
+
+
+def _refusing(survey: Survey, root: client.Provider) -> Iterator[str]:
+    """Yield the names of parents of virtual functions that do not accept.
+
+    Where the root advertises, all parents accept the same.
+    """
+    needs = [need for need in survey.wanted if need.framework == identity.VFIO]
+    for uuid, provider in survey.physical.items():
+        if provider.root != root.uuid or provider.is_root:
+            continue
+        one = root.uuid if root.uuid in survey.accepts else uuid
+        offered = Offer(
+            frozenset(survey.accepts.get(one, ())),
+            frozenset(survey.serves.get(one, ())),
+        )
+        if not all(acceptance.accepts(offered, need) for need in needs):
+            yield providers.device_name(provider.name, root.name) or uuid

@@ -10,6 +10,7 @@ from osc_lib.command import command
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import identity
+from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.osc import client as osc_client
 from nova_mdev_compat.placement import client
@@ -67,7 +68,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--type',
         metavar='<type>',
-        help='Only devices that serve this mdev type, or have it in use: '
+        help='Only devices that serve this type, or have it in use: '
         'nvidia-558.',
     )
     parser.add_argument(
@@ -76,6 +77,14 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help='Only devices of this vendor: its PCI id, 10de, or the name of '
         'the subsystem where there is none, mtty.',
     )
+
+
+def devices(some: Iterable[instances.Instance]) -> str:
+    """Return what instances have: mdevs, or vGPUs of either framework."""
+    frameworks = {
+        parent.framework for one in some for parent, _, _ in one.mdevs
+    }
+    return 'mdevs' if frameworks <= {identity.MDEV} else 'vGPUs'
 
 
 def on_hosts(cloud: model.Cloud, names: Sequence[str]) -> Parents:

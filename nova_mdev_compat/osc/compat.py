@@ -28,7 +28,7 @@ class Matrix(command.Lister):
     """Show which devices accept live migrations from which.
 
     Devices that are equal in all that any published pattern asks about are
-    one device class, named by a letter. A row is the class that an mdev
+    one device class, named by a letter. A row is the class that a vGPU
     leaves, and its columns are the classes that may accept it: "yes", "no",
     "?" if data is missing, and "-" if both are on one host only. With
     --pairs each cell is a row, with its reason. The page that --output

@@ -18,6 +18,7 @@ _CAPACITY = ('Used', 'Total')
 COLUMNS = (
     'Host',
     'Device',
+    'Framework',
     'Provider',
     'Parent ID',
     'Type',
@@ -28,13 +29,16 @@ COLUMNS = (
 
 
 class ListDevice(command.Lister):
-    """List the devices that can create mdevs, as Placement knows them.
+    """List the devices that vGPUs come from, as Placement knows them.
 
-    "Type" is the mdev type that a device serves; brackets mark a type that
-    only running instances still use. "Published" is "yes", or what is
-    missing. Capacity costs two requests for each device that is listed; they
-    are not made if the columns that -c selects do not include it. The exit
-    status is 0.
+    "Framework" is "mdev" for a device that can create mdevs, and "vfio" for
+    one with virtual functions, which is listed once a collector has published
+    it. "Type" is the type that a device serves; with "none", the collector's
+    log has the reason. Brackets mark a type that only running instances still
+    use. "Provider" is Nova's, which has the capacity. "Published" is "yes",
+    or what is missing. Capacity costs two requests for each device that is
+    listed; they are not made if the columns that -c selects do not include
+    it. The exit status is 0.
 
     Example: openstack mdev device list --vendor 10de -c Host -c Facts
     """
@@ -64,8 +68,10 @@ def _row(
     host: model.Host, parent: model.Parent, has: client.Capacity | None
 ) -> tuple[Any, ...]:
     said = parent.traits
+    # Of an unpublished one nothing is known.
+    nothing = ['none'] if said.managed else []
     types = [
-        *sorted(map(identity.display_type, said.types)),
+        *(sorted(map(identity.display_type, said.types)) or nothing),
         *(f'({identity.display_type(name)})' for name in sorted(said.in_use)),
     ]
     facts = {
@@ -75,6 +81,7 @@ def _row(
     return (
         host.name,
         parent.name,
+        parent.framework.lower(),
         parent.uuid,
         ', '.join(sorted(map(identity.display_parent, said.parents))),
         ' '.join(types),

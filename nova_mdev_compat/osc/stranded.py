@@ -19,11 +19,11 @@ COLUMNS = ('Server', 'Name', 'Host', 'Devices', 'With Capacity', 'Because')
 
 
 class ListStranded(command.Lister):
-    """List instances with mdevs that no other host could take now.
+    """List instances with vGPUs that no other host could take now.
 
     "With Capacity" has the hosts that could take them if they had free
     capacity and ran nova-compute. It is empty if no host accepts them. Only
-    mdevs are checked: a host without enough memory counts as able to take
+    vGPUs are checked: a host without enough memory counts as able to take
     them ("openstack mdev target list" checks that). An instance that is
     being moved counts once, on its new host.
 
@@ -65,13 +65,14 @@ class ListStranded(command.Lister):
             self.compute, [one.instance.uuid for one in found], progress
         )
         known = list(_known(found, servers))
+        what = command.devices(some)
         self.say(
             f'{len(known)} of {len({one.uuid for one in some})} instances '
-            'with mdevs could go to no other host now'
+            f'with {what} could go to no other host now'
         )
         if left_out := len(found) - len(known):
             self.say(
-                f'{left_out} more have mdevs, but Nova does not know such a '
+                f'{left_out} more have {what}, but Nova does not know such a '
                 'server there: orphaned allocations ("nova-manage placement '
                 'audit" finds these), or a migration that has just begun or '
                 'ended'

@@ -28,7 +28,7 @@ class Mismatch(exceptions.Failure):
 class Plan(command.Lister):
     """Find an order in which to upgrade hosts that strands no instance.
 
-    An instance is stranded while no other host accepts all of its mdevs. Step
+    An instance is stranded while no other host accepts all of its vGPUs. Step
     0 has the instances that are stranded now. Before the upgrade of a host,
     instances on its devices of the type move to hosts that accept them and
     have free capacity: "To Move" counts these instances, "Go To" names their
@@ -59,8 +59,8 @@ class Plan(command.Lister):
             metavar='<type>',
             action='append',
             required=True,
-            help='Upgrade devices that serve this mdev type, or have it in '
-            'use. Can be repeated.',
+            help='Upgrade devices that serve this type, or have it in use. '
+            'Can be repeated.',
         )
         parser.add_argument(
             '--fact',
@@ -175,6 +175,11 @@ def new_facts(pairs: Iterable[str]) -> dict[str, str]:
             )
         with _reported('fact'):
             identity.fact_name(name)
+        if name == identity.FRAMEWORK:
+            raise exceptions.BadInput(
+                'fact framework cannot be changed: on hosts with another '
+                'framework the devices, and what Nova allocates, are others'
+            )
         if name in found:
             raise exceptions.BadInput(f'fact {name} is given twice')
         with _reported(f'fact {name}'):

@@ -82,16 +82,29 @@ class Provider:
     """A resource provider.
 
     :ivar root: UUID of the root of its tree
+    :ivar parent: UUID of the provider above it, None for a root
     """
 
     uuid: str
     name: str
     generation: int
     root: str
+    parent: str | None = None
 
     @property
     def is_root(self) -> bool:
         return self.uuid == self.root
+
+    @property
+    def inventory_uuid(self) -> str:
+        """UUID of the provider that has the inventory, and allocations.
+
+        For our provider it is Nova's provider of
+        the physical function above it; for all others it is their own.
+        """
+        if self.parent and providers.is_ours(self.name):
+            return self.parent
+        return self.uuid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -404,6 +417,7 @@ def _provider(item: Any) -> Provider:
         item['name'],
         item['generation'],
         item['root_provider_uuid'],
+        item['parent_provider_uuid'],
     )
 
 

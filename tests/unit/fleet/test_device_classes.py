@@ -2,7 +2,6 @@
 
 import itertools
 
-import ddt
 import testtools
 
 from nova_mdev_compat.fleet import device_classes
@@ -169,18 +168,3 @@ class MatrixTest(testtools.TestCase):
                 for cell in row
             ],
         )
-
-
-@ddt.ddt
-class DeviceNameTest(testtools.TestCase):
-    @ddt.data(
-        ('cmp1_pci_0000_84_00_0', 'pci_0000_84_00_0'),
-        ('cmp1_mtty_mtty', 'mtty_mtty'),
-        ('cmp1_0000:84:00.0', None),
-        ('cmp1:NIC Switch agent:eth0', None),
-        ('cmp10_pci_0000_84_00_0', None),
-        ('cmp1', None),
-    )
-    @ddt.unpack
-    def test_names(self, provider, expected):
-        self.assertEqual(expected, model.device_name(provider, 'cmp1'))

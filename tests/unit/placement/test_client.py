@@ -70,7 +70,7 @@ TREE = {
 }
 PROVIDERS = [
     client.Provider('r', 'host', 3, 'r'),
-    client.Provider('c', 'host_pci_0', 0, 'r'),
+    client.Provider('c', 'host_pci_0', 0, 'r', 'r'),
 ]
 #: Placement finds the second, too, for the same beginning.
 TRAITS = {'traits': ['CUSTOM_MDEV_ACCEPT_A__B', 'CUSTOM_MDEVXACCEPT_C']}
