@@ -33,9 +33,7 @@ class Parent:
     @property
     def framework(self) -> str:
         """What guests get from it: MDEV or VFIO."""
-        if providers.is_address(self.name):
-            return identity.VFIO
-        return identity.MDEV
+        return providers.framework(self.name)
 
     @property
     def identities(self) -> frozenset[identity.Identity]:

@@ -91,13 +91,12 @@ def _unpublished(survey: Survey) -> Iterator[tuple[str, TargetHost]]:
     unread = {**survey.unpublished, **survey.other_schema}
     roots = {uuid: item for uuid, item in unread.items() if item.is_root}
     with_vgpus = {item.root for item in survey.with_functions.values()}
-    if any(need.framework == identity.MDEV for need in survey.wanted):
-        with_vgpus |= {
-            item.root
-            for item in unread.values()
-            if item.root in roots
-            and providers.device_name(item.name, roots[item.root].name)
-        }
+    frameworks = {need.framework for need in survey.wanted}
+    for item in unread.values():
+        if item.root in roots:
+            name = providers.device_name(item.name, roots[item.root].name)
+            if name and providers.framework(name) in frameworks:
+                with_vgpus.add(item.root)
     for uuid, root in roots.items():
         if uuid not in with_vgpus:
             yield uuid, TargetHost(root.name, Standing.WITHOUT)

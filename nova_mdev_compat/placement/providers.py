@@ -17,6 +17,8 @@ nova-compute replaces the traits of its own.
 import re
 import uuid
 
+from nova_mdev_compat.core import identity
+
 _SUFFIX = '_mdev_compat'
 #: Makes the UUID of our provider from that of Nova's.
 _NAMESPACE = uuid.UUID('66b1583f-d4c2-4760-a0a1-8c7da69e366b')
@@ -50,6 +52,11 @@ def pci_address(provider: str, host: str) -> str | None:
 def is_address(device: str) -> bool:
     """Return whether a parent's name is that of a physical function."""
     return _ADDRESS.fullmatch(device) is not None
+
+
+def framework(device: str) -> str:
+    """Return the framework of a parent by its name: MDEV or VFIO."""
+    return identity.VFIO if is_address(device) else identity.MDEV
 
 
 def is_ours(provider: str) -> bool:

@@ -23,12 +23,14 @@ from nova_mdev_compat.fleet import survey
 from nova_mdev_compat.fleet import targets
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import model as rules
 from tests.functional import placement_server
 
 CLOUDS = 12
 NEWER = 'publishes in schema CUSTOM_MDEV_V2, which this version does not read'
+FUNCTION = 'CUSTOM_A40_8Q'
 DRIVERS = ('535.54', '535.60', '550.54')
 
 
@@ -56,15 +58,17 @@ def some_rules(chance):
     )
 
 
-def some_parent(chance, slot):
+def some_parent(chance, name):
     facts = {'driver': chance.choice(DRIVERS), 'module': 'nvidia'}
     if chance.random() < 0.7:
         facts['ecc'] = chance.choice(['on', 'off'])
+    if providers.is_address(name):
+        facts['framework'] = 'vfio'
     mdev_type = chance.choice(['nvidia-11', 'nvidia-11', 'nvidia-12'])
     in_use = chance.choice([set(), set(), {'nvidia-11', 'nvidia-12'}])
     return host_traits.describe(
         par.MdevParent(
-            f'pci_{slot}',
+            name,
             chance.choice(['10DE_2235', '10DE_2235', '10DE_2236']),
             (mdev_type,),
             mdev_type,
@@ -82,11 +86,14 @@ class Cloud:
     :ivar published: traits of ours of parents, by provider
     :ivar free: free capacity of parents, by provider
     :ivar hosts: by name, whether unpublished, and the parents' providers
+    :ivar functions: those of physical functions
     """
 
     def __init__(self, server, chance):
         self.server, self._traits = server, set()
         self.published, self.free, self.hosts = {}, {}, {}
+        self.functions = set()
+        server.ask('PUT', f'/resource_classes/{FUNCTION}')
         self._make_traits(host_traits.ALWAYS)
         for number in range(chance.randint(3, 6)):
             self._host(f'h{number}', chance)
@@ -99,7 +106,9 @@ class Cloud:
             chance.randint(0, 2)
         ]
         parents = [
-            some_parent(chance, slot) for slot in range(chance.randint(0, 3))
+            some_parent(chance, name)
+            for name, count in (('pci_{}', 3), ('0000:8{}:00.0', 2))
+            for name in map(name.format, range(chance.randint(0, count)))
         ]
         combined = host_traits.build_host_traits(parents)
 
@@ -108,17 +117,28 @@ class Cloud:
                 return names
             return names - {traits.SCHEMA} | newer if newer else set()
 
-        providers = []
+        found = []
         for one in parents:
             names = written(combined.parents[one.parent.name])
             uuid = self.server.create_provider(
                 f'{name}_{one.parent.name}', root
             )
-            self._inventory(uuid, self._publish(uuid, names), chance)
-            self.published[uuid] = frozenset(() if unpublished else names)
-            providers.append(uuid)
+            if not providers.is_address(one.parent.name):
+                self._inventory(uuid, 'VGPU', chance)
+                self._publish(uuid, names)
+            else:
+                self.functions.add(uuid)
+                self._inventory(uuid, FUNCTION, chance)
+                if names:
+                    child = self.server.create_provider(
+                        f'{name}_{one.parent.name}_mdev_compat', uuid
+                    )
+                    self._publish(child, names)
+            if names or uuid not in self.functions:
+                self.published[uuid] = frozenset(() if unpublished else names)
+            found.append(uuid)
         self._publish(root, written(combined.root))
-        self.hosts[name] = unpublished, providers
+        self.hosts[name] = unpublished, found
 
     def _make_traits(self, names):
         for name in sorted(names - self._traits):
@@ -126,21 +146,26 @@ class Cloud:
         self._traits |= names
 
     def _publish(self, uuid, names):
-        """Put traits on a new provider; return its generation."""
         self._make_traits(names)
-        return self.server.ask(
+        url = f'/resource_providers/{uuid}'
+        generation = self.server.ask('GET', url)['generation']
+        self.server.ask(
             'PUT',
-            f'/resource_providers/{uuid}/traits',
-            {'resource_provider_generation': 0, 'traits': sorted(names)},
-        )['resource_provider_generation']
+            f'{url}/traits',
+            {
+                'resource_provider_generation': generation,
+                'traits': sorted(names),
+            },
+        )
 
-    def _inventory(self, uuid, generation, chance):
+    def _inventory(self, uuid, resource_class, chance):
+        """Give a new provider an inventory, of which some is free."""
         self.server.ask(
             'PUT',
             f'/resource_providers/{uuid}/inventories',
             {
-                'resource_provider_generation': generation,
-                'inventories': {'VGPU': {'total': 2}},
+                'resource_provider_generation': 0,
+                'inventories': {resource_class: {'total': 2}},
             },
         )
         self.free[uuid] = chance.choice([0, 1, 2])
@@ -154,7 +179,13 @@ class Cloud:
             f'/allocations/{consumer}',
             {
                 'allocations': {
-                    uuid: {'resources': {'VGPU': amount}}
+                    uuid: {
+                        'resources': {
+                            FUNCTION
+                            if uuid in self.functions
+                            else 'VGPU': amount
+                        }
+                    }
                     for uuid, amount in amounts.items()
                 },
                 'consumer_generation': None,
@@ -170,7 +201,17 @@ class Cloud:
         if not parents:
             return targets.Standing.WITHOUT
         if unpublished:
-            return targets.Standing.UNKNOWN
+            frameworks = {need.framework for need in wanted}
+            mdevs = identity.MDEV in frameworks and (
+                set(parents) - self.functions
+            )
+            functions = identity.VFIO in frameworks and any(
+                self.free[uuid] or uuid in self.published
+                for uuid in self.functions & set(parents)
+            )
+            if mdevs or functions:
+                return targets.Standing.UNKNOWN
+            return targets.Standing.WITHOUT
         offers = {
             uuid: Offer.of(traits.describe(self.published[uuid]))
             for uuid in parents
@@ -307,6 +348,9 @@ class SurveyTest(testtools.TestCase):
         reasons = len(
             {survey.outcome(pattern, sources) for pattern in patterns}
         )
+        functions = [
+            need for need in wanted if need.framework == identity.VFIO
+        ]
         return (
             5
             + reasons
@@ -314,6 +358,9 @@ class SurveyTest(testtools.TestCase):
                 len(need.alternatives) * (1 + acceptance.most(need, wanted))
                 for need in wanted
             )
+            # Who accepts, and where the parents of functions are.
+            + sum(len(need.alternatives) for need in functions)
+            + bool(functions)
         )
 
 
