@@ -195,3 +195,43 @@ class PciInPlacementTest(CloudTestCase):
             },
             version='1.28',
         )
+
+
+class ReportingOnlyTest(CloudTestCase):
+    """Without pci_in_placement, which the client cannot know."""
+
+    IN_PLACEMENT = False
+
+    def test_where_every_board_has_to_accept(self):
+        self.start_host('host1', board(), collect=False)
+        server = self.boot('host1')
+        line = f'mdev target list {server["id"]}'
+        self.assertEqual(
+            'no collector has published for the PCI devices of server '
+            f'{server["name"]}, host1_0000:81:00.0: if these are vGPUs, start '
+            'nova-mdev-collector on its host, and see its log',
+            self.refuse(line),
+        )
+        self.assertEqual([], self.rows('mdev device list'))
+        self.collect('host1')
+        self.start_host('host2', board(), board(0x82, product=OTHER))
+        self.start_host('host3', board(), board(0x82))
+        self.assertEqual(
+            {
+                'host2': ('compatible', ['0000:81:00.0'], ''),
+                'host3': (
+                    'compatible',
+                    ['0000:81:00.0', '0000:82:00.0'],
+                    '',
+                ),
+            },
+            self.targets(server),
+        )
+        self.assertEqual(
+            [
+                'only with [filter_scheduler]pci_in_placement: host2, where '
+                '0000:82:00.0 does not accept'
+            ],
+            self.openstack(line).stderr.splitlines()[1:],
+        )
+        self.assertEqual('host3', self.migrate(server))
