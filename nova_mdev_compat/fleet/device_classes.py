@@ -17,9 +17,12 @@ from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import model
 
 
-_NO_TYPE = {
-    identity.MDEV: 'serves no mdev type',
-    identity.VFIO: 'its virtual functions have no vGPU type',
+_NO_IDENTITY = {
+    identity.MDEV: matching.NO_IDENTITY,
+    identity.VFIO: verdict.Reason(
+        verdict.Cause.MISSING,
+        'no virtual function has a type, or no complete identity is published',
+    ),
 }
 
 
@@ -43,12 +46,12 @@ class PublishedClass(equivalence.DeviceClass):
         """Why nothing is known of them, None if something is."""
         if self.unpublished or self.sources or self.offer.accepts:
             return self.unpublished
-        return matching.NO_IDENTITY
+        return _NO_IDENTITY[self.framework]
 
     def __str__(self) -> str:
         if self.note:
             return str(self.note)
-        return ' or '.join(map(str, self.sources)) or _NO_TYPE[self.framework]
+        return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
 
     def judge(self, source: Identity) -> verdict.Verdict:
         """Return whether it accepts a source, or why not."""

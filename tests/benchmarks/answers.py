@@ -90,6 +90,9 @@ class Answers:
                 'name': one,
                 'generation': 1,
                 'root_provider_uuid': tree.root,
+                'parent_provider_uuid': None
+                if one == tree.root
+                else tree.root,
             }
             for tree in self._trees
             for one in (tree.root, *tree.parents)

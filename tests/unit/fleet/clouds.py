@@ -47,12 +47,17 @@ def parent(
     in_use=(),
     **facts,
 ):
-    """Return a parent as its collector publishes it."""
+    """Return a parent as its collector publishes it.
+
+    :param facts: with framework='vfio', a physical function
+    """
+    vfio = facts.get('framework') == 'vfio'
+    name = f'0000:8{slot}:00.0' if vfio else f'pci_{slot}'
     described = host_traits.describe(
         par.MdevParent(
-            f'pci_{slot}',
+            name,
             f'10DE_{product}',
-            (mdev_type,),
+            (mdev_type,) if mdev_type else (),
             mdev_type,
             par.VFIO_PCI,
             frozenset(in_use),
@@ -60,9 +65,7 @@ def parent(
         ),
         by,
     )
-    return model.Parent(
-        f'{host}-{slot}', f'pci_{slot}', _said(described.all_traits)
-    )
+    return model.Parent(f'{host}-{slot}', name, _said(described.all_traits))
 
 
 def silent_parent(host, slot=0):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import collections
+import dataclasses
 import itertools
 
 import ddt
@@ -47,6 +48,35 @@ NOT_SERVED = 'does not serve type nvidia-{}, and Nova takes no other'
 def held(*identities, amount=1, resource_class='VGPU'):
     """Return mdevs of one source, as acceptance.needs takes them."""
     return frozenset(identities), resource_class, amount
+
+
+class FrameworksTest(testtools.TestCase):
+    def test_functions_count_alone_and_mdevs_of_a_parent_together(self):
+        function = dataclasses.replace(
+            OLD, facts=OLD.facts | {(identity.FRAMEWORK, identity.VFIO)}
+        )
+        found = acceptance.needs(
+            [held(OLD, amount=2), held(function, amount=2)]
+        )
+        self.assertEqual(
+            [(identity.MDEV, (2,)), (identity.VFIO, (1, 1))],
+            [(need.framework, need.amounts) for need in found],
+        )
+        self.assertEqual(
+            [2, 2], [acceptance.most(need, found) for need in found]
+        )
+        offered = offer(
+            takes(pat.Op.GE, '535').within(identity.VFIO), serves=OLD.type
+        )
+        self.assertEqual(
+            [False, True],
+            [acceptance.accepts(offered, need) for need in found],
+        )
+        mdevs, functions = found
+        free = {mdevs: {'a': 2}, functions: {'b': 1, 'c': 1}}
+        self.assertTrue(acceptance.fits(found, free))
+        free[mdevs] = {'a': 1, 'd': 1}
+        self.assertFalse(acceptance.fits(found, free))
 
 
 @ddt.ddt

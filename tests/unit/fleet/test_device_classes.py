@@ -6,6 +6,7 @@ import testtools
 
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import model
+from nova_mdev_compat.rules import model as rules
 from tests.unit.fleet import clouds
 
 NEW = '10de:2235 nvidia-558 driver=550.54'
@@ -56,6 +57,41 @@ class ClassifyTest(testtools.TestCase):
             clouds.host('c', clouds.parent('c', kernel='6.1', by=asks))
         )
         self.assertEqual(3, len(classify(*hosts)))
+
+    def test_frameworks_are_never_one_class(self):
+        """Also if no pattern asks about them, or if nothing is served."""
+        nothing = rules.RuleSet({})
+        boards = {'by': nothing, 'framework': 'vfio'}
+        self.assertEqual(
+            [
+                ('A', '10de:2235 nvidia-558', 'a:pci_0'),
+                (
+                    'B',
+                    '10de:2235 nvidia-558 framework=vfio',
+                    'b:0000:80:00.0',
+                ),
+            ],
+            shown(
+                classify(
+                    clouds.host('a', clouds.parent('a', by=nothing)),
+                    clouds.host('b', clouds.parent('b', **boards)),
+                )
+            ),
+        )
+        self.assertEqual(
+            [
+                'no virtual function has a type, or no complete identity is '
+                'published',
+                'no complete identity is published',
+            ],
+            [
+                str(device_classes.device_class(None, one.traits, frozenset()))
+                for one in (
+                    clouds.parent('b', mdev_type=None, **boards),
+                    clouds.parent('a', mdev_type=None),
+                )
+            ],
+        )
 
     def test_equal_identity_and_other_rules(self):
         self.assertEqual(

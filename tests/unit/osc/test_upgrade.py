@@ -51,6 +51,11 @@ class ArgumentTest(testtools.TestCase):
             "fact driver: '550-570' reads as a range of versions",
         ),
         (['driver=1', 'driver=2'], 'fact driver is given twice'),
+        (
+            ['framework=vfio'],
+            'fact framework cannot be changed: on hosts with another '
+            'framework the devices, and what Nova allocates, are others',
+        ),
     )
     @ddt.unpack
     def test_wrong_facts(self, arguments, line):

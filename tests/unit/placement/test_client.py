@@ -83,6 +83,17 @@ CLASSES = {'resource_classes': [{'name': 'VGPU'}, {'name': 'CUSTOM_A'}]}
 INVENTORIES = {'inventories': {'VGPU': {'total': 4}}, 'any': 'thing'}
 
 
+class ProviderTest(testtools.TestCase):
+    def test_where_the_inventory_is(self):
+        for name, expected in (
+            ('host_0000:81:00.0_mdev_compat', 'parent'),
+            ('host_0000:81:00.0', 'own'),
+            ('host_pci_0', 'own'),
+        ):
+            one = client.Provider('own', name, 0, 'r', 'parent')
+            self.assertEqual(expected, one.inventory_uuid)
+
+
 @ddt.ddt
 class RequestTest(testtools.TestCase):
     @ddt.data(
