@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where an instance could live-migrate to, host by host. Pure."""
 
-from collections.abc import Iterator, Mapping
+import collections
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import enum
 
@@ -57,6 +58,10 @@ def find(
         for some in (survey.with_type, survey.physical)
         for item in some.values()
     )
+    boards = collections.defaultdict(list)
+    for item in survey.physical.values():
+        if not item.is_root:
+            boards[item.root].append(item)
     found = dict(_unpublished(survey))
     for uuid, root in survey.hosts.items():
         if uuid not in with_vgpus:
@@ -76,7 +81,7 @@ def find(
             Standing.UNAVAILABLE if why else Standing.COMPATIBLE,
             why,
             _devices(survey, root),
-            tuple(sorted(_refusing(survey, root))),
+            tuple(sorted(_refusing(survey, root, boards[uuid]))),
         )
     found.pop(source, None)
     best_first = list(Standing)
@@ -135,19 +140,23 @@ def _devices(survey: Survey, root: client.Provider) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _refusing(survey: Survey, root: client.Provider) -> Iterator[str]:
+def _refusing(
+    survey: Survey, root: client.Provider, boards: Iterable[client.Provider]
+) -> Iterator[str]:
     """Yield the names of parents of virtual functions that do not accept.
 
     Where the root advertises, all parents accept the same.
+
+    :param boards: providers of these parents
     """
     needs = [need for need in survey.wanted if need.framework == identity.VFIO]
-    for uuid, provider in survey.physical.items():
-        if provider.root != root.uuid or provider.is_root:
-            continue
-        one = root.uuid if root.uuid in survey.accepts else uuid
+    for board in boards:
+        one = board.inventory_uuid
+        if root.uuid in survey.accepts:
+            one = root.uuid
         offered = Offer(
             frozenset(survey.accepts.get(one, ())),
             frozenset(survey.serves.get(one, ())),
         )
         if not all(acceptance.accepts(offered, need) for need in needs):
-            yield providers.device_name(provider.name, root.name) or uuid
+            yield providers.device_name(board.name, root.name) or board.name

@@ -279,6 +279,52 @@ class SurveyTest(testtools.TestCase):
                 [*expected, ('source', '')], self.reasons(placement)
             )
 
+    def test_an_instance_with_other_pci_devices(self):
+        """Below their provider there is none of ours."""
+        with placement_server.PlacementServer() as server:
+            server.ask('PUT', f'/resource_classes/{FUNCTION}')
+            root = server.create_provider('host')
+            held = {}
+            for name, resource_class in (
+                ('host_pci_0', 'VGPU'),
+                ('host_0000:81:00.0', FUNCTION),
+                ('host_0000:82:00.0', FUNCTION),
+                ('host_0000:83:00.0', FUNCTION),
+            ):
+                uuid = server.create_provider(name, root)
+                server.ask(
+                    'PUT',
+                    f'/resource_providers/{uuid}/inventories',
+                    {
+                        'resource_provider_generation': 0,
+                        'inventories': {resource_class: {'total': 1}},
+                    },
+                )
+                held[uuid] = {'resources': {resource_class: 1}}
+            *_, published, _ = held
+            server.create_provider('host_0000:82:00.0_mdev_compat', published)
+            held.popitem()
+            consumer = uuidutils.generate_uuid()
+            server.ask(
+                'PUT',
+                f'/allocations/{consumer}',
+                {
+                    'allocations': held,
+                    'consumer_generation': None,
+                    'consumer_type': 'INSTANCE',
+                    'project_id': 'p',
+                    'user_id': 'u',
+                },
+            )
+            placement = client.Placement(sender(server.endpoint))
+            instance, _ = instances.read_one(placement, consumer, 'host')
+        self.assertEqual(
+            [('0000:82:00.0', FUNCTION), ('pci_0', 'VGPU')],
+            sorted((one.name, name) for one, name, _ in instance.mdevs),
+        )
+        self.assertEqual(published, instance.mdevs[-1][0].uuid)
+        self.assertEqual(('host_0000:81:00.0',), instance.unpublished)
+
     def reasons(self, placement):
         """Return the reasons against all hosts, by name."""
         source = identity.Identity.of('10DE_2235', 'nvidia-11')
