@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from unittest import mock
+
 import ddt
 import testtools
 
@@ -178,4 +180,26 @@ class PlacementApiTest(testtools.TestCase):
         self.assertEqual(
             list(expected),
             results.plain(placement_api.resource_classes(used, option)),
+        )
+
+    def test_classes_of_virtual_functions_are_not_of_the_option(self):
+        """The filter takes these from [pci]alias."""
+        placement = mock.Mock()
+        placement.resource_classes.return_value = {'VGPU', 'CUSTOM_A40'}
+        placement.lineage_at.return_value = []
+        placement.provider_classes.side_effect = {
+            'a-0': frozenset({'VGPU'}),
+            'a-1': frozenset({'CUSTOM_A40'}),
+        }.get
+        cloud = model.by_name(
+            [
+                clouds.host(
+                    'a',
+                    clouds.parent('a'),
+                    clouds.parent('a', 1, framework='vfio'),
+                )
+            ]
+        )
+        self.assertEqual(
+            {'VGPU'}, placement_api.classes_in_use(placement, cloud)
         )
