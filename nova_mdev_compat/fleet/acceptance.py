@@ -69,15 +69,25 @@ def needs(
             for name, sources in by_type.items()
             if name in types
         )
-        # Nova asks for each virtual function in a group of its own.
-        alone = any(one.framework == identity.VFIO for one in identities)
+        frameworks = {one.framework for one in identities}
         amounts.setdefault((alternatives, resource_class), []).extend(
-            [1] * amount if alone else [amount]
+            pieces(min(frameworks, default=identity.MDEV), amount)
         )
     return tuple(
         Need(*key, tuple(sorted(some, reverse=True)))
         for key, some in amounts.items()
     )
+
+
+def pieces(framework: str, amount: int) -> list[int]:
+    """Return the amounts that one parent each has to provide.
+
+    Nova asks for each virtual function in a group of its own, and for the
+    mdevs of a flavor in one.
+
+    :param amount: from one source
+    """
+    return [1] * amount if framework == identity.VFIO else [amount]
 
 
 def most(need: Need, wanted: Needs) -> int:

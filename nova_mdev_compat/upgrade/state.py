@@ -445,8 +445,9 @@ def build(
     for one in instances:
         usage = hosts[one.host.name]
         held = usage.ordered(
-            (one.host.parents.index(parent), name, amount)
+            (one.host.parents.index(parent), name, piece)
             for parent, name, amount in one.mdevs
+            for piece in acceptance.pieces(parent.framework, amount)
         )
         takers = frozenset().union(*classes.takers(usage.stay(held)))
         if usage.must_leave(held) or not changing.isdisjoint(takers):

@@ -69,6 +69,25 @@ class PlanTest(testtools.TestCase):
             self.found.obstacles,
         )
 
+    def test_functions_of_an_instance_may_go_to_several_boards(self):
+        """Nova asks for each of them alone, and for mdevs together."""
+        free = {'b-0': 1, 'b-1': 1}
+        for framework, expected in (
+            ('vfio', [('b',), ('a', 'a1 to b')]),
+            ('mdev', [('b',), ('a', 'a1 waits')]),
+        ):
+            facts = {'framework': 'vfio'} if framework == 'vfio' else {}
+            a, b = one('a', **facts), one('b', 2, **facts)
+            self.assertEqual(
+                expected, self.plan([a, b], on(a, 1, 2), free=free), framework
+            )
+
+    def test_frameworks_do_not_mix(self):
+        a, b = one('a'), one('b', framework='vfio')
+        self.assertEqual(
+            [('b',), ('a', 'a1 stops')], self.plan([a, b], on(a, 1))
+        )
+
     def test_capacity_is_of_devices(self):
         """Each has two to spare, which is no room for three."""
         a, b, c = one('a'), one('b', 2), one('c', 2)
