@@ -25,6 +25,7 @@ from nova_mdev_compat.late_check import check
 from nova_mdev_compat.late_check import domain_xml
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import loader
+from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import log as filter_report
 from tests import recordings
 from tests.unit import samples
@@ -145,7 +146,7 @@ class OneAnswerTest(testtools.TestCase):
         """Return whether the filter finds the target, and its log."""
         accepting = matching.accepting_traits(target.accepts, source)
         host = types.SimpleNamespace(host='here', uuid='root')
-        question = filter_report.LiveMigration(
+        question = live_migration.LiveMigration(
             'i', 'm', (matching.Source(1, frozenset({source})),), 'p'
         )
         with fixtures.FakeLogger('nova_mdev_compat.filters') as log:
