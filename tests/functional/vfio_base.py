@@ -6,43 +6,70 @@ that runs the tests has: the devices, as a tree that looks like sysfs for the
 collector, and as Nova's fake of libvirt for nova-compute.
 """
 
+import contextlib
 import json
 import textwrap
 
 import fixtures
-from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.tests.functional.api import client
 from nova.tests.functional.libvirt import test_pci_sriov_servers
 from nova.virt.libvirt import driver
 from oslo_utils import versionutils
 
 from tests.functional import base
+from tests.functional import fakehost
 from tests import vfio_tree
 
-#: As long as nova-compute checks versions, the first that migrate devices.
-LIBVIRT = versionutils.convert_version_to_int(
-    driver.MIN_VFIO_PCI_VARIANT_LIBVIRT_VERSION
-)
-QEMU = versionutils.convert_version_to_int(
-    driver.MIN_VFIO_PCI_VARIANT_QEMU_VERSION
-)
+#: The first that migrate devices; nova-compute checks them when it starts.
+LIBVIRT = versionutils.convert_version_to_int((10, 0, 0))
+QEMU = versionutils.convert_version_to_int((8, 2, 2))
 CLASS = 'CUSTOM_A40_8Q'
-#: Physical and virtual functions of NVIDIA's boards have the same ids.
-SPEC = {
-    'address': {'bus': '8[0-9]', 'slot': '00', 'function': '[1-7]'},
-    'vendor_id': '10de',
-    'live_migratable': 'yes',
-    'managed': 'no',
-    'resource_class': CLASS,
-}
-#: Ids are what Nova compares without Placement.
-ALIAS = {
-    'name': 'a40-8q',
-    'vendor_id': '10de',
-    'product_id': '2235',
-    'device_type': 'type-VF',
-    'resource_class': CLASS,
-    'live_migratable': 'yes',
-}
+#: In nova.conf of a host that has mdevs, too.
+MDEVS = '[devices]\nenabled_mdev_types = nvidia-11\n'
+#: Of the virtual functions. Physical ones have the same ids.
+FUNCTIONS = {'bus': '8[0-9]', 'slot': '00', 'function': '[1-7]'}
+
+
+def spec(**changes):
+    """Return an entry of [pci]device_spec."""
+    return _json(
+        {
+            'address': FUNCTIONS,
+            'vendor_id': '10de',
+            'live_migratable': 'yes',
+            'managed': 'no',
+            'resource_class': CLASS,
+        },
+        changes,
+    )
+
+
+def alias(**changes):
+    """Return a [pci]alias; None takes a field away.
+
+    Its ids are what Nova compares without Placement.
+    """
+    return _json(
+        {
+            'name': 'a40-8q',
+            'vendor_id': '10de',
+            'product_id': '2235',
+            'device_type': 'type-VF',
+            'resource_class': CLASS,
+            'live_migratable': 'yes',
+        },
+        changes,
+    )
+
+
+def _json(values, changes):
+    return json.dumps(
+        {
+            key: value
+            for key, value in {**values, **changes}.items()
+            if value is not None
+        }
+    )
 
 
 def board(bus=0x81, **kwargs):
@@ -50,10 +77,25 @@ def board(bus=0x81, **kwargs):
     return vfio_tree.VfioBoard(bus, first=1, **kwargs)
 
 
-def pci_info(boards):
-    """Return boards as Nova's fake libvirt shows them."""
-    info = fakelibvirt.HostPCIDevicesInfo(num_pfs=0, num_vfs=0)
-    group = 40
+def pci_info(boards, mdev_boards=(), plain=()):
+    """Return boards as Nova's fake libvirt shows them.
+
+    :param plain: buses of devices without functions
+    """
+    info = fakehost.pci_info(mdev_boards)
+    group = 60
+    for bus in plain:
+        group += 1
+        info.add_device(
+            dev_type='PCI',
+            bus=bus,
+            slot=0,
+            function=1,
+            iommu_group=group,
+            numa_node=0,
+            vend_id='10de',
+            prod_id='2235',
+        )
     for one in boards:
         functions = one.functions()
         for function, address in enumerate([one.address, *functions]):
@@ -82,9 +124,11 @@ class VfioTestCase(
     ADMIN_API = True
     microversion = 'latest'
     NETWORKS = 'none'
-    PCI_DEVICE_SPEC = [json.dumps(SPEC)]
-    PCI_ALIAS = [json.dumps(ALIAS)]
+    PCI_DEVICE_SPEC = [spec()]
+    PCI_ALIAS = [alias()]
     REPORT, IN_PLACEMENT = True, True
+    #: Buses of devices without functions, on each host.
+    PLAIN = ()
 
     def setUp(self):
         # The API checks aliases when it starts.
@@ -102,6 +146,7 @@ class VfioTestCase(
             )
         )
         self.boards = {}
+        self.mdev_boards = {}
         self.flavor = self.flavor_for('a40-8q:1')
 
     def flavor_for(self, aliases, **kwargs):
@@ -109,19 +154,32 @@ class VfioTestCase(
             extra_spec={'pci_passthrough:alias': aliases}, **kwargs
         )
 
-    def start_host(self, name, *boards, collect=True):
-        """Start nova-compute on a host with boards, and its collector."""
+    def start_host(self, name, *boards, mdev_boards=(), collect=True):
+        """Start nova-compute on a host with boards, and its collector.
+
+        :param mdev_boards: those with mdevs, hardware.Board
+        """
         self.boards[name] = boards
+        self.mdev_boards[name] = mdev_boards
         self.start_compute(
             hostname=name,
             libvirt_version=LIBVIRT,
             qemu_version=QEMU,
-            pci_info=pci_info(boards),
+            pci_info=pci_info(boards, mdev_boards, self.PLAIN),
         )
         self.sysfs(name).mkdir(parents=True)
         vfio_tree.write(self.sysfs(name), *boards)
         if collect:
             self.collect(name)
+
+    def live_migrate(self, server, status):
+        """Live-migrate an instance and wait for the migration's status."""
+        with contextlib.suppress(client.OpenStackApiException):
+            self.api.post_server_action(
+                server['id'],
+                {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+            )
+        self._wait_for_migration_status(server, [status])
 
     def sysfs(self, name):
         return self.directory / name / 'sys'
@@ -135,7 +193,7 @@ class VfioTestCase(
     def collect(self, name):
         """Run the collector once, as on that host."""
         specs = ''.join(
-            f'device_spec = {spec}\n' for spec in self.PCI_DEVICE_SPEC
+            f'device_spec = {one}\n' for one in self.PCI_DEVICE_SPEC
         )
         self.run_collector(
             name,
@@ -143,7 +201,9 @@ class VfioTestCase(
                 [pci]
                 report_in_placement = {self.REPORT}
                 """)
-            + specs,
+            + specs
+            + (MDEVS if self.mdev_boards[name] else ''),
+            self.mdev_boards[name],
         )
 
     def provider(self, host, address):
