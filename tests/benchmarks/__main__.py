@@ -27,6 +27,7 @@ NAMES = (
     'scheduler_process',
     'filter_overhead',
     'target_list',
+    'candidates_cost',
     'collector_cost',
     'guard_cost',
 )

@@ -229,6 +229,19 @@ class AcceptorsTest(testtools.TestCase):
     def test_none(self):
         self.assertEqual(candidates.Acceptors(), candidates.Acceptors.of([]))
 
+    def test_without_refusing_parents(self):
+        found = candidates.Acceptors.of(
+            [('r1', 'r1'), ('p1', 'r2'), ('p2', 'r2'), ('p3', 'r3')]
+        )
+        for refusing, remaining in (
+            ([], {'r1', 'r2', 'r3'}),
+            # Accepting parents, and those of hosts that refuse anyway.
+            ([('p1', 'r2'), ('p2', 'r2'), ('q', 'r4')], {'r1', 'r2', 'r3'}),
+            ([('p1', 'r2'), ('q', 'r2')], {'r1', 'r3'}),
+            ([('q', 'r2'), ('q', 'r2'), ('s', 'r3'), ('t', 'r1')], set()),
+        ):
+            self.assertEqual(remaining, found.without(refusing), refusing)
+
 
 #: Root r1 advertises for its parents; on r2, only p1 and p2 accept.
 ONE_TYPE = {

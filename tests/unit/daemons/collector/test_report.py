@@ -105,8 +105,33 @@ def vendors():
     )
 
 
+def frameworks():
+    """Return a host with mdevs, and with virtual functions on two boards."""
+    facts = {**samples.FACTS, 'framework': 'vfio', 'revision': 'a1'}
+    parents = [
+        samples.parent('pci_0000_84_00_0'),
+        samples.parent('0000:85:00.0', facts=facts, offered=('nvidia-558',)),
+        samples.parent(
+            '0000:86:00.0',
+            facts=facts,
+            offered=('nvidia-558',),
+            target_type=None,
+            in_use=frozenset({'nvidia-558'}),
+            why_no_type=(
+                'Nova may take a virtual function that has no type: '
+                '0000:86:00.5: no vGPU type is set (current_vgpu_type is 0)'
+            ),
+        ),
+    ]
+    return host_traits.HostSnapshot(
+        'compute5',
+        tuple(host_traits.describe(parent, _rules()) for parent in parents),
+    )
+
+
 HOSTS = [
     ('mixed', mixed),
+    ('frameworks', frameworks),
     ('alike', alike),
     ('vendors', vendors),
     ('empty', lambda: host_traits.HostSnapshot('compute3', ())),
