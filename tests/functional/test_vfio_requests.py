@@ -121,6 +121,20 @@ class SeveralAliasesTest(vfio_base.VfioTestCase):
         )
 
 
+class SeveralAliasesReportingOnlyTest(SeveralAliasesTest):
+    """Without pci_in_placement, Nova takes any function that fits."""
+
+    IN_PLACEMENT = False
+
+    def test_all_must_be_accepted(self):
+        """By each board, and no board accepts two types."""
+        self.start_two('host1')
+        self.start_two('host2')
+        server = self.boot('host1', self.flavor_for('a40-8q:1,a40-12q:1'))
+        self.assert_no_valid_host(server)
+        self.assertEqual([], self.checked)
+
+
 class TwoOfOneAliasTest(vfio_base.VfioTestCase):
     """Requests do not grow with functions or hosts."""
 
