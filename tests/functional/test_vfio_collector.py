@@ -18,6 +18,14 @@ Board = vfio_tree.VfioBoard
 ACCEPT = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11'
 ACCEPT_VFIO = f'{ACCEPT}__FRAMEWORK_IS_VFIO'
 CHILDREN = '/resource_providers'
+#: What current_vgpu_type has, by name of the test; None if it is missing.
+WRONG_TYPES = {
+    'empty': '',
+    'hexadecimal': '0x22e',
+    'huge': '5' * 100_000,
+    'binary': '\0',
+    'missing': None,
+}
 
 
 class VfioCollectorTestCase(collector_base.CollectorTestCase):
@@ -393,11 +401,12 @@ class ProcessTest(VfioCollectorTestCase):
                 json.dumps(self.dry_run())
             )
 
-    @ddt.data('', '0x22e', '5' * 100_000, '\0', None)
-    def test_wrong_type(self, text):
+    @ddt.data(*WRONG_TYPES)
+    def test_wrong_type(self, name):
         """One board accepts nothing; the others are not affected."""
         self.add(of_type_11(), of_type_11(0x83))
         path = self.home / 'sys/bus/pci/devices/0000:82:00.4/nvidia'
+        text = WRONG_TYPES[name]
         if text is None:
             (path / 'current_vgpu_type').unlink()
         else:
