@@ -258,7 +258,7 @@ class AnnotatorService(loop.ReconcileService):
     def new_watchers(self, wake: Callable[[str], None]) -> list[loop.Watcher]:
         # The collector's file has the devices.
         return [
-            libvirt_events.Watcher(
+            libvirt_events.LibvirtWatcher(
                 self._conf.collector.libvirt_uri, wake, EVENTS, ()
             )
         ]

@@ -220,7 +220,7 @@ class CollectorService(loop.ReconcileService):
     def new_watchers(self, wake: Callable[[str], None]) -> list[loop.Watcher]:
         options = self._conf.collector
         watchers: list[loop.Watcher] = [
-            libvirt_events.Watcher(options.libvirt_uri, wake)
+            libvirt_events.LibvirtWatcher(options.libvirt_uri, wake)
         ]
         if options.vfio_interval:
             watchers.append(

@@ -37,7 +37,7 @@ DOMAIN_EVENTS = (
 )
 
 
-class Watcher:
+class LibvirtWatcher:
     """Calls back when devices or domains may have changed.
 
     It has a read-only connection of its own. When the connection breaks, for

@@ -3,8 +3,8 @@
 
 It is the filter's question, asked again with the devices of both sides known:
 mdevs, and virtual functions with a VFIO variant driver. The parent of each
-target must accept every source that has its type and framework. Which of
-several such sources becomes which target is not known, to the filter neither.
+target must accept every source that has its type and framework. Neither this
+check nor the filter knows which of several such sources becomes which target.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -109,7 +109,9 @@ class WatcherTest(testtools.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
         self.to_open = iter(())
-        self.watcher = libvirt_events.Watcher('qemu:///system', self.wake)
+        self.watcher = libvirt_events.LibvirtWatcher(
+            'qemu:///system', self.wake
+        )
         self.addCleanup(self.watcher.stop)
 
     def open(self, _uri):
@@ -168,7 +170,7 @@ class WatcherTest(testtools.TestCase):
     def test_other_events(self):
         """Only what was asked for is registered, and all of it undone."""
         event = libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE
-        self.watcher = libvirt_events.Watcher(
+        self.watcher = libvirt_events.LibvirtWatcher(
             'qemu:///system', self.wake, [event], ()
         )
         self.addCleanup(self.watcher.stop)
