@@ -34,13 +34,15 @@ uv() {
 environment() {
     local home=$BOUNDS/$1 set=$2 extras=$3
     shift 3
-    python tools/bounds.py requirements "$set" "$extras" >"$home.txt"
-    python tools/bounds.py constraints "$set" >"$home.constraints"
-    uv venv --clear --python "$MAIN/python" "$home"
-    uv pip install --python "$home/bin/python" --requirement "$home.txt" \
-        --constraint "$home.constraints" "$@"
-    uv pip install --python "$home/bin/python" --no-deps "$BOUNDS"/dist/*.whl
-    uv pip freeze --python "$home/bin/python"
+    # Not by "set -e", which a caller's || turns off.
+    python tools/bounds.py requirements "$set" "$extras" >"$home.txt" &&
+        python tools/bounds.py constraints "$set" >"$home.constraints" &&
+        uv venv --clear --python "$MAIN/python" "$home" &&
+        uv pip install --python "$home/bin/python" --requirement "$home.txt" \
+            --constraint "$home.constraints" "$@" &&
+        uv pip install --python "$home/bin/python" --no-deps \
+            "$BOUNDS"/dist/*.whl &&
+        uv pip freeze --python "$home/bin/python"
 }
 
 # commands NAME EXTRAS: one pass of each command that extras bring.

@@ -4,7 +4,6 @@
 NVML is the stand-in of test_nvidia: no board is here.
 """
 
-import json
 import pathlib
 
 import fixtures
@@ -181,8 +180,8 @@ class Mlx5Test(vfio_base.VfioTestCase):
         'product_id': '101e',
         'resource_class': 'CUSTOM_CONNECTX_7',
     }
-    PCI_DEVICE_SPEC = [json.dumps(vfio_base.SPEC | DEVICE)]
-    PCI_ALIAS = [json.dumps(vfio_base.ALIAS | DEVICE)]
+    PCI_DEVICE_SPEC = [vfio_base.spec(**DEVICE)]
+    PCI_ALIAS = [vfio_base.alias(**DEVICE)]
 
     def start(self, name, firmware='28.41.1000', psid='MT_0000000838'):
         """Start a host with an adapter; None for what cannot be read."""
