@@ -9,6 +9,7 @@ collector reads libvirt's test driver through the real library.
 import functools
 import os
 import pathlib
+import shutil
 import sys
 import textwrap
 
@@ -27,13 +28,26 @@ from tests.functional import fakehost
 from tests import hardware
 from tests import waiting
 
+
+def _memory(path, enough=1 << 30):
+    """Return a directory in memory, None if it is missing, or too small.
+
+    A container has 64 MiB there unless it was given more.
+    """
+    try:
+        free = shutil.disk_usage(path).free
+    except OSError:
+        return None
+    return path if free >= enough and os.access(path, os.W_OK) else None
+
+
 IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: The mild default alone: behind the boards in these tests is no NVIDIA
 #: driver that could be asked for ECC.
 RULES = pathlib.Path(__file__).parents[1] / 'data/rules/mild'
 #: Where Nova's databases are: in memory if possible, because their files are
 #: opened anew for each transaction.
-MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
+MEMORY = _memory('/dev/shm')
 FILTER = 'nova_mdev_compat.filters.MdevCompatFilter'
 
 #: Old drivers may move to new ones, within the same product and type.
