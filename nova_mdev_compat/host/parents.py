@@ -108,6 +108,8 @@ class MdevParent:
     :ivar in_use: other types that running domains still use here, raw
     :ivar facts: raw values by fact name
     :ivar unknown: why other facts are not known, by fact name
+    :ivar used: for a parent of virtual functions, whether Nova gives any of
+        them to guests; None for a parent of mdevs
     """
 
     name: str
@@ -119,6 +121,7 @@ class MdevParent:
     facts: Mapping[str, str]
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
     why_no_type: str = ''
+    used: bool | None = None
 
     def target(self) -> identity.Identity | None:
         """Return its identity as a target, None without a target type."""

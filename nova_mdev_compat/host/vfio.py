@@ -251,7 +251,8 @@ def build(
     Only functions that Nova gives to guests count. A parent gets no target
     type where they have not all the same one. Neither do two parents that
     nova.conf gives the same class of its own and that have different types:
-    Nova would take one for the other.
+    Nova would take one for the other. A parent whose functions are for
+    Neutron's ports alone is left out.
 
     :param specs: ``[pci]device_spec``
     :param parent_ids: canonical parent ids by address
@@ -261,15 +262,22 @@ def build(
     types_of_class: dict[str, dict[str, list[str]]] = {}
     class_of: dict[str, str] = {}
     used_types: dict[str, set[str]] = {}
+    is_used: dict[str, bool] = {}
     for physical in found:
-        used = {
+        named = {
             one: spec
             for one in physical.functions
             if (spec := device_spec.spec_of(specs, one))
-            # Nova gives these to Neutron's ports alone.
-            and not spec.physical_network
         }
+        used = {
+            one: spec
+            for one, spec in named.items()
+            if not spec.physical_network
+        }
+        if named and not used:
+            continue
         name = physical.address
+        is_used[name] = bool(used)
         chosen[name] = chosen_type(used)
         used_types[name] = {
             one.type for one in used or physical.functions if one.type
@@ -306,6 +314,7 @@ def build(
                 facts=dict(facts[name].values),
                 unknown=dict(facts[name].unknown),
                 why_no_type=why,
+                used=is_used[name],
             )
         )
     return tuple(built)

@@ -350,6 +350,25 @@ def unreadable(
     )
 
 
+def _may_get_provider(item: ParentTraits, products: Collection[str]) -> bool:
+    """Return whether nova-compute may create a provider for a parent.
+
+    It does so for a physical function if ``[pci]device_spec`` names one of its
+    virtual functions, whatever their types; and for a parent of mdevs only if
+    nova.conf gives it a type. One without a type, such as a virtual function
+    that no ``device_addresses`` names, does not count beside a parent of the
+    same product: the host would be mixed for no reason.
+
+    :param products: parent ids of the parents that have a provider
+    """
+    parent = item.parent
+    if parent.target_type is not None or item.failure is not None:
+        return True
+    if parent.used is not None:
+        return parent.used
+    return parent.parent_id not in products
+
+
 def build_host_traits(
     parents: Iterable[ParentTraits],
     orphans: Iterable[str] = (),
@@ -367,16 +386,8 @@ def build_host_traits(
     parents, orphans = list(parents), list(orphans)
     offers = {item.offer for item in parents}
     products = {item.parent.parent_id for item in parents}
-    # nova-compute creates a provider only if nova.conf gives the device a
-    # type. A device without one, such as a virtual function that no
-    # device_addresses names, does not count beside a parent of the same
-    # product: the host would be mixed for no reason.
     offers.update(
-        item.offer
-        for item in absent
-        if item.parent.target_type is not None
-        or item.failure is not None
-        or item.parent.parent_id not in products
+        item.offer for item in absent if _may_get_provider(item, products)
     )
     mixed = len(offers) + bool(orphans) > 1
     desired = {name: frozenset({traits.SCHEMA}) for name in orphans}

@@ -257,6 +257,7 @@ class BuildTest(TreeTestCase):
         self.assertEqual('nvidia-558', parent.target_type)
         self.assertEqual(frozenset(), parent.in_use)
         self.assertEqual('vfio', parent.facts['framework'])
+        self.assertIs(True, parent.used)
 
     def test_functions_that_nova_does_not_use_do_not_count(self):
         self.write(vfio_tree.VfioBoard(types=('558', '0', '559')))
@@ -264,12 +265,23 @@ class BuildTest(TreeTestCase):
         self.assertEqual('nvidia-558', parent.target_type)
         self.assertEqual(frozenset(), parent.in_use)
 
-    def test_functions_of_neutron_do_not_count(self):
+    def test_a_board_for_neutron_alone_is_left_out(self):
         self.write(vfio_tree.VfioBoard())
-        (parent,) = self.build(
-            {'address': '0000:81:00.*', 'physical_network': 'physnet1'}
+        network = {'physical_network': 'physnet1'}
+        self.assertEqual(
+            (), self.build({'address': '0000:81:00.*', **network})
         )
+        (parent,) = self.build(
+            {'address': '0000:81:00.4', **network},
+            {'address': '0000:81:00.5'},
+        )
+        self.assertEqual('nvidia-558', parent.target_type)
+
+    def test_a_board_that_nova_does_not_use(self):
+        self.write(vfio_tree.VfioBoard())
+        (parent,) = self.build({'address': '0000:82:00.*'})
         self.assertIsNone(parent.target_type)
+        self.assertIs(False, parent.used)
 
     def test_types_of_an_unlike_board_are_in_use(self):
         self.write(vfio_tree.VfioBoard(types=('558', '0')))

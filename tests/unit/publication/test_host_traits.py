@@ -306,6 +306,14 @@ class CombineTest(testtools.TestCase):
         # Nova does not use it.
         ({'target_type': None}, False),
         ({'target_type': None, 'parent_id': '10DE_2236'}, True),
+        # Of virtual functions: nova-compute creates a provider for functions
+        # that it uses, also for those without a type.
+        ({'target_type': None, 'used': True}, True),
+        ({'target_type': None, 'used': False}, False),
+        (
+            {'target_type': None, 'used': False, 'parent_id': '15B3_101E'},
+            False,
+        ),
     )
     @ddt.unpack
     def test_parent_without_a_provider(self, changes, mixed):
