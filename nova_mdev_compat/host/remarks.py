@@ -112,22 +112,20 @@ def of_functions(
 
     :param reported: ``[pci]report_in_placement``
     """
-    if not found:
-        return ()
+    used: dict[str, device_spec.DeviceSpec] = {}
+    boards = []
+    for physical in found:
+        of_board = vfio.used_functions(physical, specs)
+        if of_board:
+            boards.append(physical.address)
+        used.update((spec.text, spec) for spec in of_board.values())
     remarks = []
-    if not reported:
-        names = text.join(physical.address for physical in found)
+    if boards and not reported:
         remarks.append(
             'nova.conf: [pci]report_in_placement is off, so nothing can be '
-            f'published for the virtual functions of {names}, and whether '
-            'they can be migrated stays unknown'
+            f'published for the virtual functions of {text.join(boards)}, and '
+            'whether they can be migrated stays unknown'
         )
-    functions = [one for physical in found for one in physical.functions]
-    used = {
-        spec.text: spec
-        for one in functions
-        if (spec := device_spec.spec_of(specs, one))
-    }
     for spec in used.values():
         if spec.managed is not False:
             remarks.append(

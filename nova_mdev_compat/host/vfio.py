@@ -240,6 +240,24 @@ def chosen_type(
     return next(iter(of_type)), ''
 
 
+def used_functions(
+    physical: PhysicalFunction, specs: Collection[device_spec.DeviceSpec]
+) -> dict[VirtualFunction, device_spec.DeviceSpec]:
+    """Return the functions that Nova gives to guests by a flavor's alias.
+
+    Those with a ``physical_network`` are for Neutron's ports alone.
+
+    :param specs: ``[pci]device_spec``
+    :returns: the entry that applies, by function
+    """
+    return {
+        one: spec
+        for one in physical.functions
+        if (spec := device_spec.spec_of(specs, one))
+        and not spec.physical_network
+    }
+
+
 def build(
     found: Iterable[PhysicalFunction],
     specs: Collection[device_spec.DeviceSpec],
@@ -264,17 +282,10 @@ def build(
     used_types: dict[str, set[str]] = {}
     is_used: dict[str, bool] = {}
     for physical in found:
-        named = {
-            one: spec
-            for one in physical.functions
-            if (spec := device_spec.spec_of(specs, one))
-        }
-        used = {
-            one: spec
-            for one, spec in named.items()
-            if not spec.physical_network
-        }
-        if named and not used:
+        used = used_functions(physical, specs)
+        if not used and any(
+            device_spec.spec_of(specs, one) for one in physical.functions
+        ):
             continue
         name = physical.address
         is_used[name] = bool(used)

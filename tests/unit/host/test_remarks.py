@@ -202,6 +202,10 @@ class OfHostTest(testtools.TestCase):
         self.assertEqual((), remarks.of_functions([], [], False))
         # Nova does not use these.
         self.assertEqual((), self.functions(product_id='2236'))
+        # These are Neutron's.
+        self.assertEqual(
+            (), self.functions(reported=False, physical_network='physnet1')
+        )
 
     def test_functions_that_are_not_reported(self):
         (line,) = self.functions(
