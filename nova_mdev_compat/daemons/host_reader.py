@@ -21,6 +21,7 @@ from nova_mdev_compat.host import remarks
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import system
 from nova_mdev_compat.host import vfio
+from nova_mdev_compat.host import vfio_parents
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import lint
 from nova_mdev_compat.rules import loader
@@ -79,7 +80,7 @@ class HostReader:
             self._types,
             {name: device.parent_id for name, device in read.known.items()},
             read.facts,
-        ) + vfio.build(
+        ) + vfio_parents.build(
             functions,
             self._specs,
             {name: device.parent_id for name, device in read.known.items()},

@@ -16,6 +16,7 @@ from nova_mdev_compat.host.parents import Mdev
 from nova_mdev_compat.host.parents import MdevParent
 from nova_mdev_compat.host.parents import ParentDevice
 from nova_mdev_compat.host import vfio
+from nova_mdev_compat.host import vfio_parents
 
 
 class Unused(enum.Enum):
@@ -115,7 +116,7 @@ def of_functions(
     used: dict[str, device_spec.DeviceSpec] = {}
     boards = []
     for physical in found:
-        of_board = vfio.used_functions(physical, specs)
+        of_board = vfio_parents.used_functions(physical, specs)
         if of_board:
             boards.append(physical.address)
         used.update((spec.text, spec) for spec in of_board.values())

@@ -14,6 +14,7 @@ from nova_mdev_compat.core import identity
 from nova_mdev_compat.host import device_spec
 from nova_mdev_compat.host import sysfs
 from nova_mdev_compat.host import vfio
+from nova_mdev_compat.host import vfio_parents
 from tests import vfio_tree
 
 
@@ -189,13 +190,13 @@ class ChosenTypeTest(TreeTestCase):
     def chosen(self, *types):
         self.write(vfio_tree.VfioBoard(types=types))
         (board,) = self.find()
-        return vfio.chosen_type(board.functions)
+        return vfio_parents.chosen_type(board.functions)
 
     def test_alike(self):
         self.assertEqual(('nvidia-558', ''), self.chosen('558', '558'))
 
     def test_none_is_used(self):
-        chosen, why = vfio.chosen_type(())
+        chosen, why = vfio_parents.chosen_type(())
         self.assertIsNone(chosen)
         self.assertIn('[pci]device_spec', why)
 
@@ -222,7 +223,7 @@ class ChosenTypeTest(TreeTestCase):
         (nvidia / 'current_vgpu_type').unlink()
         nvidia.rmdir()
         (board,) = self.find()
-        chosen, why = vfio.chosen_type(board.functions)
+        chosen, why = vfio_parents.chosen_type(board.functions)
         self.assertIsNone(chosen)
         self.assertIn('driver vfio-pci is bound to it', why)
 
@@ -237,7 +238,7 @@ class BuildTest(TreeTestCase):
         conf([])
         conf.set_override('device_spec', list(map(json.dumps, specs)), 'pci')
         found = self.find()
-        return vfio.build(
+        return vfio_parents.build(
             found,
             device_spec.device_specs(conf),
             {one.address: vfio.parent_id(one) for one in found},
