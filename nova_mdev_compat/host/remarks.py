@@ -116,9 +116,9 @@ def of_functions(
     used: dict[str, device_spec.DeviceSpec] = {}
     boards = []
     for physical in found:
-        of_board = vfio_parents.used_functions(physical, specs)
-        if of_board:
+        if not vfio_parents.is_for_neutron(physical, specs):
             boards.append(physical.address)
+        of_board = vfio_parents.used_functions(physical, specs)
         used.update((spec.text, spec) for spec in of_board.values())
     remarks = []
     if boards and not reported:

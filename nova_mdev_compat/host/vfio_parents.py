@@ -31,6 +31,15 @@ def used_functions(
     }
 
 
+def is_for_neutron(
+    physical: vfio.PhysicalFunction, specs: Collection[device_spec.DeviceSpec]
+) -> bool:
+    """Return whether Nova uses functions, and all of them for Neutron."""
+    return not used_functions(physical, specs) and any(
+        device_spec.spec_of(specs, one) for one in physical.functions
+    )
+
+
 def chosen_type(
     functions: Collection[vfio.VirtualFunction],
 ) -> tuple[str | None, str]:
@@ -98,11 +107,9 @@ def build(
     used_types: dict[str, set[str]] = {}
     is_used: dict[str, bool] = {}
     for physical in found:
-        used = used_functions(physical, specs)
-        if not used and any(
-            device_spec.spec_of(specs, one) for one in physical.functions
-        ):
+        if is_for_neutron(physical, specs):
             continue
+        used = used_functions(physical, specs)
         name = physical.address
         is_used[name] = bool(used)
         chosen[name] = chosen_type(used)
