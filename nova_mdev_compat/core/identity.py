@@ -7,6 +7,7 @@ case letters, digits and single underscores.
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 import re
 
 from nova_mdev_compat.core import versions
@@ -264,12 +265,12 @@ class Identity:
         default = MDEV if name == FRAMEWORK else None
         return dict(self.facts).get(name, default)
 
-    @property
+    @functools.cached_property
     def framework(self) -> str:
         """What guests get from it: MDEV or VFIO."""
         return self.fact(FRAMEWORK) or MDEV
 
-    @property
+    @functools.cached_property
     def served(self) -> str:
         """What a target must serve: its type, in its framework."""
         if self.framework == MDEV:

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Collection, Iterator
 import dataclasses
 import enum
+import functools
 import operator
 
 from nova_mdev_compat.core import identity
@@ -131,7 +132,7 @@ class Pattern:
         for condition in ordered:
             identity.fact_name(condition.fact)
 
-    @property
+    @functools.cached_property
     def framework(self) -> str:
         """The only framework that it accepts: MDEV or VFIO."""
         for condition in self.conditions:
