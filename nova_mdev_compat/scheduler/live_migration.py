@@ -89,13 +89,16 @@ def read(
     :raises NotMigratable: an alias is not live_migratable
     """
     of_pci = frozenset(alias.resource_class for alias in aliases)
+    wanted = sum(alias.count for alias in aliases)
     accepted = live_migrations(spec_obj)
     for migration in accepted:
         allocations = advertised.placement.allocations(migration)
         mdevs = candidates.amounts(allocations, classes)
         functions = candidates.amounts(allocations, of_pci)
-        if aliases and not functions:
-            functions = _other_functions(advertised, allocations, classes)
+        if sum(functions.values()) < wanted:
+            functions |= _other_functions(
+                advertised, allocations, classes | of_pci
+            )
         if mdevs or functions:
             _check_migratable(aliases)
             named = nova_request.candidates_have(hosts, of_pci)
@@ -110,8 +113,8 @@ def read(
                 ),
                 mdevs,
                 functions,
-                # Nova does not report the devices of these.
-                () if functions else aliases,
+                # Of some, Nova does not report the devices.
+                aliases if sum(functions.values()) < wanted else (),
                 named,
                 partly_unknown,
             )
@@ -138,7 +141,7 @@ def _other_functions(
     Without pci_in_placement, the class is that of the source's
     ``[pci]device_spec``, and the alias need not name it.
 
-    :param classes: resource classes of mdevs
+    :param classes: resource classes of mdevs and of aliases
     :returns: amounts by provider UUID; of providers below which ours is
     """
     others = frozenset(
@@ -246,7 +249,7 @@ def _check_migratable(aliases: Iterable[nova_request.PciAlias]) -> None:
 def _not_reported(aliases: Iterable[nova_request.PciAlias]) -> str:
     classes = sorted({one.resource_class for one in aliases})
     return (
-        'the migration holds no PCI device of '
+        'the migration does not hold all PCI devices of '
         f'{text.join(classes)} in Placement: set [pci]report_in_placement on '
         'all compute hosts, and then [filter_scheduler]pci_in_placement for '
         'nova-api, nova-conductor and nova-scheduler'

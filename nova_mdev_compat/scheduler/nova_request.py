@@ -28,11 +28,13 @@ class PciAlias:
     :ivar name: of the alias
     :ivar resource_class: which Nova allocates, where it reports PCI devices
     :ivar live_migratable: Nova migrates such devices
+    :ivar count: how many; 0 for an alternative of another one
     """
 
     name: str
     resource_class: str
     live_migratable: bool
+    count: int
 
 
 def pci_aliases(spec_obj: Any) -> tuple[PciAlias, ...]:
@@ -55,11 +57,13 @@ def pci_aliases(spec_obj: Any) -> tuple[PciAlias, ...]:
                 spec.get('product_id'),
             ),
             request.is_live_migratable(),
+            # Several specs of a request are alternatives.
+            0 if index else request.count,
         )
         for request in requests.requests
         if request.alias_name is not None
         and hasattr(request, 'is_live_migratable')
-        for spec in request.spec
+        for index, spec in enumerate(request.spec)
         # A whole device has no parent.
         if spec.get('dev_type') not in ('type-PCI', 'type-PF')
     )

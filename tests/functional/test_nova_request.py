@@ -2,6 +2,7 @@
 """What is read of Nova's request, with Nova's own objects."""
 
 import types
+import uuid
 
 import ddt
 from nova.objects import instance_pci_requests as pci
@@ -9,6 +10,10 @@ from nova.objects import request_spec
 from oslo_utils.fixture import uuidsentinel as uuids
 import testtools
 
+from nova_mdev_compat.placement import client
+from nova_mdev_compat.placement import providers
+from nova_mdev_compat.scheduler import advertised
+from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import nova_request
 from tests.functional import differences
 
@@ -47,7 +52,7 @@ def pci_aliases(*requests):
 class PciAliasesTest(testtools.TestCase):
     def test_alias(self):
         self.assertEqual(
-            (nova_request.PciAlias('a40-8q', 'CUSTOM_A40_8Q', True),),
+            (nova_request.PciAlias('a40-8q', 'CUSTOM_A40_8Q', True, 2),),
             pci_aliases(pci_request(count=2)),
         )
 
@@ -98,6 +103,87 @@ class PciAliasesTest(testtools.TestCase):
                 pci_aliases(pci_request()),
             )
         )
+
+
+class PartlyReportedTest(testtools.TestCase):
+    """Placement's answers are canned: only the arithmetic is looked at."""
+
+    IDENTITY = [
+        'CUSTOM_MDEV_V1',
+        'CUSTOM_MDEV_PARENT_10DE_2235',
+        'CUSTOM_MDEV_TYPE_NVIDIA_558',
+        'CUSTOM_MDEV_FACT_FRAMEWORK_VFIO',
+    ]
+
+    def read(self, held, *aliases):
+        """Return the sources of a migration that holds these devices.
+
+        :param held: amount by resource class, each of a board of its own
+        """
+        boards = {str(uuid.uuid4()): item for item in held.items()}
+        traits = {
+            f'/resource_providers/{providers.child_uuid(board)}/traits'
+            for board in boards
+        }
+
+        def send(method, url, body):
+            status, content = 404, {'errors': [{'detail': 'none'}]}
+            if url == '/allocations/migration':
+                status, content = (
+                    200,
+                    {
+                        'allocations': {
+                            board: {'resources': {name: amount}}
+                            for board, (name, amount) in boards.items()
+                        }
+                    },
+                )
+            elif url in traits:
+                status, content = (
+                    200,
+                    {
+                        'traits': self.IDENTITY,
+                        'resource_provider_generation': 1,
+                    },
+                )
+            return types.SimpleNamespace(
+                status_code=status, json=lambda: content, text=''
+            )
+
+        return live_migration.read(
+            [],
+            types.SimpleNamespace(instance_uuid='instance'),
+            frozenset(['VGPU']),
+            aliases,
+            advertised.Advertised(client.Placement(send), 0),
+            lambda spec_obj: ['migration'],
+            False,
+        )
+
+    def alias(self, resource_class, count=1):
+        return nova_request.PciAlias('vgpu', resource_class, True, count)
+
+    def test_all_are_known(self):
+        found = self.read(
+            {'CUSTOM_A': 1, 'CUSTOM_B': 1},
+            self.alias('CUSTOM_A'),
+            # device_spec has another class for it.
+            self.alias('CUSTOM_PCI_10DE_2235'),
+        )
+        self.assertEqual([1, 1], [one.amount for one in found.all_sources])
+
+    def test_one_is_missing(self):
+        for aliases in (
+            [self.alias('CUSTOM_A'), self.alias('CUSTOM_B')],
+            [self.alias('CUSTOM_A', 2)],
+        ):
+            error = self.assertRaises(
+                live_migration.UnknownCompatibility,
+                self.read,
+                {'CUSTOM_A': 1},
+                *aliases,
+            )
+            self.assertIn('does not hold all PCI devices', str(error))
 
 
 class NoAliasTest(testtools.TestCase):
