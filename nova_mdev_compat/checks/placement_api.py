@@ -72,7 +72,7 @@ def hosts(cloud: model.Cloud, others: HostsByTrait) -> Iterator[Result]:
     if unpublished:
         yield Result(
             Code.WARNING,
-            f'no collector has published on {_named(unpublished, "host")}: '
+            f'no collector has published on {text.named(unpublished, "host")}: '
             'start nova-mdev-collector there',
         )
     partly = [
@@ -83,7 +83,7 @@ def hosts(cloud: model.Cloud, others: HostsByTrait) -> Iterator[Result]:
     if partly:
         yield Result(
             Code.WARNING,
-            f'no complete identity is published for {_named(partly, "device")}'
+            f'no complete identity is published for {text.named(partly, "device")}'
             ': run nova-mdev-collector dry-run there (a device that was removed '
             'keeps its provider, and accepts nothing)',
         )
@@ -112,7 +112,7 @@ def schema(
             if number > _OUR_SCHEMA
             else 'older: upgrade nova-mdev-compat there'
         )
-        where = _named([names.get(uuid, uuid) for uuid in uuids], 'host')
+        where = text.named([names.get(uuid, uuid) for uuid in uuids], 'host')
         yield Result(
             Code.FAILURE, f'{trait}, the schema of {where}, is {which}'
         )
@@ -128,7 +128,7 @@ def schema(
         on = f' on {text.join(sorted(carriers))}' if carriers else ''
         yield Result(
             Code.WARNING,
-            f'{_named(unreadable, "trait")}{on} cannot be read, and a device '
+            f'{text.named(unreadable, "trait")}{on} cannot be read, and a device '
             'with one is unknown: upgrade nova-mdev-compat here if a newer '
             'collector wrote it; otherwise restart nova-mdev-collector there, '
             'which removes it',
@@ -207,8 +207,3 @@ def mdev_classes(names: Iterable[str]) -> list[str]:
     return sorted(
         name for name in names if name == 'VGPU' or name.startswith('CUSTOM_')
     )
-
-
-def _named(names: Collection[str], noun: str) -> str:
-    """Return how many there are, and which: ``2 hosts (a, b)``."""
-    return f'{text.count(len(names), noun)} ({text.join(sorted(names))})'

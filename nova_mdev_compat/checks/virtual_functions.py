@@ -89,7 +89,7 @@ def not_supported(hosts: Collection[str], nova: str) -> Iterator[Result]:
         yield Result(
             Code.SUCCESS,
             f'Nova {nova} does not live-migrate virtual functions, which '
-            f'{_named(hosts, "host")} have: {OLDEST} (2025.1) is the first '
+            f'{text.named(hosts, "host")} have: {OLDEST} (2025.1) is the first '
             'release that does',
         )
 
@@ -106,7 +106,7 @@ def placement_options(
         yield Result(
             Code.WARNING,
             '[filter_scheduler]pci_in_placement is off here: of '
-            f'{_named(hosts, "host")} with virtual functions the filter '
+            f'{text.named(hosts, "host")} with virtual functions the filter '
             'refuses each one with a board that does not accept. Turn it on '
             'here and on all hosts of nova-api, nova-scheduler and '
             'nova-conductor, once all compute hosts have '
@@ -209,7 +209,7 @@ def reported(
             yield Result(
                 Code.WARNING,
                 f'{label}: no collector has published '
-                f'{_named(without, "board")}: start nova-mdev-collector '
+                f'{text.named(without, "board")}: start nova-mdev-collector '
                 'there, or see its dry-run',
             )
 
@@ -223,8 +223,3 @@ def elsewhere(hosts: Collection[str]) -> Iterator[Result]:
             'here: nova-mdev-collector status reports them on each compute '
             'host',
         )
-
-
-def _named(names: Collection[str], noun: str) -> str:
-    """Return how many there are, and which: ``2 hosts (a, b)``."""
-    return f'{text.count(len(names), noun)} ({text.join(sorted(names))})'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists and numbers in messages."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 #: Number of names in a message; the rest is counted.
 LIMIT = 10
@@ -30,3 +30,8 @@ def join(
 def count(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 host``, ``2 hosts``."""
     return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
+def named(names: Collection[str], noun: str) -> str:
+    """Return how many there are, and which: ``2 hosts (a, b)``."""
+    return f'{count(len(names), noun)} ({join(sorted(names))})'
