@@ -15,7 +15,8 @@ from nova_mdev_compat.conf import mdev_compat as options
 from nova_mdev_compat.core import text
 
 NAME = 'MdevCompatFilter'
-PATH = f'nova_mdev_compat.filters.{NAME}'
+#: The function that provides it, with Nova's own filters.
+PATH = 'nova_mdev_compat.filters.all_filters'
 #: The first Nova that live-migrates mdevs (2024.1).
 OLDEST = 29
 #: The releases that the functional tests run with: the files of releases/.
@@ -114,8 +115,8 @@ def filters(
     if NAME not in available and not broken:
         yield Result(
             Code.FAILURE,
-            f'add "available_filters = {PATH}" to [filter_scheduler], beside '
-            'the line for all_filters',
+            f'add "available_filters = {PATH}" to [filter_scheduler]; it '
+            "includes Nova's own filters",
         )
     if NAME not in enabled:
         yield Result(

@@ -41,8 +41,7 @@ log_file = {{home}}/log/scheduler-{name}.log
 [scheduler]
 workers = 1
 [filter_scheduler]
-available_filters = nova.scheduler.filters.all_filters
-available_filters = nova_mdev_compat.filters.MdevCompatFilter
+available_filters = nova_mdev_compat.filters.all_filters
 enabled_filters = {filters}
 """
 

@@ -26,8 +26,7 @@ host = {name}
 [scheduler]
 workers = 1
 [filter_scheduler]
-available_filters = nova.scheduler.filters.all_filters
-available_filters = nova_mdev_compat.filters.MdevCompatFilter
+available_filters = nova_mdev_compat.filters.all_filters
 enabled_filters = ComputeFilter,ComputeCapabilitiesFilter,\
 ImagePropertiesFilter,MdevCompatFilter
 [mdev_compat]

@@ -48,7 +48,6 @@ RULES = pathlib.Path(__file__).parents[1] / 'data/rules/mild'
 #: Where Nova's databases are: in memory if possible, because their files are
 #: opened anew for each transaction.
 MEMORY = _memory('/dev/shm')
-FILTER = 'nova_mdev_compat.filters.MdevCompatFilter'
 
 #: Old drivers may move to new ones, within the same product and type.
 UPGRADE_RULES = """
@@ -65,6 +64,8 @@ class CollectorMixin:
     """Nova's test base from its wheel, our filter, and collectors."""
 
     WITH_FILTER = True
+    #: ``[filter_scheduler]available_filters``
+    AVAILABLE = ('nova_mdev_compat.filters.all_filters',)
     #: The directory of shipped rules.
     SHIPPED = RULES
 
@@ -93,10 +94,7 @@ class CollectorMixin:
         if self.WITH_FILTER:
             self.flags(
                 group='filter_scheduler',
-                available_filters=[
-                    'nova.scheduler.filters.all_filters',
-                    FILTER,
-                ],
+                available_filters=list(self.AVAILABLE),
             )
             self.ADDITIONAL_FILTERS = ['MdevCompatFilter']
         self.flags(cache_ttl=0, group='mdev_compat')

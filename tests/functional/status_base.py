@@ -13,8 +13,7 @@ from tests import waiting
 BIN = pathlib.Path(sys.executable).parent
 FILTERS = """
 [filter_scheduler]
-available_filters = nova.scheduler.filters.all_filters
-available_filters = nova_mdev_compat.filters.MdevCompatFilter
+available_filters = nova_mdev_compat.filters.all_filters
 enabled_filters = ComputeFilter,MdevCompatFilter
 """
 

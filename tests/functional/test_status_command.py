@@ -233,7 +233,7 @@ class FilterTest(status_base.StatusTestCase):
     @ddt.unpack
     def test_filter_that_does_not_load(self, path, why):
         self.scheduler = status_base.FILTERS.replace(
-            f'{FILTERS}.MdevCompatFilter', path
+            f'{FILTERS}.all_filters', path
         )
         self.assertEqual(
             (FAILURE, results.CANNOT_LOAD.format(path, why)),

@@ -5,8 +5,8 @@ SUCCESS, WARNING, FAILURE = range(3)
 
 # Details of results, which the tests of the real command also expect.
 ADD = (
-    'add "available_filters = nova_mdev_compat.filters.MdevCompatFilter" to '
-    '[filter_scheduler], beside the line for all_filters'
+    'add "available_filters = nova_mdev_compat.filters.all_filters" to '
+    "[filter_scheduler]; it includes Nova's own filters"
 )
 ENABLE = (
     'MdevCompatFilter is not enabled: add it to '
