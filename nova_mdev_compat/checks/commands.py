@@ -106,6 +106,7 @@ class Checks(upgradecheck.UpgradeCommands):
             group.enabled_filters, available, broken
         )
         yield from filter_enabled.mode(self._conf.mdev_compat.mode)
+        yield from filter_enabled.counters(self._conf.mdev_compat.metrics_file)
 
     def _answers(self) -> Iterable[Result]:
         try:

@@ -11,7 +11,9 @@ from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Code
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_mdev_compat.common import metrics
 from nova_mdev_compat.conf import mdev_compat as options
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import text
 
 NAME = 'MdevCompatFilter'
@@ -132,6 +134,17 @@ def filters(
             '[filter_scheduler]available_filters provides '
             f'{text.join(sorted(unknown))}',
         )
+
+
+def counters(path: str | None) -> Iterator[Result]:
+    """Check that decisions can be counted, if that is wanted.
+
+    :param path: ``[mdev_compat]metrics_file``
+    """
+    try:
+        metrics.check(path, f'[{options.GROUP.name}]metrics_file')
+    except exceptions.BadInput as exc:
+        yield Result(Code.WARNING, f'decisions are not counted: {exc}')
 
 
 def mode(value: str) -> Iterator[Result]:

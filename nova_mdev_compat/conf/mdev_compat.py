@@ -81,6 +81,19 @@ answers. A change that a collector publishes may take that long to have an
 effect. With 0, Placement is asked every time.
 """,
     ),
+    cfg.StrOpt(
+        'metrics_file',
+        sample_default='/var/lib/prometheus/node-exporter/'
+        'nova-mdev-filter.prom',
+        help="""
+File for the textfile collector of Prometheus' node exporter.
+
+The filter counts its decisions there, by result and reason. All workers of
+a nova-scheduler share the file. It needs the extra ``metrics``, and a
+directory that the user of nova-scheduler may write to. Without this option,
+nothing is counted.
+""",
+    ),
 ]
 
 

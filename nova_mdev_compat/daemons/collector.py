@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_mdev_compat.common import files
+from nova_mdev_compat.common import metrics
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.daemons import host_reader
 from nova_mdev_compat.daemons import loop
@@ -243,7 +244,7 @@ def run(conf: cfg.ConfigOpts) -> None:
     try:
         # In this process, so that a mistake ends the start.
         node_devices.check_uri(conf.collector.libvirt_uri)
-        collector_state.check_metrics(conf.collector.metrics_file)
+        metrics.check(conf.collector.metrics_file, '[collector]metrics_file')
         Collector(conf, publishers.load(conf), state).new_reader()
     except exceptions.Failure as exc:
         state.failures, state.error = 1, str(exc)

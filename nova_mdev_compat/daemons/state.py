@@ -18,14 +18,9 @@ import jsonschema
 from oslo_log import log as logging
 
 from nova_mdev_compat.common import files
-from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.common import metrics
 from nova_mdev_compat.core import schema_version
 from nova_mdev_compat.publication import host_traits
-
-try:
-    import prometheus_client
-except ImportError:  # the extra "metrics" is optional
-    prometheus_client = None  # type: ignore[assignment]
 
 LOG = logging.getLogger(__name__)
 
@@ -164,7 +159,7 @@ class State:
             lambda path: write(path, self),
             'nova-mdev-collector status shows an older state',
         )
-        if options.metrics_file and prometheus_client is not None:
+        if options.metrics_file and metrics.AVAILABLE:
             _try_to_write(
                 options.metrics_file,
                 self._write_metrics,
@@ -198,15 +193,12 @@ class State:
                 ),
             ),
         }
-        registry = prometheus_client.CollectorRegistry()
-        for name, (text, value) in values.items():
-            prometheus_client.Gauge(
-                PREFIX + name, text, registry=registry
-            ).set(float(value))
-        # Not write_to_textfile: with its file mode, which depends on the
-        # umask, the node exporter's user might not read it.
-        files.replace(
-            path, prometheus_client.generate_latest(registry).decode()
+        metrics.write(
+            path,
+            [
+                metrics.gauge(PREFIX + name, text, value)
+                for name, (text, value) in values.items()
+            ],
         )
 
 
@@ -217,19 +209,6 @@ def _try_to_write(
         write_file(pathlib.Path(path))
     except OSError as exc:
         LOG.warning('%s: %s; %s', exc.filename, exc.strerror, consequence)
-
-
-def check_metrics(path: str) -> None:
-    """Check that metrics can be written, if they are wanted.
-
-    :param path: ``[collector]metrics_file``, empty for no metrics
-    :raises exceptions.BadInput: prometheus_client is missing
-    """
-    if path and prometheus_client is None:
-        raise exceptions.BadInput(
-            '[collector]metrics_file needs prometheus_client: install '
-            "nova-mdev-compat with the extra 'metrics'"
-        )
 
 
 def load(options: Any) -> State:

@@ -23,6 +23,9 @@ from nova_mdev_compat.placement import queries
 from nova_mdev_compat.scheduler.advertised import Advertised
 from nova_mdev_compat.scheduler.advertised import Published
 from nova_mdev_compat.scheduler import candidates
+from nova_mdev_compat.scheduler.counters import Counters
+from nova_mdev_compat.scheduler.counters import Reason
+from nova_mdev_compat.scheduler import explanation
 from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import log
 from nova_mdev_compat.scheduler import nova_request
@@ -90,6 +93,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
         self.advertised = Advertised(
             self.placement, CONF.mdev_compat.cache_ttl
         )
+        self.counters = Counters(CONF.mdev_compat.metrics_file)
         self._unreadable: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         log.options_in_effect()
@@ -120,6 +124,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             remaining = self._answer_now(question, hosts)
         except live_migration.NotMigratable as exc:
             log.not_migratable(spec_obj.instance_uuid, len(hosts), exc)
+            self._count(Reason.NOT_MIGRATABLE)
             return hosts if permissive else []
         except (
             live_migration.UnknownCompatibility,
@@ -133,6 +138,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 0 if passes else len(hosts),
                 exc,
             )
+            self._count(_why_unknown(exc))
             return hosts if passes else []
         if not remaining:
             # The request may be another than a live migration.
@@ -179,21 +185,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             )
         none_left = len(refused) == len(hosts)
         unpublished = self._unpublished(published, refused, none_left)
-        if why:
-            log.unanswered(
-                question.instance,
-                len(hosts),
-                len(refused) - len(unpublished),
-                why,
-            )
-        else:
-            log.answered(question, hosts, refused, unpublished)
-        if none_left:
-            self._explain(
-                question,
-                published,
-                [host for host in hosts if host.uuid in unpublished],
-            )
+        self._report(question, published, hosts, refused, unpublished, why)
         if permissive:
             return hosts
         if CONF.mdev_compat.unknown == options.ALLOW:
@@ -205,6 +197,40 @@ class MdevCompatFilter(filters.BaseHostFilter):
         return (
             [host for host in hosts if id(host) not in out] if out else hosts
         )
+
+    def _report(
+        self,
+        question: live_migration.LiveMigration,
+        published: Published,
+        hosts: list[Any],
+        refused: list[Any],
+        unpublished: frozenset[str],
+        why: Exception | None,
+    ) -> None:
+        """Log a decision, and count it.
+
+        :param unpublished: UUIDs of the refused hosts that publish nothing
+            readable
+        :param why: why the verdict is partly unknown, or None
+        """
+        reason = Reason.SOME_HOSTS if refused else Reason.ALL_HOSTS
+        if why:
+            log.unanswered(
+                question.instance,
+                len(hosts),
+                len(refused) - len(unpublished),
+                why,
+            )
+        else:
+            log.answered(question, hosts, refused, unpublished)
+        if len(refused) == len(hosts):
+            reason = explanation.none_left(
+                self.advertised, question, published, hosts, unpublished
+            )
+        self._count(_why_unknown(why) if why else reason)
+
+    def _count(self, reason: Reason) -> None:
+        self.counters.add(reason, CONF.mdev_compat.mode == options.PERMISSIVE)
 
     def _refused_whole(
         self,
@@ -305,62 +331,13 @@ class MdevCompatFilter(filters.BaseHostFilter):
             host.uuid for host in refused if host.uuid not in managed
         )
 
-    def _explain(
-        self,
-        question: live_migration.LiveMigration,
-        published: Published,
-        unpublished: list[Any],
-    ) -> None:
-        """Log why no host is left; that is worth a few more requests."""
-        schemas = traits.other_schemas(published.carried)
-        other_schema: frozenset[str] = frozenset()
-        try:
-            if unpublished and schemas:
-                other_schema = self.advertised.hosts(
-                    ('required', f'in:{",".join(schemas)}')
-                )
-            reasons = self._reasons_elsewhere(question, published)
-        except client.PlacementError as exc:
-            reasons = [f'The reasons of other hosts are unknown: {exc}']
-        log.none_left(
-            question,
-            reasons,
-            [
-                host.host
-                for host in unpublished
-                if host.uuid not in other_schema
-            ],
-            [host.host for host in unpublished if host.uuid in other_schema],
-            schemas,
-        )
 
-    def _reasons_elsewhere(
-        self, question: live_migration.LiveMigration, published: Published
-    ) -> list[str]:
-        """Return why hosts other than the source's refuse, in sentences.
-
-        The source's own patterns match best, but it is not a candidate.
-        """
-        home = self.advertised.hosts(('uuid', question.provider))
-        taken = {
-            served
-            for served, sources in matching.by_type(
-                question.all_sources
-            ).items()
-            if not self.advertised.acceptors(published, served, sources).hosts
-            <= home
-        }
-        clauses = log.clauses(question, published.content.accepts, taken)
-        advertisers = queries.advertisers(published.carried) or ()
-        reasons = [
-            reason
-            for reason, names in clauses[: log.REASONS]
-            if not self.advertised.find(
-                queries.queries([names], advertisers)
-            ).hosts
-            <= home
-        ]
-        return log.sentences(bool(taken), reasons)
+def _why_unknown(exc: Exception) -> Reason:
+    if isinstance(exc, client.PlacementError):
+        return Reason.PLACEMENT
+    if isinstance(exc, db_exception.DBError):
+        return Reason.DATABASE
+    return Reason.SOURCE
 
 
 def _lets_unknown_pass() -> bool:

@@ -233,7 +233,7 @@ class OptionsTest(PolicyTestCase):
             one.startswith(
                 '[mdev_compat]mode = enforcing, [mdev_compat]unknown = reject, '
                 '[mdev_compat]resource_classes = VGPU, [mdev_compat]cache_ttl = '
-                '0, [placement]auth_type = '
+                '0, [mdev_compat]metrics_file = None, [placement]auth_type = '
             ),
             one,
         )
@@ -241,7 +241,8 @@ class OptionsTest(PolicyTestCase):
             another.startswith(
                 '[mdev_compat]mode = enforcing, [mdev_compat]unknown = allow, '
                 '[mdev_compat]resource_classes = VGPU,CUSTOM_A, '
-                '[mdev_compat]cache_ttl = 5, [placement]auth_type = '
+                '[mdev_compat]cache_ttl = 5, [mdev_compat]metrics_file = '
+                'None, [placement]auth_type = '
             ),
             another,
         )

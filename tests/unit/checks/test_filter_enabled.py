@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+from unittest import mock
+
 import ddt
 from oslo_config import cfg
 import testtools
 
 from nova_mdev_compat.checks import filter_enabled
+from nova_mdev_compat.common import metrics
 from tests.unit.checks import results
 
 OURS = filter_enabled.NAME
@@ -84,6 +87,22 @@ class FilterEnabledTest(testtools.TestCase):
         self.assertEqual(
             list(expected), results.plain(filter_enabled.mode(mode))
         )
+
+    def test_counters(self):
+        self.assertEqual([], list(filter_enabled.counters('/a/b.prom')))
+        with mock.patch.object(metrics, 'AVAILABLE', False):
+            self.assertEqual([], list(filter_enabled.counters(None)))
+            self.assertEqual(
+                [
+                    (
+                        results.WARNING,
+                        'decisions are not counted: '
+                        '[mdev_compat]metrics_file needs prometheus_client: '
+                        "install nova-mdev-compat with the extra 'metrics'",
+                    )
+                ],
+                results.plain(filter_enabled.counters('/a/b.prom')),
+            )
 
 
 @ddt.ddt
