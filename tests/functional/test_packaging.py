@@ -203,6 +203,7 @@ class PackagingTest(PackagingTestCase):
                 for path in (ROOT / 'etc/systemd').iterdir()
             ),
             '.data/data/share/nova-mdev-compat/hooks/qemu.d/nova-mdev-guard',
+            'placement/nova-mdev-collector-policy.yaml',
             'nova_mdev_compat/osc/matrix.html.j2',
             'nova_mdev_compat/rules/loader.py',
             '/entry_points.txt',
