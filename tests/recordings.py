@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/data/recordings anew: python -m tests.recordings.
+"""Writes the snapshots of two pages again: python -m tests.recordings.
 
-Five hosts as the tutorial has them. They are made from what is said below and
-the shipped rules, because no such board is to be had for a test.
+tests/data/recordings has the five hosts of the tutorial, and
+tests/data/recordings-new-board the three of "A rule for a new board". They are
+made from what is said below and the shipped rules, because no such board is to
+be had for a test.
 """
 
 import json
@@ -13,6 +15,7 @@ from nova_mdev_compat.rules import loader
 from tests.unit import samples
 
 DIRECTORY = samples.DATA / 'recordings'
+NEW_BOARD = samples.DATA / 'recordings-new-board'
 INSTALLED = '/usr/share/nova-mdev-compat/rules.d'
 
 FACTS = {
@@ -32,14 +35,26 @@ HOSTS = {
     'gpu-4': {'ecc': 'off'},
     'gpu-5': {'ecc': None, 'mig': None},
 }
+#: A100 SXM4 80 GB of two revisions, with ids as NVIDIA publishes them.
+A100 = {
+    'parent_id': '10DE_20B2',
+    'offered': ('nvidia-697', 'nvidia-699', 'nvidia-700'),
+    'target_type': 'nvidia-697',
+}
+REVISIONS = {
+    'a100-1': {'subsystem': '10de:1463', 'mig': 'off'},
+    'a100-2': {'subsystem': '10de:1463', 'mig': 'off'},
+    'a100-3': {'subsystem': '10de:147f', 'mig': 'off'},
+}
 NO_DRIVER = (
     "nvidia-ml-py is not installed: pip install 'nova-mdev-compat[nvidia]'"
 )
 
 
 def host(name):
-    """Return a host with two boards, under the shipped rules."""
-    facts = {**FACTS, **HOSTS[name]}
+    """Return a host with two devices, under the shipped rules."""
+    facts = {**FACTS, **{**HOSTS, **REVISIONS}[name]}
+    board = A100 if name in REVISIONS else {}
     unknown = {
         fact: NO_DRIVER for fact, value in facts.items() if value is None
     }
@@ -49,7 +64,8 @@ def host(name):
         name,
         tuple(
             host_traits.describe(
-                samples.parent(device, facts=facts, unknown=unknown), rules
+                samples.parent(device, facts=facts, unknown=unknown, **board),
+                rules,
             )
             for device in ('pci_0000_84_00_4', 'pci_0000_84_00_5')
         ),
@@ -68,9 +84,10 @@ def text(name):
 
 
 def main():
-    DIRECTORY.mkdir(exist_ok=True)
-    for name in HOSTS:
-        (DIRECTORY / f'{name}.json').write_text(text(name), 'utf-8')
+    for directory, names in ((DIRECTORY, HOSTS), (NEW_BOARD, REVISIONS)):
+        directory.mkdir(exist_ok=True)
+        for name in names:
+            (directory / f'{name}.json').write_text(text(name), 'utf-8')
 
 
 if __name__ == '__main__':

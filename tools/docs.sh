@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Build the documentation, the manual pages and the release notes, with
-# warnings as errors. Release notes need git's history.
+# warnings as errors, and check the pages. Release notes need git's history.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,4 +16,5 @@ build() {
 build html doc/source doc/build
 build man doc/source doc/build
 build html releasenotes/source releasenotes/build
+python tools/check_html.py doc/build/html releasenotes/build/html
 echo 'note: doc/build/html/index.html doc/build/man releasenotes/build/html'

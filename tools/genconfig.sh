@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Write the files that are made from the code: the sample configuration files,
-# the commands' help for the manual and what the tutorial's commands print.
+# the commands' help for the manual, and what the commands of two pages about
+# rules print.
 # With --check, only say whether they are as this would write them.
 #
 # argparse words and folds its help differently from one Python to the next,
@@ -13,6 +14,7 @@ cd "$(dirname "$0")/.."
 
 HELP_PYTHON=3.11
 TUTORIAL=doc/source/operator/tutorial
+NEW_BOARD=doc/source/operator/new-board
 HELP=doc/source/cli
 HELP_OF=(nova-mdev-collector nova-mdev-annotator nova-mdev-guard)
 
@@ -25,6 +27,7 @@ generate() {
             "$1/etc/nova-mdev-compat/$(basename "$file").sample"
     done
     tutorial "$1/$TUTORIAL"
+    new_board "$1/$NEW_BOARD"
     if [ "$(python_version)" != "$HELP_PYTHON" ]; then
         echo "note: left out the commands' help: it is made with Python $HELP_PYTHON"
         return
@@ -40,11 +43,7 @@ generate() {
 # tutorial DIRECTORY: write what the commands of the tutorial print.
 tutorial() {
     local work
-    mkdir -p "$1"
-    work=$(mktemp -d)
-    ln -s "$PWD/tests/data/recordings" "$work/recordings"
-    ln -s "$PWD/etc/nova-mdev-compat/rules.d" "$work/before"
-    ln -s "$PWD/$TUTORIAL/rules.d" "$work/rules.d"
+    work=$(workshop recordings "$TUTORIAL")
     show explain-before explain --hosts recordings \
         --source gpu-1 --target gpu-3
     show explain-unknown explain --hosts recordings \
@@ -55,8 +54,33 @@ tutorial() {
     show explain-back explain --hosts recordings --rules rules.d \
         --source gpu-3 --target gpu-1
     show diff diff before rules.d --hosts recordings
+    mkdir -p "$1"
     mv "$work"/*.txt "$1"
     rm -r "$work"
+}
+
+# new_board DIRECTORY: the same for "A rule for a new board".
+new_board() {
+    local work
+    work=$(workshop recordings-new-board "$NEW_BOARD")
+    show before explain --hosts recordings --source a100-1 --target a100-3
+    show validate validate rules.d
+    show after explain --hosts recordings --rules rules.d \
+        --source a100-1 --target a100-3
+    show diff diff before rules.d --hosts recordings
+    mkdir -p "$1"
+    mv "$work"/*.txt "$1"
+    rm -r "$work"
+}
+
+# workshop RECORDINGS PAGE: print a directory with what the commands read.
+workshop() {
+    local work
+    work=$(mktemp -d)
+    ln -s "$PWD/tests/data/$1" "$work/recordings"
+    ln -s "$PWD/etc/nova-mdev-compat/rules.d" "$work/before"
+    ln -s "$PWD/$2/rules.d" "$work/rules.d"
+    echo "$work"
 }
 
 # show NAME ARGUMENT...: run a command in "$work", into a file.

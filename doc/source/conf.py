@@ -5,7 +5,7 @@ project = 'nova-mdev-compat'
 copyright = 'nova-mdev-compat contributors'  # noqa: A001
 root_doc = 'index'
 
-extensions = ['cliff.sphinxext', 'oslo_config.sphinxext']
+extensions = ['cliff.sphinxext', 'oslo_config.sphinxext', 'reno.sphinxext']
 # The commands come from this distribution.
 autoprogram_cliff_app_dist_name = 'nova-mdev-compat'
 # Options begin with two hyphens, which must not become a dash.
@@ -14,6 +14,8 @@ smartquotes_action = 'qe'
 highlight_language = 'none'
 html_theme = 'furo'
 html_title = project
+html_static_path = ['_static']
+html_css_files = ['wide.css']
 
 man_pages = [
     (

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what the documentation shows of a run: a picture, and tables.
 
+One file has all numbers, another one those that an operator plans with.
+
 ::
 
     make bench ARGS='--json tests/benchmarks/last-run.json'
@@ -12,6 +14,8 @@ import pathlib
 
 from tests.benchmarks import budgets
 from tests.benchmarks import picture
+from tests.benchmarks import sizing
+from tests.benchmarks import tables
 
 LAST = pathlib.Path(__file__).with_name('last-run.json')
 HOME = pathlib.Path(__file__).parents[2] / 'doc/source/contributor'
@@ -19,13 +23,13 @@ TABLES = HOME / 'benchmarks-numbers.inc'
 PICTURE = HOME / 'images/benchmarks.svg'
 
 
-def tables(document):
+def everything(document):
     """Return the tables, in reStructuredText, with labels of their own."""
     return '\n'.join(
         [
             '.. Written by python -m tests.benchmarks.report.',
             '',
-            f'Measured {document["created"][:10]}: {_machine(document)}.',
+            f'Measured {document["created"][:10]}: {tables.machine(document)}.',
             '',
             *(
                 line
@@ -37,18 +41,6 @@ def tables(document):
                 )
             ),
         ]
-    )
-
-
-def _machine(document):
-    machine = document['machine']
-    versions = ', '.join(
-        f'{name} {version}' for name, version in machine['versions'].items()
-    )
-    return (
-        f'{machine["processors"]} processors ({machine["processor"]}), '
-        f'{machine["memory_mib"] / 1024:.0f} GiB of memory, load '
-        f'{machine["load_before"]:.1f} before; {versions}'
     )
 
 
@@ -67,12 +59,12 @@ def _measurements(section):
             one['case'],
             _sizes(one),
             one['rounds'],
-            *(number(one[key]) for key in ('min', 'median', 'max')),
+            *(tables.number(one[key]) for key in ('min', 'median', 'max')),
             one['unit'],
         ]
         for one in section['measurements']
     ]
-    return _table(
+    return tables.table(
         ['case', 'sizes', 'rounds', 'min', 'median', 'max', 'unit'], rows
     )
 
@@ -85,37 +77,23 @@ def _sizes(measurement):
 
 def _ratios(section):
     known = budgets.load()
-    return _table(
+    return tables.table(
         ['ratio', 'min', 'median', 'max', 'budget'],
         [
             [
                 f'{one["name"]}: {one["meaning"]}',
-                *(number(one[key]) for key in ('min', 'median', 'max')),
-                number(known.get(one['name'])),
+                *(tables.number(one[key]) for key in ('min', 'median', 'max')),
+                tables.number(known.get(one['name'])),
             ]
             for one in section['ratios']
         ],
     )
 
 
-def number(value):
-    """Return a number with as many digits as say something."""
-    if value is None:
-        return 'none'
-    return f'{value:,.0f}' if abs(value) >= 1000 else f'{value:.3g}'
-
-
-def _table(heads, rows):
-    yield from ('.. list-table::', '   :header-rows: 1', '')
-    for row in (heads, *rows):
-        for index, cell in enumerate(row):
-            yield f'   {"*" if not index else " "} - {cell}'
-    yield ''
-
-
 def main():
     document = json.loads(LAST.read_text())
-    TABLES.write_text(tables(document))
+    TABLES.write_text(everything(document))
+    sizing.PATH.write_text(sizing.sizing(document))
     picture.write(PICTURE, document)
 
 

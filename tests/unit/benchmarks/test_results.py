@@ -12,6 +12,7 @@ import yaml
 from tests import benchmarks
 from tests.benchmarks import budgets
 from tests.benchmarks import results
+from tests.benchmarks import sizing
 
 HOME = pathlib.Path(benchmarks.__file__).parent
 SCHEMA = yaml.safe_load((HOME / 'results-schema.yaml').read_text())
@@ -121,4 +122,10 @@ class LastRunTest(testtools.TestCase):
         self.assertEqual(
             [],
             [one.name for one in verdicts if one.at_most is None or one.over],
+        )
+
+    def test_the_page_about_sizing_has_its_numbers(self):
+        """python -m tests.benchmarks.report writes them."""
+        self.assertEqual(
+            sizing.sizing(self.document), sizing.PATH.read_text('utf-8')
         )

@@ -268,8 +268,10 @@ class SnapshotTest(testtools.TestCase):
 
 @ddt.ddt
 class RecordingsTest(testtools.TestCase):
-    @ddt.data(*recordings.HOSTS)
+    @ddt.data(*recordings.HOSTS, *recordings.REVISIONS)
     def test_up_to_date(self, name):
         """python -m tests.recordings writes them."""
-        path = recordings.DIRECTORY / f'{name}.json'
+        new = name in recordings.REVISIONS
+        directory = recordings.NEW_BOARD if new else recordings.DIRECTORY
+        path = directory / f'{name}.json'
         self.assertEqual(recordings.text(name), path.read_text('utf-8'))
