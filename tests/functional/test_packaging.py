@@ -202,6 +202,10 @@ class PackagingTest(PackagingTestCase):
                 f'.data/data/share/nova-mdev-compat/systemd/{path.name}'
                 for path in (ROOT / 'etc/systemd').iterdir()
             ),
+            *(
+                f'.data/data/share/nova-mdev-compat/monitoring/{path.name}'
+                for path in (ROOT / 'etc/monitoring').iterdir()
+            ),
             '.data/data/share/nova-mdev-compat/hooks/qemu.d/nova-mdev-guard',
             'placement/nova-mdev-collector-policy.yaml',
             'nova_mdev_compat/osc/matrix.html.j2',

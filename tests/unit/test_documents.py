@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents say of the code."""
 
+import json
 import pathlib
 import re
 import types
@@ -9,8 +10,10 @@ import fixtures
 from lxml import etree
 from prometheus_client import parser
 import testtools
+import yaml
 
 from nova_mdev_compat.daemons import state as collector_state
+from nova_mdev_compat.scheduler import counters
 from tests.unit import samples
 
 DOC = samples.ROOT / 'doc' / 'source'
@@ -42,6 +45,71 @@ class MetricsTest(testtools.TestCase):
         self.assertEqual(sorted(written), sorted(rows))
         for name in re.findall(r'nova_mdev_collector_\w+', page):
             self.assertIn(name, dict(rows))
+
+
+class FilterMetricsTest(testtools.TestCase):
+    """The page, the alerts and the dashboard have what the filter counts."""
+
+    MONITORING = samples.ROOT / 'etc/monitoring'
+    METRICS = {
+        'nova_mdev_collector_healthy',
+        'nova_mdev_collector_consecutive_failures',
+        'nova_mdev_collector_last_success_timestamp_seconds',
+        'nova_mdev_collector_accept_patterns',
+        f'{counters.NAME}_total',
+    }
+
+    def test_the_table_has_all_reasons(self):
+        page = (DOC / 'operator/metrics.rst').read_text('utf-8')
+        rows = re.findall(r'^   \* - ``(\w+)``\n     - ``(\w+)``$', page, re.M)
+        self.assertEqual(
+            [
+                (result, reason.value)
+                for result, reasons in counters.REASONS.items()
+                if result != counters.PERMISSIVE
+                for reason in reasons
+            ],
+            rows[1:],
+        )
+        self.assertEqual(
+            counters.REASONS[counters.REFUSED],
+            counters.REASONS[counters.PERMISSIVE],
+        )
+
+    def assert_known(self, expressions):
+        """Return the metrics used; check the labels' values."""
+        used = set(re.findall(r'nova_mdev_\w+', ' '.join(expressions)))
+        self.assertEqual(self.METRICS, used | self.METRICS)
+        results = re.findall(r'result!?="(\w+)"', ' '.join(expressions))
+        self.assertEqual(set(results), set(results) & set(counters.REASONS))
+        return used
+
+    def test_alerts(self):
+        content = yaml.safe_load((self.MONITORING / 'alerts.yaml').read_text())
+        rules = [
+            rule for group in content['groups'] for rule in group['rules']
+        ]
+        used = self.assert_known([rule['expr'] for rule in rules])
+        self.assertIn(f'{counters.NAME}_total', used)
+        names = [rule['alert'] for rule in rules]
+        self.assertEqual(sorted(set(names)), sorted(names))
+        for rule in rules:
+            self.assertTrue(rule['annotations']['summary'], rule)
+
+    def test_dashboard(self):
+        content = json.loads((self.MONITORING / 'dashboard.json').read_text())
+        panels = content['panels']
+        used = self.assert_known(
+            [item['expr'] for panel in panels for item in panel['targets']]
+        )
+        self.assertEqual(self.METRICS, used)
+        source = {'type': 'prometheus', 'uid': '${datasource}'}
+        for panel in panels:
+            self.assertEqual(source, panel['datasource'], panel['title'])
+            for item in panel['targets']:
+                self.assertEqual(source, item['datasource'], panel['title'])
+        ids = [panel['id'] for panel in panels]
+        self.assertEqual(sorted(set(ids)), ids)
 
 
 class ReadmeTest(testtools.TestCase):
