@@ -8,7 +8,8 @@ The argument is a directory with a build. What is reported:
   wraps. A cell that is meant to be empty has a dash.
 * tables that are wider than the page: their longest words have no room, or
   the output of a command has longer lines. Blocks with the class ``wide``
-  have smaller letters.
+  have smaller letters; long lines of those with the class ``wrap`` are
+  wrapped.
 * links and images that lead nowhere within the build. Links to other sites
   are not followed.
 
@@ -27,8 +28,10 @@ from lxml import html
 
 #: In characters: what fits in a line of text, and of a literal block.
 PAGE = 96
-LITERAL = 92
-WIDE_LITERAL = 122
+LITERAL = 90
+WIDE_LITERAL = 119
+#: What a reader may be asked to scroll to: a long command, or XML.
+SCROLLED = 120
 #: The padding of a cell, and that of a table, takes as much as this.
 PADDING = 2
 #: Written by others, not by Sphinx.
@@ -103,16 +106,20 @@ def tables(page: html.HtmlElement) -> Iterator[str]:
             yield f'table of {width} characters, {PAGE} fit: {head}'
 
 
-def drawn_tables(page: html.HtmlElement) -> Iterator[str]:
+def literal_blocks(page: html.HtmlElement) -> Iterator[str]:
     for block in page.iterfind('.//pre'):
         around = ' '.join(
             one.get('class', '') for one in block.iterancestors()
         )
-        limit = WIDE_LITERAL if 'wide' in around.split() else LITERAL
+        classes = around.split()
+        if 'wrap' in classes:
+            continue
+        rows = WIDE_LITERAL if 'wide' in classes else LITERAL
         for line in block.text_content().splitlines():
-            if DRAWN.match(line) and len(line) > limit:
+            limit = rows if DRAWN.match(line) else SCROLLED
+            if len(line) > limit:
                 yield (
-                    f'output of {len(line)} characters, {limit} fit: '
+                    f'literal of {len(line)} characters, {limit} fit: '
                     f'{line[:60]}'
                 )
                 break
@@ -162,7 +169,7 @@ class Build:
             name = path.relative_to(self.home)
             for found in (
                 *tables(page),
-                *drawn_tables(page),
+                *literal_blocks(page),
                 *dict.fromkeys(self.dangling(path, page)),
             ):
                 yield f'{name}: {found}'

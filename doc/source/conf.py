@@ -15,7 +15,7 @@ highlight_language = 'none'
 html_theme = 'furo'
 html_title = project
 html_static_path = ['_static']
-html_css_files = ['wide.css']
+html_css_files = ['literal.css']
 
 man_pages = [
     (

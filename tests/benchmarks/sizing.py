@@ -12,6 +12,8 @@ PATH = (
 HOSTS = 100, 1000, 10000
 #: Seconds: the default of [collector]interval.
 INTERVAL = 60
+#: A number and its unit stay in one line.
+SPACE = '\N{NO-BREAK SPACE}'
 
 
 def sizing(document):
@@ -33,7 +35,7 @@ def sizing(document):
         return (
             'not measured'
             if value is None
-            else f'{tables.number(value)} {unit}'
+            else f'{tables.number(value)}{SPACE}{unit}'.rstrip()
         )
 
     def of_hosts(benchmark, case, unit='s'):
@@ -81,7 +83,7 @@ def sizing(document):
         [
             "Placement's CPU time for the first publication of all hosts",
             *(
-                f'{tables.number(first * hosts)} s'
+                f'{tables.number(first * hosts)}{SPACE}s'
                 + ('' if hosts == 1000 else ' (computed)')
                 for hosts in HOSTS
             ),

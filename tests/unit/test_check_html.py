@@ -66,11 +66,15 @@ class CheckHtmlTest(testtools.TestCase):
         ),
         (
             f'<div class="w"><pre>text\n| {"-" * 100} |</pre></div>',
-            'page.html: output of 104 characters, 92 fit: | ---',
+            'page.html: literal of 104 characters, 90 fit: | ---',
         ),
         (
             f'<div class="a wide"><pre>| {"-" * 150} |</pre></div>',
-            'page.html: output of 154 characters, 122 fit: | ---',
+            'page.html: literal of 154 characters, 119 fit: | ---',
+        ),
+        (
+            f'<pre>{"x" * 121}</pre>',
+            'page.html: literal of 121 characters, 120 fit: xxx',
         ),
         ('<a href="gone.html">x</a>', 'leads nowhere: gone.html\n'),
         ('<img src="_images/a.svg">', '<img> leads nowhere: _images/a.svg\n'),
