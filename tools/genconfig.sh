@@ -79,7 +79,8 @@ workshop() {
     work=$(mktemp -d)
     ln -s "$PWD/tests/data/$1" "$work/recordings"
     ln -s "$PWD/etc/nova-mdev-compat/rules.d" "$work/before"
-    ln -s "$PWD/$2/rules.d" "$work/rules.d"
+    cp -R etc/nova-mdev-compat/rules.d "$work/rules.d"
+    cp "$2"/rules.d/* "$work/rules.d"
     echo "$work"
 }
 

@@ -112,6 +112,20 @@ class FilterMetricsTest(testtools.TestCase):
         self.assertEqual(sorted(set(ids)), ids)
 
 
+class GlossaryTest(testtools.TestCase):
+    def test_classes_exist(self):
+        """Where an entry ends in the name of a class, there is one."""
+        page = (DOC / 'glossary.rst').read_text('utf-8')
+        named = re.findall(r'In\s+(?:code|the plugin API):\s+``(\w+)``', page)
+        self.assertGreater(len(named), 10)
+        code = '\n'.join(
+            path.read_text('utf-8')
+            for path in (samples.ROOT / 'nova_mdev_compat').rglob('*.py')
+        )
+        defined = set(re.findall(r'^class (\w+)', code, re.M))
+        self.assertEqual([], sorted(set(named) - defined))
+
+
 class ReadmeTest(testtools.TestCase):
     def test_its_links(self):
         links = re.findall(r'<([\w./-]+)>`_', README.read_text('utf-8'))
