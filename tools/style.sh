@@ -9,7 +9,8 @@ if [ -z "${VIRTUAL_ENV:-}" ] && [ -d .venv ]; then
     PATH="$PWD/.venv/bin:$PATH"
 fi
 
-ALL=(ruff format layers hacking codespell sphinx-lint shellcheck)
+ALL=(ruff format layers hacking codespell sphinx-lint shellcheck yamllint
+    ansible-lint)
 
 lint() {
     case $1 in
@@ -33,6 +34,11 @@ lint() {
             devstack/plugin.sh devstack/lib/* devstack/tools/*.sh \
             tests/devstack/*.sh etc/libvirt/hooks/qemu.d/*
         ;;
+    yamllint) cd deploy && yamllint --strict kolla-ansible openstack-ansible ;;
+    ansible-lint)
+        cd deploy && ansible-lint --offline -q kolla-ansible/*.yml \
+            openstack-ansible/*.yml
+        ;;
     *) echo "unknown linter: $1; there are: ${ALL[*]}" >&2 && return 2 ;;
     esac
 }
@@ -49,7 +55,8 @@ no_simple_tables() {
 failed=()
 for name in "$@"; do
     echo "== $name"
-    lint "$name" || failed+=("$name")
+    # In a shell of its own, which may change the directory.
+    (lint "$name") || failed+=("$name")
 done
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "Not clean: ${failed[*]}"
