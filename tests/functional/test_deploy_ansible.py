@@ -105,6 +105,7 @@ class AnsibleTestCase(testtools.TestCase):
                 **os.environ,
                 'ANSIBLE_HOME': f'{self.home}/ansible',
                 'ANSIBLE_PIPELINING': '1',
+                'ANSIBLE_REMOTE_TMP': f'{self.home}/ansible/tmp',
                 **environment,
             },
             capture_output=True,
