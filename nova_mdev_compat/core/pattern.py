@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 import dataclasses
 import enum
 import functools
+import itertools
 import operator
 
 from nova_mdev_compat.core import identity
@@ -131,6 +132,29 @@ class Pattern:
                 )
         for condition in ordered:
             identity.fact_name(condition.fact)
+
+    def words(self) -> list[str]:
+        """Return clauses for people, the first about the source's product."""
+        parent = identity.display_parent(self.parent)
+        vendor = parent.removesuffix(f':{ANY.lower()}')
+        words = [
+            f'device {parent}'
+            if vendor == parent
+            else f'any device of vendor {vendor}',
+            'any type'
+            if self.type == ANY
+            else f'type {identity.display_type(self.type)}',
+        ]
+        # One text for each fact: driver at least 535 and below 560.
+        for fact, some in itertools.groupby(
+            self.conditions, operator.attrgetter('fact')
+        ):
+            tests = [
+                f'{one.op.value} {identity.display(fact, one.value)}'
+                for one in some
+            ]
+            words.append(f'{fact} {" and ".join(tests)}')
+        return words
 
     @functools.cached_property
     def framework(self) -> str:

@@ -24,7 +24,7 @@ def as_table(host: host_traits.HostSnapshot) -> str:
                 [
                     item.parent.name,
                     '\n'.join(_identity(item)),
-                    '\n'.join(sorted(item.accepts)) or 'nothing',
+                    '\nor\n'.join(_accepted(item)) or 'nothing',
                     '\n'.join(_because(item)),
                 ]
             )
@@ -63,6 +63,13 @@ def _identity(item: host_traits.ParentTraits) -> list[str]:
         f'{name}: {value}' for name, value in sorted(parent.facts.items())
     ]
     return lines + [f'{name}: unknown' for name in sorted(parent.unknown)]
+
+
+def _accepted(item: host_traits.ParentTraits) -> list[str]:
+    """Return what each accept pattern allows, a line for each clause."""
+    return [
+        '\n'.join(item.accepts[name].words()) for name in sorted(item.accepts)
+    ]
 
 
 def _because(item: host_traits.ParentTraits) -> list[str]:

@@ -4,8 +4,6 @@
 import argparse
 from collections.abc import Iterator, Mapping
 import dataclasses
-import itertools
-import operator
 from typing import Any
 
 from nova_mdev_compat.cli import common
@@ -31,12 +29,15 @@ class Words(common.Column):
 class Decode(command.Lister):
     """Show the meaning of traits.
 
-    It contacts no cloud and needs no credentials. With -f json, "Meaning" is
+    It contacts no cloud and needs no credentials. With -f json, "meaning" is
     an object with those of the keys "parent", "type", "fact", "value" and
-    "conditions" that the trait has. The exit status is 0, and 2 if one is not
-    a trait of ours or is invalid.
+    "conditions" that the trait has.
 
-    Example: openstack mdev trait decode CUSTOM_MDEV_FACT_DRIVER_550_54_14
+    The exit status is 0, and 2 if one is not a trait of ours or is invalid.
+
+    Example::
+
+        openstack mdev trait decode CUSTOM_MDEV_FACT_DRIVER_550_54_14
     """
 
     auth_required = False
@@ -69,10 +70,13 @@ class Purge(command.Lister):
     Those that the filter's queries need (V1, HOST and MIXED) stay. A
     collector that was about to use a trait creates it again at its next
     pass; if you run it with "once", run it again. A scheduler that still
-    knows one asks Placement again. The exit status is 0, and 1 if Placement
-    does not delete an unused one.
+    knows one asks Placement again.
 
-    Example: openstack mdev trait purge --dry-run
+    The exit status is 0, and 1 if Placement does not delete an unused one.
+
+    Example::
+
+        openstack mdev trait purge --dry-run
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -195,30 +199,19 @@ def decode(name: str) -> Meaning:
 def _pattern(pattern: pat.Pattern) -> Meaning:
     parent = identity.display_parent(pattern.parent)
     mdev_type = identity.display_type(pattern.type)
-    vendor = parent.removesuffix(f':{pat.ANY.lower()}')
-    words = [
-        f'from device {parent}'
-        if vendor == parent
-        else f'from any device of vendor {vendor}',
-        'any type' if pattern.type == pat.ANY else f'type {mdev_type}',
-    ]
-    conditions = [
-        (one.fact, one.op, identity.display(one.fact, one.value))
-        for one in pattern.conditions
-    ]
-    # One text for each fact: driver at least 535 and below 560.
-    for fact, some in itertools.groupby(conditions, operator.itemgetter(0)):
-        tests = [f'{op.value} {value}' for _, op, value in some]
-        words.append(f'{fact} {" and ".join(tests)}')
     return Meaning(
         'accept pattern',
-        ', '.join(words),
+        f'from {", ".join(pattern.words())}',
         {
             'parent': parent,
             'type': mdev_type,
             'conditions': [
-                {'fact': fact, 'op': op.name, 'value': value}
-                for fact, op, value in conditions
+                {
+                    'fact': one.fact,
+                    'op': one.op.name,
+                    'value': identity.display(one.fact, one.value),
+                }
+                for one in pattern.conditions
             ],
         },
     )
