@@ -215,3 +215,24 @@ def free_capacity(
             (uuid, amount) for uuid, _ in placement.lineage_at(query)
         )
     return found
+
+
+def all_free_capacity(
+    placement: client.Placement,
+    classes: Sequence[str],
+    progress: Progress = iter,
+) -> dict[str, dict[str, int]]:
+    """Return all free capacity of parents, by resource class, by UUID.
+
+    A request for each amount up to the largest that a parent has to spare.
+
+    :raises placement.PlacementError: Placement does not answer, or refuses
+    """
+    found: dict[str, dict[str, int]] = {}
+    for name in progress(classes):
+        free = found.setdefault(name, {})
+        amount = 1
+        while some := free_capacity(placement, [(name, amount)])[name]:
+            free.update(some)
+            amount += 1
+    return found

@@ -64,17 +64,17 @@ def find(
     alike = collections.defaultdict(list)
     for instance in instances:
         alike[instance.needs].append(instance)
-    by_offers = _by_offers(cloud)
+    grouped = by_offers(cloud)
     found = []
     for needs, some in alike.items():
-        answers: list[TargetHost] = []
+        answered: list[TargetHost] = []
         if needs is not None:
-            answers = list(_answers(by_offers, needs, free, unavailable))
+            answered = list(answers(grouped, needs, free, unavailable))
         takers = {
-            one.host for one in answers if one.standing is Standing.COMPATIBLE
+            one.host for one in answered if one.standing is Standing.COMPATIBLE
         }
         found += [
-            _stranded(instance, answers)
+            _stranded(instance, answered)
             for instance in some
             if takers <= {instance.host.name}
         ]
@@ -83,7 +83,7 @@ def find(
     )
 
 
-def _by_offers(
+def by_offers(
     cloud: model.Cloud,
 ) -> dict[frozenset[Offer] | verdict.Reason, list[model.Host]]:
     """Return hosts with parents by their offers, or by why these are unknown."""
@@ -102,14 +102,18 @@ def _by_offers(
     return found
 
 
-def _answers(
-    by_offers: Mapping[frozenset[Offer] | verdict.Reason, list[model.Host]],
+def answers(
+    grouped: Mapping[frozenset[Offer] | verdict.Reason, list[model.Host]],
     needs: acceptance.Needs,
     free: Free,
     unavailable: Mapping[str, str],
 ) -> Iterator[TargetHost]:
-    """Yield what each host is for an instance, without devices."""
-    for offers, hosts in by_offers.items():
+    """Yield what each host with devices is for an instance, without these.
+
+    :param grouped: hosts by what by_offers returns
+    :param unavailable: as for find
+    """
+    for offers, hosts in grouped.items():
         if isinstance(offers, verdict.Reason):
             answer = verdict.Verdict.from_reasons((offers,))
         else:
@@ -141,8 +145,18 @@ def _fits(host: model.Host, needs: acceptance.Needs, free: Free) -> bool:
     )
 
 
-def _stranded(instance: Instance, answers: Iterable[TargetHost]) -> Stranded:
-    others = [one for one in answers if one.host != instance.host.name]
+def _stranded(instance: Instance, answered: Iterable[TargetHost]) -> Stranded:
+    others = [one for one in answered if one.host != instance.host.name]
+    accepting = sorted(
+        one.host for one in others if one.standing is Standing.UNAVAILABLE
+    )
+    return Stranded(instance, tuple(accepting), because(instance, others))
+
+
+def because(instance: Instance, others: Iterable[TargetHost]) -> str:
+    """Return why no other host can take an instance now."""
+    if instance.needs is None:
+        return matching.no_identity('the source', instance.host.schemas)
     counts = collections.Counter(one.because[0] for one in others)
     first = dict(counts.most_common(_REASONS))
     if rest := counts.total() - sum(first.values()):
@@ -151,10 +165,4 @@ def _stranded(instance: Instance, answers: Iterable[TargetHost]) -> Stranded:
         f'{reason} ({text.count(number, "host")})'
         for reason, number in first.items()
     ]
-    because = '; '.join(reasons) or 'there is no other host with mdevs'
-    if instance.needs is None:
-        because = matching.no_identity('the source', instance.host.schemas)
-    accepting = sorted(
-        one.host for one in others if one.standing is Standing.UNAVAILABLE
-    )
-    return Stranded(instance, tuple(accepting), because)
+    return '; '.join(reasons) or 'there is no other host with mdevs'
