@@ -10,7 +10,6 @@ from typing import Any, TextIO
 from cliff import app
 from cliff import commandmanager
 from cliff.formatters import base
-from cliff import lister
 
 from nova_mdev_compat.cli import common
 from nova_mdev_compat.common import files
@@ -46,7 +45,7 @@ class RulesApp(app.App):
 Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class ListCommand(common.Reporting, lister.Lister):
+class ListCommand(common.Lister):
     """A command that lists rows."""
 
 

@@ -4,11 +4,14 @@
 import argparse
 from collections.abc import Iterable, Sequence
 import pathlib
+import re
 import sys
-from typing import Any, TYPE_CHECKING
+from typing import Any, TextIO, TYPE_CHECKING
 
 from cliff import columns
 from cliff import command
+from cliff.formatters import base
+from cliff import lister
 
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import equivalence
@@ -26,6 +29,23 @@ else:
 
 #: Hosts that a column names; the others are counted.
 _NAMED = 3
+#: Formatters whose output has keys.
+_FOR_PROGRAMS = ('json', 'yaml')
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Keeps the paragraphs of a description, and lines that are indented."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = re.split(r'\n\s*\n', text.strip('\n'))
+        return '\n\n'.join(
+            paragraph
+            if re.search('^ ', paragraph, re.MULTILINE)
+            else super(HelpFormatter, self)._fill_text(
+                paragraph.replace('::', ':'), width, indent
+            )
+            for paragraph in paragraphs
+        )
 
 
 class Reporting(command.Command):
@@ -36,6 +56,13 @@ class Reporting(command.Command):
 
     #: The exit status of a command that did its work.
     exit_status = 0
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        cliffs: Any = parser.formatter_class
+        both: Any = type('Formatter', (HelpFormatter, cliffs), {})
+        parser.formatter_class = both
+        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
@@ -59,6 +86,40 @@ class Reporting(command.Command):
     def say(self, line: str) -> None:
         """Print a line that is not a row."""
         print(line, file=self.app.stderr)
+
+
+class Lister(Reporting, lister.Lister):
+    """A command that lists rows; its keys in JSON and YAML are snake_case."""
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+    ) -> int:
+        if parsed_args.formatter in _FOR_PROGRAMS:
+            self.formatter = _Keys(self.formatter)
+        return super().produce_output(parsed_args, column_names, data)
+
+
+class _Keys(base.ListFormatter):
+    """Another formatter, with keys in place of column names."""
+
+    def __init__(self, formatter: base.ListFormatter):
+        self._formatter = formatter
+
+    def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
+        """Take no options of its own."""
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
+        keys = [name.lower().replace(' ', '_') for name in column_names]
+        self._formatter.emit_list(keys, data, stdout, parsed_args)
 
 
 def progress(items: Sequence[Any]) -> Iterable[Any]:

@@ -20,7 +20,7 @@ Parents = Sequence[tuple[model.Host, model.Parent]]
 Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class Lister(common.Reporting, command.Lister):
+class Lister(common.Lister, command.Lister):
     """A command that lists rows, and reports an error in one line.
 
     Its exit status is ``exit_status``, which is 0 unless take_action changes
@@ -85,6 +85,18 @@ def devices(some: Iterable[instances.Instance]) -> str:
         parent.framework for one in some for parent, _, _ in one.mdevs
     }
     return 'mdevs' if frameworks <= {identity.MDEV} else 'vGPUs'
+
+
+def orphaned(number: int, what: str) -> str:
+    """Return a line on consumers of vGPUs that are not servers.
+
+    :param what: as from devices
+    """
+    return (
+        f'{number} more have {what}, but Nova does not know such a server '
+        'there: orphaned allocations ("nova-manage placement audit" finds '
+        'these), or a migration that has just begun or ended'
+    )
 
 
 def on_hosts(cloud: model.Cloud, names: Sequence[str]) -> Parents:

@@ -31,16 +31,25 @@ COLUMNS = (
 class ListDevice(command.Lister):
     """List the devices that vGPUs come from, as Placement knows them.
 
-    "Framework" is "mdev" for a device that can create mdevs, and "vfio" for
-    one with virtual functions, which is listed once a collector has published
-    it. "Type" is the type that a device serves; with "none", the collector's
-    log has the reason. Brackets mark a type that only running instances still
-    use. "Provider" is Nova's, which has the capacity. "Published" is "yes",
-    or what is missing. Capacity costs two requests for each device that is
-    listed; they are not made if the columns that -c selects do not include
-    it. The exit status is 0.
+    Framework
+        "mdev" for a device that can create mdevs, and "vfio" for one with
+        virtual functions, which is listed once a collector has published it.
+    Provider
+        Nova's provider, which has the capacity.
+    Type
+        The type that the device serves; with "none", the collector's log has
+        the reason. Brackets mark a type that only running instances still use.
+    Used, Total
+        The capacity. It costs two requests for each device that is listed;
+        they are not made if -c selects neither column.
+    Published
+        "yes", or what is missing.
 
-    Example: openstack mdev device list --vendor 10de -c Host -c Facts
+    The exit status is 0.
+
+    Example::
+
+        openstack mdev device list --vendor 10de -c Host -c Facts
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -4,12 +4,14 @@
 Its errors are raised as they are; client.failure describes them.
 """
 
-from collections.abc import Iterable
+import collections
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from openstack import exceptions as sdk_exceptions
 
 from nova_mdev_compat.core import exceptions
+from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import inventory
 
 #: The task state of a server while its mdevs are on two hosts.
@@ -104,3 +106,24 @@ def servers(
         ask, list(dict.fromkeys(uuids)), progress
     )
     return {uuid: server for uuid, server in found if server is not None}
+
+
+def known(
+    some: Sequence[instances.Instance], found: Mapping[str, Any]
+) -> list[instances.Instance]:
+    """Return the instances that Nova knows, each once.
+
+    After an evacuation, a server also has allocations on its old host.
+
+    :param found: servers by UUID
+    """
+    times = collections.Counter(one.uuid for one in some)
+    return [
+        one
+        for one in some
+        if one.uuid in found
+        and (
+            times[one.uuid] == 1
+            or one.host.name == found[one.uuid].hypervisor_hostname
+        )
+    ]

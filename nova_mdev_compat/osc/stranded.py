@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack mdev stranded list."""
+"""openstack mdev stranded instance list."""
 
 import argparse
-import collections
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from osc_lib.cli import format_columns
 
@@ -15,23 +12,30 @@ from nova_mdev_compat.fleet import stranded
 from nova_mdev_compat.osc import command
 from nova_mdev_compat.osc import nova
 
-COLUMNS = ('Server', 'Name', 'Host', 'Devices', 'With Capacity', 'Because')
+COLUMNS = ('ID', 'Name', 'Host', 'Devices', 'With Capacity', 'Because')
 
 
 class ListStranded(command.Lister):
     """List instances with vGPUs that no other host could take now.
 
-    "With Capacity" has the hosts that could take them if they had free
-    capacity and ran nova-compute. It is empty if no host accepts them. Only
-    vGPUs are checked: a host without enough memory counts as able to take
-    them ("openstack mdev target list" checks that). An instance that is
-    being moved counts once, on its new host.
+    With Capacity
+        Hosts that could take the instance if they had free capacity and ran
+        nova-compute. It is empty if no host accepts the instance.
+    Because
+        Why no other host takes it, and on how many hosts.
+
+    Only vGPUs are checked: a host without enough memory counts as able to take
+    them ("openstack mdev target list" checks that). An instance that is being
+    moved counts once, on its new host.
 
     Placement is asked once for each device and for each distinct trait of
-    ours. The exit status is 0; with --exit-code it is 1 if an instance is
-    stranded.
+    ours.
 
-    Example: openstack mdev stranded list --host gpu-1
+    The exit status is 0; with --exit-code it is 1 if an instance is stranded.
+
+    Example::
+
+        openstack mdev stranded instance list --host gpu-1
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -64,19 +68,22 @@ class ListStranded(command.Lister):
         servers = nova.servers(
             self.compute, [one.instance.uuid for one in found], progress
         )
-        known = list(_known(found, servers))
+        there = {
+            (one.uuid, one.host.uuid)
+            for one in nova.known([one.instance for one in found], servers)
+        }
+        known = [
+            one
+            for one in found
+            if (one.instance.uuid, one.instance.host.uuid) in there
+        ]
         what = command.devices(some)
         self.say(
             f'{len(known)} of {len({one.uuid for one in some})} instances '
             f'with {what} could go to no other host now'
         )
         if left_out := len(found) - len(known):
-            self.say(
-                f'{left_out} more have {what}, but Nova does not know such a '
-                'server there: orphaned allocations ("nova-manage placement '
-                'audit" finds these), or a migration that has just begun or '
-                'ended'
-            )
+            self.say(command.orphaned(left_out, what))
         if known and parsed_args.exit_code:
             self.exit_status = 1
         return COLUMNS, [
@@ -92,21 +99,3 @@ class ListStranded(command.Lister):
             )
             for one in known
         ]
-
-
-def _known(
-    found: Sequence[stranded.Stranded],
-    servers: Mapping[str, Any],
-) -> Iterator[stranded.Stranded]:
-    """Yield those that Nova knows, each once.
-
-    After an evacuation, the same server also has allocations on another host.
-    """
-    times = collections.Counter(one.instance.uuid for one in found)
-    for one in found:
-        server = servers.get(one.instance.uuid)
-        if server and (
-            times[one.instance.uuid] == 1
-            or one.instance.host.name == server.hypervisor_hostname
-        ):
-            yield one

@@ -24,12 +24,20 @@ COLUMNS = ('Host', 'Verdict', 'Devices', 'Because')
 class ListTarget(command.Lister):
     """List where a server with vGPUs could live-migrate to, and why not.
 
-    A host is "compatible" if it could take the server now, on the devices
-    listed; "unavailable" if it accepts the server's vGPUs, but cannot take it
-    now; "unknown" if data is missing, which the filter refuses by default;
-    and "incompatible" if it does not accept them. The reasons are those in
-    the scheduler's log. Other filters of the scheduler may refuse a host that
-    is compatible here, and a live migration stays in its cell.
+    The verdict on a host is one of these:
+
+    compatible
+        It could take the server now, on the devices listed.
+    unavailable
+        It accepts the server's vGPUs, but cannot take it now.
+    unknown
+        Data is missing. The filter refuses such a host by default.
+    incompatible
+        It does not accept the server's vGPUs.
+
+    The reasons are those in the scheduler's log. Other filters of the
+    scheduler may refuse a host that is compatible here, and a live migration
+    stays in its cell.
 
     For virtual functions the answer is the one with
     [filter_scheduler]pci_in_placement. A line on stderr names each host that
@@ -38,10 +46,14 @@ class ListTarget(command.Lister):
     Placement is asked eleven times, or thirteen times for a server with a
     virtual function, and once for each distinct reason why something that is
     published refuses the server, however many hosts there are; Nova is asked
-    once for a thousand hosts. The exit status is 0 if a host could take the
-    server now, and 1 if none could.
+    once for a thousand hosts.
 
-    Example: openstack mdev target list my-server --sort-column Host
+    The exit status is 0 if a host could take the server now, and 1 if none
+    could.
+
+    Example::
+
+        openstack mdev target list my-server --sort-column Host
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -28,28 +28,45 @@ class Mismatch(exceptions.Failure):
 class Plan(command.Lister):
     """Find an order in which to upgrade hosts that strands no instance.
 
-    An instance is stranded while no other host accepts all of its vGPUs. Step
-    0 has the instances that are stranded now. Before the upgrade of a host,
-    instances on its devices of the type move to hosts that accept them and
-    have free capacity: "To Move" counts these instances, "Go To" names their
-    targets. -f json has UUIDs, and the migrations in order. An instance moves
-    at most once before a step. An instance that Nova is moving counts where
-    it goes.
+    An instance is stranded while no other host accepts all of its vGPUs. Before
+    the upgrade of a host, instances on its devices of the type move to hosts
+    that accept them and have free capacity. An instance moves at most once
+    before a step. An instance that Nova is moving counts where it goes.
 
-    The exit status is 0 if an order was found and 1 if not. The search is not
-    exhaustive, so there may be an order all the same. The command then prints
-    which hosts cannot be upgraded next and which instances stop that, and
-    lists an order that fails few instances. "No Room" counts the instances
-    that must move while all hosts that accept them are full, "To Stop" those
-    that no other host accepts, "Stranded" those that no other host accepts
-    after the step. "Because" has the reasons.
+    Step
+        The number of the upgrade. Step 0 has the instances that are stranded
+        now.
+    To Move
+        Number of instances that move before the upgrade.
+    Go To
+        Their targets; -f json has the migrations in order.
+    No Room
+        Number of instances that must move while all hosts that accept them
+        are full.
+    To Stop
+        Number of instances that must move and that no other host accepts.
+    Stranded
+        Number of instances that no other host accepts after the step.
+    Because
+        The reasons for the three numbers before it.
+
+    With -f json, the last three numbers are lists of UUIDs.
+
+    The search is not exhaustive. If it finds no order, there may be one all the
+    same; the command then prints which hosts cannot be upgraded next and which
+    instances stop that, and lists an order that fails few instances.
 
     Rules make what upgraded devices accept: the shipped ones and those of
-    --rules, which have to be the ones that the hosts will have. If they do
-    not give what hosts publish now, nothing is listed and the exit status is
-    4, unless --allow-mismatch is given.
+    --rules, which have to be the ones that the hosts will have.
 
-    Example: openstack mdev upgrade plan --type nvidia-558 --fact driver=550
+    The exit status is 0 if an order was found and 1 if not. It is 4, and
+    nothing is listed, if the rules do not give what hosts publish now, unless
+    --allow-mismatch is given.
+
+    Examples::
+
+        openstack mdev upgrade plan --type nvidia-558 --fact driver=550
+        openstack mdev upgrade plan --type nvidia-558 --fact driver=550 gpu-1
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -137,19 +154,10 @@ class Plan(command.Lister):
         return plan.find(
             upgraded,
             some,
-            {name: self._free(name) for name in common.progress(classes)},
+            inventory.all_free_capacity(
+                self.placement, classes, common.progress
+            ),
         )
-
-    def _free(self, name: str) -> dict[str, int]:
-        """Return what devices have to spare of a resource class, by UUID."""
-        free: dict[str, int] = {}
-        amount = 1
-        while found := inventory.free_capacity(
-            self.placement, [(name, amount)]
-        )[name]:
-            free.update(found)
-            amount += 1
-        return free
 
 
 def mdev_types(names: Iterable[str]) -> frozenset[str]:

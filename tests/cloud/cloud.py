@@ -225,12 +225,12 @@ class Cloud(fixtures.Fixture):
         """Return hosts, devices and drivers that collectors published."""
         return {
             (
-                row['Host'],
-                row['Device'],
-                row['Facts'].get('driver', '').replace('.', '_'),
+                row['host'],
+                row['device'],
+                row['facts'].get('driver', '').replace('.', '_'),
             )
             for row in self.admin.rows('mdev device list')
-            if row['Published'] == 'yes'
+            if row['published'] == 'yes'
         }
 
     def accepts(self, host, board):

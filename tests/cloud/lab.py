@@ -112,14 +112,14 @@ class Lab:
         """Return what "openstack mdev target list" says, by host."""
         # 1 is that there is none.
         rows = self.admin.rows(f'mdev target list {name}', (0, 1))
-        return {row['Host']: row for row in rows}
+        return {row['host']: row for row in rows}
 
     def compatible(self, name):
         """Return the hosts that could take an instance now."""
         return {
             host
             for host, row in self.targets(name).items()
-            if row['Verdict'] == 'compatible'
+            if row['verdict'] == 'compatible'
         }
 
     def says(self, *words, since=0):

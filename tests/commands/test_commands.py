@@ -25,7 +25,10 @@ ACCEPT = 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11'
 #: What openstackclient has of ours: as in setup.cfg, in words.
 OPENSTACK = (
     'mdev compat matrix',
+    'mdev compatibility list',
     'mdev device list',
+    'mdev drain check',
+    'mdev stranded instance list',
     'mdev stranded list',
     'mdev target list',
     'mdev trait decode',
@@ -188,24 +191,24 @@ class OscTest(OpenStackTestCase):
         (row,) = json.loads(done.stdout)
         self.assertEqual(
             ('host1', 'NVIDIA_11', {'driver': '550'}),
-            (row['Host'], row['Type'], row['Facts']),
+            (row['host'], row['type'], row['facts']),
         )
 
     def test_matrix(self):
-        done = self.process('mdev', 'compat', 'matrix', '-f', 'json')
+        done = self.process('mdev', 'compatibility', 'list', '-f', 'json')
         (row,) = json.loads(done.stdout)
-        self.assertEqual('-', row['to A'])
+        self.assertEqual('-', row['to_a'])
 
     def test_matrix_page(self):
         path = self.client_home / 'matrix.html'
-        self.process('mdev', 'compat', 'matrix', '--output', str(path))
+        self.process('mdev', 'compatibility', 'list', '--output', str(path))
         self.assertIn('NVIDIA_11', path.read_text('utf-8'))
 
     def test_traits(self):
         done = self.process(
             'mdev', 'trait', 'decode', ACCEPT, '-f', 'json', cloud=None
         )
-        self.assertEqual('accept pattern', json.loads(done.stdout)[0]['Kind'])
+        self.assertEqual('accept pattern', json.loads(done.stdout)[0]['kind'])
         self.placement.ask('PUT', '/traits/CUSTOM_MDEV_FACT_OS_X')
         done = self.process('mdev', 'trait', 'purge', '-f', 'value')
         self.assertEqual('CUSTOM_MDEV_FACT_OS_X deleted\n', done.stdout)
@@ -231,7 +234,11 @@ class OscTest(OpenStackTestCase):
 
     def test_nova(self):
         """Those that ask Nova, where there is none, say it in a line."""
-        for args in (('stranded', 'list'), ('target', 'list', 'a')):
+        for args in (
+            ('drain', 'check', 'host1'),
+            ('stranded', 'instance', 'list'),
+            ('target', 'list', 'a'),
+        ):
             done = self.process('mdev', *args, status=1)
             self.assertNotIn('Traceback', done.stderr)
             self.assertIn('compute', done.stderr)

@@ -71,6 +71,11 @@ def steady(text):
     return _PORT.sub('PORT', text)
 
 
+def key(name):
+    """Return the key that a column has in JSON."""
+    return name.lower().replace(' ', '_')
+
+
 class ShellMixin:
     """Runs openstack with the home of an operator."""
 

@@ -63,7 +63,7 @@ class CloudTestCase(osc_base.CloudMixin, base.MdevCompatTestCase):
     def fields(self, line, names=FIELDS, **kwargs):
         """Return some fields of what a command lists."""
         return [
-            tuple(row[name] for name in names)
+            tuple(row[osc_base.key(name)] for name in names)
             for row in self.rows(line, **kwargs)
         ]
 
@@ -213,13 +213,13 @@ class TargetTest(CloudTestCase):
             self.fields('mdev device list', ('Host', 'Published')),
         )
         ((name, because),) = self.fields(
-            'mdev stranded list', ('Name', 'Because')
+            'mdev stranded instance list', ('Name', 'Because')
         )
         self.assertEqual('vm', name)
         self.assertIn('carries no complete identity', because)
         self.assertEqual(
             [('A', 'no collector has published here', '?')],
-            self.fields('mdev compat matrix', ('From', 'Device', 'to A')),
+            self.fields('mdev compatibility list', ('From', 'Device', 'to A')),
         )
         self.start_host('target', Board(0))
         self.assertEqual(unknown, self.refuse('mdev target list vm'))
@@ -244,7 +244,7 @@ class PurgeTest(CloudTestCase):
                 'CUSTOM_MDEV_ACCEPT_10DE_2235__NVIDIA_11__DRIVER_GE_535_LE_'
                 '550_54_14'
             ],
-            [row['Trait'] for row in self.rows('mdev trait purge')],
+            [row['trait'] for row in self.rows('mdev trait purge')],
         )
         # A host is named, so that the answer itself is not cached, too.
         self.assertEqual('src', self.migrate(server, host='src'))
@@ -261,7 +261,7 @@ class ListTest(CloudTestCase):
         self.boot_named('old', 'gpu-1')
         self.boot_named('new', 'gpu-3')
         self.golden('mdev device list', 'device-list')
-        self.golden('mdev compat matrix', 'compat-matrix')
+        self.golden('mdev compatibility list', 'compat-matrix')
         for check in (
             self.some_devices,
             self.unknown_host,
@@ -288,7 +288,11 @@ class ListTest(CloudTestCase):
         self.refuse('mdev device list --vendor 0x10de', status=2)
 
     def unknown_host(self):
-        for command in ('device list', 'stranded list', 'compat matrix'):
+        for command in (
+            'device list',
+            'stranded instance list',
+            'compatibility list',
+        ):
             self.assertEqual(
                 'Placement has no compute host gpu-9: "openstack hypervisor '
                 'list" has their names',
@@ -298,12 +302,12 @@ class ListTest(CloudTestCase):
     def pairs(self):
         self.assert_golden(
             'compat-pairs.txt',
-            self.openstack('mdev compat matrix --pairs').stdout,
+            self.openstack('mdev compatibility list --pairs').stdout,
         )
 
     def matrix_page(self):
         path = self.client_home / 'matrix.html'
-        done = self.openstack(f'mdev compat matrix --output {path}')
+        done = self.openstack(f'mdev compatibility list --output {path}')
         self.assert_golden('compat-matrix.txt', done.stdout)
         self.assertEqual(f'Wrote {path}\n', done.stderr)
         self.assertIn(
@@ -319,10 +323,12 @@ class ListTest(CloudTestCase):
             self.hold(self.provider(host, 0), 'VGPU', 15)
         self.release(other)
         self.golden(
-            'mdev stranded list --sort-column Name', 'stranded-list', True
+            'mdev stranded instance list --sort-column Name',
+            'stranded-list',
+            True,
         )
-        self.openstack('mdev stranded list --exit-code', status=1)
-        self.openstack('mdev stranded list --exit-code --host gpu-1')
+        self.openstack('mdev stranded instance list --exit-code', status=1)
+        self.openstack('mdev stranded instance list --exit-code --host gpu-1')
 
 
 class PlacementTest(osc_base.OperatorTestCase):
@@ -348,7 +354,7 @@ class PlacementTest(osc_base.OperatorTestCase):
                 self.assertEqual(
                     expected,
                     [
-                        (row['Host'], row['Published'])
+                        (row['host'], row['published'])
                         for row in self.rows('mdev device list')
                     ],
                 )
@@ -359,11 +365,11 @@ class PlacementTest(osc_base.OperatorTestCase):
                     ],
                     [
                         (
-                            row['Device'],
-                            row['Devices'],
-                            [row['to A'], row['to B']],
+                            row['device'],
+                            row['devices'],
+                            [row['to_a'], row['to_b']],
                         )
-                        for row in self.rows('mdev compat matrix')
+                        for row in self.rows('mdev compatibility list')
                     ],
                 )
             root = self.placement.create_provider(f'ours-{number}')
@@ -378,7 +384,7 @@ class PlacementTest(osc_base.OperatorTestCase):
             ('none/matrix.html', 'No such file or directory'),
         ]:
             path = self.client_home / name
-            line = f'mdev compat matrix --output {path}'
+            line = f'mdev compatibility list --output {path}'
             self.assertIn(expected, self.refuse(line, status=2))
 
 
@@ -420,10 +426,10 @@ class MovingTest(CloudTestCase):
         self._wait_for_migration_status(server, ['completed'])
 
     def stranded(self, number):
-        done = self.openstack('mdev stranded list -f json')
+        done = self.openstack('mdev stranded instance list -f json')
         self.assertEqual(
             f'{number} of 1 instances with mdevs could go to no '
             'other host now\n',
             done.stderr,
         )
-        return [(row['Name'], row['Host']) for row in json.loads(done.stdout)]
+        return [(row['name'], row['host']) for row in json.loads(done.stdout)]

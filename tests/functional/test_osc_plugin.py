@@ -50,7 +50,12 @@ def entry_points():
     }
 
 
-COMMANDS = sorted(entry_points())
+#: Old names of commands, and the new ones.
+RENAMED = {
+    'mdev compat matrix': 'mdev compatibility list',
+    'mdev stranded list': 'mdev stranded instance list',
+}
+COMMANDS = sorted(entry_points().keys() - RENAMED.keys())
 
 
 class LoadTest(osc_base.OperatorTestCase):
@@ -62,15 +67,16 @@ class LoadTest(osc_base.OperatorTestCase):
         self.assertEqual('', done.stderr)
         for command in COMMANDS:
             self.assertIn(f'\n  {command}  ', done.stdout)
+        for command in RENAMED:
+            self.assertNotIn(f'\n  {command}  ', done.stdout)
         self.assertIn('--os-mdev-api-version', done.stdout)
 
     def test_complete(self):
         """The shell's completion has them."""
         done = self.process('complete', cloud=None)
-        found = re.findall('^  cmds_(mdev_[a-z]+_[a-z]+)=', done.stdout, re.M)
-        self.assertEqual(
-            COMMANDS, sorted(name.replace('_', ' ') for name in found)
-        )
+        found = re.findall('^  cmds_(mdev_[a-z_]+)=', done.stdout, re.M)
+        names = {name.replace('_', ' ') for name in found}
+        self.assertLessEqual({*COMMANDS, *RENAMED}, names)
 
     def test_help(self):
         for command in COMMANDS:
@@ -78,8 +84,39 @@ class LoadTest(osc_base.OperatorTestCase):
             self.assertEqual('', done.stderr)
             words = ' '.join(done.stdout.split())
             self.assertIn('exit status', words)
-            self.assertIn(f'Example: openstack {command}', words)
+            # The example of one may still have its old name.
+            names = [
+                command,
+                *(old for old in RENAMED if RENAMED[old] == command),
+            ]
+            self.assertRegex(
+                words, f'Examples?: openstack ({"|".join(names)})'
+            )
             self.assertIn('provided by the nova-mdev-compat plugin', words)
+
+    def test_help_has_paragraphs(self):
+        """And the columns of "upgrade plan" are a list."""
+        done = self.openstack('help mdev upgrade plan', cloud=None)
+        self.assertIn('\nGo To\n    Their targets', done.stdout)
+        self.assertIn(
+            '\nExamples:\n\n    openstack mdev upgrade plan ', done.stdout
+        )
+        for paragraph in done.stdout.partition('positional')[0].split('\n\n'):
+            self.assertLess(paragraph.count('\n'), 20, paragraph)
+
+    def test_old_names(self):
+        for old, new in RENAMED.items():
+            with self.subTest(old):
+                done = self.openstack(f'help {old}', cloud=None)
+                self.assertIn(f'use "openstack {new}"', done.stdout)
+        done = self.openstack('mdev compat matrix -f json')
+        self.assertEqual('[]\n', done.stdout)
+        self.assertEqual(
+            '"openstack mdev compat matrix" is deprecated, and will be '
+            'removed in the next release: use "openstack mdev compatibility '
+            'list"\n',
+            done.stderr,
+        )
 
     def test_wrong_option(self):
         for command in COMMANDS:

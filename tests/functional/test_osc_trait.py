@@ -71,7 +71,7 @@ class DecodeTest(osc_base.ShellMixin, testtools.TestCase):
         done = self.decode('-f', 'json', *ONE_OF_EACH, cloud=None)
         self.assert_golden('trait-decode.json', done.stdout)
         self.assertEqual(
-            ONE_OF_EACH, [row['Trait'] for row in json.loads(done.stdout)]
+            ONE_OF_EACH, [row['trait'] for row in json.loads(done.stdout)]
         )
 
     def test_whatever_hosts_publish(self):
@@ -161,7 +161,7 @@ class PurgeTest(osc_base.OperatorTestCase):
     def purge(self, *args, **kwargs):
         """Return the result by trait."""
         rows = self.rows('mdev trait purge', *args, **kwargs)
-        return {row['Trait']: row['Result'] for row in rows}
+        return {row['trait']: row['result'] for row in rows}
 
     def test_unused(self):
         self.make(*OTHERS)
@@ -242,7 +242,7 @@ class PurgeTest(osc_base.OperatorTestCase):
             )
             done = self.openstack('mdev trait purge -f json', status=1)
             self.assertEqual(
-                [{'Trait': name, 'Result': 'deleted'} for name in deleted],
+                [{'trait': name, 'result': 'deleted'} for name in deleted],
                 json.loads(done.stdout),
             )
             self.assertEqual(
@@ -386,7 +386,7 @@ class CollectorTest(osc_base.ShellMixin, collector_base.CollectorTestCase):
                 and not purged
             ):
                 done = self.process('mdev', 'trait', 'purge', '-f', 'json')
-                purged.extend(row['Trait'] for row in json.loads(done.stdout))
+                purged.extend(row['trait'] for row in json.loads(done.stdout))
 
         self.placement.before = before
         _, log = self.run_collector('once', status=1)

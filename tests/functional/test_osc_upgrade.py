@@ -274,7 +274,7 @@ class PlanTest(UpgradeTestCase):
             done.stderr,
         )
         moves = [
-            move for row in json.loads(done.stdout) for move in row['Go To']
+            move for row in json.loads(done.stdout) for move in row['go_to']
         ]
         first = {}
         for move in moves:
@@ -290,7 +290,7 @@ class PlanTest(UpgradeTestCase):
         (single,) = self.boot(1, one[0])
         done = self.plan(TO_560, '-f', 'json')
         moves = [
-            move for row in json.loads(done.stdout) for move in row['Go To']
+            move for row in json.loads(done.stdout) for move in row['go_to']
         ]
         self.assertEqual(
             {(both, 'gpu-1', 'gpu-2'), (single, 'gpu-1', 'gpu-3')},
@@ -316,7 +316,7 @@ class PlanTest(UpgradeTestCase):
         found = yaml.safe_load(self.plan(f'{TO_560} -f yaml').stdout)
         self.assertEqual(
             [{'server': one, 'from': 'gpu-1', 'to': 'gpu-2'}],
-            found[-1]['Go To'],
+            found[-1]['go_to'],
         )
 
     def test_only_some_hosts(self):
@@ -330,7 +330,7 @@ class PlanTest(UpgradeTestCase):
         self.assertEqual(
             [('gpu-1', ['gpu-3'])],
             [
-                (row['Host'], [move['to'] for move in row['Go To']])
+                (row['host'], [move['to'] for move in row['go_to']])
                 for row in rows
             ],
         )
@@ -385,7 +385,7 @@ class WarningTest(UpgradeTestCase):
                 'gpu-0': 'accepts now something else than these rules say',
                 'gpu-1': '',
             },
-            {row['Host']: row['Because'] for row in self.rows(line)},
+            {row['host']: row['because'] for row in self.rows(line)},
         )
 
     def test_no_complete_identity(self):
@@ -398,16 +398,16 @@ class WarningTest(UpgradeTestCase):
             [(0, 'gpu-2', 1, 0), (1, 'gpu-1', 0, 0), (2, 'gpu-2', 0, 1)],
             [
                 (
-                    row['Step'],
-                    row['Host'],
-                    len(row['Stranded']),
-                    len(row['To Stop']),
+                    row['step'],
+                    row['host'],
+                    len(row['stranded']),
+                    len(row['to_stop']),
                 )
                 for row in rows
             ],
         )
         self.assertEqual(
-            'no complete identity is published (1 host)', rows[0]['Because']
+            'no complete identity is published (1 host)', rows[0]['because']
         )
         self.assertIn(
             'devices carry no complete identity, and count as '
@@ -424,7 +424,7 @@ class WarningTest(UpgradeTestCase):
         rows = self.rows()
         self.assertEqual(
             [(0, 'no collector has published here (1 host)'), (1, '')],
-            [(row['Step'], row['Because']) for row in rows],
+            [(row['step'], row['because']) for row in rows],
         )
 
 

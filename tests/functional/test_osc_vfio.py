@@ -19,13 +19,13 @@ class CloudTestCase(osc_base.CloudMixin, vfio_base.VfioTestCase):
     def fields(self, line, *names, **kwargs):
         """Return some fields of what a command lists."""
         return [
-            tuple(row[name] for name in names)
+            tuple(row[osc_base.key(name)] for name in names)
             for row in self.rows(line, **kwargs)
         ]
 
     def targets(self, server, status=0):
         return {
-            row['Host']: (row['Verdict'], row['Devices'], row['Because'])
+            row['host']: (row['verdict'], row['devices'], row['because'])
             for row in self.rows(
                 f'mdev target list {server["id"]}', status=status
             )
@@ -53,6 +53,7 @@ class PciInPlacementTest(CloudTestCase):
             self.target_list,
             self.upgrade_plan,
             self.stranded,
+            self.drain,
         ):
             with self.subTest(check.__name__):
                 check(server, full)
@@ -61,6 +62,27 @@ class PciInPlacementTest(CloudTestCase):
         self.assertEqual('host3', self.migrate(server))
         (address,) = self.functions_of(server)
         self.assertEqual('0000:82:', address[:8])
+
+    def drain(self, *_):
+        """Of two boards of host3, one accepts; host6 is full."""
+        (row,) = self.rows('mdev drain check host1 --long')
+        self.assertEqual(
+            (
+                [{'host': 'host3', 'devices': ['0000:82:00.0']}],
+                ['host6'],
+                'host3',
+                '',
+                ['0000:81:00.0'],
+                ['nvidia-558'],
+            ),
+            tuple(list(row.values())[3:]),
+        )
+        # There is one function on each of two hosts, and one needs two.
+        (row,) = self.rows('mdev drain check host6', status=1)
+        self.assertEqual(
+            ([], ['host1', 'host3'], ''),
+            (row['targets'], row['if_room'], row['go_to']),
+        )
 
     def devices(self, *_):
         names = ('Host', 'Device', 'Framework', 'Type', 'Used', 'Total')
@@ -102,7 +124,7 @@ class PciInPlacementTest(CloudTestCase):
                 ('D', device.format('10de:2236', new), 1, 1, 'no'),
             ],
             self.fields(
-                'mdev compat matrix',
+                'mdev compatibility list',
                 'From',
                 'Device',
                 'Hosts',
@@ -160,7 +182,7 @@ class PciInPlacementTest(CloudTestCase):
 
     def stranded(self, _, full):
         """One function of each board that accepts is taken elsewhere."""
-        line = 'mdev stranded list'
+        line = 'mdev stranded instance list'
         self.assertIn(
             '0 of 2 instances with vGPUs could go', self.openstack(line).stderr
         )
@@ -178,7 +200,7 @@ class PciInPlacementTest(CloudTestCase):
                 )
             ],
             self.fields(
-                line, 'Server', 'Host', 'Devices', 'With Capacity', 'Because'
+                line, 'ID', 'Host', 'Devices', 'With Capacity', 'Because'
             ),
         )
 

@@ -227,8 +227,8 @@ class ValidateTest(CommandTestCase):
             'rules: [{name: all, accepts: {}}]\n', name='site/mine.yaml'
         )
         (found,) = self.rows('validate', SHIPPED, site)
-        self.assertEqual(f'{SHIPPED}/nvidia.yaml', found['File'])
-        self.assertIn(f"'all' ({site}:3)", found['Message'])
+        self.assertEqual(f'{SHIPPED}/nvidia.yaml', found['file'])
+        self.assertIn(f"'all' ({site}:3)", found['message'])
 
     def test_formats(self):
         path = self.write('a.yaml', 'x')
@@ -282,9 +282,9 @@ class ValidateTest(CommandTestCase):
         self.assertEqual(
             files,
             {
-                pathlib.Path(row['File']).name
+                pathlib.Path(row['file']).name
                 for row in found
-                if row['Level'] == 'error'
+                if row['level'] == 'error'
             },
         )
 
@@ -300,21 +300,21 @@ class ExplainTest(CommandTestCase):
         found = self.explain('gpu-1', 'gpu-2')
         self.assertEqual(
             {
-                'Source': ['gpu-1:pci_0000_84_00_4', 'gpu-1:pci_0000_84_00_5'],
-                'Target': ['gpu-2:pci_0000_84_00_4', 'gpu-2:pci_0000_84_00_5'],
-                'Verdict': 'compatible',
-                'Rule': 'same board, vGPU type, driver, ECC and MIG mode and '
+                'source': ['gpu-1:pci_0000_84_00_4', 'gpu-1:pci_0000_84_00_5'],
+                'target': ['gpu-2:pci_0000_84_00_4', 'gpu-2:pci_0000_84_00_5'],
+                'verdict': 'compatible',
+                'rule': 'same board, vGPU type, driver, ECC and MIG mode and '
                 'host OS',
-                'Because': f'{recordings.INSTALLED}/nvidia.yaml:{line}',
+                'because': f'{recordings.INSTALLED}/nvidia.yaml:{line}',
             },
             found,
         )
 
     def test_the_first_condition_that_fails(self):
         found = self.explain('gpu-1', 'gpu-4', status=1)
-        self.assertEqual('incompatible', found['Verdict'])
+        self.assertEqual('incompatible', found['verdict'])
         self.assertEqual(
-            'driver 535.183.04 is not version 550.90.05', found['Because']
+            'driver 535.183.04 is not version 550.90.05', found['because']
         )
 
     def test_what_is_missing(self):
@@ -328,12 +328,12 @@ class ExplainTest(CommandTestCase):
                     'unknown',
                     f'ecc of the {where} is unknown: {recordings.NO_DRIVER}',
                 ),
-                (found['Verdict'], found['Because']),
+                (found['verdict'], found['because']),
             )
 
     def test_other_rules(self):
         found = self.explain('gpu-1', 'gpu-3', '--rules', self.rules())
-        self.assertEqual('compatible', found['Verdict'])
+        self.assertEqual('compatible', found['verdict'])
         self.explain('gpu-3', 'gpu-1', '--rules', self.rules(), status=1)
 
     def test_files_and_single_devices(self):
@@ -344,14 +344,14 @@ class ExplainTest(CommandTestCase):
             '--target',
             f'{RECORDINGS}/gpu-2.json:pci_0000_84_00_5',
         )
-        self.assertEqual(['gpu-2:pci_0000_84_00_5'], found['Target'])
+        self.assertEqual(['gpu-2:pci_0000_84_00_5'], found['target'])
         found = self.explain('gpu-1:pci_0000_84_00_4', 'gpu-2')
-        self.assertEqual(['gpu-1:pci_0000_84_00_4'], found['Source'])
+        self.assertEqual(['gpu-1:pci_0000_84_00_4'], found['source'])
 
     def test_a_host_of_this_name_precedes_a_path(self):
         (self.home / 'gpu-1').mkdir()
         found = self.explain('gpu-1', 'gpu-2')
-        self.assertEqual('compatible', found['Verdict'])
+        self.assertEqual('compatible', found['verdict'])
 
     def test_the_same_host(self):
         _, said = self.run_command(*self.pair('gpu-1', 'gpu-1'), status=1)
@@ -387,9 +387,9 @@ class TableTest(CommandTestCase):
         """One class has pairs with itself, between different hosts."""
         found = self.rows('table', '--hosts', RECORDINGS)
         compatible = [
-            (row['Source'][0], row['Target'][0], row['Pairs'])
+            (row['source'][0], row['target'][0], row['pairs'])
             for row in found
-            if row['Verdict'] == 'compatible'
+            if row['verdict'] == 'compatible'
         ]
         self.assertEqual(
             [('gpu-1:pci_0000_84_00_4', 'gpu-1:pci_0000_84_00_4', 8)],
@@ -446,15 +446,15 @@ class DiffTest(CommandTestCase):
         )
         args = ['diff', old, self.rules('new'), '--hosts', RECORDINGS]
         (found,) = self.rows(*args)
-        source, target = found.pop('Source'), found.pop('Target')
+        source, target = found.pop('source'), found.pop('target')
         self.assertEqual('gpu-1:pci_0000_84_00_4', source[0])
         self.assertEqual('gpu-3:pci_0000_84_00_4', target[0])
         self.assertEqual(
             {
-                'Pairs': 8,
-                'Old': 'incompatible',
-                'New': 'compatible',
-                'Because': "'same board, driver from 535.183 up to ours'",
+                'pairs': 8,
+                'old': 'incompatible',
+                'new': 'compatible',
+                'because': "'same board, driver from 535.183 up to ours'",
             },
             found,
         )

@@ -26,7 +26,7 @@ def not_an_admin(lab):
             'mdev target list vm',
             'mdev device list',
             'mdev trait purge',
-            'mdev stranded list',
+            'mdev stranded instance list',
         ):
             said = _refused(lab.owner, line)
             expect(
@@ -99,7 +99,7 @@ def _as_specs():
 
 def _without_room(targets):
     return {
-        host: (row['Verdict'], row['Because']) for host, row in targets.items()
+        host: (row['verdict'], row['because']) for host, row in targets.items()
     }
 
 

@@ -35,7 +35,7 @@ def one_kind(lab):
     """an instance goes to hosts of its kind, and never to an older driver"""
     with lab.instances('vm', host='gpu-1'):
         said = {
-            host: row['Verdict'] for host, row in lab.targets('vm').items()
+            host: row['verdict'] for host, row in lab.targets('vm').items()
         }
         expect(
             said
@@ -55,7 +55,7 @@ def one_kind(lab):
             {
                 host
                 for host, row in lab.targets('vm').items()
-                if row['Verdict'] == 'compatible'
+                if row['verdict'] == 'compatible'
             }
             == {other},
             lab.targets('vm'),

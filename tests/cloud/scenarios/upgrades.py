@@ -64,8 +64,8 @@ def _order(lab):
         f'mdev upgrade plan --type nvidia-11 --fact driver={NEW} --rules '
         f'{lab.hosts[some[0]].home}/rules.d {" ".join(some)}'
     )
-    expect({row['Host'] for row in rows} == set(some), rows)
-    return [row['Host'] for row in rows]
+    expect({row['host'] for row in rows} == set(some), rows)
+    return [row['host'] for row in rows]
 
 
 def _upgrade(lab, fleet, host):
