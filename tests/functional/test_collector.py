@@ -215,8 +215,9 @@ class DryRunTest(collector_base.CollectorTestCase):
         self.assertEqual([], self.placement.requests)
         for text in (
             'pci_0000_81_00_0',
-            'nvidia-11',
-            ACCEPT,
+            'device: 10de:2235',
+            '| device 10de:2235 ',
+            '| type nvidia-11 ',
             'same vendor, product and type',
             'traits are published once for the host',
         ):

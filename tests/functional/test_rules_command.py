@@ -303,8 +303,7 @@ class ExplainTest(CommandTestCase):
                 'source': ['gpu-1:pci_0000_84_00_4', 'gpu-1:pci_0000_84_00_5'],
                 'target': ['gpu-2:pci_0000_84_00_4', 'gpu-2:pci_0000_84_00_5'],
                 'verdict': 'compatible',
-                'rule': 'same board, vGPU type, driver, ECC and MIG mode and '
-                'host OS',
+                'rule': 'same board, type, driver, ECC, MIG and OS',
                 'because': f'{recordings.INSTALLED}/nvidia.yaml:{line}',
             },
             found,
