@@ -10,6 +10,8 @@ import zipfile
 import ops
 
 ENVIRONMENT = '/opt/nova-mdev-compat'
+#: requests in the environment would not know the cloud's own authority.
+AUTHORITIES = 'REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt'
 #: Where systemd, sysusers and /etc are; tests have another one.
 ROOT = pathlib.Path('/')
 
@@ -26,6 +28,7 @@ DROP_IN = f"""\
 [Unit]
 After=systemd-mdev-workaround.service
 [Service]
+Environment={AUTHORITIES}
 ExecStart=
 ExecStart={ENVIRONMENT}/bin/nova-mdev-collector run
 """
@@ -194,6 +197,8 @@ class NovaMdevCompatCharm(ops.CharmBase):
             run('systemctl', 'disable', '--now', 'nova-mdev-collector')
             # Traits that remain do no harm.
             run(
+                'env',
+                AUTHORITIES,
                 f'{ENVIRONMENT}/bin/nova-mdev-collector',
                 'withdraw',
                 check=False,

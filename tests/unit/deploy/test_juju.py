@@ -164,7 +164,7 @@ class CharmTest(testtools.TestCase):
         self.run_event('remove', 'compute', 'scheduler')
         self.assertIn(
             '/opt/nova-mdev-compat/bin/nova-mdev-collector withdraw',
-            self.commands,
+            self.commands[-2].partition('.crt ')[2],
         )
         for path in (
             'etc/nova/nova.conf.d/nova-mdev-compat.conf',
