@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check style types unit functional docs \
-	generated bounds cloud matrix mutation cover bench genconfig constraints \
+	generated packages deb bounds cloud matrix mutation cover bench genconfig constraints \
 	clean
 
 help: ## show this
@@ -34,11 +34,17 @@ unit: ## run the unit tests only
 functional: ## run the functional tests only (real Nova and Placement)
 	@tools/check.sh functional
 
-docs: ## build documentation, manual pages and release notes
+docs: ## build documentation and release notes
 	@tools/check.sh docs
 
 generated: ## check only that what genconfig writes is fresh
 	@tools/check.sh generated
+
+packages: ## build the Debian packages, lint, install, try and purge them
+	@tools/check.sh packages
+
+deb: ## build the Debian packages into dist/, in a clean root; needs root
+	@tools/deb.sh
 
 cover: ## measure what unit and functional tests cover together
 	@tools/check.sh cover
@@ -58,7 +64,7 @@ mutation: ## change the core, one thing at a time: do its tests notice?
 bench: ## measure what the filter costs and saves in a large cloud
 	@tools/cloud.sh -- -m tests.benchmarks $(ARGS)
 
-genconfig: setup ## write sample configuration and command reference anew
+genconfig: setup ## write sample configuration and manual pages anew
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" tools/genconfig.sh
 
 constraints: ## write constraints.txt anew, with the newest versions
@@ -68,7 +74,7 @@ setup: ## make .venv (the other targets do it when needed)
 	@tools/setup.sh
 
 clean: ## remove .venv and everything else that was made here
-	rm -rf .venv .bounds .check .cloud .matrix .mutation .stestr .tox .demo .coverage* cover build dist \
+	rm -rf .venv .bounds .check .cloud .deb .matrix .mutation .stestr .tox .demo .coverage* cover build dist \
 		*.egg-info .eggs .mypy_cache .ruff_cache .hypothesis \
 		doc/build releasenotes/build AUTHORS ChangeLog
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 . tools/lib.sh
 
 # "cover" is a check, too, which runs only when it is named.
-ALL=(style types unit functional docs generated bounds cloud)
+ALL=(style types unit functional docs generated bounds packages cloud)
 FAILED=.check/failed
 
 run() {
@@ -33,6 +33,7 @@ run() {
     docs) step 'Documentation' tools/docs.sh ;;
     generated) step 'Generated files are fresh' tools/genconfig.sh --check ;;
     bounds) step 'Oldest libraries' tools/bounds.sh --short lowest ;;
+    packages) step 'Debian packages' tools/deb.sh --check ;;
     cloud) step 'A short run on a real cloud' tools/cloud.sh --short ;;
     *) die "unknown check: $1; there are: ${ALL[*]} cover" ;;
     esac

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Build the documentation, the manual pages and the release notes, with
-# warnings as errors, and check the pages. Release notes need git's history.
+# Build the documentation and the release notes, with warnings as errors, and
+# check the pages. Release notes need git's history. tools/genconfig.sh writes
+# the manual pages.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +15,6 @@ build() {
 }
 
 build html doc/source doc/build
-build man doc/source doc/build
 build html releasenotes/source releasenotes/build
 python tools/check_html.py doc/build/html releasenotes/build/html
-echo 'note: doc/build/html/index.html doc/build/man releasenotes/build/html'
+echo 'note: doc/build/html/index.html releasenotes/build/html'

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Write the files that are made from the code: the sample configuration files,
-# the commands' help for the manual, and what the commands of two pages about
-# rules print.
+# the commands' help for the manual, the manual pages, which the wheel contains,
+# and what the commands of two pages about rules print.
 # With --check, only say whether they are as this would write them.
 #
 # argparse words and folds its help differently from one Python to the next,
@@ -16,6 +16,7 @@ HELP_PYTHON=3.11
 TUTORIAL=doc/source/operator/tutorial
 NEW_BOARD=doc/source/operator/new-board
 HELP=doc/source/cli
+MAN=doc/man
 HELP_OF=(nova-mdev-collector nova-mdev-annotator nova-mdev-guard)
 
 # generate DIRECTORY: write all files below it.
@@ -29,7 +30,8 @@ generate() {
     tutorial "$1/$TUTORIAL"
     new_board "$1/$NEW_BOARD"
     if [ "$(python_version)" != "$HELP_PYTHON" ]; then
-        echo "note: left out the commands' help: it is made with Python $HELP_PYTHON"
+        echo "note: left out the commands' help and the manual pages: they are" \
+            "made with Python $HELP_PYTHON"
         return
     fi
     mkdir -p "$1/$HELP"
@@ -38,6 +40,21 @@ generate() {
         HOME=/nonexistent COLUMNS=80 NO_COLOR=1 "$command" --help \
             >"$1/$HELP/$command.help.txt"
     done
+    manual "$1/$MAN"
+}
+
+# manual DIRECTORY: write the manual pages. Without a date, because they do not
+# change from day to day.
+manual() {
+    local work section
+    work=$(mktemp -d)
+    sphinx-build -W --keep-going --quiet --no-color -b man -D today=' ' \
+        -d "$work/doctrees" doc/source "$work/man"
+    for section in 1 8; do
+        mkdir -p "$1/man$section"
+        mv "$work"/man/*."$section" "$1/man$section"
+    done
+    rm -r "$work"
 }
 
 # tutorial DIRECTORY: write what the commands of the tutorial print.

@@ -98,6 +98,12 @@ pip_install() {
         --constraint "$2" --use-pep517 --no-build-isolation "${@:3}"
 }
 
+# copy_source DIRECTORY: all that a build needs, as it is here now.
+copy_source() {
+    cp -R --parents LICENSE README.rst doc/man etc nova_mdev_compat \
+        pyproject.toml requirements.txt setup.cfg setup.py "$1"
+}
+
 # make_wheel PYTHON DIRECTORY: build this package's wheel from what is here now.
 # It is built in a copy: the .egg-info that a build leaves would hide newer
 # entry points from whatever runs in this directory.
@@ -105,8 +111,7 @@ make_wheel() {
     local copy=$2/source
     rm -rf "$2"
     mkdir -p "$copy"
-    cp -R LICENSE README.rst etc nova_mdev_compat pyproject.toml \
-        requirements.txt setup.cfg setup.py "$copy"
+    copy_source "$copy"
     # pbr takes the version and the list of files from git.
     GIT_DIR=$(git rev-parse --absolute-git-dir) "$1" -m pip \
         --disable-pip-version-check wheel --no-deps --no-build-isolation \

@@ -32,7 +32,9 @@ lint() {
     shellcheck)
         shellcheck --external-sources tools/*.sh .ci/run devstack/settings \
             devstack/plugin.sh devstack/lib/* devstack/tools/*.sh \
-            tests/devstack/*.sh etc/libvirt/hooks/qemu.d/*
+            tests/devstack/*.sh etc/libvirt/hooks/qemu.d/* \
+            deploy/debian/tests/installed deploy/debian/tests/library \
+            deploy/debian/*.postrm deploy/debian/*.prerm
         ;;
     yamllint) cd deploy && yamllint --strict kolla-ansible openstack-ansible ;;
     ansible-lint)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each side needs only its own half, and the wheel brings the rules."""
+"""Each side needs only its own half; what the wheel brings besides code."""
 
 from importlib import metadata
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -176,8 +177,21 @@ class PackagingTest(PackagingTestCase):
             ),
         )
 
+    def _pages(self):
+        """Return manual pages: of the commands, and those that units name."""
+        pages = {('openstack-mdev', '1')}
+        for point in metadata.distribution('nova-mdev-compat').entry_points:
+            if point.group == 'console_scripts':
+                section = '1' if point.name == 'nova-mdev-rules' else '8'
+                pages.add((point.name, section))
+        for path in (ROOT / 'etc/systemd').glob('*.service'):
+            named = re.findall(r'man:(\S+)\((\d)\)', path.read_text())
+            self.assertTrue(named, path)
+            pages.update(named)
+        return pages
+
     def test_wheel(self):
-        """It has the package, the default rules and the entry points."""
+        """It has all that a host needs, and what units refer to."""
         with tempfile.TemporaryDirectory() as directory:
             self.run_python(
                 '-m',
@@ -208,6 +222,14 @@ class PackagingTest(PackagingTestCase):
             ),
             '.data/data/share/nova-mdev-compat/hooks/qemu.d/nova-mdev-guard',
             'placement/nova-mdev-collector-policy.yaml',
+            *(
+                f'.data/data/share/nova-mdev-compat/samples/{path.name}'
+                for path in (ROOT / 'etc/nova-mdev-compat').glob('*.sample')
+            ),
+            *(
+                f'.data/data/share/man/man{section}/{name}.{section}'
+                for name, section in self._pages()
+            ),
             'nova_mdev_compat/osc/matrix.html.j2',
             'nova_mdev_compat/rules/loader.py',
             '/entry_points.txt',
