@@ -5,10 +5,9 @@
 #
 #   tools/deb.sh            build
 #   tools/deb.sh --check    build; run lintian; install, try and purge
-#   SUITE=noble MIRROR=http://archive.ubuntu.com/ubuntu tools/deb.sh --check
 #
-# All of it happens in a clean root of SUITE, which mmdebstrap makes with the
-# packages that deploy/debian/control names, Nova included. It is kept in .deb,
+# All of it happens in a clean root of SUITE (trixie; MIRROR says from where),
+# which mmdebstrap makes with the packages that deploy/debian/control names, Nova included. It is kept in .deb,
 # and made anew when that list changes. What is done in it goes into memory and
 # is gone afterwards. It has no network then. mmdebstrap and mount need root.
 
@@ -49,8 +48,9 @@ for field in re.findall(r'^(?:Build-)?Depends:(.*(?:\n .*)*)', text, re.M):
 PYTHON
 }
 
+# Called by "step", which turns "set -e" off.
 make_root() {
-    local wanted packages components=main
+    local wanted packages
     packages=$(needed | sort -u | paste -s -d ,)
     wanted="$MIRROR $packages"
     if [ -f "$ROOT.stamp" ] && [ "$(cat "$ROOT.stamp")" = "$wanted" ]; then
@@ -58,7 +58,6 @@ make_root() {
     fi
     rm -f "$ROOT.stamp"
     as_root rm -rf "$ROOT"
-    [[ $MIRROR != *ubuntu* ]] || components='main universe'
     # Compiling all of Nova costs more than running a few commands of it.
     # shellcheck disable=SC2016  # mmdebstrap's shell has them
     as_root mmdebstrap --mode=root --variant=apt --format=directory \
@@ -71,7 +70,7 @@ make_root() {
         --customize-hook='rm "$1/usr/bin/py3compile"
             chroot "$1" dpkg-divert --local --rename \
                 --remove /usr/bin/py3compile' \
-        "$SUITE" "$ROOT" "deb $MIRROR $SUITE $components"
+        "$SUITE" "$ROOT" "deb $MIRROR $SUITE main" || return
     echo "$wanted" >"$ROOT.stamp"
 }
 
