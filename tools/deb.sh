@@ -7,9 +7,10 @@
 #   tools/deb.sh --check    build; run lintian; install, try and purge
 #
 # All of it happens in a clean root of SUITE (trixie; MIRROR says from where),
-# which mmdebstrap makes with the packages that deploy/debian/control names, Nova included. It is kept in .deb,
-# and made anew when that list changes. What is done in it goes into memory and
-# is gone afterwards. It has no network then. mmdebstrap and mount need root.
+# which mmdebstrap makes with the packages that deploy/debian/control names, Nova
+# included. It is kept in .deb, and made anew when that list changes. What is
+# done in it goes into memory and is gone afterwards. It has no network then.
+# mmdebstrap and mount need root.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
