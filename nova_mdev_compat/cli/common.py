@@ -97,6 +97,10 @@ class Lister(Reporting, lister.Lister):
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
     ) -> int:
+        # Older releases of cliff take only names as they are in tables.
+        names = {key(name): name for name in column_names}
+        for chosen in (parsed_args.columns, parsed_args.sort_columns):
+            chosen[:] = [names.get(key(name), name) for name in chosen]
         if parsed_args.formatter in _FOR_PROGRAMS:
             self.formatter = _Keys(self.formatter)
         return super().produce_output(parsed_args, column_names, data)
@@ -118,8 +122,14 @@ class _Keys(base.ListFormatter):
         stdout: TextIO,
         parsed_args: argparse.Namespace,
     ) -> None:
-        keys = [name.lower().replace(' ', '_') for name in column_names]
-        self._formatter.emit_list(keys, data, stdout, parsed_args)
+        self._formatter.emit_list(
+            [key(name) for name in column_names], data, stdout, parsed_args
+        )
+
+
+def key(column: str) -> str:
+    """Return a column's name in JSON: ``with_capacity``."""
+    return column.lower().replace(' ', '_')
 
 
 def progress(items: Sequence[Any]) -> Iterable[Any]:

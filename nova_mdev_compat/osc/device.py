@@ -61,7 +61,8 @@ class ListDevice(command.Lister):
         cloud = inventory.read(self.placement, common.progress)
         shown = command.select(cloud, parsed_args)
         found = {}
-        if not parsed_args.columns or {*_CAPACITY} & {*parsed_args.columns}:
+        columns = set(map(common.key, parsed_args.columns))
+        if not columns or columns & set(map(common.key, _CAPACITY)):
             found = inventory.capacity(
                 self.placement,
                 [parent for _, parent in shown],

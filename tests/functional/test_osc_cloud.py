@@ -285,6 +285,11 @@ class ListTest(CloudTestCase):
                 self.fields(f'mdev device list {line}', ('Host',)),
                 line,
             )
+        # A column has the name of its key, too.
+        self.assertEqual(
+            [{'parent_id': '10de:2235', 'used': 1}],
+            self.rows('mdev device list --host gpu-1 -c used -c parent_id'),
+        )
         self.refuse('mdev device list --vendor 0x10de', status=2)
 
     def unknown_host(self):
