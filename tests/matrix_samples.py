@@ -15,6 +15,7 @@ from nova_mdev_compat.fleet import model
 from nova_mdev_compat.host import parents as par
 from nova_mdev_compat.osc import compat
 from nova_mdev_compat.osc import matrix_html
+from nova_mdev_compat.osc import pci_ids
 from nova_mdev_compat.publication import host_traits
 from nova_mdev_compat.rules import loader
 from nova_mdev_compat.rules import model as rules_model
@@ -26,6 +27,18 @@ DOCUMENTED = samples.ROOT / 'doc/source/operator/images/mixed.html'
 #: Placement accepts this as the name of a host.
 HOSTILE = '<script>alert("1")</script>&amp;\'\0\n\u202e]]>$\\frac{$中\ud800'
 TITLE = compat.TITLE
+ABOUT = matrix_html.About(
+    'example, keystone.example.com, RegionOne', '2026-03-09 14:30 UTC', '0.1.0'
+)
+#: As pci.ids has them.
+NAMES = pci_ids.parse(
+    [
+        '10de  NVIDIA Corporation\n',
+        '\t20b5  GA100 [A100 PCIe 80GB]\n',
+        '\t2235  GA102GL [A40]\n',
+        '\t26b9  AD102GL [L40S]\n',
+    ]
+)
 A40, L40S = '2235', '26B9'
 FACTS = {
     'module': 'nvidia',
@@ -205,9 +218,19 @@ def many(number):
     )
 
 
+def three():
+    """Return the device classes of three hosts."""
+    return classes_of(
+        host('gpu-1', board(driver='535.183.04')),
+        host('gpu-2', board(ecc='off'), board(1)),
+        host('gpu-3', board(product=L40S, mdev_type='nvidia-1155')),
+    )
+
+
 SAMPLES = {
     'one': one,
     'two': two,
+    'three': three,
     'mixed': mixed,
     'unknown': unknown,
     'forty': lambda: many(40),
@@ -215,15 +238,17 @@ SAMPLES = {
 }
 
 
-def write(path, found, title=TITLE):
+def write(path, found, title=TITLE, about=ABOUT, names=NAMES):
     """Write the page of device classes."""
-    matrix_html.write(path, found, device_classes.matrix(found), title)
+    rows = device_classes.matrix(found)
+    matrix_html.write(path, found, rows, title, about, names)
     return path
 
 
-def page(found, title=TITLE):
-    """Return the page of device classes."""
-    return matrix_html.page(found, device_classes.matrix(found), title)
+def page(found, title=TITLE, about=ABOUT, names=None):
+    """Return the page of device classes, by default without names."""
+    rows = device_classes.matrix(found)
+    return matrix_html.page(found, rows, title, about, names)
 
 
 def main(directory, *names):

@@ -66,6 +66,37 @@ def first_failure(
     )
 
 
+def differences(
+    patterns: Iterable[pat.Pattern], source: Identity
+) -> tuple[Reason, ...]:
+    """Return everything in which a source differs from the nearest pattern.
+
+    Nearest is a pattern that only missing data keep from accepting, then the
+    one that the source matches furthest, then the one with the fewest
+    failures. The framework and the product each stand alone: the types and
+    facts of another product are not compared. The result is empty if a
+    pattern accepts the source.
+    """
+    nearest: tuple[bool, pat.Stage, int] = (False, (-1, ''), 0)
+    found: tuple[Reason, ...] = ()
+    for pattern in patterns:
+        failures = list(pattern.failures(source))
+        if not failures:
+            return ()
+        stages = [stage for stage, _ in failures]
+        unknown = all(reason.cause is Cause.MISSING for _, reason in failures)
+        rank = unknown, min(stages), -len(failures)
+        if not found or rank > nearest:
+            nearest = rank
+            first = min(stages)[0]
+            found = tuple(
+                reason
+                for (stage, _), reason in failures
+                if stage == first or first >= pat.TYPE_STAGE
+            )
+    return found
+
+
 def other_schema(schemas: Iterable[str]) -> Reason:
     """Return the reason for a host with traits of another version.
 

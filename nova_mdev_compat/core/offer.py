@@ -65,10 +65,7 @@ class Offer:
         """
         if not self.accepts:
             return Verdict(Status.INCOMPATIBLE, (ACCEPTS_NOTHING,))
-        patterns = sorted(
-            self.accepts,
-            key=lambda one: (one.parent, one.type, str(one.conditions)),
-        )
+        patterns = sorted(self.accepts, key=_pattern_order)
         verdicts = [pattern.judge(source) for pattern in patterns]
         accepted = any(verdicts)
         floor = self.floor(source)
@@ -83,6 +80,28 @@ class Offer:
         return Verdict(
             Status.UNKNOWN if unknown else Status.INCOMPATIBLE,
             matching.first_failures(patterns, source),
+        )
+
+    def differences(self, source: Identity) -> tuple[Reason, ...]:
+        """Return everything that keeps it from accepting a source.
+
+        ``judge`` names the first difference, and this names all of them: see
+        matching.differences. The result is empty if it accepts the source.
+        """
+        if not self.accepts:
+            return (ACCEPTS_NOTHING,)
+        found = matching.differences(
+            sorted(self.accepts, key=_pattern_order), source
+        )
+        floor = self.floor(source)
+        same_product = any(
+            one.takes_parent(source.parent) for one in self.accepts
+        )
+        if floor is None or not same_product:
+            return found
+        return (
+            floor,
+            *(one for one in found if one.cause is not Cause.TYPE),
         )
 
 
@@ -100,6 +119,10 @@ def judge(offers: frozenset[Offer], source: Identity) -> Verdict:
         return found
     # One offer has the pattern, and another serves the type.
     return Verdict(Status.INCOMPATIBLE, (not_served(source.type),))
+
+
+def _pattern_order(pattern: Pattern) -> tuple[str, str, str]:
+    return pattern.parent, pattern.type, str(pattern.conditions)
 
 
 def not_served(mdev_type: str) -> Reason:

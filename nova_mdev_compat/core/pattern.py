@@ -18,6 +18,8 @@ ANY = 'ANY'
 #: Where a source fails: at the framework, the parent, the type, or a fact that
 #: is named.
 Stage = tuple[int, str]
+#: The number of a failure of the type. Those of facts have the next one.
+TYPE_STAGE = 2
 
 
 class Op(enum.Enum):
@@ -218,7 +220,7 @@ class Pattern:
             )
         if self.type not in (source.type, ANY):
             yield (
-                (2, ''),
+                (TYPE_STAGE, ''),
                 verdict.Reason(
                     verdict.Cause.TYPE,
                     f'type {identity.display_type(source.type)} is not '
@@ -230,7 +232,7 @@ class Pattern:
                 continue
             reason = condition.reason(source)
             if reason:
-                yield (3, condition.fact), reason
+                yield (TYPE_STAGE + 1, condition.fact), reason
 
 
 def is_empty(conditions: Collection[Condition]) -> bool:

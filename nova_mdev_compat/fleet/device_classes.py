@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The classes of devices of a cloud, and which accepts which. Pure."""
 
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import itertools
@@ -14,6 +15,7 @@ from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core.pattern import Pattern
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.core import verdict
+from nova_mdev_compat.core.verdict import Reason
 from nova_mdev_compat.fleet import model
 
 
@@ -53,11 +55,22 @@ class PublishedClass(equivalence.DeviceClass):
             return str(self.note)
         return ' or '.join(map(str, self.sources)) or 'serves no mdev type'
 
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The parent ids of its sources; empty if it has none."""
+        return tuple(sorted({source.parent for source in self.sources}))
+
     def judge(self, source: Identity) -> verdict.Verdict:
         """Return whether it accepts a source, or why not."""
         if self.unpublished:
             return verdict.Verdict(verdict.Status.UNKNOWN, (self.unpublished,))
         return self.offer.judge(source)
+
+    def differences(self, source: Identity) -> tuple[verdict.Reason, ...]:
+        """Return all reasons why it does not accept a source."""
+        if self.unpublished:
+            return (self.unpublished,)
+        return self.offer.differences(source)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +86,16 @@ class Cell:
     number: int
     verdict: verdict.Verdict
 
+    @property
+    def differences(self) -> tuple[Reason, ...]:
+        """All reasons of the verdict, which names only the first."""
+        return self.destination.differences(self.source)
+
 
 def classify(
     parents: Iterable[tuple[model.Host, model.Parent]],
 ) -> tuple[PublishedClass, ...]:
-    """Return the classes of devices, the largest first.
+    """Return the classes of devices, grouped by board, the largest first.
 
     Those of which nothing is known come last.
     """
@@ -98,10 +116,15 @@ def classify(
         members.setdefault(class_of[key], []).append(
             equivalence.Member(host.name, parent.name)
         )
+    of_board = collections.Counter[tuple[str, ...]]()
+    for one, some in members.items():
+        of_board[one.boards] += len(some)
     ordered = sorted(
         members.items(),
         key=lambda item: (
             item[0].note is not None,
+            -of_board[item[0].boards],
+            item[0].boards,
             -len(item[1]),
             str(item[0]),
             item[1],

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances that no other host could take. Pure."""
+"""Instances and sources that no other host could take. Pure."""
 
 import collections
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 
 from nova_mdev_compat.core import matching
@@ -10,6 +10,7 @@ from nova_mdev_compat.core.offer import Offer
 from nova_mdev_compat.core import text
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import acceptance
+from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet.instances import Instance
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.fleet.targets import Standing
@@ -33,6 +34,49 @@ class Stranded:
     instance: Instance
     accepting: tuple[str, ...]
     because: str
+
+
+@dataclasses.dataclass(frozen=True)
+class StrandedSource:
+    """A source on hosts from which no other host accepts it.
+
+    :ivar cell: any cell of its row
+    :ivar hosts: those of its class that this holds for, in order
+    :ivar unknown: a verdict is unknown, so the unknown policy decides
+    """
+
+    cell: device_classes.Cell
+    hosts: tuple[str, ...]
+    unknown: bool
+
+
+def sources(
+    rows: Iterable[Sequence[device_classes.Cell]],
+) -> list[StrandedSource]:
+    """Return the sources whose guests would be stranded, whatever is free.
+
+    :param rows: see device_classes.matrix
+    """
+    found: dict[tuple[int, bool], StrandedSource] = {}
+    for index, row in enumerate(rows):
+        hosts_of = {
+            status: {
+                host
+                for cell in row
+                if cell.verdict.kind is status
+                for host in cell.destination.by_host
+            }
+            for status in verdict.Status
+        }
+        for host in sorted(row[0].origin.by_host):
+            if hosts_of[verdict.Status.COMPATIBLE] - {host}:
+                continue
+            unknown = bool(hosts_of[verdict.Status.UNKNOWN] - {host})
+            before = found.get((index, unknown))
+            found[index, unknown] = StrandedSource(
+                row[0], (*(before.hosts if before else ()), host), unknown
+            )
+    return list(found.values())
 
 
 def amounts(instances: Iterable[Instance]) -> set[tuple[str, int]]:

@@ -7,6 +7,7 @@ import copy
 import functools
 import logging
 from typing import Any
+import urllib.parse
 
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as ks_exceptions
@@ -18,6 +19,8 @@ from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.placement import client
 
 SERVICE = 'placement'
+#: What the SDK calls a cloud that is not from clouds.yaml.
+_NOT_NAMED = frozenset({'', 'defaults', 'envvars', None})
 _WHERE = '"openstack catalog show {}", clouds.yaml'
 _SEE = 'see "openstack catalog list", clouds.yaml and the service itself'
 _REMEDIES: dict[int | None, str] = {
@@ -35,6 +38,21 @@ class Client:
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
+
+    @property
+    def name(self) -> str:
+        """The cloud in clouds.yaml, Keystone's host, and the region.
+
+        The URL of Keystone can have credentials: only its host is taken.
+        """
+        cloud = self._manager.sdk_connection.config
+        keystone = cloud.get_auth_args().get('auth_url') or ''
+        parts = (
+            '' if cloud.name in _NOT_NAMED else cloud.name,
+            urllib.parse.urlsplit(keystone).hostname,
+            cloud.get_region_name(SERVICE),
+        )
+        return ', '.join(filter(None, parts))
 
     @functools.cached_property
     def placement(self) -> client.Placement:

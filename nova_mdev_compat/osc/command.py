@@ -38,6 +38,11 @@ class Lister(common.Lister, command.Lister):
         return self._client.compute
 
     @property
+    def cloud_name(self) -> str:
+        """Names of the cloud, without credentials."""
+        return self._client.name
+
+    @property
     def _client(self) -> osc_client.Client:
         app = cast(Any, self.app)
         return cast(osc_client.Client, app.client_manager.mdev)

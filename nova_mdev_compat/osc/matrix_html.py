@@ -6,11 +6,14 @@ Content-Security-Policy allows nothing else. matrix.html.j2 is the template.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
 import enum
 import functools
 import hashlib
 from importlib import resources
+import itertools
 import os
 import pathlib
 import tempfile
@@ -23,6 +26,9 @@ from nova_mdev_compat.core import text
 from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet.device_classes import PublishedClass
+from nova_mdev_compat.fleet import stranded
+from nova_mdev_compat.osc import letters
+from nova_mdev_compat.osc import pci_ids
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,14 +39,41 @@ UNKNOWN = 'unknown'
 _REPLACEMENT = '\N{REPLACEMENT CHARACTER}'
 
 
-class Sign(enum.Enum):
-    """A cell of the matrix: its word, its sign, and what they mean.
+@dataclasses.dataclass(frozen=True)
+class About:
+    """Where a matrix is from. The page begins with it.
 
-    The signs are characters that no browser shows as an emoji.
+    :ivar cloud: names of the cloud, without credentials
+    :ivar date: when the cloud was read
+    :ivar version: of this package
+    :ivar selection: which devices were asked for; empty for all of them
+    """
+
+    cloud: str
+    date: str
+    version: str
+    selection: str = ''
+
+    def __str__(self) -> str:
+        parts = (
+            self.cloud,
+            self.date,
+            f'nova-mdev-compat {self.version}',
+            f'only {self.selection}' if self.selection else '',
+        )
+        return ' · '.join(filter(None, parts))
+
+
+class Sign(enum.Enum):
+    """A kind of cell: its word, its sign, and what they mean.
+
+    The signs are characters that no browser shows as an emoji. A cell that
+    refuses or is unknown shows reason letters instead of the sign.
     """
 
     ACCEPTS = ('accepts', '✓', 'target accepts source')
-    REFUSES = ('refuses', '✗', 'target refuses source')
+    REFUSES = ('refuses', '✗', 'refuses; rules or software can change that')
+    HARDWARE = ('refuses', '✗', 'refuses; the hardware differs')
     UNKNOWN = ('unknown', '?', 'unknown: required data is not published')
     SAME_HOST = (
         'same host only',
@@ -58,7 +91,12 @@ class Sign(enum.Enum):
         """Return the sign of a cell."""
         if not cell.number:
             return cls.SAME_HOST
-        return _SIGNS[cell.verdict.kind]
+        found = _SIGNS[cell.verdict.kind]
+        if found is cls.REFUSES and any(
+            letters.of(one).hardware for one in cell.differences
+        ):
+            return cls.HARDWARE
+        return found
 
 
 _SIGNS = {
@@ -68,14 +106,27 @@ _SIGNS = {
 }
 
 
+def mark(cell: device_classes.Cell) -> str:
+    """Return what a cell shows: reason letters, or its sign."""
+    if cell.number and cell.differences:
+        return letters.text(cell.differences)
+    return Sign.of(cell).sign
+
+
 class Legend:
     """Describes device classes by what tells them apart.
 
     :ivar common: facts that all sources share, by name, in order
     :ivar attributes: names of the other attributes, in order
+    :ivar names: of products
     """
 
-    def __init__(self, classes: Iterable[PublishedClass]):
+    def __init__(
+        self,
+        classes: Iterable[PublishedClass],
+        names: pci_ids.Names | None = None,
+    ):
+        self.names = names or pci_ids.Names()
         first: dict[tuple[Identity, ...], str] = {}
         #: Classes with the sources of an earlier class. They differ only in
         #: what they accept.
@@ -108,7 +159,7 @@ class Legend:
         facts = dict(source.facts)
         vendor = identity.vendor_of(source.parent)
         values = {
-            'device': identity.display_parent(source.parent),
+            'device': self.names.label(source.parent),
             'type': identity.display_type(source.type),
         }
         for name in self._differing:
@@ -147,8 +198,8 @@ class Legend:
 
 
 def reasons(cell: device_classes.Cell) -> str:
-    """Return the reasons of a cell; empty where the target accepts."""
-    found = str(cell.verdict)
+    """Return all reasons of a cell; empty where the target accepts."""
+    found = ', '.join(map(str, cell.differences))
     if cell.number:
         return found
     hosts = text.join(sorted(cell.origin.by_host), noun='host')
@@ -173,6 +224,57 @@ def row_name(cell: device_classes.Cell) -> str:
     return f'{cell.origin.label} {identity.display_type(cell.source.type)}'
 
 
+def board_name(boards: tuple[str, ...], names: pci_ids.Names) -> str:
+    """Return the boards of a class in a word: ``A40``, or the ids."""
+    return (
+        ' or '.join(
+            names.short(board) or identity.display_parent(board)
+            for board in boards
+        )
+        or '?'
+    )
+
+
+def headings(
+    boards: tuple[str, ...], names: pci_ids.Names
+) -> list[tuple[str, str]]:
+    """Return the ids of boards, each with its names, which may be empty."""
+    return [
+        (identity.display_parent(board), names.heading(board))
+        for board in boards
+    ] or [('board unknown', '')]
+
+
+def by_board(
+    some: Iterable[PublishedClass],
+) -> Iterator[tuple[tuple[str, ...], list[PublishedClass]]]:
+    """Yield the boards of classes, with the adjacent classes of each."""
+    for boards, alike in itertools.groupby(some, lambda one: one.boards):
+        yield boards, list(alike)
+
+
+def headline(
+    stuck: Sequence[stranded.StrandedSource], selection: str = ''
+) -> str:
+    """Return which sources cannot leave their hosts, as one sentence.
+
+    :param selection: which devices were asked for; empty for all of them
+    """
+    types = collections.Counter(one.cell.origin.label for one in stuck)
+    names = dict.fromkeys(
+        one.cell.origin.label
+        if types[one.cell.origin.label] >= len(one.cell.origin.sources)
+        else row_name(one.cell)
+        for one in stuck
+    )
+    sentence = 'Every source can leave its host'
+    if names:
+        *first, last = names
+        joined = f'{", ".join(first)} and {last}' if first else last
+        sentence = f'{joined} cannot leave'
+    return f'Among {selection}: {sentence}' if selection else sentence
+
+
 def printable(value: str) -> str:
     """Return text with each character that cannot be shown replaced.
 
@@ -188,21 +290,43 @@ def page(
     classes: Sequence[PublishedClass],
     rows: Sequence[Sequence[device_classes.Cell]],
     title: str,
+    about: About,
+    names: pci_ids.Names | None = None,
 ) -> str:
-    """Return the page of a matrix. The same matrix gives the same page.
+    """Return the page of a matrix. The same arguments give the same page.
 
     :param classes: the columns
     :param rows: see device_classes.matrix
+    :param names: of products
     :raises exceptions.BadInput: Jinja2 is not installed
     """
     shown = {Sign.of(cell) for row in rows for cell in row}
-    legend = Legend(classes)
+    legend = Legend(classes, names)
+    stuck = stranded.sources(rows)
     return _template().render(
         title=title,
+        about=about,
         classes=classes,
+        columns_by_board=list(by_board(classes)),
         rows=rows,
+        rows_by_board=[
+            (boards, list(some))
+            for boards, some in itertools.groupby(
+                rows, lambda row: row[0].origin.boards
+            )
+        ],
         legend=legend,
         signs=[sign for sign in Sign if sign in shown],
+        letters=letters.legend(
+            reason
+            for row in rows
+            for cell in row
+            if cell.number
+            for reason in cell.differences
+        ),
+        headline=headline(stuck, about.selection),
+        stuck=stuck,
+        silent=[one for one in classes if not one.sources],
         texts={one.label: legend.class_text(one) for one in classes},
     )
 
@@ -233,7 +357,13 @@ def _template() -> 'jinja2.Template':
     )
     environment.filters['csp_hash'] = _csp_hash
     environment.globals.update(
-        devices=devices, reasons=reasons, row_name=row_name, sign_of=Sign.of
+        board_name=board_name,
+        devices=devices,
+        headings=headings,
+        mark=mark,
+        reasons=reasons,
+        row_name=row_name,
+        sign_of=Sign.of,
     )
     return environment.from_string(
         resources.files('nova_mdev_compat.osc')
@@ -277,6 +407,8 @@ def write(
     classes: Sequence[PublishedClass],
     rows: Sequence[Sequence[device_classes.Cell]],
     title: str,
+    about: About,
+    names: pci_ids.Names | None = None,
 ) -> None:
     """Write the page of a matrix, whole or not at all.
 
@@ -285,7 +417,7 @@ def write(
     :raises exceptions.BadInput: Jinja2 is not installed
     :raises exceptions.Failure: the file cannot be written
     """
-    content = page(classes, rows, title)
+    content = page(classes, rows, title, about, names)
     new = path.with_name(f'.{path.name}.{os.urandom(8).hex()}')
     try:
         try:

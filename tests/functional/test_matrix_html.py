@@ -48,6 +48,29 @@ const typed = terms => {
     || row.cells[0].textContent + ' ' + row.cells[1].textContent).filter(
       found => found !== true)];
 };
+const lit = () => [all('#matrix th.lit', cell => cell.textContent),
+  all('#matrix td.lit', cell => cell).length,
+  document.querySelector('#why').textContent.split('\\n')[0]];
+const signs = document.querySelectorAll('#matrix td.sign');
+const pointed = () => {
+  signs.item(signs.length > 1).dispatchEvent(
+    new PointerEvent('pointerover', {bubbles: true}));
+  const found = lit();
+  document.querySelector('#matrix').dispatchEvent(
+    new PointerEvent('pointerleave'));
+  return [found, lit()];
+};
+const focused = () => {
+  signs[0].focus();
+  const found = [lit()];
+  for (const key of ['ArrowDown', 'ArrowRight', 'ArrowUp', 'ArrowUp']) {
+    document.activeElement.dispatchEvent(
+      new KeyboardEvent('keydown', {key, bubbles: true}));
+    found.push(lit());
+  }
+  document.activeElement.blur();
+  return [...found, lit()];
+};
 document.querySelector('#matrix').parentElement.scrollTo(9999, 9999);
 const box = element => element.getBoundingClientRect();
 const scroller = box(document.querySelector('#matrix').parentElement);
@@ -55,6 +78,7 @@ const corner = box(document.querySelector('#matrix thead th'));
 const found = {
   cells: all('#matrix .sign', cell => [style(cell).backgroundColor,
     Math.round(box(cell).width), cell.title.split('\\n')[2]]),
+  pointed: pointed(), focused: focused(),
   width: document.documentElement.scrollWidth - innerWidth,
   sticky: [corner.left - scroller.left, corner.top - scroller.top],
   paper: style(document.documentElement).backgroundColor,
@@ -154,10 +178,35 @@ class BrowserTest(testtools.TestCase):
         self.assertEqual('block', shown['form'])
         self.assertEqual('72 of 72', shown['all'][0])
         self.assertEqual(
-            ['6 of 72', ['A B', 'B G', 'C B', 'D B', 'F B', 'G B']],
+            ['6 of 72', ['A B', 'B F', 'C B', 'D B', 'E B', 'F B']],
             shown['some'],
         )
         self.assertEqual(['0 of 72', []], shown['none'])
+
+    def test_highlight(self):
+        """The row and the column of a cell, with its reason."""
+        shown = self.browse(samples.two())
+        nothing = [[], 0, '']
+
+        def at(source, target, reason):
+            return [[target, source], 3, f'from {source}: {reason}']
+
+        old = '10de:2235 nvidia-558 driver=535.183.04'
+        new = '10de:2235 nvidia-558 driver=550.90.05'
+        old, new = (f'A40 {text}' for text in (old, new))
+        self.assertEqual([at('A', 'B', old), nothing], shown['pointed'])
+        self.assertEqual(
+            [
+                at('A', 'A', old),
+                at('B', 'A', new),
+                at('B', 'B', new),
+                at('A', 'B', old),
+                # There is no row above.
+                at('A', 'B', old),
+                nothing,
+            ],
+            shown['focused'],
+        )
 
     def test_in_the_dark(self):
         light, dark = (

@@ -314,11 +314,29 @@ class ListTest(CloudTestCase):
         path = self.client_home / 'matrix.html'
         done = self.openstack(f'mdev compatibility list --output {path}')
         self.assert_golden('compat-matrix.txt', done.stdout)
-        self.assertEqual(f'Wrote {path}\n', done.stderr)
-        self.assertIn(
-            'driver 550.54.14 is not at most 535.54.03',
-            path.read_text('utf-8'),
+        self.assertEqual(
+            f'Wrote {path}\nB: board; ?: nothing is published; D: driver\n',
+            done.stderr,
         )
+        page = path.read_text('utf-8')
+        self.assertIn('driver 550.54.14 is not at most 535.54.03', page)
+        self.assertIn('>C cannot leave<', page)
+        self.assertRegex(
+            page, r'>admin, keystone\.test, RegionOne · \d{4}-\d\d-\d\d '
+        )
+        names = self.client_home / 'pci.ids'
+        names.write_text('10de  NVIDIA Corporation\n\t2235  GA102GL [A40]\n')
+        self.openstack(f'mdev compat matrix --output {path} --pci-ids {names}')
+        self.assertIn(
+            'NVIDIA Corporation GA102GL [A40]', path.read_text('utf-8')
+        )
+        for line, expected in (
+            (f'--output {path} --pci-ids {path}.ids', 'No such file'),
+            (f'--pci-ids {names}', '--pci-ids requires --output'),
+        ):
+            self.assertIn(
+                expected, self.refuse(f'mdev compat matrix {line}', status=2)
+            )
 
     def stranded(self):
         # Placement offers a host's devices in any order.

@@ -121,7 +121,7 @@ class PciInPlacementTest(CloudTestCase):
                 ('A', device.format('10de:2235', new), 3, 3, 'yes'),
                 ('B', device.format('10de:2235', older), 1, 1, 'yes'),
                 ('C', device.format('10de:2235', new), 1, 1, 'yes'),
-                ('D', device.format('10de:2236', new), 1, 1, 'no'),
+                ('D', device.format('10de:2236', new), 1, 1, 'no B'),
             ],
             self.fields(
                 'mdev compatibility list',

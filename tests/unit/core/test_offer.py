@@ -54,6 +54,66 @@ class JudgeTest(unittest.TestCase):
         )
 
 
+class DifferencesTest(unittest.TestCase):
+    """What keeps an offer from accepting, all of it."""
+
+    def check(self, offered, *reasons, source=SOURCE):
+        self.assertEqual(
+            [*reasons], [str(one) for one in offered.differences(source)]
+        )
+        self.assertEqual(bool(offered.judge(source)), not reasons)
+
+    def test_all_of_the_nearest_pattern(self):
+        newer = Condition('driver', Op.GE, '570')
+        ecc = Condition('ecc', Op.IS, 'ON')
+        source = Identity.of(
+            '10DE_2235', TYPE, {'driver': '550', 'ecc': 'off'}
+        )
+        too_old = 'driver 550 is not at least 570'
+        off = 'ecc off is not equal to on'
+        strict = Pattern('10DE_2235', 'ANY', (newer, ecc))
+        self.check(make(strict, L40S), too_old, off, source=source)
+        # It fails as late as possible, and then as little as possible.
+        self.check(
+            make(strict, Pattern('10DE_2235', 'ANY', (newer,))),
+            too_old,
+            source=source,
+        )
+        self.check(
+            make(strict, Pattern('10DE_2235', 'ANY', (ecc,))),
+            off,
+            source=source,
+        )
+
+    def test_another_product_stands_alone(self):
+        other = Pattern(
+            '10DE_26B9', 'NVIDIA_1', (Condition('driver', Op.LT, '1'),)
+        )
+        self.check(make(other), 'device 10de:2235 is not 10de:26b9')
+        self.check(make(), 'publishes no accepted sources')
+        self.check(make(A40))
+
+    def test_missing_data(self):
+        """A pattern that may accept is nearer than one that refuses."""
+        late = Pattern('10DE_2235', 'ANY', (Condition('psid', Op.IS, 'A'),))
+        source = Identity.of('10DE_2235', TYPE, {'psid': 'b'})
+        self.check(
+            make(late, A40_NEW),
+            'driver of the source is unknown',
+            source=source,
+        )
+
+    def test_type_that_is_not_served(self):
+        newer = Pattern(
+            '10DE_2235', TYPE, (Condition('driver', Op.GE, '570'),)
+        )
+        self.check(
+            make(newer, serves=['NVIDIA_557']),
+            str(NOT_SERVED),
+            'driver 550 is not at least 570',
+        )
+
+
 class FloorTest(unittest.TestCase):
     def test_served(self):
         self.assertIsNone(make(serves=['NVIDIA_557', TYPE]).floor(SOURCE))

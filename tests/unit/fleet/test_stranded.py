@@ -3,6 +3,7 @@
 import ddt
 import testtools
 
+from nova_mdev_compat.fleet import device_classes
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import model
 from nova_mdev_compat.fleet import stranded
@@ -190,3 +191,31 @@ class AssembleTest(testtools.TestCase):
         self.assertEqual(
             (instance(NEW), instance(OLD)), instances.assemble(found, {})
         )
+
+
+class SourcesTest(testtools.TestCase):
+    def sources(self, *hosts):
+        """Return the sources that are stranded, by class, with hosts."""
+        classes = device_classes.classify(model.by_name(hosts).parents())
+        return [
+            (one.cell.origin.label, one.hosts, one.unknown)
+            for one in stranded.sources(device_classes.matrix(classes))
+        ]
+
+    def test_sources(self):
+        self.assertEqual([], self.sources(OLD, NEW, NEW2))
+        self.assertEqual([('B', ('new',), False)], self.sources(OLD, NEW))
+        self.assertEqual(
+            [('B', ('new',), True)], self.sources(OLD, NEW, UNPUBLISHED)
+        )
+
+    def test_some_hosts_of_a_class(self):
+        """The only host that accepts a source does not help itself."""
+        both = clouds.host(
+            'both',
+            clouds.parent('both', driver='550.54'),
+            clouds.parent('both', 1, driver='535.54'),
+        )
+        old = clouds.host('old', clouds.parent('old', driver='535.54'))
+        found = self.sources(both, old)
+        self.assertEqual([('B', ('both',), False)], found)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import base64
+import dataclasses
 import hashlib
 from html import parser
 import itertools
@@ -78,8 +79,16 @@ class Tables(parser.HTMLParser):
         ]
 
     def body(self, table):
-        """Return the rows of a table without its header."""
-        return self.rows[table][1:]
+        """Return the rows of a table without headers of rows and columns."""
+        rows = self.rows[table]
+        if table != 'matrix':
+            return rows[1:]
+        letters = next(row for row in rows if row[0].startswith('from'))
+        return [row for row in rows[rows.index(letters) + 1 :] if row[1:]]
+
+    def boards(self):
+        """Return the headings of the matrix's rows."""
+        return [row[0] for row in self.rows['matrix'] if len(row) == 1]
 
 
 def page_of(*hosts):
@@ -194,7 +203,11 @@ class PageTest(testtools.TestCase):
         self.assertEqual(
             [
                 [
-                    (f'sign {Sign.of(cell).name.lower()}', title(cell))
+                    (
+                        f'sign {Sign.of(cell).name.lower()}'
+                        + ' long' * (len(matrix_html.mark(cell)) > 2),
+                        title(cell),
+                    )
                     for cell in row
                 ]
                 for row in rows
@@ -202,7 +215,7 @@ class PageTest(testtools.TestCase):
             [row for row in shown.signs if row],
         )
         self.assertEqual(
-            [[Sign.of(cell).sign for cell in row] for row in rows],
+            [[matrix_html.mark(cell) for cell in row] for row in rows],
             [
                 row[-len(classes) :]
                 for row in shown.body('matrix')[: len(rows)]
@@ -252,6 +265,96 @@ class PageTest(testtools.TestCase):
         )
         self.assertIn('The same in all: ecc on, os rhel-9.6', shown.texts)
 
+    def test_letters(self):
+        """All facts that differ, not only the first."""
+        shown = page_of(
+            samples.host('a', samples.board(driver='535.183.04')),
+            samples.host('b', samples.board(ecc='off')),
+            samples.host('c', samples.board(ecc=None)),
+            samples.host('d', samples.board(product=samples.L40S)),
+            samples.host('e', samples.unpublished(), published=False),
+        )
+        self.assertEqual(
+            [
+                # Target C knows no ECC mode of its own, so no rule applies.
+                ['-', 'E', 'N', 'B', '?'],
+                ['DE', '-', 'N', 'B', '?'],
+                ['DE?', 'E?', '-', 'B', '?'],
+                ['B', 'B', 'N', '-', '?'],
+            ],
+            [
+                [sign.replace('\N{EN DASH}', '-') for sign in row[-5:]]
+                for row in shown.body('matrix')[:4]
+            ],
+        )
+        self.assertIn(
+            'refuses: driver 550.90.05 is not at most 535.183.04, ecc off is '
+            'not equal to on',
+            '\n'.join(shown.titles()),
+        )
+        self.assertIn(
+            'Letters: B board, N accepts nothing, ? nothing is published, '
+            'D driver, E ECC, ? after a letter: not published (ecc)',
+            ''.join(shown.texts),
+        )
+
+    def test_boards(self):
+        """Rows and columns are grouped, the board with most devices first."""
+        hosts = [
+            samples.host(
+                'a',
+                samples.board(product=samples.L40S),
+                samples.board(1, product=samples.L40S),
+            ),
+            samples.host('b', samples.board()),
+            samples.host('c', samples.board(driver='535.183.04')),
+            samples.host('d', samples.board(ecc='off')),
+        ]
+        classes = samples.classes_of(*hosts)
+        for names, boards, columns in (
+            (None, ['10de:2235', '10de:26b9'], ['10de:2235', '10de:26b9']),
+            (
+                samples.NAMES,
+                [
+                    'NVIDIA Corporation GA102GL [A40]10de:2235',
+                    'NVIDIA Corporation AD102GL [L40S]10de:26b9',
+                ],
+                ['A40', 'L40S'],
+            ),
+        ):
+            shown = Tables(samples.page(classes, names=names))
+            self.assertEqual(boards, shown.boards())
+            self.assertEqual(columns, shown.rows['matrix'][0][-2:])
+        self.assertEqual(
+            ['A', 'B', 'C', 'D'], [row[0] for row in shown.body('matrix')]
+        )
+        self.assertIn('D: L40S 10de:26b9', '\n'.join(shown.titles()))
+
+    @ddt.data(
+        ('one', 'Every source can leave its host'),
+        ('two', 'Every source can leave its host'),
+        ('three', 'B, C and D cannot leave'),
+        ('mixed', 'C, D, E and G cannot leave'),
+    )
+    @ddt.unpack
+    def test_headline(self, name, expected):
+        texts = Tables(samples.page(samples.SAMPLES[name]())).texts
+        self.assertIn(expected, texts)
+
+    def test_about(self):
+        found = samples.two()
+        self.assertIn(
+            'example, keystone.example.com, RegionOne · 2026-03-09 14:30 UTC '
+            '· nova-mdev-compat 0.1.0',
+            Tables(samples.page(found)).texts,
+        )
+        some = dataclasses.replace(samples.ABOUT, selection='host a, host b')
+        texts = Tables(samples.page(found, about=some)).texts
+        self.assertIn(f'{samples.ABOUT} · only host a, host b', texts)
+        self.assertIn(
+            'Among host a, host b: Every source can leave its host', texts
+        )
+
     def test_no_other_host(self):
         shown = page_of(
             samples.host('a', samples.board(), samples.board(1, ecc='off'))
@@ -274,7 +377,8 @@ class PageTest(testtools.TestCase):
             samples.host('a', samples.board()),
             samples.host('b', samples.unpublished(), published=False),
         )
-        self.assertEqual(['A', 'B'], shown.rows['matrix'][0][-2:])
+        self.assertEqual(['10de:2235', '?'], shown.rows['matrix'][0][-2:])
+        self.assertEqual(['A', 'B'], shown.rows['matrix'][1][-2:])
         self.assertEqual(
             ['B', 'no collector has published here', '1', '1'],
             shown.rows['matrix'][-1],
@@ -514,7 +618,10 @@ class WriteTest(testtools.TestCase):
         path.chmod(0o600)
         matrix_html.check(path)
         samples.write(path, samples.one())
-        self.assertEqual(samples.page(samples.one()), path.read_text('utf-8'))
+        self.assertEqual(
+            samples.page(samples.one(), names=samples.NAMES),
+            path.read_text('utf-8'),
+        )
         self.assertEqual(0o640, path.stat().st_mode & 0o777)
         self.assertEqual([path], list(self.home.iterdir()))
 
@@ -541,10 +648,13 @@ class ProcessTest(testtools.TestCase):
         python -m tests.matrix_samples doc/source/operator/images mixed
         """
         expected = samples.DOCUMENTED.read_text('utf-8')
-        self.assertEqual(expected, samples.page(samples.mixed()))
+        self.assertEqual(
+            expected, samples.page(samples.mixed(), names=samples.NAMES)
+        )
         code = (
             'from tests import matrix_samples as samples\n'
-            "print(samples.page(samples.mixed()), end='')"
+            'page = samples.page(samples.mixed(), names=samples.NAMES)\n'
+            "print(page, end='')"
         )
         # Tests have another seed each time.
         self.assertEqual(expected, self.run_python(code, PYTHONHASHSEED='1'))
