@@ -9,7 +9,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check style types unit functional docs \
-	generated packages deb bounds cloud matrix mutation cover bench genconfig constraints \
+	generated packages deb bounds cloud playground matrix mutation cover bench \
+	genconfig constraints \
 	clean
 
 help: ## show this
@@ -51,6 +52,9 @@ cover: ## measure what unit and functional tests cover together
 
 cloud: ## start a real control plane and migrate on it; "make cloud ARGS=--help"
 	@tools/cloud.sh $(ARGS)
+
+playground: ## a cloud with instances to try commands on, until Ctrl-C
+	@tools/cloud.sh --playground
 
 bounds: ## commands and unit tests with the oldest libraries
 	@tools/bounds.sh $(SETS)

@@ -53,6 +53,10 @@ install_wheel() {
         .cloud/dist/*.whl
 }
 
+# tests.cloud holds the lock. What runs must not get another wheel.
+if [ -e .cloud/lock ] && ! flock --nonblock .cloud/lock true; then
+    die 'a cloud runs already in .cloud/run: end it with Ctrl-C first'
+fi
 tools/setup.sh
 mkdir -p .cloud
 install

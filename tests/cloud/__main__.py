@@ -6,6 +6,7 @@ own fake virt driver) and the devices (libvirt's test driver).
 """
 
 import argparse
+import fcntl
 import logging
 import pathlib
 import shutil
@@ -19,13 +20,15 @@ import prettytable
 from tests.cloud import client
 from tests.cloud import cloud as clouds
 from tests.cloud import lab as labs
+from tests.cloud import playground
 from tests.cloud import process
 from tests.cloud import scenarios
 
 HOME = pathlib.Path('.cloud/run').absolute()
 #: Beside HOME, which is made anew.
 PIDS = HOME.with_name('pids.json')
-
+#: Locked while a cloud runs.
+LOCK = HOME.with_name('lock')
 
 #: What stops the whole; of fixtures, where one of several parts has failed.
 BROKEN = (process.Failure, client.Refused, fixtures.MultipleExceptions)
@@ -54,16 +57,75 @@ def parse(args):
         action='store_true',
         help='leave the cloud running until Ctrl-C, and say how to use it',
     )
+    parser.add_argument(
+        '--playground',
+        action='store_true',
+        help='no scenario: create instances, print commands to try, and '
+        'leave the cloud running until Ctrl-C, which removes it',
+    )
     return parser.parse_args(args)
 
 
 def main(args=None):
     options = parse(args)
+    with LOCK.open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f'A cloud runs already in {HOME}: end it with Ctrl-C first',
+                file=sys.stderr,
+            )
+            return 1
+        if options.playground:
+            return _play()
+        return _try_scenarios(options)
+
+
+def _play():
+    """Run the playground until a signal, and leave nothing behind."""
+    tell = _teller()
+    status = 0
+    try:
+        _prepare(tell)
+        with clouds.Cloud(HOME, tell) as cloud:
+            process.remember(PIDS)
+            tell('creating instances')
+            playground.seed(labs.Lab(cloud))
+            process.remember(PIDS)
+            tell('ready')
+            print(playground.guide(cloud, HOME), flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        tell('ended by hand')
+    except BROKEN as exc:
+        tell(f'The cloud broke: {exc}')
+        status = 1
+    finally:
+        # A second Ctrl-C would leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tell('ending all processes')
+        left = process.end_all()
+        PIDS.unlink(missing_ok=True)
+        if not status:
+            shutil.rmtree(HOME, ignore_errors=True)
+    if left:
+        tell(f'These would not end: {left}')
+    tell('done')
+    return int(bool(status or left))
+
+
+def _teller():
     start = time.monotonic()
 
     def tell(text):
         print(f'[{time.monotonic() - start:5.1f} s] {text}', flush=True)
 
+    return tell
+
+
+def _try_scenarios(options):
+    tell = _teller()
     _prepare(tell)
     rows = []
     try:
@@ -94,6 +156,8 @@ def _prepare(tell):
     # pifpaf says of each process that it had ended by itself.
     logging.getLogger('pifpaf').setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
+    # A shell that starts a job in the background lets it ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = process.forget(PIDS)
     if ended:
         tell(f'ended {ended} processes that an earlier run had left')
@@ -119,14 +183,7 @@ def _try(scenario, lab, tell):
 
 
 def _keep(cloud, tell):
-    path = HOME / 'openrc'
-    path.write_text(
-        ''.join(
-            f'export {name}={value}\n'
-            for name, value in cloud.admin.environ.items()
-            if name != 'HOME'
-        )
-    )
+    path = playground.write_openrc(cloud, HOME)
     tell(
         f'. {path}; {sys.prefix}/bin/openstack mdev device list   '
         '(Ctrl-C ends all)'

@@ -5,6 +5,7 @@ import json
 
 from tests.cloud import control
 from tests.cloud.lab import expect
+from tests.cloud import playground
 from tests.cloud import process
 
 
@@ -128,3 +129,16 @@ def _resize(lab):
     lab.servers.wait_for_rest(['cold'], 'VERIFY_RESIZE')
     lab.owner.run('server resize confirm cold')
     lab.servers.wait_for_rest(['cold'])
+
+
+def try_playground(lab):
+    """the commands that "make playground" prints do what it says"""
+    try:
+        playground.seed(lab)
+        number = playground.try_all(lab)
+        lab.servers.wait_for_rest(playground.INSTANCES)
+        host = lab.servers.all()['vm-old'].host
+        expect(host == 'gpu-3', f'vm-old is on {host}')
+    finally:
+        lab.servers.delete(playground.INSTANCES)
+    return f'{number} commands'
