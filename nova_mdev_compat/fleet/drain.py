@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the instances of hosts can go before a maintenance. Pure.
 
-Each instance is answered alone, as for "target list" and "stranded list", and
+Each instance is answered alone, as for "target list" and "stranded instance list", and
 then all together. Hosts whose devices have equal offers and equal free capacity
 are one *state* with a number of hosts, so that the search does not depend on
 how many hosts a cloud has.

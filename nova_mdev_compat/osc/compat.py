@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack mdev compat matrix."""
+"""openstack mdev compatibility list."""
 
 import argparse
 from collections.abc import Iterable
@@ -37,14 +37,18 @@ class Matrix(command.Lister):
     leaves, and its columns are the classes that may accept it: "yes", "no",
     "?" if data is missing, and "-" if both are on one host only. Letters
     behind "no" and "?" say what differs, such as B for the board and D for
-    the driver; a line on stderr explains those in use. With --pairs each cell
-    is a row, with its reason. The page that --output writes has the reasons,
-    too, and begins with the classes that cannot leave their hosts.
+    the driver; a line on stderr explains those in use.
+
+    With --pairs each cell is a row, with its reason. The page that --output
+    writes has the reasons, too, and begins with the classes that cannot leave
+    their hosts.
 
     Placement is asked once for each distinct trait of ours, and four times
     more. The exit status is 0.
 
-    Example: openstack mdev compat matrix --output matrix.html
+    Example::
+
+        openstack mdev compatibility list --output matrix.html
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

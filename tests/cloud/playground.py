@@ -54,9 +54,11 @@ def commands(home):
             'openstack mdev target list vm-new',
             'where vm-new can go, and why not elsewhere',
         ),
-        Command('openstack mdev stranded list', 'vm-unknown is stranded'),
         Command(
-            f'openstack mdev compat matrix --output {home}/matrix.html',
+            'openstack mdev stranded instance list', 'vm-unknown is stranded'
+        ),
+        Command(
+            f'openstack mdev compatibility list --output {home}/matrix.html',
             'a page for the browser',
         ),
         Command(
