@@ -326,7 +326,9 @@ class ListTest(CloudTestCase):
         )
         names = self.client_home / 'pci.ids'
         names.write_text('10de  NVIDIA Corporation\n\t2235  GA102GL [A40]\n')
-        self.openstack(f'mdev compat matrix --output {path} --pci-ids {names}')
+        self.openstack(
+            f'mdev compatibility list --output {path} --pci-ids {names}'
+        )
         self.assertIn(
             'NVIDIA Corporation GA102GL [A40]', path.read_text('utf-8')
         )
@@ -335,7 +337,8 @@ class ListTest(CloudTestCase):
             (f'--pci-ids {names}', '--pci-ids requires --output'),
         ):
             self.assertIn(
-                expected, self.refuse(f'mdev compat matrix {line}', status=2)
+                expected,
+                self.refuse(f'mdev compatibility list {line}', status=2),
             )
 
     def stranded(self):

@@ -141,10 +141,13 @@ class LoadTest(osc_base.OperatorTestCase):
         )
 
     def test_works_without_the_extra(self):
-        """Beside openstackclient, the extra adds only a progress bar."""
+        """The extra adds a progress bar to openstackclient and its plugin.
+
+        Their entry points would fail if these were missing.
+        """
         self.placement.create_provider('host')
         done = self.run_python(
-            plain.without('python-openstackclient')
+            plain.without('python-openstackclient', 'osc-placement')
             + 'from openstackclient import shell\n'
             "sys.exit(shell.main(['--os-cloud', 'admin', 'mdev', 'device', "
             "'list', '-f', 'json']))"
