@@ -6,6 +6,8 @@ from tests import hardware
 
 Board = hardware.Board
 CHECK = 'mdev drain check'
+#: All columns but ID, for the page on maintenance.
+SHORT = '-c Name -c Host -c Targets -c if_room -c go_to -c Because'
 
 
 class DrainTest(test_osc_cloud.CloudTestCase):
@@ -56,7 +58,7 @@ class DrainTest(test_osc_cloud.CloudTestCase):
     def room_for_some(self):
         """Each has a target alone, and the two of them have not."""
         self.hold(self.provider('gpu-3', 0), 'VGPU', 15)
-        done = self.openstack(f'{CHECK} gpu-2', status=1)
+        done = self.openstack(f'{CHECK} gpu-2 {SHORT}', status=1)
         self.assert_golden('drain-some.txt', done.stdout)
         self.assert_golden('drain-some.stderr.txt', done.stderr)
         done = self.openstack(f'{CHECK} gpu-2 --long -f json', status=1)
@@ -105,7 +107,7 @@ class DrainTest(test_osc_cloud.CloudTestCase):
         self.release(holder)
         self.hold(other, 'VGPU', 14)
         line = f'{CHECK} gpu-1 gpu-2'
-        done = self.openstack(line)
+        done = self.openstack(f'{line} {SHORT}')
         self.assert_golden('drain-all.txt', done.stdout)
         self.assert_golden('drain-all.stderr.txt', done.stderr)
         # As --fit-width does on a terminal of this width.
