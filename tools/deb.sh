@@ -99,7 +99,7 @@ CHANGELOG
 # in_root FUNCTION: run it in the root, of which it may change everything.
 in_root() {
     as_root unshare --mount --pid --fork --net --propagation private \
-        "$0" --inside "$SUITE" "$(id -u):$(id -g)" "$1"
+        "$PWD/tools/deb.sh" --inside "$SUITE" "$(id -u):$(id -g)" "$1"
 }
 
 inside() {
