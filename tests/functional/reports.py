@@ -9,7 +9,6 @@ make of it. README.rst there has both forms.
 import fnmatch
 import json
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -17,6 +16,7 @@ import yaml
 
 from nova_mdev_compat.publication import snapshot
 from tests.functional import collector_base
+from tests.functional import commands
 from tests.unit import samples
 from tests import waiting
 
@@ -120,7 +120,7 @@ class Report:
                 'begin',
                 '-',
             ],
-            input=(self.path / 'domain.xml').read_text(),
+            (self.path / 'domain.xml').read_text(),
         )
 
     def validate(self, *files):
@@ -134,14 +134,13 @@ class Report:
         )
 
 
-def _run(command, **kwargs):
-    return subprocess.run(
+def _run(command, text='', **kwargs):
+    return commands.run(
         command,
-        capture_output=True,
+        text,
         encoding='utf-8',
         errors='surrogateescape',
         timeout=waiting.DEADLINE,
-        check=False,
         **kwargs,
     )
 

@@ -6,6 +6,7 @@ libvirt itself.
 """
 
 import html
+import os
 import pathlib
 import re
 import resource
@@ -89,11 +90,10 @@ class HookScriptTest(testtools.TestCase):
         stub.chmod(0o755)
 
     def run_hook(self, *args, text=DOMAIN, path=''):
-        return subprocess.run(
+        return commands.run(
             [HOOK, *args],
-            input=text,
+            text,
             text=True,
-            capture_output=True,
             env={'PATH': f'{path or self.home}:/usr/bin:/bin'},
             check=False,
         )
@@ -210,11 +210,9 @@ class GuardTestCase(testtools.TestCase):
         return ['--config-file', str(self.home / 'guard.conf'), *BEGIN]
 
     def run_guard(self, text=DOMAIN, **kwargs):
-        kwargs = {'input': text.encode(), **kwargs}
-        return subprocess.run(
+        return commands.run(
             [COMMAND, *self.arguments()],
-            check=False,
-            capture_output=True,
+            text,
             timeout=waiting.DEADLINE,
             **kwargs,
         )
@@ -323,12 +321,10 @@ class GuardTest(GuardTestCase):
         script.chmod(0o755)
         for status, devices in ((0, test_hook.devices()), (1, {})):
             self.leave(devices)
-            done = subprocess.run(
+            done = commands.run(
                 [HOOK, *BEGIN],
-                input=DOMAIN.encode(),
-                check=False,
+                DOMAIN,
                 env={'PATH': f'{script.parent}:/usr/bin:/bin'},
-                capture_output=True,
             )
             self.assertEqual(status, done.returncode, done.stderr)
 
@@ -356,24 +352,25 @@ class GuardTest(GuardTestCase):
             resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
 
-        # Not through a pipe, which the guard does not read to its end: the
-        # eventlet of older Novas, which patches subprocess, would then wait
-        # for ever.
-        path = self.home / 'domain.xml'
-        path.write_text(text)
-        with path.open('rb') as file:
-            done = self.run_guard(input=None, stdin=file, preexec_fn=limit)
-        self.assert_refused(done, words)
+        self.assert_refused(self.run_guard(text, preexec_fn=limit), words)
 
     def test_endless(self):
         """The guard reads no further than the size limit."""
-        source = subprocess.Popen(['yes', '<domain>'], stdout=subprocess.PIPE)
+        # A pipe that Popen makes does not block where eventlet patches it.
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        source = subprocess.Popen(['yes', '<domain>'], stdout=writing)
+        os.close(writing)
         self.addCleanup(source.wait)
         self.addCleanup(source.kill)
-        self.addCleanup(source.stdout.close)
-        self.assert_refused(
-            self.run_guard(input=None, stdin=source.stdout), 'more than 4 MiB'
+        done = subprocess.run(
+            [COMMAND, *self.arguments()],
+            stdin=reading,
+            check=False,
+            capture_output=True,
+            timeout=waiting.DEADLINE,
         )
+        self.assert_refused(done, 'more than 4 MiB')
 
     def test_time_limit(self):
         """Its signal works even if the parent process blocks it."""
@@ -387,22 +384,17 @@ class GuardTest(GuardTestCase):
     def test_end_without_python(self):
         """The process ends even if Python cannot handle the signal."""
         self.hang()
-        done = subprocess.run(
-            [sys.executable, '-c', WITHOUT_ALARM, *self.arguments()],
-            input=DOMAIN.encode(),
-            capture_output=True,
-            check=False,
+        done = commands.run(
+            [sys.executable, '-c', WITHOUT_ALARM, *self.arguments()], DOMAIN
         )
         self.assertEqual(1, done.returncode)
         self.assertIn(b'Timeout (0:00:03)', done.stderr)
 
     def test_imports(self):
-        done = subprocess.run(
+        done = commands.run(
             [sys.executable, '-c', IMPORTS, *self.arguments()],
+            DOMAIN,
             text=True,
-            input=DOMAIN,
-            capture_output=True,
-            check=False,
         )
         self.assertEqual(0, done.returncode, done.stderr)
         loaded = set(done.stdout.split())

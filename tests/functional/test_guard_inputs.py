@@ -4,7 +4,6 @@
 import os
 import pathlib
 import shutil
-import subprocess
 
 import ddt
 import yaml
@@ -12,6 +11,7 @@ import yaml
 from nova_mdev_compat.core import identity
 from nova_mdev_compat.core import traits
 from nova_mdev_compat.late_check import domain_xml
+from tests.functional import commands
 from tests.functional import test_guard_command
 from tests import mdev_tree
 from tests.unit.late_check import test_hook
@@ -224,15 +224,13 @@ class HostileTest(test_guard_command.GuardTestCase):
         self.arguments()
         path = self.home / 'guard.conf'
         path.write_bytes(path.read_bytes() + b'\n' + conf)
-        return subprocess.run(
+        return commands.run(
             [
                 *('sh', '-c', shell, 'sh', COMMAND, '--config-file', path),
                 *('--', name, *BEGIN[1:]),
             ],
-            input=text,
-            check=False,
+            text,
             cwd=self.home,
-            capture_output=True,
             timeout=waiting.DEADLINE,
             # As little as libvirt passes. PYTHONUNBUFFERED would hide errors
             # of the last flush.
@@ -337,9 +335,6 @@ class ReportsTest(test_guard_command.GuardTestCase):
     def run_as(self, name, text):
         """Run the guard as libvirt's hook does."""
         domain = name.encode('utf-8', 'surrogateescape')
-        return subprocess.run(
-            [COMMAND, *self.arguments()[:2], '--', domain, *BEGIN[1:]],
-            input=text.encode(),
-            check=False,
-            capture_output=True,
+        return commands.run(
+            [COMMAND, *self.arguments()[:2], '--', domain, *BEGIN[1:]], text
         )
