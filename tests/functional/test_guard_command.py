@@ -95,7 +95,6 @@ class HookScriptTest(testtools.TestCase):
             text,
             text=True,
             env={'PATH': f'{path or self.home}:/usr/bin:/bin'},
-            check=False,
         )
 
     def asked(self):
