@@ -45,7 +45,7 @@ class RulesApp(app.App):
 Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class ListCommand(common.Lister):
+class ListCommand(common.SnakeCaseLister):
     """A command that lists rows."""
 
 

@@ -88,7 +88,7 @@ class Reporting(command.Command):
         print(line, file=self.app.stderr)
 
 
-class Lister(Reporting, lister.Lister):
+class SnakeCaseLister(Reporting, lister.Lister):
     """A command that lists rows; its keys in JSON and YAML are snake_case."""
 
     def produce_output(

@@ -20,7 +20,7 @@ Parents = Sequence[tuple[model.Host, model.Parent]]
 Table = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class Lister(common.Lister, command.Lister):
+class Lister(common.SnakeCaseLister, command.Lister):
     """A command that lists rows, and reports an error in one line.
 
     Its exit status is ``exit_status``, which is 0 unless take_action changes

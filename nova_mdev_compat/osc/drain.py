@@ -68,7 +68,7 @@ class Check(command.Lister):
         Hosts that accept it and have no free capacity: its targets if there
         were room.
     Go To
-        Its host in one placement of all instances at once.
+        Its host if all instances leave at once.
     Because
         Why it has no such host. The reasons are those of "openstack mdev
         target list".
@@ -88,7 +88,7 @@ class Check(command.Lister):
 
     The exit status is 0 if all instances can leave at once, 1 if not, and 2 if
     there is no such host. Where instances have several vGPUs, the search for
-    one placement of all may end without an answer. The exit status is then 1,
+    one assignment of all may end without an answer. The exit status is then 1,
     and stderr says "there may be one".
 
     Examples::
@@ -178,7 +178,7 @@ class Check(command.Lister):
         )
         if not checked.proven:
             self.say(
-                'the search for a placement of all ended without an answer; '
+                'the search for an assignment of all ended without an answer; '
                 'there may be one'
             )
 

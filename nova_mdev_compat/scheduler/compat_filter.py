@@ -24,7 +24,7 @@ from nova_mdev_compat.scheduler.advertised import Advertised
 from nova_mdev_compat.scheduler.advertised import Published
 from nova_mdev_compat.scheduler import candidates
 from nova_mdev_compat.scheduler.counters import Counters
-from nova_mdev_compat.scheduler.counters import Reason
+from nova_mdev_compat.scheduler.counters import DecisionReason
 from nova_mdev_compat.scheduler import explanation
 from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import log
@@ -124,7 +124,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             remaining = self._answer_now(question, hosts)
         except live_migration.NotMigratable as exc:
             log.not_migratable(spec_obj.instance_uuid, len(hosts), exc)
-            self._count(Reason.NOT_MIGRATABLE)
+            self._count(DecisionReason.NOT_MIGRATABLE)
             return hosts if permissive else []
         except (
             live_migration.UnknownCompatibility,
@@ -213,7 +213,9 @@ class MdevCompatFilter(filters.BaseHostFilter):
             readable
         :param why: why the verdict is partly unknown, or None
         """
-        reason = Reason.SOME_HOSTS if refused else Reason.ALL_HOSTS
+        reason = (
+            DecisionReason.SOME_HOSTS if refused else DecisionReason.ALL_HOSTS
+        )
         if why:
             log.unanswered(
                 question.instance,
@@ -229,7 +231,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             )
         self._count(_why_unknown(why) if why else reason)
 
-    def _count(self, reason: Reason) -> None:
+    def _count(self, reason: DecisionReason) -> None:
         self.counters.add(reason, CONF.mdev_compat.mode == options.PERMISSIVE)
 
     def _refused_whole(
@@ -332,12 +334,12 @@ class MdevCompatFilter(filters.BaseHostFilter):
         )
 
 
-def _why_unknown(exc: Exception) -> Reason:
+def _why_unknown(exc: Exception) -> DecisionReason:
     if isinstance(exc, client.PlacementError):
-        return Reason.PLACEMENT
+        return DecisionReason.PLACEMENT
     if isinstance(exc, db_exception.DBError):
-        return Reason.DATABASE
-    return Reason.SOURCE
+        return DecisionReason.DATABASE
+    return DecisionReason.SOURCE
 
 
 def _lets_unknown_pass() -> bool:

@@ -21,7 +21,7 @@ LABELS = ('result', 'reason')
 LOCK_TIMEOUT = 1.0
 
 
-class Reason(enum.StrEnum):
+class DecisionReason(enum.StrEnum):
     """Why a decision is what it is; the label ``reason``."""
 
     ALL_HOSTS = enum.auto()
@@ -37,10 +37,10 @@ class Reason(enum.StrEnum):
 
 
 _REFUSALS = (
-    Reason.DEVICE,
-    Reason.CAPACITY,
-    Reason.NOT_MIGRATABLE,
-    Reason.UNDETERMINED,
+    DecisionReason.DEVICE,
+    DecisionReason.CAPACITY,
+    DecisionReason.NOT_MIGRATABLE,
+    DecisionReason.UNDETERMINED,
 )
 REFUSED = 'refused'
 PERMISSIVE = 'permissive'
@@ -48,14 +48,14 @@ PERMISSIVE = 'permissive'
 #: the start, because Prometheus does not see the first increase of a counter
 #: that was not there.
 REASONS = {
-    'accepted': (Reason.ALL_HOSTS, Reason.SOME_HOSTS),
+    'accepted': (DecisionReason.ALL_HOSTS, DecisionReason.SOME_HOSTS),
     REFUSED: _REFUSALS,
     PERMISSIVE: _REFUSALS,
     'unknown': (
-        Reason.SOURCE,
-        Reason.TARGETS,
-        Reason.PLACEMENT,
-        Reason.DATABASE,
+        DecisionReason.SOURCE,
+        DecisionReason.TARGETS,
+        DecisionReason.PLACEMENT,
+        DecisionReason.DATABASE,
     ),
 }
 
@@ -81,7 +81,7 @@ class Counters:
             self.path = None
         self._add({})
 
-    def add(self, reason: Reason, permissive: bool) -> None:
+    def add(self, reason: DecisionReason, permissive: bool) -> None:
         """Count a decision.
 
         :param permissive: a refusal is only logged

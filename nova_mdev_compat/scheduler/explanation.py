@@ -10,7 +10,7 @@ from nova_mdev_compat.placement import client
 from nova_mdev_compat.placement import queries
 from nova_mdev_compat.scheduler.advertised import Advertised
 from nova_mdev_compat.scheduler.advertised import Published
-from nova_mdev_compat.scheduler.counters import Reason
+from nova_mdev_compat.scheduler.counters import DecisionReason
 from nova_mdev_compat.scheduler import live_migration
 from nova_mdev_compat.scheduler import log
 
@@ -21,7 +21,7 @@ def none_left(
     published: Published,
     hosts: Collection[Any],
     unpublished: frozenset[str],
-) -> Reason:
+) -> DecisionReason:
     """Log why no host is left, and return the reason as it is counted.
 
     That is worth a few more requests.
@@ -39,10 +39,10 @@ def none_left(
         accepted, reasons = _reasons_elsewhere(advertised, question, published)
     except client.PlacementError as exc:
         reasons = [f'The reasons of other hosts are unknown: {exc}']
-        reason = Reason.UNDETERMINED
+        reason = DecisionReason.UNDETERMINED
     else:
         reasons = log.sentences(accepted, reasons)
-        reason = Reason.CAPACITY if accepted else Reason.DEVICE
+        reason = DecisionReason.CAPACITY if accepted else DecisionReason.DEVICE
     log.none_left(
         question,
         reasons,
@@ -58,7 +58,7 @@ def none_left(
         ],
         schemas,
     )
-    return Reason.TARGETS if len(unpublished) == len(hosts) else reason
+    return DecisionReason.TARGETS if len(unpublished) == len(hosts) else reason
 
 
 def _reasons_elsewhere(

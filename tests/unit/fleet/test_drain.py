@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_mdev_compat.core import pattern
+from nova_mdev_compat.fleet import assignment
 from nova_mdev_compat.fleet import drain
 from nova_mdev_compat.fleet import instances
 from nova_mdev_compat.fleet import model
@@ -226,7 +227,7 @@ class CheckTest(testtools.TestCase):
         one = target('one', *['2235'] * 4)
         src = source('2235')
         some = [instance(src, 2, uuid='a'), instance(src, 3, uuid='b')]
-        self.patch(drain, 'BUDGET', -3)
+        self.patch(assignment, 'BUDGET', -3)
         found = check([src, one], [src], some, {'one-0': 2, 'one-1': 3})
         # What fits one after the other is assigned all the same.
         self.assertEqual(['one', 'one'], assigned(found))

@@ -13,7 +13,7 @@ import testtools
 
 from nova_mdev_compat.common import metrics
 from nova_mdev_compat.scheduler import counters
-from nova_mdev_compat.scheduler.counters import Reason
+from nova_mdev_compat.scheduler.counters import DecisionReason
 
 NAME = 'nova_mdev_filter_decisions'
 
@@ -24,7 +24,7 @@ def add_many(path):
     threads = [
         threading.Thread(
             target=lambda: [
-                counter.add(Reason.ALL_HOSTS, False) for _ in range(10)
+                counter.add(DecisionReason.ALL_HOSTS, False) for _ in range(10)
             ]
         )
         for _ in range(2)
@@ -92,12 +92,12 @@ class CountersTest(testtools.TestCase):
         self.assertEqual(0o644, stat.S_IMODE(self.path.stat().st_mode))
 
     @ddt.data(
-        (Reason.SOME_HOSTS, False, ('accepted', 'some_hosts')),
-        (Reason.SOME_HOSTS, True, ('accepted', 'some_hosts')),
-        (Reason.DEVICE, False, ('refused', 'device')),
-        (Reason.DEVICE, True, ('permissive', 'device')),
-        (Reason.SOURCE, False, ('unknown', 'source')),
-        (Reason.SOURCE, True, ('unknown', 'source')),
+        (DecisionReason.SOME_HOSTS, False, ('accepted', 'some_hosts')),
+        (DecisionReason.SOME_HOSTS, True, ('accepted', 'some_hosts')),
+        (DecisionReason.DEVICE, False, ('refused', 'device')),
+        (DecisionReason.DEVICE, True, ('permissive', 'device')),
+        (DecisionReason.SOURCE, False, ('unknown', 'source')),
+        (DecisionReason.SOURCE, True, ('unknown', 'source')),
     )
     @ddt.unpack
     def test_add(self, reason, permissive, expected):
@@ -106,16 +106,18 @@ class CountersTest(testtools.TestCase):
 
     def test_each_reason_has_a_result(self):
         counter = counters.Counters(str(self.path))
-        for reason in Reason:
+        for reason in DecisionReason:
             counter.add(reason, False)
         self.assertEqual(
-            {reason.value: 1 for reason in Reason},
+            {reason.value: 1 for reason in DecisionReason},
             {reason: value for (_, reason), value in self.counted().items()},
         )
 
     def test_a_restart_goes_on_counting(self):
         for _ in range(2):
-            counters.Counters(str(self.path)).add(Reason.TARGETS, False)
+            counters.Counters(str(self.path)).add(
+                DecisionReason.TARGETS, False
+            )
         self.assertEqual({('unknown', 'targets'): 2}, self.counted())
 
     def test_workers_share_the_file(self):
@@ -143,7 +145,7 @@ class CountersTest(testtools.TestCase):
     def test_a_broken_file_is_written_anew(self, content):
         self.path.write_text(content)
         counter = counters.Counters(str(self.path))
-        counter.add(Reason.DEVICE, False)
+        counter.add(DecisionReason.DEVICE, False)
         self.assertEqual({('refused', 'device'): 1}, self.counted())
         self.assertEqual(
             1,
@@ -159,12 +161,12 @@ class CountersTest(testtools.TestCase):
         self.assertEqual({('accepted', 'all_hosts'): 7}, self.counted())
 
     def test_nothing_is_written_without_the_option(self):
-        counters.Counters(None).add(Reason.DEVICE, False)
+        counters.Counters(None).add(DecisionReason.DEVICE, False)
         self.assertEqual([], list(self.path.parent.iterdir()))
 
     def test_without_library(self):
         with mock.patch.object(metrics, 'AVAILABLE', False):
-            counters.Counters(str(self.path)).add(Reason.DEVICE, False)
+            counters.Counters(str(self.path)).add(DecisionReason.DEVICE, False)
         self.assertEqual([], list(self.path.parent.iterdir()))
         self.assertEqual(
             'Decisions are not counted: [mdev_compat]metrics_file needs '
@@ -176,7 +178,7 @@ class CountersTest(testtools.TestCase):
     def test_unwritable(self):
         """A decision goes on."""
         self.path.mkdir()
-        counters.Counters(str(self.path)).add(Reason.DEVICE, False)
+        counters.Counters(str(self.path)).add(DecisionReason.DEVICE, False)
         self.assertIn(
             f'A decision is not counted: [mdev_compat]metrics_file '
             f'{self.path}: Is a directory\n',
@@ -194,10 +196,10 @@ class CountersTest(testtools.TestCase):
         self.addCleanup(done.set)
         held.wait()
         with mock.patch.object(counters, 'LOCK_TIMEOUT', 0.05):
-            counter.add(Reason.DEVICE, False)
+            counter.add(DecisionReason.DEVICE, False)
         done.set()
         other.join()
         self.assertIn('another process holds', self.logger.output)
         self.assertEqual({}, self.counted())
-        counter.add(Reason.DEVICE, False)
+        counter.add(DecisionReason.DEVICE, False)
         self.assertEqual({('refused', 'device'): 1}, self.counted())
