@@ -6,8 +6,8 @@
 #   tools/deb.sh            build
 #   tools/deb.sh --check    build; run lintian; install, try and purge
 #
-# All of it happens in a clean root of SUITE (trixie; MIRROR says from where),
-# which mmdebstrap makes with the packages that deploy/debian/control names, Nova
+# All of it happens in a clean root of SUITE (trixie; from MIRROR, by default the
+# mirror of Debian that apt uses here), which mmdebstrap makes with the packages that deploy/debian/control names, Nova
 # included. It is kept in .deb, and made anew when that list changes. What is
 # done in it goes into memory and is gone afterwards. It has no network then.
 # mmdebstrap and mount need root.
@@ -18,7 +18,6 @@ cd "$(dirname "$0")/.."
 . tools/lib.sh
 
 SUITE=${SUITE:-trixie}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
 WORK=.deb
 ROOT=$WORK/$SUITE
 NAME=nova-mdev-compat
@@ -47,6 +46,13 @@ for field in re.findall(r'^(?:Build-)?Depends:(.*(?:\n .*)*)', text, re.M):
         if name not in ours and not name.startswith('$'):
             print(name)
 PYTHON
+}
+
+# Print the mirror of Debian in apt's sources.
+find_mirror() {
+    # shellcheck disable=SC2016  # apt's variable
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' \
+        'Label: Debian' 'Component: main' | head -n 1
 }
 
 # Called by "step", which turns "set -e" off.
@@ -139,6 +145,9 @@ case ${1:-} in
 esac
 tools/setup.sh
 install_profiles package
+MIRROR=${MIRROR:-$(find_mirror)}
+[ -n "$MIRROR" ] || die 'No mirror of Debian is known here: run "apt-get update", or
+on another distribution set MIRROR to the address of one.'
 mkdir -p "$WORK"
 make_source "$PWD/.venv/bin/python"
 step "Clean root of $SUITE" make_root || exit 1
