@@ -376,10 +376,13 @@ def from_options(conf: cfg.ConfigOpts) -> Placement:
     :raises exceptions.BadInput: the section is incomplete
     """
     group = placement_options.NAME
-    if not conf[group].auth_type and not conf[group].auth_section:
+    section = conf[group].auth_section or group
+    # Before the files were read, the section was not known.
+    loading.register_auth_conf_options(conf, group)
+    if not conf[section].auth_type:
         raise exceptions.BadInput(
-            '[placement]auth_type is not set: give nova.conf, or another '
-            'file with a [placement] section, as --config-file'
+            f'[{section}]auth_type is not set: give nova.conf, or another '
+            f'file with a [{section}] section, as --config-file'
         )
     try:
         auth = loading.load_auth_from_conf_options(conf, group)
@@ -394,7 +397,10 @@ def from_options(conf: cfg.ConfigOpts) -> Placement:
         ks_exceptions.MissingRequiredOptions,
         ks_exceptions.NoMatchingPlugin,
     ) as exc:
-        raise exceptions.BadInput(f'[placement]: {exc}') from exc
+        raise exceptions.BadInput(f'[{section}]: {exc}') from exc
+    # keystoneauth reports this at the first request, with a bare Exception.
+    if 'password' in conf[section] and conf[section].password is None:
+        raise exceptions.BadInput(f'[{section}]password is not set')
     return Placement(through(adapter))
 
 

@@ -6,11 +6,16 @@ breaks, another service. The functional tests have the real Placement.
 """
 
 import json
+import pathlib
 
 import ddt
+import fixtures
 from keystoneauth1 import exceptions as ks_exceptions
+from oslo_config import cfg
 import testtools
 
+from nova_mdev_compat.conf import placement as placement_options
+from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.placement import client
 
 DETAIL = {'errors': [{'detail': 'a  conflict\n\nof generations'}]}
@@ -306,3 +311,54 @@ class FaultTest(testtools.TestCase):
             f'Placement: GET /resource_providers?{"y" * 180}…: 500 {"x" * 300}',
             str(self.fault(500, 'x' * 5000, url='y' * 5000)),
         )
+
+
+@ddt.ddt
+class FromOptionsTest(testtools.TestCase):
+    """What is missing is named before the first request."""
+
+    def load(self, text):
+        path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'nova.conf'
+        )
+        path.write_text(text)
+        conf = cfg.ConfigOpts()
+        placement_options.register_opts(conf)
+        conf([], default_config_files=[str(path)])
+        return client.from_options(conf)
+
+    @ddt.data(
+        ('', '[placement]auth_type is not set'),
+        ('[placement]\nauth_section = a\n', '[a]auth_type is not set'),
+        (
+            '[placement]\nauth_type = password\nauth_url = http://a/\n',
+            '[placement]password is not set',
+        ),
+        (
+            '[placement]\nauth_section = a\n'
+            '[a]\nauth_type = password\nauth_url = http://a/\n',
+            '[a]password is not set',
+        ),
+        (
+            '[placement]\nauth_section = a\n'
+            '[a]\nauth_type = password\npassword = secret\n',
+            '[a]: Auth plugin requires parameters which were not given: '
+            'auth_url',
+        ),
+        ('[placement]\nauth_type = a\n', '[placement]: '),
+    )
+    @ddt.unpack
+    def test_incomplete(self, text, expected):
+        error = self.assertRaises(exceptions.BadInput, self.load, text)
+        self.assertTrue(str(error).startswith(expected), error)
+
+    @ddt.data(
+        '[placement]\nauth_type = none\nendpoint = http://a/\n',
+        '[placement]\nauth_type = password\nauth_url = http://a/\n'
+        'password = secret\n',
+        '[placement]\nauth_section = a\n'
+        '[a]\nauth_type = password\nauth_url = http://a/\n'
+        'password = secret\n',
+    )
+    def test_complete(self, text):
+        self.assertIsInstance(self.load(text), client.Placement)
