@@ -322,6 +322,10 @@ class FromOptionsTest(testtools.TestCase):
             self.useFixture(fixtures.TempDir()).path, 'nova.conf'
         )
         path.write_text(text)
+        # A group keeps what is registered in it, also for another ConfigOpts.
+        self.patch(
+            placement_options, 'GROUP', cfg.OptGroup(placement_options.NAME)
+        )
         conf = cfg.ConfigOpts()
         placement_options.register_opts(conf)
         conf([], default_config_files=[str(path)])
