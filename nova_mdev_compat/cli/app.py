@@ -45,10 +45,6 @@ class RulesApp(app.App):
 Rows = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
-class ListCommand(common.SnakeCaseLister):
-    """A command that lists rows."""
-
-
 class LinesFormatter(base.ListFormatter):
     """``file:line:column: level: rule 'name': message``, as compilers print.
 

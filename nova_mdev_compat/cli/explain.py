@@ -22,7 +22,7 @@ _ID = (
 )
 
 
-class Explain(app.ListCommand):
+class Explain(common.SnakeCaseLister):
     """Explain why a device may live-migrate its mdevs to another, or not.
 
     It shows the rule that allows it and its place; if none does, the first

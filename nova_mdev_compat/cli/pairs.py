@@ -10,7 +10,7 @@ from nova_mdev_compat.core import verdict
 from nova_mdev_compat.fleet import recorded
 
 
-class Table(app.ListCommand):
+class Table(common.SnakeCaseLister):
     """List which devices may live-migrate their mdevs to which.
 
     Each class of equivalent devices is one row. "Pairs" counts the pairs of
@@ -44,7 +44,7 @@ class Table(app.ListCommand):
         )
 
 
-class Diff(app.ListCommand):
+class Diff(common.SnakeCaseLister):
     """List the pairs of devices whose verdict changes with the rules.
 
     OLD and NEW are directories of rule files; the shipped rules come before

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pathlib
 
 from nova_mdev_compat.cli import app
+from nova_mdev_compat.cli import common
 from nova_mdev_compat.conf import collector as collector_options
 from nova_mdev_compat.core import exceptions
 from nova_mdev_compat.core import text
@@ -21,7 +22,7 @@ ERROR, WARNING = 'error', 'warning'
 Finding = tuple[str, int | None, int | None, str, str | None, str]
 
 
-class Validate(app.ListCommand):
+class Validate(common.SnakeCaseLister):
     """Check rule files.
 
     A collector refuses a file with an error. A warning is about a valid rule
