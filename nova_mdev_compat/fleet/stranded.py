@@ -209,4 +209,4 @@ def because(instance: Instance, others: Iterable[TargetHost]) -> str:
         f'{reason} ({text.count(number, "host")})'
         for reason, number in first.items()
     ]
-    return '; '.join(reasons) or 'there is no other host with mdevs'
+    return '; '.join(reasons) or 'there is no other host with vGPUs'

@@ -186,7 +186,7 @@ def decode(name: str) -> Meaning:
         return Meaning('parent', f'device {shown}', {'parent': shown})
     for shown in map(identity.display_type, found.types):
         return Meaning(
-            'type', f'Nova uses mdev type {shown} here', {'type': shown}
+            'type', f'Nova uses vGPU type {shown} here', {'type': shown}
         )
     (shown,) = map(identity.display_type, found.in_use)
     return Meaning(

@@ -186,7 +186,7 @@ def _because(
     )
     return text.join(
         [f'{one} ({text.count(found[one], "host")})' for one in ordered]
-        or ['there is no other host with mdevs'],
+        or ['there is no other host with vGPUs'],
         3,
         'reason',
         '; ',

@@ -62,7 +62,7 @@ class FindTest(testtools.TestCase):
                 'new2',
             ),
         ),
-        (NEW, [NEW, PLAIN], None, ('there is no other host with mdevs',)),
+        (NEW, [NEW, PLAIN], None, ('there is no other host with vGPUs',)),
         (NEW, [NEW, NEWER_SCHEMA], None, (f'{V2} (1 host)',)),
         (
             UNPUBLISHED,
