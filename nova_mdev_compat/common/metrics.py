@@ -18,9 +18,6 @@ except ImportError:  # the extra "metrics" is optional
 else:
     AVAILABLE = True
 
-#: In bytes; one file of this package has a few KiB.
-MAX_SIZE = 2**20
-
 Labels = tuple[str, ...]
 
 
@@ -84,27 +81,25 @@ def write(path: pathlib.Path, families: Iterable[Any]) -> None:
     )
 
 
-def read_counter(
-    path: pathlib.Path, name: str, labels: Iterable[str]
+def parse_counter(
+    content: bytes, name: str, labels: Iterable[str]
 ) -> dict[Labels, float]:
     """Return the values of a counter in a file, by the labels' values.
 
     :param name: without ``_total``
-    :raises files.FileError: the file cannot be read, or is not such a file
+    :raises ValueError: the content is not that of such a file
     """
     wanted = list(labels)
     found = {}
     try:
-        content = files.read(path, MAX_SIZE).decode()
-        for family in parser.text_string_to_metric_families(content):
+        text = content.decode()
+        for family in parser.text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == f'{name}_total':
                     values = tuple(sample.labels[label] for label in wanted)
                     found[values] = float(sample.value)
-                    if not 0 <= found[values] < math.inf:
-                        raise ValueError(sample)
-    except files.FileError:
-        raise
     except Exception as exc:  # the parser raises whatever it trips over
-        raise files.FileError(f'{path} is not a file of metrics') from exc
+        raise ValueError('it is not a file of metrics') from exc
+    if not all(0 <= value < math.inf for value in found.values()):
+        raise ValueError('a counter is negative or not a number')
     return found

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import multiprocessing
 import pathlib
 import stat
@@ -184,6 +185,23 @@ class CountersTest(testtools.TestCase):
             f'{self.path}: Is a directory\n',
             self.logger.output,
         )
+
+    def test_unreadable(self):
+        """What it holds is not lost for that.
+
+        Mocked is the fault: root, as whom tests may run, can read any file.
+        """
+        counter = counters.Counters(str(self.path))
+        counter.add(DecisionReason.DEVICE, False)
+        error = PermissionError(errno.EACCES, 'Denied', str(self.path))
+        with mock.patch.object(pathlib.Path, 'read_bytes', side_effect=error):
+            counter.add(DecisionReason.DEVICE, False)
+        self.assertEqual(
+            'A decision is not counted: [mdev_compat]metrics_file '
+            f'{self.path}: Denied\n',
+            self.logger.output,
+        )
+        self.assertEqual({('refused', 'device'): 1}, self.counted())
 
     def test_locked(self):
         """Waits a bounded time for another process."""
