@@ -12,6 +12,8 @@ The argument is a directory with a build. What is reported:
   wrapped.
 * links and images that lead nowhere within the build. Links to other sites
   are not followed.
+* markup that was not understood and is shown as it was written, such as a line
+  of "=" that a merge has left.
 
 The exit status is 1 if there is something to report.
 """
@@ -36,6 +38,13 @@ SCROLLED = 120
 PADDING = 2
 #: Written by others, not by Sphinx.
 FOREIGN = ('_static', '_downloads', '_sources')
+#: Lines below titles, marks of a merge, roles and literals of reStructuredText.
+MARKUP = re.compile(r'={4,}|-{5,}|~{4,}|<{4,}|>{4,}|:\w+:`|``')
+#: Text nodes outside of code, which may have such characters.
+PROSE = (
+    '//body//text()[not(ancestor::pre or ancestor::code or ancestor::script '
+    'or ancestor::style)]'
+)
 #: Rows of a table that a command has printed.
 DRAWN = re.compile(r'^(\+-|\| )')
 
@@ -125,6 +134,12 @@ def literal_blocks(page: html.HtmlElement) -> Iterator[str]:
                 break
 
 
+def leftover_markup(page: html.HtmlElement) -> Iterator[str]:
+    for node in page.xpath(PROSE):
+        if MARKUP.search(node):
+            yield f'markup in the text: {" ".join(node.split())[-70:]}'
+
+
 class Build:
     """A directory with HTML pages."""
 
@@ -170,6 +185,7 @@ class Build:
             for found in (
                 *tables(page),
                 *literal_blocks(page),
+                *leftover_markup(page),
                 *dict.fromkeys(self.dangling(path, page)),
             ):
                 yield f'{name}: {found}'

@@ -20,7 +20,9 @@ GOOD = """
 <a href="#top">up</a> <a href="other.html#there">there</a>
 <a href="https://example.org/nothing#here">elsewhere</a>
 <img src="picture%20one.svg">
+<p>as <code>``--exit-code``</code></p>
 <pre>$ command
+=======
 +----+
 | Id |
 +----+</pre>
@@ -80,6 +82,8 @@ class CheckHtmlTest(testtools.TestCase):
         ('<img src="_images/a.svg">', '<img> leads nowhere: _images/a.svg\n'),
         ('<a href="#nowhere">x</a>', 'no such place: #nowhere\n'),
         ('<a href="other.html#no">x</a>', 'no such place: other.html#no\n'),
+        ('<p>The end.\n=======</p>', 'in the text: The end. =======\n'),
+        ('<td>see :doc:`page`</td>', 'in the text: see :doc:`page`\n'),
     )
     @ddt.unpack
     def test_bad(self, body, finding):
