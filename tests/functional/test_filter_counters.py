@@ -103,6 +103,7 @@ class CountersTest(CountingMixin, base.MdevCompatTestCase):
 
 
 class NotMigratableTest(CountingMixin, vfio_base.VfioTestCase):
+    ANY_NOVA = True
     # Nova before 31 has no such field.
     PCI_DEVICE_SPEC = [vfio_base.spec(live_migratable=None, managed=None)]
     PCI_ALIAS = [vfio_base.alias(live_migratable=None)]

@@ -8,13 +8,13 @@ import sys
 import ddt
 from hypothesis import given
 from hypothesis import strategies as st
-from nova.objects import instance_pci_requests
 from oslo_upgradecheck import upgradecheck
 from placement import microversion
 import testtools
 
 from nova_mdev_compat.checks import commands
 from tests.functional import collector_base
+from tests.functional import differences
 from tests.functional import placement_server
 from tests.functional import status_base
 from tests.unit.checks import results
@@ -435,10 +435,7 @@ class ClassesTest(status_base.StatusTestCase):
         self.assert_result(WARNING, results.NO_INVENTORY, self.boards)
 
 
-@testtools.skipUnless(
-    hasattr(instance_pci_requests.InstancePCIRequest, 'is_live_migratable'),
-    'this Nova does not live-migrate virtual functions',
-)
+@differences.leave_out('no-device-migration')
 class VirtualFunctionsTest(status_base.StatusTestCase):
     """Options of Nova for vGPUs that are virtual functions."""
 

@@ -5,7 +5,6 @@ import ddt
 from nova.conf import devices as nova_devices
 from nova.tests.functional.libvirt import test_vgpu
 
-from tests.functional import differences
 from tests.functional import vfio_base
 from tests import hardware
 
@@ -227,10 +226,3 @@ class OtherMovesTest(vfio_base.VfioTestCase):
         self._unshelve_server(self.server)
         self.assertEqual('host2', self.host_of(self.server))
         self.assertEqual([], self.requests)
-
-
-def load_tests(loader, tests, pattern):
-    """Nothing of this exists where Nova migrates no such devices."""
-    if differences.here('no-device-migration'):
-        return loader.suiteClass()
-    return tests

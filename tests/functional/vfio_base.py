@@ -17,6 +17,7 @@ from nova.virt.libvirt import driver
 from oslo_utils import versionutils
 
 from tests.functional import base
+from tests.functional import differences
 from tests.functional import fakehost
 from tests import vfio_tree
 
@@ -119,8 +120,13 @@ class VfioTestCase(
     base.MigrationMixin,
     test_pci_sriov_servers._PCIServersWithMigrationTestBase,
 ):
-    """Starts hosts, lets collectors publish, moves instances."""
+    """Starts hosts, lets collectors publish, moves instances.
 
+    A class of tests has none where Nova migrates no such devices.
+    """
+
+    #: The tests of a class are also for a Nova that migrates no such devices.
+    ANY_NOVA = False
     ADMIN_API = True
     microversion = 'latest'
     NETWORKS = 'none'
@@ -129,6 +135,11 @@ class VfioTestCase(
     REPORT, IN_PLACEMENT = True, True
     #: Buses of devices without functions, on each host.
     PLAIN = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not cls.ANY_NOVA:
+            differences.leave_out('no-device-migration')(cls)
 
     def setUp(self):
         # The API checks aliases when it starts.
