@@ -121,10 +121,10 @@ class MdevCompatFilter(filters.BaseHostFilter):
             )
             if question is None:
                 return hosts
-            remaining = self._answer_now(question, hosts)
+            remaining = self._answer_now(question, hosts, permissive)
         except live_migration.NotMigratable as exc:
             log.not_migratable(spec_obj.instance_uuid, len(hosts), exc)
-            self._count(DecisionReason.NOT_MIGRATABLE)
+            self.counters.add(DecisionReason.NOT_MIGRATABLE, permissive)
             return hosts if permissive else []
         except (
             live_migration.UnknownCompatibility,
@@ -138,7 +138,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
                 0 if passes else len(hosts),
                 exc,
             )
-            self._count(_why_unknown(exc))
+            self.counters.add(_why_unknown(exc), permissive)
             return hosts if passes else []
         if not remaining:
             # The request may be another than a live migration.
@@ -154,18 +154,20 @@ class MdevCompatFilter(filters.BaseHostFilter):
         self,
         question: live_migration.LiveMigration,
         hosts: list[Any],
+        permissive: bool,
     ) -> list[Any]:
         try:
-            return self._answer(question, hosts)
+            return self._answer(question, hosts, permissive)
         except client.BadQuery:
             # A trait whose name was cached has been deleted.
             self.advertised.forget()
-            return self._answer(question, hosts)
+            return self._answer(question, hosts, permissive)
 
     def _answer(
         self,
         question: live_migration.LiveMigration,
         hosts: list[Any],
+        permissive: bool,
     ) -> list[Any]:
         published = self.advertised.published()
         self._report_unreadable(published)
@@ -177,7 +179,6 @@ class MdevCompatFilter(filters.BaseHostFilter):
             {served: acceptors[served] for served in in_candidates},
             question.classes,
         )
-        permissive = CONF.mdev_compat.mode == options.PERMISSIVE
         refused = candidate_filter.filter(hosts, narrow=not permissive)
         if question.unnamed:
             refused = self._refused_whole(
@@ -185,8 +186,11 @@ class MdevCompatFilter(filters.BaseHostFilter):
             )
         none_left = len(refused) == len(hosts)
         unpublished = self._unpublished(published, refused, none_left)
-        self._report(question, published, hosts, refused, unpublished, why)
-        if permissive:
+        reason = self._report(
+            question, published, hosts, refused, unpublished, why
+        )
+        self.counters.add(reason, permissive)
+        if permissive or not refused:
             return hosts
         if CONF.mdev_compat.unknown == options.ALLOW:
             refused = [
@@ -194,9 +198,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             ]
         # A HostState compares by value, slowly.
         out = set(map(id, refused))
-        return (
-            [host for host in hosts if id(host) not in out] if out else hosts
-        )
+        return [host for host in hosts if id(host) not in out]
 
     def _report(
         self,
@@ -206,8 +208,8 @@ class MdevCompatFilter(filters.BaseHostFilter):
         refused: list[Any],
         unpublished: frozenset[str],
         why: Exception | None,
-    ) -> None:
-        """Log a decision, and count it.
+    ) -> DecisionReason:
+        """Log a decision, and return its reason.
 
         :param unpublished: UUIDs of the refused hosts that publish nothing
             readable
@@ -229,10 +231,7 @@ class MdevCompatFilter(filters.BaseHostFilter):
             reason = explanation.none_left(
                 self.advertised, question, published, hosts, unpublished
             )
-        self._count(_why_unknown(why) if why else reason)
-
-    def _count(self, reason: DecisionReason) -> None:
-        self.counters.add(reason, CONF.mdev_compat.mode == options.PERMISSIVE)
+        return _why_unknown(why) if why else reason
 
     def _refused_whole(
         self,
@@ -316,8 +315,9 @@ class MdevCompatFilter(filters.BaseHostFilter):
         host counts as unpublished, so a host that refuses never passes as
         unknown.
         """
-        allow = CONF.mdev_compat.unknown == options.ALLOW
-        if not refused or not (allow or none_left):
+        if not refused or not (
+            none_left or CONF.mdev_compat.unknown == options.ALLOW
+        ):
             return frozenset()
         managed: frozenset[str] = frozenset()
         if {traits.HOST, traits.SCHEMA} <= published.carried:

@@ -78,47 +78,50 @@ class Counters:
         except exceptions.BadInput as exc:
             LOG.warning('Decisions are not counted: %s', exc)
             self.path = None
-        self._add({})
+        if self.path:
+            self._add(self.path, {})
 
     def add(self, reason: DecisionReason, permissive: bool) -> None:
-        """Count a decision.
+        """Count a decision, if there is a file.
 
         :param permissive: a refusal is only logged
         """
+        if not self.path:
+            return
         result = next(
             result for result, reasons in REASONS.items() if reason in reasons
         )
         if result == REFUSED and permissive:
             result = PERMISSIVE
-        self._add({(result, reason.value): 1.0})
+        self._add(self.path, {(result, reason.value): 1.0})
 
-    def _add(self, added: dict[metrics.Labels, float]) -> None:
-        if self.path is None:
-            return
-        name = f'.{self.path.name}.lock'
+    def _add(
+        self, path: pathlib.Path, added: dict[metrics.Labels, float]
+    ) -> None:
+        name = f'.{path.name}.lock'
         try:
             # Of this worker's threads, and of all workers.
             with lockutils.internal_lock(name):
                 lock = lockutils.external_lock(
-                    name, lock_path=str(self.path.parent)
+                    name, lock_path=str(path.parent)
                 )
                 if not lock.acquire(timeout=LOCK_TIMEOUT):
                     LOG.warning(
                         'A decision is not counted: another process holds '
                         '%s for more than %s s',
-                        self.path.parent / name,
+                        path.parent / name,
                         LOCK_TIMEOUT,
                     )
                     return
                 try:
-                    _add_to(self.path, added)
+                    _add_to(path, added)
                 finally:
                     lock.release()
         except OSError as exc:
             LOG.warning(
                 'A decision is not counted: %s %s: %s',
                 OPTION,
-                exc.filename or self.path,
+                exc.filename or path,
                 exc.strerror,
             )
 
