@@ -26,8 +26,8 @@ stestr --repo-url "$repository" --test-path "./tests/$suite" init
 # Several hundred tests start a command, which would compile this package.
 unset PYTHONDONTWRITEBYTECODE
 
-# As many workers as processors. With one more, "make matrix" takes a seventh
-# less; "make check" takes longer, because other checks run beside.
+# As many workers as processors. One more gains nothing in "make check": with
+# the checks that run beside, all processors are busy.
 status=0
 stestr --repo-url "$repository" --test-path "./tests/$suite" run "$@" ||
     status=$?

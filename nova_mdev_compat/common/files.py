@@ -26,12 +26,21 @@ def read(path: pathlib.Path, limit: int, hint: str = '') -> bytes:
     :raises FileError: the file cannot be read, or is larger
     """
     try:
-        with path.open('rb') as file:
-            raw = file.read(limit + 1)
+        return read_limited(path, limit)
     except FileNotFoundError as exc:
         raise FileError(f'{path} is not there{hint}') from exc
     except OSError as exc:
         raise FileError(f'{path}: {exc.strerror}') from exc
+
+
+def read_limited(path: pathlib.Path, limit: int) -> bytes:
+    """Return the content of a file; as read, but for the file's own errors.
+
+    :raises OSError: the file cannot be read
+    :raises FileError: it is larger
+    """
+    with path.open('rb') as file:
+        raw = file.read(limit + 1)
     if len(raw) > limit:
         raise FileError(f'{path} is larger than {limit >> 20} MiB')
     return raw

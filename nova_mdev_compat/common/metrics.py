@@ -18,6 +18,9 @@ except ImportError:  # the extra "metrics" is optional
 else:
     AVAILABLE = True
 
+#: In bytes; one file of this package has a few KiB.
+MAX_SIZE = 2**20
+
 Labels = tuple[str, ...]
 
 
@@ -81,14 +84,16 @@ def write(path: pathlib.Path, families: Iterable[Any]) -> None:
     )
 
 
-def parse_counter(
-    content: bytes, name: str, labels: Iterable[str]
+def read_counter(
+    path: pathlib.Path, name: str, labels: Iterable[str]
 ) -> dict[Labels, float]:
     """Return the values of a counter in a file, by the labels' values.
 
     :param name: without ``_total``
-    :raises ValueError: the content is not that of such a file
+    :raises OSError: the file cannot be read
+    :raises files.FileError: it is not such a file
     """
+    content = files.read_limited(path, MAX_SIZE)
     wanted = list(labels)
     found = {}
     try:
@@ -99,7 +104,9 @@ def parse_counter(
                     values = tuple(sample.labels[label] for label in wanted)
                     found[values] = float(sample.value)
     except Exception as exc:  # the parser raises whatever it trips over
-        raise ValueError('it is not a file of metrics') from exc
+        raise files.FileError(f'{path} is not a file of metrics') from exc
     if not all(0 <= value < math.inf for value in found.values()):
-        raise ValueError('a counter is negative or not a number')
+        raise files.FileError(
+            f'{path} has a counter that is negative or not a number'
+        )
     return found

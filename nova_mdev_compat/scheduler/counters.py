@@ -7,6 +7,7 @@ import pathlib
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
+from nova_mdev_compat.common import files
 from nova_mdev_compat.common import metrics
 from nova_mdev_compat.core import exceptions
 
@@ -129,13 +130,11 @@ class Counters:
 def _add_to(path: pathlib.Path, added: dict[metrics.Labels, float]) -> None:
     known = {}
     try:
-        known = metrics.parse_counter(path.read_bytes(), NAME, LABELS)
+        known = metrics.read_counter(path, NAME, LABELS)
     except FileNotFoundError:
         pass  # the first decision
-    except ValueError as exc:
-        LOG.warning(
-            'Decisions are counted from 0: %s %s: %s', OPTION, path, exc
-        )
+    except files.FileError as exc:
+        LOG.warning('Decisions are counted from 0: %s %s', OPTION, exc)
     values = [
         (key, known.get(key, 0.0) + added.get(key, 0.0))
         for result, reasons in REASONS.items()

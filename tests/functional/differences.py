@@ -25,9 +25,10 @@ def here(name):
 
 
 def leave_out(name):
-    """Decorate a class of tests of what a Nova with a difference has not.
+    """Decorate a class whose tests are about what some Novas do not have.
 
-    The class has no tests there. A skipped test would count as a failure.
+    It has no tests with a Nova to which the difference applies. They are not
+    skipped, because a skipped test counts as a failure.
     """
 
     def decorate(cls):

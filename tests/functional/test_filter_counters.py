@@ -20,8 +20,8 @@ class CountingMixin:
         return super()._setup_scheduler_service()
 
     def assert_counted(self, *expected):
-        found = metrics.parse_counter(
-            self.metrics.read_bytes(), counters.NAME, counters.LABELS
+        found = metrics.read_counter(
+            self.metrics, counters.NAME, counters.LABELS
         )
         self.assertEqual(
             dict.fromkeys(expected, 1.0),

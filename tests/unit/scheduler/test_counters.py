@@ -142,6 +142,7 @@ class CountersTest(testtools.TestCase):
         f'{NAME}_total{{result="accepted",reason="all_hosts"}} -1\n',
         f'{NAME}_total{{result="accepted",reason="all_hosts"}} x\n',
         '\0',
+        '#' * (metrics.MAX_SIZE + 1),
     )
     def test_a_broken_file_is_written_anew(self, content):
         self.path.write_text(content)
@@ -194,7 +195,7 @@ class CountersTest(testtools.TestCase):
         counter = counters.Counters(str(self.path))
         counter.add(DecisionReason.DEVICE, False)
         error = PermissionError(errno.EACCES, 'Denied', str(self.path))
-        with mock.patch.object(pathlib.Path, 'read_bytes', side_effect=error):
+        with mock.patch.object(pathlib.Path, 'open', side_effect=error):
             counter.add(DecisionReason.DEVICE, False)
         self.assertEqual(
             'A decision is not counted: [mdev_compat]metrics_file '
